@@ -1,0 +1,169 @@
+"""Cluttered digits: one digit at a random place among random pieces of other digits, drawn afresh for every image.
+
+The authors' recipe, rendered in integer arithmetic for a whole batch at once on any device. Image i of an epoch is a function of
+(seed, split, epoch, i) alone. Positions are pixels counted from 0, x before y. Dimensions: B images, S x S canvas, P pieces.
+
+References:
+    github.com/google-deepmind/mnist-cluttered, the program of DRAW's authors.
+    V. Mnih, N. Heess, A. Graves, K. Kavukcuoglu, "Recurrent Models of Visual Attention", 2014, arXiv:1406.6247.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from glimpse.datasets.counter import bounded, permutation, words
+from glimpse.datasets.digits import Digits
+
+__all__ = ["EVALUATION_SEED", "Batch", "ClutterRecipe", "ClutteredMNIST", "Split"]
+
+Split = Literal["train", "valid", "test"]
+EVALUATION_SEED = 150204623
+"""Seed of every validation and test set, whatever the training's seed: part of the recipe, so that errors compare."""
+
+_STREAM = {"train": 0, "valid": 1, "test": 2}
+_ORDER = 16  # added to the split's stream for the order of its digits
+
+
+@dataclass(frozen=True)
+class ClutterRecipe:
+    """The constants of the authors' program.
+
+    Attributes:
+        canvas: Side S of the square image in pixels.
+        pieces: Number P of distractors.
+        piece_size: Side of each square distractor in pixels.
+        border: Pixels at every edge that the digit (not the distractors) stays away from.
+    """
+
+    canvas: int = 100
+    pieces: int = 8
+    piece_size: int = 8
+    border: int = 0
+
+    def check(self, height: int, width: int) -> None:
+        """Raises ValueError if glyphs of height x width pixels cannot be placed and cut as the recipe says."""
+        if self.pieces < 0 or self.border < 0 or self.piece_size < 1:
+            raise ValueError(f"pieces and border must not be negative and piece_size at least 1, got {asdict(self)}")
+        if self.canvas < max(height, width) + 2 * self.border:
+            raise ValueError(f"a canvas of {self.canvas} px cannot hold a {height} x {width} digit with a border of {self.border}")
+        if self.pieces and self.piece_size > min(height, width, self.canvas):
+            raise ValueError(f"pieces of {self.piece_size} px cannot be cut from {height} x {width} digits")
+
+
+class Batch(NamedTuple):
+    """Images with what is known of them.
+
+    Attributes:
+        images: Shape (B, C, H, W), float32 in 0 to 1.
+        labels: Class of each image, shape (B,), int64.
+        centers: Center (x, y) of each digit's frame in pixels, shape (B, 2), float32; not a number where unknown.
+    """
+
+    images: Tensor
+    labels: Tensor
+    centers: Tensor
+
+
+class ClutteredMNIST(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """Digits at random places on a canvas with random pieces of other digits of the same split.
+
+    As in the authors' program: the pieces are uniform crops of uniform digits at uniform places, added; the digits run through the
+    split in a random order, one pass an epoch; sums over 1 become 1. An item is (image (1, S, S), label, center (x, y)).
+    `batch` renders any positions at once; position p is image p % len of epoch p // len.
+
+    Args:
+        digits: The split's glyphs; the images are made on their device.
+        split: Which split the randomness belongs to.
+        recipe: Constants of the program.
+        seed: Key of the randomness, 0 to 2^64 - 1. Validation and test default to the recipe's own.
+        epoch: Epoch that items are taken from; `set_epoch` changes it.
+
+    Raises:
+        ValueError: If the recipe cannot be followed with these glyphs, or a training set has no seed.
+    """
+
+    def __init__(
+        self, digits: Digits, split: Split, recipe: ClutterRecipe | None = None, *, seed: int | None = None, epoch: int = 0
+    ) -> None:
+        self.digits, self.split, self.recipe = digits, split, recipe or ClutterRecipe()
+        self.recipe.check(*digits.images.shape[1:])
+        if seed is None and split == "train":
+            raise ValueError("training clutter needs a seed; only validation and test have theirs in the recipe")
+        self.seed = EVALUATION_SEED if seed is None else seed
+        self.epoch = epoch
+        self._orders: dict[int, Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self.digits.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        if not 0 <= index < len(self):
+            raise IndexError(f"index {index} is not in 0 to {len(self) - 1}")
+        images, labels, centers = self.batch(torch.tensor([self.epoch * len(self) + index]))
+        return images[0], labels[0], centers[0]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Takes items from this epoch from now on: other clutter, places and order."""
+        self.epoch = epoch
+
+    def batch(self, positions: Tensor) -> Batch:
+        """Returns the images at these positions, shape (B,), on the digits' device; epochs follow one another without end."""
+        images, labels, centers = self.render(positions)
+        return Batch(images[:, None].float() / 255, labels, centers)
+
+    def batches(self, batch_size: int, *, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
+        """Yields consecutive batches of positions start to stop (without end if None), the last one possibly smaller."""
+        while stop is None or start < stop:
+            end = start + batch_size if stop is None else min(start + batch_size, stop)
+            yield self.batch(torch.arange(start, end))
+            start = end
+
+    def render(self, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns uint8 images (B, S, S), labels (B,) and centers (B, 2) at these positions."""
+        device, recipe = self.digits.images.device, self.recipe
+        positions = positions.to(device)
+        epochs, index = positions // len(self), positions % len(self)
+        digit = self._digit_at(epochs, index)
+        drawn = words(self.seed, _STREAM[self.split], epochs, index, 2 + 5 * recipe.pieces)  # (B, 2 + 5 P)
+
+        canvas = torch.zeros(len(positions), recipe.canvas**2, dtype=torch.int32, device=device)
+        glyphs, (height, width) = self.digits.images, self.digits.images.shape[1:]
+        free_x, free_y = (recipe.canvas - 2 * recipe.border - side + 1 for side in (width, height))
+        left = recipe.border + bounded(drawn[:, 0], free_x)
+        top = recipe.border + bounded(drawn[:, 1], free_y)
+        _add(canvas, recipe.canvas, glyphs[digit][:, None], left[:, None], top[:, None])
+
+        source, crop_x, crop_y, piece_x, piece_y = drawn[:, 2:].view(-1, recipe.pieces, 5).unbind(dim=-1)  # (B, P) each
+        side = torch.arange(recipe.piece_size, device=device)
+        rows = bounded(crop_y, height - recipe.piece_size + 1)[..., None, None] + side[:, None]
+        columns = bounded(crop_x, width - recipe.piece_size + 1)[..., None, None] + side
+        pieces = glyphs[bounded(source, len(self))[..., None, None], rows, columns]  # (B, P, piece_size, piece_size)
+        places = recipe.canvas - recipe.piece_size + 1
+        _add(canvas, recipe.canvas, pieces, bounded(piece_x, places), bounded(piece_y, places))
+
+        images = canvas.clamp_(max=255).to(torch.uint8).view(-1, recipe.canvas, recipe.canvas)
+        centers = torch.stack([left + (width - 1) / 2, top + (height - 1) / 2], dim=1)
+        return images, self.digits.labels[digit], centers
+
+    def _digit_at(self, epochs: Tensor, index: Tensor) -> Tensor:
+        """Returns which digit stands at each index of its epoch's random order."""
+        wanted = [int(epoch) for epoch in torch.unique(epochs)]
+        for epoch in wanted:
+            if epoch not in self._orders:
+                order = permutation(self.seed, _ORDER + _STREAM[self.split], epoch, len(self), index.device)
+                self._orders = {kept: self._orders[kept] for kept in wanted if kept in self._orders} | {epoch: order}
+        orders = torch.stack([self._orders[epoch] for epoch in wanted])  # (epochs, len)
+        return orders[torch.searchsorted(torch.tensor(wanted, device=index.device), epochs), index]
+
+
+def _add(canvas: Tensor, side: int, patches: Tensor, left: Tensor, top: Tensor) -> None:
+    """Adds patches (B, P, h, w) to the flat canvases (B, S * S), their corners at left and top, both (B, P)."""
+    height, width = patches.shape[2:]
+    rows = top[..., None, None] + torch.arange(height, device=canvas.device)[:, None]
+    columns = left[..., None, None] + torch.arange(width, device=canvas.device)
+    canvas.scatter_add_(1, (rows * side + columns).flatten(1), patches.flatten(1).int())
