@@ -1,0 +1,39 @@
+"""Differentiable visual attention: windows of Gaussian filters that learn where to look.
+
+Everything is in pixels of the image, counted from 0, x before y. The names below are loaded when they are first used, so that
+importing the package is cheap.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from glimpse.attention import Window, read, write
+    from glimpse.classifier import GlimpseClassifier
+    from glimpse.datasets.clutter import ClutteredMNIST
+    from glimpse.filterbank import gaussian_filters
+
+__version__ = "0.1.0"
+
+__all__ = ["ClutteredMNIST", "GlimpseClassifier", "Window", "gaussian_filters", "read", "write"]
+
+_HOME = {
+    "ClutteredMNIST": "glimpse.datasets.clutter",
+    "GlimpseClassifier": "glimpse.classifier",
+    "Window": "glimpse.attention",
+    "gaussian_filters": "glimpse.filterbank",
+    "read": "glimpse.attention",
+    "write": "glimpse.attention",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'glimpse' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,162 @@
+"""What a person sees of a command: notes and progress on stderr, results on stdout, as text or as one line of JSON."""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["ProgressView", "duration", "note", "print_json", "print_rows", "warn"]
+
+
+def note(message: str) -> None:
+    """Shows a person one line on stderr."""
+    _stderr().print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    """Shows a person one loud line on stderr."""
+    _stderr().print(f"Warning: {message}", style="bold yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_json(result: Any) -> None:
+    """Prints a result to stdout as one line of strict JSON; numbers that are not finite become null."""
+    print(json.dumps(_finite(result), allow_nan=False, default=str))  # noqa: T201
+
+
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
+    """Prints a result to stdout as a table: numbers to the right, without a frame where it is not read on a terminal."""
+    terminal = sys.stdout.isatty()
+    cells = [[_cell(value) for value in row] for row in rows]
+    table = Table(*columns, title=title, title_justify="left", box=None if not terminal else Table().box, pad_edge=terminal)
+    for column, values in zip(table.columns, zip(*cells, strict=True), strict=False):
+        column.justify = "right" if all(_is_number(value) for value in values) else "left"
+        column.overflow = "fold"
+    for row in cells:
+        table.add_row(*(Text(value) for value in row))
+    Console(width=None if terminal else 200).print(table)
+
+
+def duration(seconds: float) -> str:
+    """Returns a time as a person says it.
+
+    >>> duration(7), duration(754), duration(7384)
+    ('7 s', '12 min 34 s', '2 h 3 min')
+    """
+    total = round(seconds)
+    if total < 60:
+        return f"{total} s"
+    return f"{total // 60} min {total % 60} s" if total < 3600 else f"{total // 3600} h {total % 3600 // 60} min"
+
+
+class ProgressView:
+    """Progress of a long job on stderr: a bar on a terminal, else a line every so often; rate and time left in both.
+
+    Args:
+        title: What is being done.
+        total: How many units there are.
+        unit: What is counted, in the plural.
+        start: How many were done before, by an earlier run; the rate does not count them.
+        every: Seconds between two lines where there is no terminal.
+    """
+
+    def __init__(self, title: str, total: int, *, unit: str = "images", start: int = 0, every: float = 10.0) -> None:
+        self.title, self.total, self.unit, self.start, self.every = title, total, unit, start, every
+        self.done, self.status = start, ""
+        self._began = self._shown = time.monotonic()
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> Self:
+        self._began = self._shown = time.monotonic()
+        console = _stderr()
+        if console.is_terminal:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                _Rate(self),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[status]}"),
+            )
+            self._bar = Progress(*columns, console=console)
+            self._bar.start()
+            self._task = self._bar.add_task(self.title, total=self.total, completed=self.start, status="")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        elif kind is None:
+            note(self.line())
+
+    def update(self, done: int, status: str = "") -> None:
+        """Shows that so many units are done in all, with a few words on how it goes; empty words leave the last ones."""
+        self.done, self.status = done, status or self.status
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, status=self.status)
+        elif time.monotonic() - self._shown >= self.every:
+            self._shown = time.monotonic()
+            note(self.line())
+
+    def say(self, message: str) -> None:
+        """Shows one line above the bar."""
+        (self._bar.console if self._bar is not None else _stderr()).print(message, markup=False, highlight=False, soft_wrap=True)
+
+    @property
+    def rate(self) -> float:
+        """Units per second since this job began."""
+        return (self.done - self.start) / max(time.monotonic() - self._began, 1e-9)
+
+    def line(self) -> str:
+        """Returns the progress as one line."""
+        left = f", {duration((self.total - self.done) / self.rate)} left" if self.start < self.done < self.total else ""
+        status = f", {self.status}" if self.status else ""
+        return f"{self.title}: {self.done:,} of {self.total:,} {self.unit}, {self.rate:,.0f}/s{left}{status}"
+
+
+class _Rate(ProgressColumn):
+    """Units done, of how many, and how many a second."""
+
+    def __init__(self, view: ProgressView) -> None:
+        super().__init__()
+        self.view = view
+
+    def render(self, task: Task) -> Text:
+        """Returns the column's text."""
+        return Text(f"{self.view.done:,}/{self.view.total:,} {self.view.unit} {self.view.rate:,.0f}/s")
+
+
+def _stderr() -> Console:
+    """Returns the people's console, made anew so that a redirected stderr is followed."""
+    return Console(stderr=True)
+
+
+def _finite(value: Any) -> Any:
+    """Returns the value with every number that is not finite replaced by None."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _cell(value: object) -> str:
+    """Returns the text of a table's cell."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "-" if value is None else str(value)
+
+
+def _is_number(text: str) -> bool:
+    """Returns whether a cell's text is a number or stands for none."""
+    try:
+        float(text.replace(",", ""))
+    except ValueError:
+        return text == "-"
+    return True
