@@ -59,7 +59,8 @@ def words(seed: int, stream: int, epoch: Tensor | int, index: Tensor, n_words: i
     block = torch.arange((n_words + 3) // 4, device=index.device)
     epochs = torch.as_tensor(epoch, dtype=torch.int64, device=index.device).reshape(-1, 1)
     counter = (block[None, :], index[:, None], epochs, torch.full_like(block[None, :], stream))
-    drawn = torch.stack(torch.broadcast_tensors(*philox(counter, (seed & _MASK, seed >> 32))), dim=-1)  # (B, blocks, 4)
+    shape = (len(index), len(block))
+    drawn = torch.stack([word.expand(shape) for word in philox(counter, (seed & _MASK, seed >> 32))], dim=-1)  # (B, blocks, 4)
     return drawn.flatten(1)[:, :n_words]
 
 

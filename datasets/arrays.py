@@ -1,0 +1,121 @@
+"""Labelled images out of a person's own `.npz` file, checked before anything uses them.
+
+Dimensions: N images of H x W pixels in C channels, channels last as most such files have them.
+"""
+
+from math import isqrt
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Labelled", "Part", "held_out", "read_npz"]
+
+Part = Literal["all", "train", "valid", "test"]
+_NAMES: dict[Part, tuple[str, str]] = {
+    "train": ("X_train", "y_train"),
+    "valid": ("X_valid", "y_valid"),
+    "test": ("X_test", "y_test"),
+}
+_MAX_CLASSES = 1 << 16
+
+
+class Labelled(NamedTuple):
+    """Images with their labels.
+
+    Attributes:
+        images: Shape (N, H, W, C), uint8, or float32 in 0 to 1.
+        labels: Shape (N,), int64, from 0.
+    """
+
+    images: NDArray[Any]
+    labels: NDArray[np.int64]
+
+
+def read_npz(path: Path) -> dict[Part, Labelled]:
+    """Returns the parts of a `.npz` file: `train`, `valid`, `test` as far as there are, or `all` where it is not split.
+
+    The arrays are named `X_train`/`y_train`, `X_valid`/`y_valid`, `X_test`/`y_test`, or `images`/`labels`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not a readable `.npz`, or an array has a wrong name, shape, type or range.
+    """
+    arrays = _load(path)
+    names = {part: pair for part, pair in _NAMES.items() if not arrays.keys().isdisjoint(pair)} or {"all": ("images", "labels")}
+    parts = {part: _labelled(path, arrays, *pair) for part, pair in names.items()}
+    shapes = {part: data.images.shape[1:] for part, data in parts.items()}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(f"{path}: the parts have images of different shapes (height, width, channels): {shapes}")
+    return parts
+
+
+def held_out(count: int) -> int:
+    """Returns how many of a set's images, its last tenth, serve as validation where it has no part for that.
+
+    Raises:
+        ValueError: If there are too few to leave one for either.
+    """
+    if count < 2:
+        raise ValueError(f"a training part needs at least 2 images, one of them for validation, got {count}")
+    return max(1, count // 10)
+
+
+def _load(path: Path) -> dict[str, NDArray[Any]]:
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, EOFError, OSError, BadZipFile, AttributeError, TypeError) as error:
+        raise ValueError(f"{path}: not a .npz file of plain arrays, as np.savez writes it ({error})") from error
+
+
+def _labelled(path: Path, arrays: dict[str, NDArray[Any]], x_name: str, y_name: str) -> Labelled:
+    for name in (x_name, y_name):
+        if name not in arrays:
+            found = ", ".join(sorted(arrays)) or "nothing"
+            raise ValueError(f"{path}: no array {name!r}; expected images and labels, or X_train and y_train, ..., found {found}")
+    images = _images(arrays[x_name], f"{path}: {x_name}")
+    labels = _labels(arrays[y_name], f"{path}: {y_name}")
+    if len(images) != len(labels):
+        raise ValueError(f"{path}: {len(images)} images in {x_name} but {len(labels)} labels in {y_name}")
+    return Labelled(images, labels)
+
+
+def _images(array: NDArray[Any], where: str) -> NDArray[Any]:
+    images = _with_channels(array, where)
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype.kind != "f":
+        raise ValueError(f"{where} must be uint8, or float in 0 to 1, got {images.dtype}; 0 to 255 fit in .astype('uint8')")
+    low, high = float(images.min()), float(images.max())
+    if not (low >= 0 and high <= 1):  # true for not-a-number too
+        raise ValueError(f"{where} must be in 0 to 1 where it is float, got {low:g} to {high:g}; divide 0 to 255 by 255")
+    return images.astype(np.float32)
+
+
+def _with_channels(array: NDArray[Any], where: str) -> NDArray[Any]:
+    """Returns the images as (N, H, W, C)."""
+    if array.size == 0:
+        raise ValueError(f"{where} is empty, shape {array.shape}")
+    if array.ndim == 4 and array.shape[3] <= 4:
+        return array
+    if array.ndim == 3:
+        return array[..., None]
+    if array.ndim == 2 and (side := isqrt(array.shape[1])) ** 2 == array.shape[1]:
+        return array.reshape(-1, side, side, 1)
+    hint = "; move the channels last" if array.ndim == 4 and array.shape[1] <= 4 else ""
+    raise ValueError(f"{where} must be (N, H, W), (N, H, W, C) with C up to 4, or square rows (N, S * S), got {array.shape}{hint}")
+
+
+def _labels(array: NDArray[Any], where: str) -> NDArray[np.int64]:
+    if array.ndim not in (1, 2) or array.shape[1:] not in ((), (1,)):
+        raise ValueError(f"{where} must be (N,) or (N, 1), got {array.shape}")
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"{where} must be integers, got {array.dtype}")
+    if len(array) and not (array.min() >= 0 and array.max() < _MAX_CLASSES):
+        raise ValueError(f"{where} must be in 0 to {_MAX_CLASSES - 1}, got {array.min()} to {array.max()}")
+    return array.reshape(-1).astype(np.int64)
