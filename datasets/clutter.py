@@ -8,15 +8,14 @@ References:
     V. Mnih, N. Heess, A. Graves, K. Kavukcuoglu, "Recurrent Models of Visual Attention", 2014, arXiv:1406.6247.
 """
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from glimpse.datasets.counter import bounded, permutation, words
+from glimpse.datasets.batches import Batch, EpochOrders, PositionalDataset
+from glimpse.datasets.counter import bounded, words
 from glimpse.datasets.digits import Digits
 
 __all__ = ["EVALUATION_SEED", "Batch", "ClutterRecipe", "ClutteredMNIST", "Split"]
@@ -55,21 +54,7 @@ class ClutterRecipe:
             raise ValueError(f"pieces of {self.piece_size} px cannot be cut from {height} x {width} digits")
 
 
-class Batch(NamedTuple):
-    """Images with what is known of them.
-
-    Attributes:
-        images: Shape (B, C, H, W), float32 in 0 to 1.
-        labels: Class of each image, shape (B,), int64.
-        centers: Center (x, y) of each digit's frame in pixels, shape (B, 2), float32; not a number where unknown.
-    """
-
-    images: Tensor
-    labels: Tensor
-    centers: Tensor
-
-
-class ClutteredMNIST(Dataset[tuple[Tensor, Tensor, Tensor]]):
+class ClutteredMNIST(PositionalDataset):
     """Digits at random places on a canvas with random pieces of other digits of the same split.
 
     As in the authors' program: the pieces are uniform crops of uniform digits at uniform places, added; the digits run through the
@@ -96,39 +81,22 @@ class ClutteredMNIST(Dataset[tuple[Tensor, Tensor, Tensor]]):
             raise ValueError("training clutter needs a seed; only validation and test have theirs in the recipe")
         self.seed = EVALUATION_SEED if seed is None else seed
         self.epoch = epoch
-        self._orders: dict[int, Tensor] = {}
+        self._orders = EpochOrders(self.seed, _ORDER + _STREAM[split], len(digits.labels), digits.images.device)
 
     def __len__(self) -> int:
         return len(self.digits.labels)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
-        if not 0 <= index < len(self):
-            raise IndexError(f"index {index} is not in 0 to {len(self) - 1}")
-        images, labels, centers = self.batch(torch.tensor([self.epoch * len(self) + index]))
-        return images[0], labels[0], centers[0]
-
-    def set_epoch(self, epoch: int) -> None:
-        """Takes items from this epoch from now on: other clutter, places and order."""
-        self.epoch = epoch
 
     def batch(self, positions: Tensor) -> Batch:
         """Returns the images at these positions, shape (B,), on the digits' device; epochs follow one another without end."""
         images, labels, centers = self.render(positions)
         return Batch(images[:, None].float() / 255, labels, centers)
 
-    def batches(self, batch_size: int, *, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
-        """Yields consecutive batches of positions start to stop (without end if None), the last one possibly smaller."""
-        while stop is None or start < stop:
-            end = start + batch_size if stop is None else min(start + batch_size, stop)
-            yield self.batch(torch.arange(start, end))
-            start = end
-
     def render(self, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns uint8 images (B, S, S), labels (B,) and centers (B, 2) at these positions."""
         device, recipe = self.digits.images.device, self.recipe
-        positions = positions.to(device)
         epochs, index = positions // len(self), positions % len(self)
-        digit = self._digit_at(epochs, index)
+        digit = self._orders.at(epochs, index)
+        epochs, index = epochs.to(device), index.to(device)
         drawn = words(self.seed, _STREAM[self.split], epochs, index, 2 + 5 * recipe.pieces)  # (B, 2 + 5 P)
 
         canvas = torch.zeros(len(positions), recipe.canvas**2, dtype=torch.int32, device=device)
@@ -149,16 +117,6 @@ class ClutteredMNIST(Dataset[tuple[Tensor, Tensor, Tensor]]):
         images = canvas.clamp_(max=255).to(torch.uint8).view(-1, recipe.canvas, recipe.canvas)
         centers = torch.stack([left + (width - 1) / 2, top + (height - 1) / 2], dim=1)
         return images, self.digits.labels[digit], centers
-
-    def _digit_at(self, epochs: Tensor, index: Tensor) -> Tensor:
-        """Returns which digit stands at each index of its epoch's random order."""
-        wanted = [int(epoch) for epoch in torch.unique(epochs)]
-        for epoch in wanted:
-            if epoch not in self._orders:
-                order = permutation(self.seed, _ORDER + _STREAM[self.split], epoch, len(self), index.device)
-                self._orders = {kept: self._orders[kept] for kept in wanted if kept in self._orders} | {epoch: order}
-        orders = torch.stack([self._orders[epoch] for epoch in wanted])  # (epochs, len)
-        return orders[torch.searchsorted(torch.tensor(wanted, device=index.device), epochs), index]
 
 
 def _add(canvas: Tensor, side: int, patches: Tensor, left: Tensor, top: Tensor) -> None:

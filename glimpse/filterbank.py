@@ -8,10 +8,15 @@ References:
     arXiv:1502.04623.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 __all__ = ["at_least_float32", "gaussian_filters"]
+
+_NEGLIGIBLE = 1e-26  # of the nearest pixel's weight: below it a weight is 0, or subnormal numbers make all arithmetic on it slow
+_FLOOR = -60.0  # an exponent whose exponential is negligible and still a normal number
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
@@ -27,9 +32,10 @@ def gaussian_filters(center: Tensor, stride: Tensor, sigma: Tensor, *, n_filters
 
     .. math:: F_{ia} = e^{-(a - \mu_i)^2 / 2\sigma^2} / Z_i, \quad \mu_i = g + (i - \tfrac{N - 1}{2}) \, \delta
 
-    Eqs. 19-20 and 25-26 of DRAW (Gregor et al., 2015, arXiv:1502.04623), counting from 0. The normaliser is taken in log space,
-    after the exponent of the pixel nearest to the filter: a filter wholly outside the image copies the edge pixel instead of
-    dividing zero by zero. Sixteen-bit inputs are computed in float32, under autocast too.
+    Eqs. 19-20 and 25-26 of DRAW (Gregor et al., 2015, arXiv:1502.04623), counting from 0. The exponent of the pixel nearest to the
+    filter is taken off every row, so that Z is at least 1: a filter wholly outside the image copies the edge pixel instead of
+    dividing zero by zero. Weights below 1e-26 of the nearest pixel's are 0. Sixteen-bit inputs are computed in float32, under
+    autocast too.
 
     Args:
         center: Center of the grid in pixels, shape (B,). Values and gradients are finite up to 1e6 in magnitude.
@@ -57,11 +63,45 @@ def gaussian_filters(center: Tensor, stride: Tensor, sigma: Tensor, *, n_filters
         center, stride, sigma = at_least_float32(center), at_least_float32(stride), at_least_float32(sigma)
         offset = torch.arange(n_filters).to(center) - (n_filters - 1) / 2  # (N,)
         mu = center[:, None] + offset * stride[:, None]  # (B, N)
-        pixel = torch.arange(n_pixels).to(center)  # (A,)
-        # (a - mu)^2 - (p - mu)^2 = (a - p)(a + p - 2 mu): softmax does not see what is taken off a whole row, and taking off the
-        # nearest point's exponent as a product, not a difference of squares, keeps float32 exact for filters far outside.
-        nearest = mu.detach().clamp(0, n_pixels - 1)
-        sigma = sigma[:, None, None]
-        ahead = (pixel - nearest[..., None]) / sigma  # (B, N, A)
-        beyond = (pixel + (nearest - 2 * mu)[..., None]) / sigma
-        return torch.softmax(-0.5 * ahead * beyond, dim=-1)
+        filters: Tensor = _NormalisedGaussians.apply(mu, sigma[:, None].expand_as(mu), n_pixels)
+        return filters
+
+
+class _NormalisedGaussians(torch.autograd.Function):
+    """Gaussians at mu over the pixels, each row summing to 1, with the gradient in closed form.
+
+    With p the pixel nearest to mu, a' = a - p and e = mu - p, the exponent (p - mu)^2 - (a - mu)^2 = -a' (a' - 2 e) is never
+    positive and 0 at the nearest pixel, and exact in float32 far outside the image, where a difference of squares is not.
+    For a gradient G on the filters, u = F (G - sum(F G)); the gradients are sum(u a') / sigma^2 for mu and
+    sum(u a' (a' - 2 e)) / sigma^3 for sigma. Written out it takes a third of the time that automatic differentiation takes.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(mu: Tensor, sigma: Tensor, n_pixels: int) -> Tensor:
+        ahead, excess = _relative(mu, n_pixels)
+        exponent = (ahead - 2 * excess).mul_(ahead).mul_((-0.5 / sigma / sigma)[..., None])  # (B, N, A), 0 at the nearest pixel
+        weights = exponent.clamp(min=_FLOOR).exp_()
+        torch.threshold_(weights, _NEGLIGIBLE, 0.0)
+        return weights.div_(weights.sum(dim=-1, keepdim=True))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:
+        mu, sigma, ctx.n_pixels = inputs
+        ctx.save_for_backward(mu, sigma, output)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+        mu, sigma, filters = ctx.saved_tensors
+        ahead, excess = _relative(mu, ctx.n_pixels)
+        weighted = grad * filters
+        moment = (weighted - filters * weighted.sum(dim=-1, keepdim=True)) * ahead  # u a'
+        first, second = moment.sum(dim=-1), (moment * ahead).sum(dim=-1)
+        return first / sigma / sigma, (second - 2 * excess[..., 0] * first) / sigma / sigma / sigma, None
+
+
+def _relative(mu: Tensor, n_pixels: int) -> tuple[Tensor, Tensor]:
+    """Returns a' = a - p, shape (..., A), and e = mu - p, shape (..., 1), with p the pixel nearest to mu."""
+    nearest = mu.detach().clamp(0, n_pixels - 1).round()
+    return torch.arange(n_pixels).to(mu) - nearest[..., None], (mu - nearest)[..., None]
