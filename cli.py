@@ -7,13 +7,14 @@ line with one object; notes, warnings and progress go to stderr. A foreseen erro
 import errno
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from glimpse import __version__
 
-__all__ = ["Commands", "glimpse", "json_option", "main", "threads_option"]
+__all__ = ["Commands", "glimpse", "main"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,6 +61,13 @@ def device_option(command: F) -> F:
     return click.option("--device", default="auto", show_default=True, help=text)(command)
 
 
+def data_dir_option(command: F) -> F:
+    """Adds `--data-dir`."""
+    text = "Folder to look for MNIST and its kin in first, before GLIMPSE_DATA and the user's cache; never written to."
+    kind = click.Path(exists=True, file_okay=False, path_type=Path)
+    return click.option("--data-dir", type=kind, default=None, help=text)(command)
+
+
 def json_option(command: F) -> F:
     """Adds `--json`, the flag `as_json`: the result as one line with one object on stdout."""
     return click.option("--json", "as_json", is_flag=True, help="Print one line with one JSON object.")(command)
@@ -76,8 +84,8 @@ def glimpse(debug: bool) -> None:
 
 @glimpse.command()
 @json_option
-@click.option("--data-dir", type=click.Path(), default=None, help="Where to look for digit data first.")
-def doctor(as_json: bool, data_dir: str | None) -> None:
+@data_dir_option
+def doctor(as_json: bool, data_dir: Path | None) -> None:
     """Show versions, device, threads, data found, free memory and disk: what a bug report needs."""
     from glimpse import console, environment
 

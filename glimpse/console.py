@@ -41,7 +41,10 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], *, titl
         column.overflow = "fold"
     for row in cells:
         table.add_row(*(Text(value) for value in row))
-    Console(width=None if terminal else 200).print(table)
+    if terminal:
+        Console().print(table)
+    else:
+        print("\n".join(line.rstrip() for line in _text_of(table, width=200).splitlines()))  # noqa: T201
 
 
 def duration(seconds: float) -> str:
@@ -135,6 +138,14 @@ class _Rate(ProgressColumn):
 def _stderr() -> Console:
     """Returns the people's console, made anew so that a redirected stderr is followed."""
     return Console(stderr=True)
+
+
+def _text_of(table: Table, width: int) -> str:
+    """Returns a table as plain text."""
+    console = Console(width=width, color_system=None)
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()
 
 
 def _finite(value: Any) -> Any:

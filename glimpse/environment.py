@@ -1,0 +1,246 @@
+"""What a run stands on: the device, the threads on shared cores, and a report of both for bug reports."""
+
+import math
+import os
+import platform
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glimpse import __version__
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["busy_cores", "choose_device", "flatten", "report", "safe_threads", "usable_cores", "use_threads", "versions"]
+
+MOST_THREADS = 8
+"""More threads than this do not pay for matrices of a few hundred rows."""
+
+_PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "safetensors", "pyarrow", "matplotlib", "tensorboard")
+_VARIABLES = ("GLIMPSE_DATA", "GLIMPSE_DEBUG", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES")
+
+
+def choose_device(name: str = "auto") -> "torch.device":
+    """Returns the device of that name, under torchrun the one of the process's local rank.
+
+    Args:
+        name: `auto` (CUDA if there is one, else the CPU), `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    Raises:
+        ValueError: If there is no such device.
+    """
+    import torch
+
+    cuda, reason = _cuda_devices()
+    if name == "auto":
+        name = "cuda" if cuda else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"no device is called {name!r}; choose auto, cpu, cuda, cuda:N or mps") from None
+    if device.type == "cuda":
+        index = int(os.environ.get("LOCAL_RANK", "0")) if device.index is None else device.index
+        if index >= cuda:
+            raise ValueError(f"no device {name} (CUDA devices found: {cuda}{reason}); choose --device cpu or auto")
+        return torch.device("cuda", index)
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError("no device mps: this machine or this torch has no Metal; choose --device cpu or auto")
+    if device.type not in ("cpu", "mps"):
+        raise ValueError(f"the device {name!r} is not supported; choose auto, cpu, cuda, cuda:N or mps")
+    return device
+
+
+def use_threads(requested: int | None = None) -> int:
+    """Sets how many threads torch computes with on the CPU, and returns the number.
+
+    A number of threads that was asked for, here or by OMP_NUM_THREADS (torchrun sets it), is taken as it is. Else there are as many
+    as `safe_threads` allows at this moment: at every step's end all threads wait for the slowest, so that one core shared with
+    other work makes two threads slower than one. On the CPU the last bits of a result depend on the number of threads: a run that
+    is to be repeated bit for bit records it.
+
+    Args:
+        requested: Number of threads, at least 1; None chooses.
+    """
+    import torch
+
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    threads = requested or (int(given) if given.isdecimal() and int(given) else safe_threads(usable_cores(), busy_cores()))
+    torch.set_num_threads(threads)
+    return threads
+
+
+def safe_threads(cores: int, busy: float) -> int:
+    """Returns how many threads have a core each to themselves: at least 1, at most 8.
+
+    Args:
+        cores: Cores this process may use.
+        busy: How many of them other work keeps busy, 0.5 for one half of the time. A third of a core is let pass as noise.
+
+    >>> [safe_threads(2, busy) for busy in (0.1, 0.5, 1.0, 2.0)], safe_threads(64, 3.0)
+    ([2, 1, 1, 1], 8)
+    """
+    return max(1, min(math.floor(cores - busy + 1 / 3), MOST_THREADS))
+
+
+def usable_cores() -> int:
+    """Returns the physical cores that this process may use, by its affinity and its container's quota."""
+    allowed = _allowed_cpus()
+    siblings = Path("/sys/devices/system/cpu")
+    cores = {_text(siblings / f"cpu{cpu}/topology/thread_siblings_list") or str(cpu) for cpu in allowed}
+    return max(1, math.ceil(min(len(cores), _quota())))
+
+
+def busy_cores(seconds: float = 0.2) -> float:
+    """Returns how many of the CPUs that this process may use other work keeps busy, watched for a moment.
+
+    The moment, not the load average, which still holds a minute later what has ended. Where the system does not say (macOS), the
+    load average of the last minute, our own start included.
+
+    Args:
+        seconds: How long to watch.
+    """
+    before = _cpu_times()
+    if not before:
+        return os.getloadavg()[0]
+    time.sleep(seconds)
+    after = _cpu_times()
+    passed = {cpu: (after[cpu][0] - busy, after[cpu][1] - total) for cpu, (busy, total) in before.items() if cpu in after}
+    return sum(busy / total for busy, total in passed.values() if total)
+
+
+def versions() -> dict[str, str | None]:
+    """Returns the versions of python, glimpse and the packages it stands on; None for a package that is not there."""
+    return {"python": platform.python_version(), "glimpse": __version__} | {name: _version(name) for name in _PACKAGES}
+
+
+def report(data_dir: str | Path | None = None) -> dict[str, Any]:
+    """Returns what a bug report needs to say of this machine.
+
+    Args:
+        data_dir: Folder to look for digits in first.
+    """
+    busy = busy_cores()  # before torch is loaded, which keeps a core busy itself
+    return {
+        "versions": versions(),
+        "platform": platform.platform(),
+        "executable": sys.executable,
+        "device": _device_report(),
+        "cpu": {
+            "cpus": os.cpu_count(),
+            "usable_cores": usable_cores(),
+            "busy_cores": round(busy, 2),
+            "load": [round(load, 2) for load in os.getloadavg()],
+            "threads": use_threads(),
+        },
+        "digits": _digits_report(data_dir),
+        "memory_free_gb": _free_memory(),
+        "disk_free_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
+        "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
+    }
+
+
+def flatten(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yields nested facts as rows (name, value), the names joined by dots.
+
+    >>> list(flatten({"cpu": {"load": [0.5, 1.0]}, "digits": None}))
+    [('cpu.load', '0.5, 1.0'), ('digits', None)]
+    """
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _device_report() -> dict[str, Any]:
+    """Returns the device that would be taken, and what else there is."""
+    import torch
+
+    cuda, reason = _cuda_devices()
+    facts: dict[str, Any] = {
+        "auto": str(choose_device()),
+        "built_for_cuda": torch.version.cuda,
+        "mps": torch.backends.mps.is_available(),
+    }
+    for index in range(cuda):
+        free, total = (round(size / 1e9, 1) for size in torch.cuda.mem_get_info(index))
+        facts[f"cuda:{index}"] = f"{torch.cuda.get_device_name(index)}, {free} of {total} GB free"
+    return facts | ({"reason": reason.removeprefix("; ")} if reason else {})
+
+
+def _cuda_devices() -> tuple[int, str]:
+    """Returns the number of CUDA devices, and torch's warning where it has one about them."""
+    import torch
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return count, "".join(f"; {' '.join(str(warning.message).split())}" for warning in caught[:1])
+
+
+def _digits_report(data_dir: str | Path | None) -> dict[str, Any]:
+    """Returns which folders digits are looked for in, and where each source lies."""
+    from glimpse.datasets.digits import search_places
+    from glimpse.datasets.fetch import is_complete
+
+    places = search_places(Path(data_dir) if data_dir is not None else None)
+    names = ("mnist", "fashion-mnist", "emnist-digits")
+    found = {name: next((str(place) for place in places if is_complete(name, place)), None) for name in names}
+    return {"places": [str(place) for place in places]} | found
+
+
+def _allowed_cpus() -> set[int]:
+    """Returns the numbers of the CPUs that this process may run on."""
+    if sys.platform == "linux":
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+def _quota() -> float:
+    """Returns how many CPUs' time the container grants, infinity if it sets no limit."""
+    limit, _, period = _text(Path("/sys/fs/cgroup/cpu.max")).partition(" ")  # "max 100000" or "150000 100000"
+    if not period:
+        limit = _text(Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"))  # -1 for no limit
+        period = _text(Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us"))
+    return int(limit) / int(period) if limit.isdecimal() and period.isdecimal() else math.inf
+
+
+def _cpu_times() -> dict[int, tuple[int, int]]:
+    """Returns the clock ticks (busy, in all) of every CPU that this process may run on; empty where the system does not say."""
+    times, allowed = {}, _allowed_cpus()
+    for line in _text(Path("/proc/stat")).splitlines():
+        name, *ticks = line.split()
+        if name.startswith("cpu") and name[3:].isdecimal() and int(name[3:]) in allowed:
+            total = sum(map(int, ticks[:8]))  # user, nice, system, idle, iowait, irq, softirq, steal
+            times[int(name[3:])] = (total - int(ticks[3]) - int(ticks[4]), total)
+    return times
+
+
+def _free_memory() -> float | None:
+    """Returns the memory that is free in GB, None where the system does not say."""
+    for line in _text(Path("/proc/meminfo")).splitlines():
+        if line.startswith("MemAvailable:"):
+            return round(int(line.split()[1]) * 1024 / 1e9, 1)
+    return None
+
+
+def _text(path: Path) -> str:
+    """Returns a small file's text without the white space around it, empty if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _version(package: str) -> str | None:
+    """Returns the version of an installed package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
