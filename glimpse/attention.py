@@ -147,6 +147,7 @@ def _shape(tensor: Tensor, name: str, window: Window) -> torch.Size:
     """Returns the shape of a batch of images after checking it against the window's."""
     if tensor.ndim != 4:
         raise ValueError(f"{name} must have shape (B, C, H, W), got {tuple(tensor.shape)}")
-    if window.center_x.shape != tensor.shape[:1]:
-        raise ValueError(f"{name} has {tensor.shape[0]} images, the window's fields have shape {tuple(window.center_x.shape)}")
+    if any(field.shape != tensor.shape[:1] for field in window):
+        shapes = ", ".join(str(tuple(field.shape)) for field in window)
+        raise ValueError(f"{name} has {tensor.shape[0]} images, the window's fields have shapes {shapes}")
     return tensor.shape
