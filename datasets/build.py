@@ -1,0 +1,302 @@
+"""Built sets: cluttered digits rendered once into a folder of memory-mappable arrays with a manifest.
+
+A build goes on where it was killed and ends with the same bytes. The manifest is written last: a folder without it is not a set.
+Dimensions: N images of S x S pixels. Positions are pixels counted from 0, x before y.
+"""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe, Split
+from glimpse.datasets.digits import DigitSource
+
+__all__ = ["MANIFEST", "BuiltSet", "Progress", "Verdict", "build", "read_set", "verify"]
+
+MANIFEST = "manifest.json"
+_PLAN = "building.json"  # what is being built and how much of it is safely on the disk; gone once the manifest is there
+_FORMAT = "glimpse cluttered digits, version 1"
+_CHUNK_BYTES = 16 << 20
+_N_RENDERED_AGAIN = 1000
+
+
+class Progress(NamedTuple):
+    """How far a build has come.
+
+    Attributes:
+        done: Images safely on the disk.
+        total: Images in the whole set.
+    """
+
+    done: int
+    total: int
+
+
+class BuiltSet(NamedTuple):
+    """A built set, its arrays mapped from the disk.
+
+    Attributes:
+        images: Shape (N, S, S), uint8.
+        labels: Shape (N,), int64.
+        centers: Center (x, y) of each digit's frame, shape (N, 2), float32.
+        manifest: Recipe, seed, source and digests.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    centers: NDArray[np.float32]
+    manifest: dict[str, Any]
+
+    @property
+    def frame(self) -> tuple[int, int]:
+        """Height and width of the digits' frame in pixels."""
+        height, width = self.manifest["frame"]
+        return height, width
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a verification found in order.
+
+    Attributes:
+        count: Number of images.
+        rendered_again: How many were rendered again from the digits and found the same; 0 where the digits were not at hand.
+    """
+
+    count: int
+    rendered_again: int
+
+
+def build(
+    out: Path,
+    source: DigitSource,
+    *,
+    split: Split = "test",
+    count: int | None = None,
+    seed: int | None = None,
+    recipe: ClutterRecipe | None = None,
+    device: torch.device | str = "cpu",
+) -> Iterator[Progress]:
+    """Yields the progress of a set written to `out`: `images.npy`, `labels.npy`, `centers.npy` and `manifest.json`.
+
+    A killed build goes on where it was; a finished one yields its end at once. The bytes depend on the arguments alone.
+
+    Args:
+        out: Folder of the set, new or empty or with a build of the same arguments.
+        source: Glyphs.
+        split: Which of them.
+        count: Number of images, one for each glyph if None; beyond that further permutations of the glyphs.
+        seed: Key of the randomness; the recipe's own for validation and test if None.
+        recipe: Constants of the clutter.
+        device: Where the images are rendered.
+
+    Raises:
+        ValueError: If the folder holds something else, or the arguments are out of range.
+    """
+    digits: ClutteredMNIST = ClutteredMNIST(getattr(source, split).to(device), split, recipe, seed=seed)
+    count = len(digits) if count is None else count
+    if count < 1:
+        raise ValueError(f"a set needs at least one image, got a count of {count}")
+    plan = _plan(digits, source, count)
+    begun = _begin(out, plan)
+    return _build(out, digits, plan, begun)
+
+
+def read_set(path: Path) -> BuiltSet:
+    """Returns a built set without reading its images.
+
+    Raises:
+        ValueError: If the folder is not a built set, or its arrays are not those its manifest describes.
+    """
+    manifest = _read_json(path / MANIFEST)
+    if manifest is None or manifest.get("format") != _FORMAT:
+        hint = "its build did not finish: run it again" if (path / _PLAN).exists() else f"no {MANIFEST} of 'dataset build'"
+        raise ValueError(f"{path} is not a built set ({hint})")
+    arrays = {}
+    for name, (dtype, shape) in _layout(manifest).items():
+        try:
+            array = np.load(path / name, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise ValueError(f"{path / name} cannot be read ({error}); build the set again") from error
+        if array.dtype != dtype or array.shape != shape:
+            raise ValueError(f"{path / name} holds {array.dtype} {array.shape}, the manifest says {dtype} {shape}")
+        arrays[name.removesuffix(".npy")] = array
+    return BuiltSet(**arrays, manifest=manifest)
+
+
+def verify(path: Path, source: DigitSource | None = None) -> Verdict:
+    """Checks a built set's shapes and digests and, where its digits are at hand, a thousand images by rendering them again.
+
+    Args:
+        path: Folder of the set.
+        source: Glyphs, used if they are the very ones that the set was built from.
+
+    Raises:
+        ValueError: If anything is not as the manifest says.
+    """
+    built = read_set(path)
+    for name, digest in built.manifest["sha256"].items():
+        if _digest(path / name) != digest:
+            raise ValueError(f"{path / name} was changed or damaged: its SHA-256 is not the manifest's; build the set again")
+    if source is None or source.sha256 != built.manifest["source"]["sha256"]:
+        return Verdict(len(built.labels), 0)
+    return Verdict(len(built.labels), _render_again(path, built, source))
+
+
+def _render_again(path: Path, built: BuiltSet, source: DigitSource) -> int:
+    manifest, count = built.manifest, len(built.labels)
+    recipe = ClutterRecipe(**manifest["recipe"])
+    digits = ClutteredMNIST(getattr(source, manifest["split"]), manifest["split"], recipe, seed=manifest["seed"])
+    rows = np.unique(np.linspace(0, count - 1, min(count, _N_RENDERED_AGAIN)).astype(np.int64))
+    for chosen in np.array_split(rows, 1 + len(rows) // 100):
+        rendered = digits.render(torch.from_numpy(chosen))
+        for name, again in zip(("images", "labels", "centers"), rendered, strict=True):
+            if not np.array_equal(again.numpy(), getattr(built, name)[chosen]):
+                raise ValueError(f"{path}: {name} among {chosen[0]} to {chosen[-1]} are not what the recipe renders")
+    return len(rows)
+
+
+def _plan(digits: ClutteredMNIST, source: DigitSource, count: int) -> dict[str, Any]:
+    """Returns all that the bytes depend on."""
+    record = {key: source.record()[key] for key in ("name", "n_classes", "sha256", "sizes")}
+    return {
+        "format": _FORMAT,
+        "split": digits.split,
+        "count": count,
+        "seed": digits.seed,
+        "recipe": asdict(digits.recipe),
+        "frame": list(digits.digits.images.shape[1:]),
+        "source": record,
+    }
+
+
+def _layout(plan: dict[str, Any]) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+    """Returns type and shape of every array, by the name of its file."""
+    count, side = plan["count"], plan["recipe"]["canvas"]
+    return {
+        "images.npy": (np.dtype("u1"), (count, side, side)),
+        "labels.npy": (np.dtype("<i8"), (count,)),
+        "centers.npy": (np.dtype("<f4"), (count, 2)),
+    }
+
+
+def _begin(out: Path, plan: dict[str, Any]) -> int:
+    """Returns how many images are there already, in a folder made ready to take the rest."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; name a new folder")
+    finished, begun = _read_json(out / MANIFEST), _read_json(out / _PLAN)
+    if finished is not None:
+        _refuse_other(out, {key: value for key, value in finished.items() if key != "sha256"}, plan)
+        return int(plan["count"])
+    if begun is not None:
+        _refuse_other(out, begun.get("plan"), plan)
+        return int(begun["done"])
+    if out.exists() and any(file.name != _partial(out / _PLAN).name for file in out.iterdir()):
+        raise ValueError(f"{out} is not empty and holds no build to go on with; name a new folder")
+    out.mkdir(parents=True, exist_ok=True)
+    _write_json(out / _PLAN, {"plan": plan, "done": 0})
+    return 0
+
+
+def _refuse_other(out: Path, there: object, plan: dict[str, Any]) -> None:
+    if there == plan:
+        return
+    old: dict[str, Any] = _flat(there) if isinstance(there, dict) else {}
+    differing = [f"{key} {old.get(key)} there, {value} asked for" for key, value in _flat(plan).items() if old.get(key) != value]
+    raise ValueError(f"{out} holds a set of other options ({'; '.join(differing[:3])}); name a new folder")
+
+
+def _flat(plan: dict[str, Any]) -> dict[str, Any]:
+    """Returns the plan with its inner keys on the top level."""
+    named = {f"source {key}": value for key, value in plan.get("source", {}).items()}
+    outer = {key: value for key, value in plan.items() if key not in ("recipe", "source")}
+    return {**outer, **plan.get("recipe", {}), **named}
+
+
+def _build(out: Path, digits: ClutteredMNIST, plan: dict[str, Any], begun: int) -> Iterator[Progress]:
+    total = int(plan["count"])
+    yield Progress(begun, total)
+    if (out / MANIFEST).exists():
+        (out / _PLAN).unlink(missing_ok=True)
+        return
+    chunk = max(1, _CHUNK_BYTES // digits.recipe.canvas**2)
+    files = _open_arrays(out, plan, begun)
+    try:
+        for start in range(begun, total, chunk):
+            stop = min(start + chunk, total)
+            _append(files, digits, torch.arange(start, stop))
+            _write_json(out / _PLAN, {"plan": plan, "done": stop})
+            yield Progress(stop, total)
+    finally:
+        for file in files.values():
+            file.close()
+    _write_json(out / MANIFEST, plan | {"sha256": {name: _digest(out / name) for name in files}})
+    (out / _PLAN).unlink()
+
+
+def _open_arrays(out: Path, plan: dict[str, Any], begun: int) -> dict[str, BinaryIO]:
+    """Returns the files, each at the end of what is safely there; whatever was written after it is written again."""
+    files: dict[str, BinaryIO] = {}
+    for name, (dtype, shape) in _layout(plan).items():
+        file = files[name] = (out / name).open("r+b" if begun else "wb")
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)  # over the same one where there is one
+        end = file.tell() + begun * dtype.itemsize * math.prod(shape[1:])
+        if end > file.seek(0, os.SEEK_END):
+            raise ValueError(f"{file.name} is shorter than the build left it; remove the folder and build the set again")
+        file.seek(end)
+        file.truncate()
+    return files
+
+
+def _append(files: Mapping[str, BinaryIO], digits: ClutteredMNIST, positions: torch.Tensor) -> None:
+    """Renders and writes some images, and waits until they are on the disk."""
+    step = max(1, len(positions) // 8)  # the renderer's memory is many times the images'
+    for start in range(0, len(positions), step):
+        for file, array in zip(files.values(), digits.render(positions[start : start + step]), strict=True):
+            values = array.cpu().numpy()
+            file.write(values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes())
+    for file in files.values():
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    """Returns the object in a file, or None where there is no such file."""
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path} cannot be read ({error})") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} does not hold an object")
+    return content
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes a file in one step: it is there as a whole or not at all."""
+    partial = _partial(path)
+    with partial.open("w") as file:
+        json.dump(content, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
