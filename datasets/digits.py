@@ -92,7 +92,12 @@ class DigitSource:
 
 
 def open_digits(
-    source: str = "auto", *, data_dir: Path | None = None, seed: int = 0, progress: Callable[[int, int], None] | None = None
+    source: str = "auto",
+    *,
+    data_dir: Path | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+    download: bool = True,
 ) -> DigitSource:
     """Returns the glyphs of a source, split into training, validation and test.
 
@@ -105,7 +110,8 @@ def open_digits(
             or can be fetched, else scikit-learn's digits with `reason` filled in.
         data_dir: Folder to look in first; never written to.
         seed: Seed of the 80/10/10 split of a file that has no splits of its own.
-        progress: Called with the bytes done and in total while a download runs.
+        progress: Called while a download runs, with the bytes that are there of the present file and with its size, 0 if unknown.
+        download: Whether to download what is not there.
 
     Raises:
         FileNotFoundError: If the source is not there and cannot be fetched.
@@ -114,9 +120,13 @@ def open_digits(
     if data_dir is not None and not data_dir.is_dir():
         raise FileNotFoundError(f"no folder {data_dir} to look for digits in")
     if source == "auto":
-        return _auto(data_dir, progress)
+        found = _locate("mnist", data_dir, progress, download)
+        return _sklearn(reason=found) if isinstance(found, str) else _from_folder("mnist", found)
     if source in _DOWNLOADED:
-        return _found_or_fetched(source, data_dir, progress)
+        found = _locate(source, data_dir, progress, download)
+        if isinstance(found, str):
+            raise FileNotFoundError(f"{found}; name a folder that has it with --data-dir, or use --digits sklearn")
+        return _from_folder(source, found)
     if source == "sklearn":
         return _sklearn()
     if source.endswith(".npz"):
@@ -132,26 +142,20 @@ def search_places(data_dir: Path | None = None) -> list[Path]:
     return [*given, *from_environment, fetch.cache_folder()]
 
 
-def _auto(data_dir: Path | None, progress: Callable[[int, int], None] | None) -> DigitSource:
-    try:
-        return _found_or_fetched("mnist", data_dir, progress)
-    except FileNotFoundError as error:
-        return _sklearn(reason=str(error))
-
-
-def _found_or_fetched(name: str, data_dir: Path | None, progress: Callable[[int, int], None] | None) -> DigitSource:
-    for folder in search_places(data_dir):
+def _locate(name: str, data_dir: Path | None, progress: Callable[[int, int], None] | None, download: bool) -> Path | str:
+    """Returns the folder that has a source, downloaded if need be, or in words why there is none."""
+    places = search_places(data_dir)
+    for folder in places:
         if fetch.is_complete(name, folder):
-            return _from_folder(name, folder)
+            return folder
+    missing = f"{name} is not in {', '.join(str(place) for place in places)}"
+    if not download:
+        return missing
     try:
         fetch.download(name, progress)
     except OSError as error:
-        places = ", ".join(str(place) for place in search_places(data_dir))
-        raise FileNotFoundError(
-            f"{name} is not in {places} and cannot be downloaded ({error}); name a folder that has it with --data-dir, "
-            "or use --digits sklearn"
-        ) from error
-    return _from_folder(name, fetch.cache_folder())
+        return f"{missing} and cannot be downloaded ({error})"
+    return fetch.cache_folder()
 
 
 def _from_folder(name: str, folder: Path) -> DigitSource:

@@ -1,0 +1,78 @@
+"""A sheet of images with their labels, as a picture.
+
+Dimensions: B images of H x W pixels in C channels. Positions are pixels counted from 0, x before y.
+"""
+
+from math import ceil
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from glimpse.datasets.batches import Batch
+from glimpse.datasets.files import ImageSet
+
+__all__ = ["sheet", "write_preview"]
+
+_GAP = 4  # pixels between two images
+_CAPTION = 14  # height of a label's line
+_SMALLEST = 96  # smaller images are enlarged to at least this side
+_BACKGROUND, _INK, _FRAME = (40, 44, 52), (230, 230, 230), (255, 176, 0)
+
+
+def write_preview(path: Path, images: ImageSet, count: int, *, columns: int = 10, frame: tuple[int, int] | None = None) -> int:
+    """Writes a picture of the set's first images and returns how many it shows.
+
+    Args:
+        path: File to write; its ending says the format.
+        images: The set.
+        count: How many to show, at most.
+        columns: Images in a row.
+        frame: Height and width of a box to draw around every known center, in pixels; none if None.
+
+    Raises:
+        ValueError: If the file's ending names no picture format.
+    """
+    shown = min(count, len(images))
+    sheet(images.batch(torch.arange(shown)), columns=columns, frame=frame).save(path)
+    return shown
+
+
+def sheet(batch: Batch, *, columns: int = 10, frame: tuple[int, int] | None = None) -> Image.Image:
+    """Returns a picture of images in rows, each under its label.
+
+    Args:
+        batch: Images with 1 or 3 channels; of any other number the first is shown.
+        columns: Images in a row.
+        frame: Height and width of a box to draw around every known center, in pixels; none if None.
+    """
+    height, width = batch.images.shape[2:]
+    scale = max(1, ceil(_SMALLEST / max(height, width)))
+    columns = max(1, min(columns, len(batch.labels)))
+    cell_width, cell_height = scale * width + _GAP, scale * height + _GAP + _CAPTION
+    rows = ceil(len(batch.labels) / columns)
+    picture = Image.new("RGB", (columns * cell_width + _GAP, rows * cell_height + _GAP), _BACKGROUND)
+    draw = ImageDraw.Draw(picture)
+    for number, (image, label, center) in enumerate(zip(*batch, strict=True)):
+        left, top = _GAP + number % columns * cell_width, _GAP + number // columns * cell_height
+        draw.text((left, top), str(int(label)), fill=_INK)
+        picture.paste(_picture(image, scale), (left, top + _CAPTION))
+        if frame is not None and bool(center.isfinite().all()):
+            draw.rectangle(_box(center, frame, scale, left, top + _CAPTION), outline=_FRAME)
+    return picture
+
+
+def _picture(image: Tensor, scale: int) -> Image.Image:
+    """Returns an image (C, H, W) as a picture, every pixel scale x scale large."""
+    colors = image if len(image) == 3 else image[:1].expand(3, -1, -1)
+    pixels = (colors * 255).round().to(torch.uint8).movedim(0, 2).contiguous().cpu().numpy()
+    picture = Image.fromarray(pixels)
+    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+
+
+def _box(center: Tensor, frame: tuple[int, int], scale: int, left: int, top: int) -> tuple[float, float, float, float]:
+    """Returns the corners (x, y, x, y) of the outermost pixels of the frame; pixel p spans scale * p to scale * (p + 1) - 1."""
+    (x, y), (height, width) = center.tolist(), frame
+    first_x, first_y = scale * (x - (width - 1) / 2), scale * (y - (height - 1) / 2)
+    return left + first_x, top + first_y, left + first_x + scale * width - 1, top + first_y + scale * height - 1
