@@ -1,0 +1,142 @@
+"""The command line: how it is started, what it loads, where its output goes and how it fails."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from glimpse import __version__, cli, console
+
+ROOT = Path(__file__).parent.parent
+HEAVY = {"torch", "torchvision", "matplotlib", "numpy", "sklearn", "pyarrow", "tensorboard"}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+@pytest.fixture
+def failing() -> Callable[[BaseException], click.Group]:
+    """Returns a maker of command lines whose one command `fail`, in a group inside, raises an error."""
+
+    def make(error: BaseException) -> click.Group:
+        @click.group(cls=cli.Commands)
+        @click.option("--debug", is_flag=True)
+        def top(debug: bool) -> None: ...
+
+        @top.group()
+        def inner() -> None: ...
+
+        @inner.command()
+        def fail() -> None:
+            raise error
+
+        return top
+
+    return make
+
+
+@pytest.mark.parametrize("start", [("cli.py",), ("-m", "glimpse")])
+def test_a_checkout_and_the_module_are_the_command(start: tuple[str, ...]) -> None:
+    assert run(*start, "--version").stdout == f"glimpse, version {__version__}\n"
+    assert run(*start, "--help").stdout.startswith("Usage: glimpse [OPTIONS] COMMAND [ARGS]...\n")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["pretrained"], ["completion", "bash"], ["nonsense"]])
+def test_nothing_heavy_is_loaded_to_answer(arguments: list[str]) -> None:
+    code = f"""
+import atexit, sys
+loaded = lambda: {HEAVY!r} & {{name.partition(".")[0] for name in sys.modules}}
+atexit.register(lambda: print("loaded", *loaded(), file=sys.stderr))
+sys.argv = ["glimpse", *{arguments!r}]
+from glimpse.cli import main
+main()
+"""
+    assert run("-c", code).stderr.splitlines()[-1] == "loaded"
+
+
+@pytest.mark.parametrize("command", sorted(cli.glimpse.commands))
+def test_every_command_has_a_help_text(command: str) -> None:
+    result = CliRunner().invoke(cli.glimpse, [command, "--help"])
+    assert result.exit_code == 0
+    assert cli.glimpse.commands[command].help
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("sigma must be positive,\ngot -1"), "Error: sigma must be positive, got -1\n"),
+        (FileNotFoundError(2, "No such file or directory", "digits.npz"), "Error: digits.npz: No such file or directory\n"),
+        (OSError(28, "No space left on device"), "Error: [Errno 28] No space left on device\n"),
+        (ValueError(), "Error: ValueError\n"),
+    ],
+)
+def test_a_foreseen_error_is_one_line(failing: Callable[[BaseException], click.Group], error: Exception, line: str) -> None:
+    result = CliRunner().invoke(failing(error), ["inner", "fail"])
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", line)
+
+
+def test_debug_shows_where_an_error_comes_from(failing: Callable[[BaseException], click.Group]) -> None:
+    result = CliRunner().invoke(failing(ValueError("no")), ["--debug", "inner", "fail"])
+    assert isinstance(result.exception, ValueError)
+
+
+def test_a_bug_is_not_dressed_as_a_foreseen_error(failing: Callable[[BaseException], click.Group]) -> None:
+    result = CliRunner().invoke(failing(TypeError("a bug")), ["inner", "fail"])
+    assert isinstance(result.exception, TypeError)
+
+
+def test_an_interruption_ends_with_130(failing: Callable[[BaseException], click.Group]) -> None:
+    result = CliRunner().invoke(failing(KeyboardInterrupt()), ["inner", "fail"])
+    assert (result.exit_code, result.stderr) == (130, "Interrupted.\n")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_script_completes_the_command(shell: str) -> None:
+    script = CliRunner().invoke(cli.glimpse, ["completion", shell]).stdout
+    assert f"_GLIMPSE_COMPLETE={shell}_complete" in script
+
+
+def test_doctor_prints_one_json_object_on_one_line() -> None:
+    result = CliRunner().invoke(cli.glimpse, ["doctor", "--json"])
+    assert result.stdout.count("\n") == 1
+    assert json.loads(result.stdout)["versions"]["glimpse"] == __version__
+
+
+def test_doctor_says_to_a_person_what_it_says_to_a_program() -> None:
+    lines = CliRunner().invoke(cli.glimpse, ["doctor"]).stdout.splitlines()
+    assert ["versions.glimpse", __version__] in [line.split() for line in lines]
+
+
+def test_presets_lists_both_presets() -> None:
+    listed = json.loads(CliRunner().invoke(cli.glimpse, ["presets", "--json"]).stdout)["classifier"]
+    assert {"paper", "tuned"} <= listed.keys()
+    columns = CliRunner().invoke(cli.glimpse, ["presets"]).stdout.splitlines()[0].split()
+    assert columns == ["classifier", *listed]
+
+
+def test_json_has_no_numbers_that_are_none(capsys: pytest.CaptureFixture[str]) -> None:
+    console.print_json({"loss": float("nan"), "errors": (1.5, float("inf")), "path": Path("run")})
+    assert capsys.readouterr().out == '{"loss": null, "errors": [1.5, null], "path": "run"}\n'
+
+
+def test_progress_off_a_terminal_is_plain_lines_with_rate_and_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.ProgressView("Training", 2000, start=1000, every=0.0) as view:
+        view._began -= 10.0  # as if ten seconds ago
+        view.update(1500, "loss 0.25")
+        view.update(2000)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    middle, end, closing = captured.err.splitlines()
+    assert middle == "Training: 1,500 of 2,000 images, 50/s, 10 s left, loss 0.25"
+    assert end == closing == "Training: 2,000 of 2,000 images, 100/s, loss 0.25"
+
+
+def test_a_table_keeps_long_paths_whole_where_it_is_not_read_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    console.print_rows(("name", "error"), [("a/" * 60, 3.25), ("b", None)])
+    assert capsys.readouterr().out.splitlines()[1].split() == ["a/" * 60, "3.25"]
