@@ -1,0 +1,224 @@
+"""Numbers that a classifier is judged by: error with its interval, error after each glimpse, calibration, confusion, loss.
+
+Dimensions: N images, T glimpses, K classes. Errors are in percent, losses in nats, probabilities and calibration errors in 0 to 1.
+"""
+
+import dataclasses
+from statistics import NormalDist
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = [
+    "ClassificationResult",
+    "calibration_error",
+    "confusion",
+    "error_by_glimpse",
+    "log_loss",
+    "summarise",
+    "wilson_interval",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassificationResult:
+    """How well a classifier did on a set of images.
+
+    Attributes:
+        n: Images.
+        errors: Images whose class after the last glimpse is wrong.
+        error: Share of errors in percent.
+        interval: 95 % Wilson interval of the error in percent: low, high.
+        error_by_glimpse: Error after each of the T glimpses in percent; the last is `error`.
+        calibration_error: Expected calibration error after the last glimpse, in 0 to 1.
+        nll: Mean negative log-likelihood of the label after the last glimpse in nats.
+        confusion: Images by true class (rows) and predicted class (columns), K x K.
+    """
+
+    n: int
+    errors: int
+    error: float
+    interval: tuple[float, float]
+    error_by_glimpse: list[float]
+    calibration_error: float
+    nll: float
+    confusion: list[list[int]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the fields by name, ready for `json.dumps`."""
+        return {**dataclasses.asdict(self), "interval": list(self.interval)}
+
+
+def summarise(logits: Tensor, labels: Tensor, n_classes: int) -> ClassificationResult:
+    """Returns everything that a classifier is judged by, from its logits after every glimpse.
+
+    Args:
+        logits: Shape (N, T, K), finite.
+        labels: True classes, integers from 0 to K - 1, shape (N,).
+        n_classes: Number of classes K.
+
+    Returns:
+        The result; its headline is the prediction after the last glimpse.
+
+    Raises:
+        ValueError: If the shapes do not fit, there is no image, a label is no class, or a logit is not finite.
+    """
+    _check(logits, labels, "logits", ("N", "T", "K"))
+    if logits.shape[2] != n_classes:
+        raise ValueError(f"logits have {logits.shape[2]} classes, expected {n_classes}")
+    if not logits.isfinite().all():
+        raise ValueError(f"{int((~logits.isfinite()).sum())} of {logits.numel()} logits are not finite")
+    n, last = len(labels), logits[:, -1]
+    errors = int((last.argmax(dim=1) != labels).sum())
+    low, high = wilson_interval(errors, n)
+    return ClassificationResult(
+        n=n,
+        errors=errors,
+        error=100 * errors / n,
+        interval=(100 * low, 100 * high),
+        error_by_glimpse=error_by_glimpse(logits, labels),
+        calibration_error=calibration_error(last.double().softmax(dim=1), labels),
+        nll=log_loss(last, labels),
+        confusion=confusion(last.argmax(dim=1), labels, n_classes),
+    )
+
+
+def wilson_interval(errors: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    r"""Returns the Wilson score interval of a share, as fractions.
+
+    Its ends are the two shares p at which the observed one lies exactly z standard deviations away:
+
+    .. math:: (\hat p - p)^2 = z^2 \, p (1 - p) / n
+
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927, JASA 22(158).
+
+    Args:
+        errors: How many failed, from 0 to n.
+        n: Out of how many, at least 1.
+        confidence: Coverage, between 0 and 1.
+
+    Returns:
+        Low and high, in 0 to 1, around errors / n.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    >>> [round(100 * share, 2) for share in wilson_interval(336, 10_000)]
+    [3.02, 3.73]
+    """
+    if n < 1 or not 0 <= errors <= n:
+        raise ValueError(f"errors must be from 0 to n and n at least 1, got {errors} of {n}")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    center = (errors + z**2 / 2) / (n + z**2)
+    half = z / (n + z**2) * (errors * (n - errors) / n + z**2 / 4) ** 0.5
+    low = 0.0 if errors == 0 else center - half  # exactly, where rounding would leave 1e-19
+    high = 1.0 if errors == n else center + half
+    return low, high
+
+
+def error_by_glimpse(logits: Tensor, labels: Tensor) -> list[float]:
+    """Returns the error after each glimpse in percent.
+
+    Args:
+        logits: Shape (N, T, K).
+        labels: True classes, integers from 0 to K - 1, shape (N,).
+
+    Returns:
+        T errors, the first after one glimpse.
+
+    Raises:
+        ValueError: If the shapes do not fit, there is no image, or a label is no class.
+    """
+    _check(logits, labels, "logits", ("N", "T", "K"))
+    wrong = logits.argmax(dim=2) != labels[:, None]  # (N, T)
+    return [100 * int(count) / len(labels) for count in wrong.sum(dim=0)]
+
+
+def calibration_error(probabilities: Tensor, labels: Tensor, n_bins: int = 15) -> float:
+    r"""Returns the expected calibration error of the predicted classes, in 0 to 1.
+
+    .. math:: \sum_b \tfrac{n_b}{N} \, |\text{accuracy}_b - \text{confidence}_b|
+
+    The predictions are sorted by their probability into bins of equal width, each without its lower end and with its upper one,
+    as C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On Calibration of Modern Neural Networks", 2017, arXiv:1706.04599, eq. 3.
+
+    Args:
+        probabilities: Shape (N, K), each row summing to 1.
+        labels: True classes, integers from 0 to K - 1, shape (N,).
+        n_bins: Number of bins, at least 1.
+
+    Returns:
+        0 for a classifier that is right exactly as often as it says.
+
+    Raises:
+        ValueError: If the shapes do not fit, there is no image, a label is no class, a row does not sum to 1, or n_bins is below 1.
+    """
+    _check(probabilities, labels, "probabilities", ("N", "K"))
+    if n_bins < 1:
+        raise ValueError(f"n_bins must be at least 1, got {n_bins}")
+    off = (probabilities.double().sum(dim=1) - 1).abs().max().item()
+    if not off <= 1e-2:  # sixteen-bit rows do not sum to 1 exactly; NaN is refused too
+        raise ValueError(f"each row of probabilities must sum to 1, one is off by {off:.3g}")
+    confidence, predicted = probabilities.double().max(dim=1)
+    gap = (predicted == labels).double() - confidence  # (N,)
+    bins = ((confidence * n_bins).ceil().long() - 1).clamp(0, n_bins - 1)
+    sums = torch.zeros(n_bins, dtype=gap.dtype, device=gap.device).index_add(0, bins, gap)
+    return float(sums.abs().sum() / len(labels))
+
+
+def log_loss(logits: Tensor, labels: Tensor) -> float:
+    """Returns the mean negative log-likelihood of the labels in nats, computed in float64.
+
+    Args:
+        logits: Shape (N, K).
+        labels: True classes, integers from 0 to K - 1, shape (N,).
+
+    Raises:
+        ValueError: If the shapes do not fit, there is no image, or a label is no class.
+    """
+    _check(logits, labels, "logits", ("N", "K"))
+    return float(F.cross_entropy(logits.double(), labels.long()))
+
+
+def confusion(predictions: Tensor, labels: Tensor, n_classes: int) -> list[list[int]]:
+    """Returns how many images of each true class (rows) were taken for each class (columns), K x K.
+
+    Args:
+        predictions: Predicted classes, integers from 0 to K - 1, shape (N,).
+        labels: True classes, integers from 0 to K - 1, shape (N,).
+        n_classes: Number of classes K.
+
+    Raises:
+        ValueError: If the shapes differ, there is no image, or a class is out of range.
+    """
+    from sklearn.metrics import confusion_matrix
+
+    if predictions.ndim != 1 or predictions.shape != labels.shape or not len(labels):
+        shapes = f"{tuple(predictions.shape)} and {tuple(labels.shape)}"
+        raise ValueError(f"predictions and labels must share one shape (N,), N at least 1, got {shapes}")
+    _check_classes(predictions, "predictions", n_classes)
+    _check_classes(labels, "labels", n_classes)
+    counts: list[list[int]] = confusion_matrix(labels.cpu(), predictions.cpu(), labels=range(n_classes)).tolist()
+    return counts
+
+
+def _check(scores: Tensor, labels: Tensor, name: str, axes: tuple[str, ...]) -> None:
+    """Raises a ValueError unless the scores have these axes, the labels fit to them, and there is at least one image."""
+    if scores.ndim != len(axes) or not scores.numel():
+        raise ValueError(f"{name} must have shape ({', '.join(axes)}), nothing empty, got {tuple(scores.shape)}")
+    if labels.shape != scores.shape[:1]:
+        raise ValueError(f"labels must have shape ({scores.shape[0]},) like {name}, got {tuple(labels.shape)}")
+    _check_classes(labels, "labels", scores.shape[-1])
+
+
+def _check_classes(classes: Tensor, name: str, n_classes: int) -> None:
+    """Raises a ValueError unless every entry is an integer from 0 to n_classes - 1."""
+    if classes.is_floating_point() or classes.is_complex():
+        raise ValueError(f"{name} must be integers, got {classes.dtype}")
+    low, high = int(classes.min()), int(classes.max())
+    if low < 0 or high >= n_classes:
+        raise ValueError(f"{name} must be from 0 to {n_classes - 1}, got {low} to {high}")
