@@ -8,11 +8,15 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from glimpse import __version__
+
+if TYPE_CHECKING:
+    from glimpse.datasets.clutter import Split
+    from glimpse.datasets.digits import DigitSource
 
 __all__ = ["Commands", "glimpse", "main"]
 
@@ -66,6 +70,32 @@ def data_dir_option(command: F) -> F:
     text = "Folder to look for MNIST and its kin in first, before GLIMPSE_DATA and the user's cache; never written to."
     kind = click.Path(exists=True, file_okay=False, path_type=Path)
     return click.option("--data-dir", type=kind, default=None, help=text)(command)
+
+
+def digits_option(command: F) -> F:
+    """Adds `--digits`; its value goes through `open_digit_source`."""
+    text = "auto (MNIST if found or fetchable, else scikit-learn's), mnist, fashion-mnist, emnist-digits, sklearn or a FILE.npz."
+    return click.option("--digits", default="auto", show_default=True, help=text)(command)
+
+
+def open_digit_source(digits: str, data_dir: Path | None, seed: int = 0) -> "DigitSource":
+    """Returns the glyphs asked for; says loudly where `auto` had to take scikit-learn's."""
+    from glimpse import console
+    from glimpse.datasets.digits import open_digits
+
+    last = -1
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        tenth = 10 * done // total if total > 1_000_000 else last
+        if tenth != last:
+            last = tenth
+            console.note(f"Downloading: {done / 1e6:.1f} of {total / 1e6:.1f} MB")
+
+    source = open_digits(digits, data_dir=data_dir, seed=seed, progress=show)
+    if source.reason is not None:
+        console.warn(f"these are scikit-learn's digits, NOT MNIST, and their errors compare with no paper's: {source.reason}")
+    return source
 
 
 def json_option(command: F) -> F:
@@ -147,6 +177,93 @@ def completion(shell: str) -> None:
     if script is None:
         raise ValueError(f"no completion for the shell {shell!r}")
     click.echo(script(glimpse, {}, "glimpse", "_GLIMPSE_COMPLETE").source())
+
+
+@glimpse.group()
+def dataset() -> None:
+    """Build, verify and look at sets of cluttered digits."""
+
+
+@dataset.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--split", type=click.Choice(["train", "valid", "test"]), default="test", show_default=True, help="Which digits.")
+@click.option("--count", type=click.IntRange(min=1), default=None, help="Images. Default: one for each digit of the split.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**64 - 1), default=None, help="Default: the recipe's own; 0 for the training split."
+)
+@click.option("--canvas", type=click.IntRange(min=1), default=100, show_default=True, help="Side of the images in pixels.")
+@click.option("--pieces", type=click.IntRange(min=0), default=8, show_default=True, help="Distractors in an image.")
+@click.option("--piece-size", type=click.IntRange(min=1), default=8, show_default=True, help="Their side in pixels.")
+@click.option(
+    "--border", type=click.IntRange(min=0), default=0, show_default=True, help="Pixels at the edges kept free of the digit."
+)
+@digits_option
+@data_dir_option
+@threads_option
+def build(
+    out: Path,
+    split: "Split",
+    count: int | None,
+    seed: int | None,
+    digits: str,
+    data_dir: Path | None,
+    threads: int | None,
+    **recipe: int,
+) -> None:
+    """Render a set into the folder OUT: images, labels, centers and a manifest.
+
+    A build that was killed goes on where it was when the same command is run again.
+    """
+    from glimpse import console, environment
+    from glimpse.datasets.build import build as build_set
+    from glimpse.datasets.clutter import ClutterRecipe
+
+    environment.use_threads(threads)
+    source = open_digit_source(digits, data_dir, seed or 0)
+    seed = 0 if seed is None and split == "train" else seed
+    steps = build_set(out, source, split=split, count=count, seed=seed, recipe=ClutterRecipe(**recipe))
+    first = next(steps)
+    with console.ProgressView("Rendering", first.total, start=first.done) as view:
+        for step in steps:
+            view.update(step.done)
+    console.note(f"{out} holds {first.total:,} images. See them with: glimpse dataset preview {out}")
+
+
+@dataset.command()
+@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--digits", default=None, help="The FILE.npz it was built from, where it was one: to render images again.")
+@data_dir_option
+@json_option
+def verify(path: Path, digits: str | None, data_dir: Path | None, as_json: bool) -> None:
+    """Check a built set: shapes, digests and, with its digits at hand, a thousand images rendered again."""
+    from dataclasses import asdict
+
+    from glimpse import console
+    from glimpse.datasets.build import source_at_hand
+    from glimpse.datasets.build import verify as verify_set
+
+    verdict = verify_set(path, source_at_hand(path, digits, data_dir))
+    if as_json:
+        console.print_json(asdict(verdict))
+        return
+    again = f"{verdict.rendered_again:,} rendered again and found the same" if verdict.rendered_again else "its digits not at hand"
+    click.echo(f"{path} is in order: {verdict.count:,} images, {again}.")
+
+
+@dataset.command()
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("preview.png"), show_default=True)
+@click.option("--count", type=click.IntRange(min=1), default=60, show_default=True, help="Images to show.")
+@click.option("--columns", type=click.IntRange(min=1), default=10, show_default=True, help="Images in a row.")
+@click.option("--boxes", is_flag=True, help="Draw the digits' frames where they are known.")
+def preview(path: Path, out: Path, count: int, columns: int, boxes: bool) -> None:
+    """Draw the first images of a built set or a FILE.npz, each under its label."""
+    from glimpse.datasets.files import open_data
+    from glimpse.datasets.preview import write_preview
+
+    data = open_data(path)
+    shown = write_preview(out, data.evaluation[1], count, columns=columns, frame=data.frame if boxes else None)
+    click.echo(f"{out} shows {shown} images.")
 
 
 def main() -> None:

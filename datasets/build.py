@@ -18,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe, Split
-from glimpse.datasets.digits import DigitSource
+from glimpse.datasets.digits import DigitSource, open_digits
 
-__all__ = ["MANIFEST", "BuiltSet", "Progress", "Verdict", "build", "read_set", "verify"]
+__all__ = ["MANIFEST", "BuiltSet", "Progress", "Verdict", "build", "read_set", "source_at_hand", "verify"]
 
 MANIFEST = "manifest.json"
 _PLAN = "building.json"  # what is being built and how much of it is safely on the disk; gone once the manifest is there
@@ -152,6 +152,24 @@ def verify(path: Path, source: DigitSource | None = None) -> Verdict:
     return Verdict(len(built.labels), _render_again(path, built, source))
 
 
+def source_at_hand(path: Path, digits: str | None = None, data_dir: Path | None = None) -> DigitSource | None:
+    """Returns the glyphs that a built set says it is made of, if they are on this machine; nothing is downloaded.
+
+    Args:
+        path: Folder of the set.
+        digits: What to open instead of the source the manifest names; needed where it was a person's own file.
+        data_dir: Folder to look in first.
+    """
+    manifest = read_set(path).manifest
+    name = digits or manifest["source"]["name"]
+    if name == "file":
+        return None
+    try:
+        return open_digits(name, data_dir=data_dir, seed=manifest["source"]["seed"] or 0, download=False)
+    except FileNotFoundError:
+        return None
+
+
 def _render_again(path: Path, built: BuiltSet, source: DigitSource) -> int:
     manifest, count = built.manifest, len(built.labels)
     recipe = ClutterRecipe(**manifest["recipe"])
@@ -167,7 +185,7 @@ def _render_again(path: Path, built: BuiltSet, source: DigitSource) -> int:
 
 def _plan(digits: ClutteredMNIST, source: DigitSource, count: int) -> dict[str, Any]:
     """Returns all that the bytes depend on."""
-    record = {key: source.record()[key] for key in ("name", "n_classes", "sha256", "sizes")}
+    record = {key: source.record()[key] for key in ("name", "n_classes", "seed", "sha256", "sizes")}
     return {
         "format": _FORMAT,
         "split": digits.split,
