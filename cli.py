@@ -133,16 +133,16 @@ def presets(as_json: bool) -> None:
     from dataclasses import asdict
 
     from glimpse import console
-    from glimpse.presets import CLASSIFIER_PRESETS
+    from glimpse.presets import CLASSIFIER_PRESETS, TRAINING_PRESETS
 
-    settings = {name: asdict(config) for name, config in CLASSIFIER_PRESETS.items()}
+    kinds = {"classifier": CLASSIFIER_PRESETS, "training": TRAINING_PRESETS}
+    settings = {kind: {name: asdict(config) for name, config in configs.items()} for kind, configs in kinds.items()}
     if as_json:
-        console.print_json({"classifier": settings})
+        console.print_json(settings)
         return
-    names = list(settings)
-    fields = dict.fromkeys(field for config in settings.values() for field in config)
-    rows = [(field, *(settings[name].get(field) for name in names)) for field in fields]
-    console.print_rows(("classifier", *names), rows)
+    for kind, configs in settings.items():
+        names = dict.fromkeys(name for config in configs.values() for name in config)
+        console.print_rows((kind, *configs), [(name, *(config[name] for config in configs.values())) for name in names])
 
 
 @glimpse.command()

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 __all__ = ["ProgressView", "duration", "note", "print_json", "print_rows", "warn"]
@@ -80,13 +80,8 @@ class ProgressView:
         self._began = self._shown = time.monotonic()
         console = _stderr()
         if console.is_terminal:
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                _Rate(self),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[status]}"),
-            )
+            status = TextColumn("{task.fields[status]}", table_column=Column(no_wrap=True))
+            columns = (TextColumn("{task.description}"), BarColumn(16), _Rate(self), TimeRemainingColumn(compact=True), status)
             self._bar = Progress(*columns, console=console)
             self._bar.start()
             self._task = self._bar.add_task(self.title, total=self.total, completed=self.start, status="")
@@ -127,7 +122,7 @@ class _Rate(ProgressColumn):
     """Units done, of how many, and how many a second."""
 
     def __init__(self, view: ProgressView) -> None:
-        super().__init__()
+        super().__init__(table_column=Column(no_wrap=True))
         self.view = view
 
     def render(self, task: Task) -> Text:

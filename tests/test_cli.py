@@ -1,9 +1,10 @@
 """The command line: how it is started, what it loads, where its output goes and how it fails."""
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -16,8 +17,9 @@ ROOT = Path(__file__).parent.parent
 HEAVY = {"torch", "torchvision", "matplotlib", "numpy", "sklearn", "pyarrow", "tensorboard"}
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=ROOT)
+def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command, environment = [sys.executable, *arguments], os.environ | (environment or {})
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
 
 
 @pytest.fixture
@@ -100,6 +102,10 @@ def test_an_interruption_ends_with_130(failing: Callable[[BaseException], click.
 def test_the_completion_script_completes_the_command(shell: str) -> None:
     script = CliRunner().invoke(cli.glimpse, ["completion", shell]).stdout
     assert f"_GLIMPSE_COMPLETE={shell}_complete" in script
+    asked = {"_GLIMPSE_COMPLETE": f"{shell}_complete", "COMP_WORDS": "glimpse doc", "COMP_CWORD": "doc" if shell == "fish" else "1"}
+    answer = run("-m", "glimpse", environment=asked).stdout
+    assert "doctor" in answer
+    assert "presets" not in answer
 
 
 def test_doctor_prints_one_json_object_on_one_line() -> None:
@@ -113,11 +119,12 @@ def test_doctor_says_to_a_person_what_it_says_to_a_program() -> None:
     assert ["versions.glimpse", __version__] in [line.split() for line in lines]
 
 
-def test_presets_lists_both_presets() -> None:
-    listed = json.loads(CliRunner().invoke(cli.glimpse, ["presets", "--json"]).stdout)["classifier"]
-    assert {"paper", "tuned"} <= listed.keys()
-    columns = CliRunner().invoke(cli.glimpse, ["presets"]).stdout.splitlines()[0].split()
-    assert columns == ["classifier", *listed]
+def test_presets_lists_every_setting_of_both_presets() -> None:
+    listed = json.loads(CliRunner().invoke(cli.glimpse, ["presets", "--json"]).stdout)
+    assert listed["classifier"].keys() == listed["training"].keys() == {"paper", "tuned"}
+    rows = [line.split() for line in CliRunner().invoke(cli.glimpse, ["presets"]).stdout.splitlines()]
+    assert ["glimpses", "8", "8"] in rows
+    assert len(rows) == sum(1 + len(configs["tuned"]) for configs in listed.values())
 
 
 def test_json_has_no_numbers_that_are_none(capsys: pytest.CaptureFixture[str]) -> None:

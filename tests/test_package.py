@@ -1,23 +1,26 @@
 """The package: its two links, what the wheel holds, which way imports point, and what is loaded when."""
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import glimpse
+from glimpse import cli
 
 ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"atomic", "config", "console", "datasets", "environment", "filterbank", "metrics", "presets", "pretrained", "published"},
     {"attention", "recurrent", "weights"},
     {"classifier"},
-    {"training", "evaluation", "export", "figures"},
+    {"training", "classification", "evaluation", "export", "figures", "run"},
     {"cli"},
     {"__main__"},
 ]
@@ -152,3 +155,19 @@ def test_a_pretrained_model_is_found_by_name_or_refused_with_the_names(monkeypat
     assert pretrained.find("pretrained:classifier-8") == pretrained.find("classifier-8") == tmp_path / "classifier-8.safetensors"
     with pytest.raises(ValueError, match="'classifier-9'; there are: classifier-8"):
         pretrained.find("pretrained:classifier-9")
+
+
+def test_the_code_in_the_readme_runs() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    scope: dict[str, Any] = {"print": lambda *values: None}
+    exec(code, scope)
+    assert scope["canvas"].shape == scope["images"].shape
+
+
+def test_the_readme_names_only_commands_that_exist() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(
+        re.findall(r"glimpse ([a-z]+(?:-[a-z]+)*)", "\n".join(re.findall(r"```bash\n.*?```|`[^`\n]+`", text, flags=re.DOTALL)))
+    )
+    assert named
+    assert named <= cli.glimpse.commands.keys()
