@@ -4,103 +4,19 @@ Nothing heavy is imported before a command needs it, so that `--help` answers at
 line with one object; notes, warnings and progress go to stderr. A foreseen error is one line on stderr and exit code 1.
 """
 
-import errno
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from glimpse import __version__
+from glimpse.options import Commands, data_dir_option, digits_option, json_option, open_digit_source, threads_option
 
 if TYPE_CHECKING:
     from glimpse.datasets.clutter import Split
-    from glimpse.datasets.digits import DigitSource
 
-__all__ = ["Commands", "glimpse", "main"]
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Commands(click.Group):
-    """A group of commands whose foreseen errors reach a person as one line.
-
-    `ValueError` and `OSError` are what the library raises for what it foresees; `--debug` or GLIMPSE_DEBUG=1 show their traceback.
-    """
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Runs a command; its foreseen errors become click's, an interruption exit code 130."""
-        try:
-            return super().invoke(ctx)
-        except (ValueError, OSError) as error:
-            if ctx.find_root().params.get("debug") or getattr(error, "errno", None) == errno.EPIPE:
-                raise
-            raise click.ClickException(one_line(error)) from error
-        except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
-            ctx.exit(130)
-
-
-def one_line(error: BaseException) -> str:
-    """Returns an error's message on one line; an error of the system names its file first.
-
-    >>> one_line(FileNotFoundError(2, "No such file or directory", "digits.npz"))
-    'digits.npz: No such file or directory'
-    """
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def threads_option(command: F) -> F:
-    """Adds `--threads`; its value goes through `glimpse.environment.use_threads`."""
-    text = "Threads on the CPU. Default: as many cores as nothing else uses now."
-    return click.option("--threads", type=click.IntRange(min=1), default=None, help=text)(command)
-
-
-def device_option(command: F) -> F:
-    """Adds `--device`; its value goes through `glimpse.environment.choose_device`."""
-    text = "auto (CUDA if there is one, else the CPU), cpu, cuda, cuda:N or mps."
-    return click.option("--device", default="auto", show_default=True, help=text)(command)
-
-
-def data_dir_option(command: F) -> F:
-    """Adds `--data-dir`."""
-    text = "Folder to look for MNIST and its kin in first, before GLIMPSE_DATA and the user's cache; never written to."
-    kind = click.Path(exists=True, file_okay=False, path_type=Path)
-    return click.option("--data-dir", type=kind, default=None, help=text)(command)
-
-
-def digits_option(command: F) -> F:
-    """Adds `--digits`; its value goes through `open_digit_source`."""
-    text = "auto (MNIST if found or fetchable, else scikit-learn's), mnist, fashion-mnist, emnist-digits, sklearn or a FILE.npz."
-    return click.option("--digits", default="auto", show_default=True, help=text)(command)
-
-
-def open_digit_source(digits: str, data_dir: Path | None, seed: int = 0) -> "DigitSource":
-    """Returns the glyphs asked for; says loudly where `auto` had to take scikit-learn's."""
-    from glimpse import console
-    from glimpse.datasets.digits import open_digits
-
-    last = -1
-
-    def show(done: int, total: int) -> None:
-        nonlocal last
-        tenth = 10 * done // total if total > 1_000_000 else last
-        if tenth != last:
-            last = tenth
-            console.note(f"Downloading: {done / 1e6:.1f} of {total / 1e6:.1f} MB")
-
-    source = open_digits(digits, data_dir=data_dir, seed=seed, progress=show)
-    if source.reason is not None:
-        console.warn(f"these are scikit-learn's digits, NOT MNIST, and their errors compare with no paper's: {source.reason}")
-    return source
-
-
-def json_option(command: F) -> F:
-    """Adds `--json`, the flag `as_json`: the result as one line with one object on stdout."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one line with one JSON object.")(command)
+__all__ = ["glimpse", "main"]
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -135,8 +51,10 @@ def presets(as_json: bool) -> None:
     from glimpse import console
     from glimpse.presets import CLASSIFIER_PRESETS, TRAINING_PRESETS
 
-    kinds = {"classifier": CLASSIFIER_PRESETS, "training": TRAINING_PRESETS}
-    settings = {kind: {name: asdict(config) for name, config in configs.items()} for kind, configs in kinds.items()}
+    settings = {
+        "classifier": {name: asdict(config) for name, config in CLASSIFIER_PRESETS.items()},
+        "training": {name: asdict(config) for name, config in TRAINING_PRESETS.items()},
+    }
     if as_json:
         console.print_json(settings)
         return

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from glimpse import __version__, cli, console
+from glimpse.options import Commands
 
 ROOT = Path(__file__).parent.parent
 HEAVY = {"torch", "torchvision", "matplotlib", "numpy", "sklearn", "pyarrow", "tensorboard"}
@@ -27,7 +28,7 @@ def failing() -> Callable[[BaseException], click.Group]:
     """Returns a maker of command lines whose one command `fail`, in a group inside, raises an error."""
 
     def make(error: BaseException) -> click.Group:
-        @click.group(cls=cli.Commands)
+        @click.group(cls=Commands)
         @click.option("--debug", is_flag=True)
         def top(debug: bool) -> None: ...
 
