@@ -115,6 +115,15 @@ def test_doctor_prints_one_json_object_on_one_line() -> None:
     assert json.loads(result.stdout)["versions"]["glimpse"] == __version__
 
 
+@pytest.mark.parametrize(("given", "kept"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_that_wait_sleep_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch, given: str | None, kept: str) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
+    if given is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    result = CliRunner().invoke(cli.glimpse, ["doctor", "--json"])
+    assert json.loads(result.stdout)["environment"]["OMP_WAIT_POLICY"] == kept
+
+
 def test_doctor_says_to_a_person_what_it_says_to_a_program() -> None:
     lines = CliRunner().invoke(cli.glimpse, ["doctor"]).stdout.splitlines()
     assert ["versions.glimpse", __version__] in [line.split() for line in lines]
