@@ -100,23 +100,27 @@ class ClutteredMNIST(PositionalDataset):
         drawn = words(self.seed, _STREAM[self.split], epochs, index, 2 + 5 * recipe.pieces)  # (B, 2 + 5 P)
 
         canvas = torch.zeros(len(positions), recipe.canvas**2, dtype=torch.int32, device=device)
-        glyphs, (height, width) = self.digits.images, self.digits.images.shape[1:]
+        glyphs = self.digits.images
+        height, width = glyphs.shape[1:]
         free_x, free_y = (recipe.canvas - 2 * recipe.border - side + 1 for side in (width, height))
         left = recipe.border + bounded(drawn[:, 0], free_x)
         top = recipe.border + bounded(drawn[:, 1], free_y)
         _add(canvas, recipe.canvas, glyphs[digit][:, None], left[:, None], top[:, None])
-
-        source, crop_x, crop_y, piece_x, piece_y = drawn[:, 2:].view(-1, recipe.pieces, 5).unbind(dim=-1)  # (B, P) each
-        side = torch.arange(recipe.piece_size, device=device)
-        rows = bounded(crop_y, height - recipe.piece_size + 1)[..., None, None] + side[:, None]
-        columns = bounded(crop_x, width - recipe.piece_size + 1)[..., None, None] + side
-        pieces = glyphs[bounded(source, len(self))[..., None, None], rows, columns]  # (B, P, piece_size, piece_size)
-        places = recipe.canvas - recipe.piece_size + 1
-        _add(canvas, recipe.canvas, pieces, bounded(piece_x, places), bounded(piece_y, places))
-
+        self._add_pieces(canvas, drawn[:, 2:].reshape(len(positions), recipe.pieces, 5))
         images = canvas.clamp_(max=255).to(torch.uint8).view(-1, recipe.canvas, recipe.canvas)
         centers = torch.stack([left + (width - 1) / 2, top + (height - 1) / 2], dim=1)
         return images, self.digits.labels[digit], centers
+
+    def _add_pieces(self, canvas: Tensor, drawn: Tensor) -> None:
+        """Adds pieces to the flat canvases (B, S * S), each as five words say, shape (B, P, 5)."""
+        recipe, (height, width) = self.recipe, self.digits.images.shape[1:]
+        source, crop_x, crop_y, piece_x, piece_y = drawn.unbind(dim=-1)  # (B, P) each
+        side = torch.arange(recipe.piece_size, device=canvas.device)
+        rows = bounded(crop_y, height - recipe.piece_size + 1)[..., None, None] + side[:, None]
+        columns = bounded(crop_x, width - recipe.piece_size + 1)[..., None, None] + side
+        pieces = self.digits.images[bounded(source, len(self))[..., None, None], rows, columns]  # (B, P, piece_size, piece_size)
+        places = recipe.canvas - recipe.piece_size + 1
+        _add(canvas, recipe.canvas, pieces, bounded(piece_x, places), bounded(piece_y, places))
 
 
 def _add(canvas: Tensor, side: int, patches: Tensor, left: Tensor, top: Tensor) -> None:

@@ -65,7 +65,7 @@ def words(seed: int, stream: int, epoch: Tensor | int, index: Tensor, n_words: i
 
 
 def bounded(word: Tensor, bound: int | Tensor) -> Tensor:
-    """Returns integers in 0 to bound - 1, uniform but for a bias of at most bound / 2^32."""
+    """Returns integers in 0 to bound - 1, uniform but for a bias of at most bound / 2^32; a bound is 1 to 2^31."""
     return (word * bound) >> 32
 
 

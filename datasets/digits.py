@@ -30,6 +30,7 @@ __all__ = ["DigitSource", "Digits", "SourceName", "open_digits", "search_places"
 SourceName = Literal["mnist", "fashion-mnist", "emnist-digits", "sklearn", "file"]
 _DOWNLOADED = ("mnist", "fashion-mnist", "emnist-digits")
 _SPLIT_STREAM = 64  # of the counter-based generator; 0 to 2 and 16 to 18 belong to the clutter
+_HELD_OUT = 10_000  # the last training glyphs of MNIST and its kin, for validation
 _MNIST_BOX = 20  # MNIST's digits fill a box of this side in the middle of their frame
 _MNIST_SIDE = 28
 
@@ -161,7 +162,7 @@ def _locate(name: str, data_dir: Path | None, progress: Callable[[int, int], Non
 def _from_folder(name: str, folder: Path) -> DigitSource:
     images, labels = fetch.load(name, folder, train=True)
     tests = fetch.load(name, folder, train=False)
-    held = len(labels) - 10_000
+    held = len(labels) - _HELD_OUT
     parts = ((images[:held], labels[:held]), (images[held:], labels[held:]), tests)
     return _source(cast(SourceName, name), *(Digits(*part, name) for part in parts), path=str(folder))
 
