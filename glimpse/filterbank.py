@@ -61,7 +61,7 @@ def gaussian_filters(center: Tensor, stride: Tensor, sigma: Tensor, *, n_filters
         raise ValueError(f"n_filters and n_pixels must be at least 1, got {n_filters} and {n_pixels}")
     with torch.autocast(center.device.type, enabled=False):
         center, stride, sigma = at_least_float32(center), at_least_float32(stride), at_least_float32(sigma)
-        offset = torch.arange(n_filters).to(center) - (n_filters - 1) / 2  # (N,)
+        offset = torch.arange(n_filters, dtype=center.dtype, device=center.device) - (n_filters - 1) / 2  # (N,)
         mu = center[:, None] + offset * stride[:, None]  # (B, N)
         filters: Tensor = _NormalisedGaussians.apply(mu, sigma[:, None].expand_as(mu), n_pixels)
         return filters
@@ -92,7 +92,7 @@ class _NormalisedGaussians(torch.autograd.Function):
         ctx.save_for_backward(mu, sigma, output)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         mu, sigma, filters = ctx.saved_tensors
         ahead, excess = _relative(mu, ctx.n_pixels)
         weighted = grad * filters
@@ -104,4 +104,5 @@ class _NormalisedGaussians(torch.autograd.Function):
 def _relative(mu: Tensor, n_pixels: int) -> tuple[Tensor, Tensor]:
     """Returns a' = a - p, shape (..., A), and e = mu - p, shape (..., 1), with p the pixel nearest to mu."""
     nearest = mu.detach().clamp(0, n_pixels - 1).round()
-    return torch.arange(n_pixels).to(mu) - nearest[..., None], (mu - nearest)[..., None]
+    pixel = torch.arange(n_pixels, dtype=mu.dtype, device=mu.device)  # made there: a copy from the host would wait for the GPU
+    return pixel - nearest[..., None], (mu - nearest)[..., None]

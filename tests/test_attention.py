@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from glimpse.attention import LOG_LIMIT, Window, read, write
 from glimpse.filterbank import gaussian_filters
@@ -427,6 +430,28 @@ def test_sizes_below_one_are_refused_by_read_and_write() -> None:
         read(torch.zeros(1, 1, 8, 8), window, 0)
     with pytest.raises(ValueError, match="got 3 and 0"):
         write(torch.zeros(1, 1, 3, 3), window, 0, 8)
+
+
+class HostTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Collects the operations that make or take a tensor of the host's."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if any(isinstance(tensor, Tensor) and tensor.device.type == "cpu" for tensor in (made, *args)):
+            self.found.append(str(func))
+        return made
+
+
+def test_nothing_is_copied_from_the_host_to_the_device() -> None:
+    """Each such copy would wait for the GPU. The tensors are fake ones: no GPU is needed."""
+    with FakeTensorMode(), HostTensors() as host:
+        _, canvas = pipeline(torch.empty(3, 5, device="cuda"), torch.empty(3, 2, 9, 13, device="cuda"))
+    assert canvas.device.type == "cuda"
+    assert not host.found
 
 
 @pytest.mark.gpu
