@@ -82,7 +82,7 @@ def test_log_loss_equals_scikit_learns() -> None:
 
 
 def test_log_loss_of_a_confident_mistake_is_large_and_not_infinite() -> None:
-    assert log_loss(torch.tensor([[300.0, -300.0]]), torch.tensor([1])) == pytest.approx(600)
+    assert log_loss(torch.tensor([[800.0, -800.0]]), torch.tensor([1])) == pytest.approx(1600)
 
 
 def looped_calibration_error(probabilities: Tensor, labels: Tensor, n_bins: int) -> float:
@@ -110,6 +110,11 @@ def test_calibration_error_of_a_hand_made_case() -> None:
     probabilities = torch.tensor([[0.8, 0.2]] * 4 + [[0.4, 0.6]] * 2)
     labels = torch.tensor([0, 0, 0, 1, 1, 1])  # 3 of 4 right at 0.8, 2 of 2 right at 0.6
     assert calibration_error(probabilities, labels) == pytest.approx(4 / 6 * 0.05 + 2 / 6 * 0.4)
+
+
+def test_a_probability_on_the_border_of_two_bins_belongs_to_the_lower() -> None:
+    probabilities, labels = torch.tensor([[0.5, 0.3, 0.2], [0.6, 0.2, 0.2]]), torch.tensor([0, 1])  # one right, one wrong
+    assert calibration_error(probabilities, labels, n_bins=2) == pytest.approx((0.5 + 0.6) / 2)
 
 
 def test_a_classifier_that_is_sure_and_right_has_no_calibration_error() -> None:
