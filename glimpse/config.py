@@ -1,0 +1,130 @@
+"""Settings of what is built: one frozen dataclass a thing, nothing heavy imported, so that they can be listed at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeVar, get_args
+
+__all__ = ["ClassifierConfig", "TrainingConfig", "from_mapping"]
+
+Parametrization = Literal["paper", "relative"]
+Encoder = Literal["none", "mlp"]
+Supervision = Literal["last", "linear"]
+Precision = Literal["fp32", "bf16"]
+Schedule = Literal["cosine", "constant"]
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """What a glimpse classifier is made of.
+
+    Attributes:
+        glimpses: Glimpses T before the last prediction.
+        window: Side n of the window of n x n filters.
+        hidden: Units of the LSTM.
+        features: Units of the glimpse encoder; not used without one.
+        encoder: `none` feeds the glimpse to the LSTM as it is; `mlp` puts a normalised two-layer network and the window's place
+            before it.
+        parametrization: `paper` decodes five raw numbers by DRAW's eqs. 21-24; `relative` moves the window in units of the last
+            one, ties sigma to the stride and bounds every logarithm.
+        supervision: What the training loss averages: the prediction after the `last` glimpse, or all of them with `linear` weights.
+        sigma: Standard deviation of the filters at the start, in pixels under `paper`, in strides under `relative`.
+        channels: Channels of the images.
+        classes: Number of classes.
+    """
+
+    glimpses: int = 8
+    window: int = 12
+    hidden: int = 256
+    features: int = 256
+    encoder: Encoder = "mlp"
+    parametrization: Parametrization = "relative"
+    supervision: Supervision = "linear"
+    sigma: float = 0.5
+    channels: int = 1
+    classes: int = 10
+
+    def __post_init__(self) -> None:
+        counts = ("glimpses", "window", "hidden", "features", "channels", "classes")
+        _check_range(self, counts, 1)
+        _check_choice(self, encoder=Encoder, parametrization=Parametrization, supervision=Supervision)
+        if not 1e-4 <= self.sigma <= 1e4:
+            raise ValueError(f"sigma must be in 1e-4 to 1e4, got {self.sigma}")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How anything is trained; images are the unit of time, whatever the batch size.
+
+    Attributes:
+        images: Budget: how many images are seen, repeats counted; the last batch is whole.
+        batch_size: Images a step, over all processes together.
+        learning_rate: Peak of the schedule, for AdamW.
+        weight_decay: Decoupled, on matrices only.
+        warmup: Images over which the learning rate rises from 0.
+        schedule: `cosine` falls to a hundredth of the peak at the end of the budget; `constant` stays.
+        clip_norm: Global norm that gradients are clipped to.
+        averaging: Images over which the weights are averaged, exponentially; 0 averages nothing.
+        validate_every: Images between validations.
+        log_every: Images between rows of training metrics.
+        precision: `bf16` runs the networks under autocast; coordinates and filters stay in float32.
+        compile: Whether the model goes through torch.compile.
+        deterministic: Whether only deterministic kernels are used.
+        seed: Key of the initial weights, the clutter and all noise.
+    """
+
+    images: int = 1_000_000
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    warmup: int = 40_000
+    schedule: Schedule = "cosine"
+    clip_norm: float = 1.0
+    averaging: int = 256_000
+    validate_every: int = 100_000
+    log_every: int = 10_000
+    precision: Precision = "fp32"
+    compile: bool = False
+    deterministic: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_range(self, ("images", "batch_size", "validate_every", "log_every"), 1)
+        _check_range(self, ("warmup", "averaging", "weight_decay", "seed"), 0)
+        _check_choice(self, schedule=Schedule, precision=Precision)
+        for name in ("learning_rate", "clip_norm"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)}")
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps in the whole budget."""
+        return -(-self.images // self.batch_size)
+
+
+def from_mapping(kind: type[C], values: Mapping[str, Any]) -> C:
+    """Returns a config from a mapping, as read from JSON.
+
+    Raises:
+        ValueError: If a name is not one of the config's.
+    """
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - names)
+    if unknown:
+        raise ValueError(f"{kind.__name__} knows no {', '.join(unknown)}; it knows {', '.join(sorted(names))}")
+    return kind(**values)
+
+
+def _check_range(config: object, names: tuple[str, ...], least: float) -> None:
+    """Raises ValueError if one of the numbers is below the least it may be."""
+    for name in names:
+        if not getattr(config, name) >= least:
+            raise ValueError(f"{name} must be at least {least}, got {getattr(config, name)}")
+
+
+def _check_choice(config: object, **choices: Any) -> None:
+    """Raises ValueError if an attribute is none of its literal's values."""
+    for name, literal in choices.items():
+        if getattr(config, name) not in get_args(literal):
+            raise ValueError(f"{name} must be one of {', '.join(get_args(literal))}, got {getattr(config, name)!r}")

@@ -1,0 +1,250 @@
+"""A run's folder and what is written into it while a model trains.
+
+    config.json             what was run: settings, data, versions, device, threads, commit
+    metrics.csv             a row every so many images; validation's columns are empty where none fell due
+    model.safetensors       the weights that were best on validation
+    checkpoints/latest.pt   all that resuming needs; best.pt the same at the best validation
+    checkpoints/weights-*.safetensors   weights alone, at image counts spaced by their logarithm
+    events.out.tfevents.*   the metrics for TensorBoard
+
+Every file but the last is written so that a kill at any moment leaves the old one or the new one. After a resume the rows that the
+checkpoint did not know of are taken back and come again.
+"""
+
+import csv
+import io
+import json
+import math
+import os
+import pickle
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+
+from glimpse.atomic import write_atomically
+from glimpse.training import Record, Trainer
+from glimpse.weights import WEIGHTS, save_weights
+
+__all__ = ["RunFolder", "Stopped", "train_in"]
+
+SNAPSHOTS = 30
+"""How many times weights alone are kept over a whole run."""
+
+_TIMES = ("seconds", "images_per_second")  # columns that differ between two equal runs
+
+
+class Stopped(Exception):
+    """A signal asked the training to stop; everything is saved.
+
+    Attributes:
+        code: The process's exit code.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"stopped with exit code {code}")
+        self.code = code
+
+
+class RunFolder:
+    """The files of one run.
+
+    Args:
+        path: The folder; `start` makes it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+
+    @property
+    def started(self) -> bool:
+        """Whether a run has begun here."""
+        return (self.path / "config.json").is_file()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The run's settings.
+
+        Raises:
+            ValueError: If there is no run, or its settings cannot be read.
+        """
+        file = self.path / "config.json"
+        try:
+            config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ValueError(f"{self.path} is no run's folder: it has no config.json") from None
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{file} is not JSON ({error})") from error
+        return config
+
+    def start(self, config: dict[str, Any]) -> None:
+        """Makes the folder and writes the run's settings.
+
+        Raises:
+            ValueError: If the folder holds something already.
+        """
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise ValueError(f"{self.path} is not empty; choose another --out, or continue a run there with --resume")
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.path / "config.json", (json.dumps(config, indent=2, default=str) + "\n").encode())
+
+    def save(self, state: dict[str, Any], *, best: bool = False) -> None:
+        """Writes the latest checkpoint, and the best one if this is it."""
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        for name in ("best.pt", "latest.pt") if best else ("latest.pt",):
+            write_atomically(self.checkpoints / name, buffer.getvalue())
+
+    def load(self, device: torch.device) -> dict[str, Any] | None:
+        """Returns the latest checkpoint, None before the first one.
+
+        Raises:
+            ValueError: If the file is damaged.
+        """
+        file = self.checkpoints / "latest.pt"
+        if not file.is_file():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
+        except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+            raise ValueError(f"{file} is damaged ({error}); checkpoints/best.pt may still be whole") from error
+        return state
+
+    def rows(self) -> list[dict[str, str]]:
+        """Returns the rows of metrics.csv that are whole, empty if there are none."""
+        file = self.path / "metrics.csv"
+        if not file.is_file():
+            return []
+        with file.open(newline="", encoding="utf-8") as stream:
+            return [row for row in csv.DictReader(stream) if None not in row and None not in row.values()]
+
+
+class MetricsLog:
+    """Writes metrics.csv and TensorBoard's events; opening it takes back the rows after so many images.
+
+    Args:
+        folder: The run's folder.
+        columns: Names of the columns.
+        images: Images that the trainer has seen.
+    """
+
+    def __init__(self, folder: RunFolder, columns: tuple[str, ...], images: int) -> None:
+        self.folder, self.columns, self.images = folder, columns, images
+
+    def __enter__(self) -> Self:
+        from torch.utils.tensorboard import SummaryWriter
+
+        file = self.folder.path / "metrics.csv"
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row for row in self.folder.rows() if int(row["images"]) <= self.images)
+        write_atomically(file, text.getvalue().encode())
+        self._file = file.open("a", newline="", encoding="utf-8")
+        self._writer = csv.DictWriter(self._file, self.columns, lineterminator="\n")
+        self._board = SummaryWriter(str(self.folder.path), purge_step=self.images + 1)  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.close()
+        self._board.close()  # type: ignore[no-untyped-call]
+
+    def write(self, images: int, values: dict[str, float]) -> None:
+        """Writes one row."""
+        self._writer.writerow({"images": images} | values)
+        self._file.flush()
+        for name, value in values.items():
+            self._board.add_scalar(name.replace("valid_", "valid/", 1), value, images)  # type: ignore[no-untyped-call]
+
+    def sync(self) -> None:
+        """Makes sure that the rows are on the disk before a checkpoint that counts on them."""
+        os.fsync(self._file.fileno())
+
+
+def train_in(
+    folder: RunFolder,
+    trainer: Trainer,
+    facts: dict[str, Any],
+    *,
+    checkpoint_every: float = 60.0,
+    stop: Callable[[], int | None] = lambda: None,
+) -> Iterator[Record]:
+    """Trains to the end of the budget from the folder's latest checkpoint, writing everything; yields the trainer's records.
+
+    Args:
+        folder: A run that has been started.
+        trainer: Fresh; it takes up the checkpoint.
+        facts: What goes into the weights' file beside the weights.
+        checkpoint_every: Seconds between checkpoints; there is one at every best validation and at the end, too.
+        stop: Asked after every step; an exit code stops the training.
+
+    Raises:
+        Stopped: If `stop` asked for it; the state has been saved.
+        TrainingDiverged: As the trainer does; the last good checkpoint is left in place.
+    """
+    state = folder.load(trainer.device)
+    before = 0.0
+    if state is not None:
+        trainer.restore(state["trainer"])
+        before = float(state["seconds"])
+    if trainer.rank > 0:
+        yield from _follow(trainer, stop)
+        return
+    began = saved = time.monotonic()
+    snapshots = [count for count in _snapshot_counts(trainer) if count > trainer.images]
+    with MetricsLog(folder, _columns(trainer), trainer.images) as log:
+
+        def save(best: bool) -> None:
+            log.sync()
+            folder.save({"trainer": trainer.state(), "seconds": before + time.monotonic() - began}, best=best)
+
+        for record in trainer.fit():
+            if record.kind == "metrics":
+                log.write(record.images, {"seconds": round(before + time.monotonic() - began, 2)} | record.values)
+            if record.best:
+                save_weights(folder.path / WEIGHTS, trainer.model.state_dict(), facts)
+            if snapshots and record.images >= snapshots[0]:
+                snapshots = [count for count in snapshots if count > record.images]
+                save_weights(folder.checkpoints / f"weights-{record.images:010d}.safetensors", trainer.model.state_dict(), facts)
+            code = _agreed(trainer, stop())
+            if record.kind != "warning" and (record.best or code or trainer.finished or time.monotonic() - saved >= checkpoint_every):
+                save(record.best)
+                saved = time.monotonic()
+            yield record
+            if code:
+                raise Stopped(code)
+
+
+def _follow(trainer: Trainer, stop: Callable[[], int | None]) -> Iterator[Record]:
+    """Trains without writing: the part of every process but the first."""
+    for record in trainer.fit():
+        code = _agreed(trainer, stop())
+        yield record
+        if code:
+            raise Stopped(code)
+
+
+def _agreed(trainer: Trainer, code: int | None) -> int:
+    """Returns the largest exit code that any process asks for, 0 for none."""
+    if trainer.world == 1:
+        return code or 0
+    asked = torch.tensor(code or 0, device=trainer.device)
+    torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX)
+    return int(asked)
+
+
+def _columns(trainer: Trainer) -> tuple[str, ...]:
+    """Returns the columns of metrics.csv."""
+    validation = (f"valid_{name}" for name in trainer.task.validation_metrics)
+    metrics = ("loss", *trainer.task.metrics, "grad_norm", "learning_rate", "skipped")
+    return ("images", *_TIMES, *metrics, *validation)
+
+
+def _snapshot_counts(trainer: Trainer) -> list[int]:
+    """Returns the image counts at which weights alone are kept, from the first step to the last."""
+    steps = {round(math.exp(math.log(trainer.config.steps) * i / (SNAPSHOTS - 1))) for i in range(SNAPSHOTS)}
+    return [step * trainer.config.batch_size for step in sorted(steps)]

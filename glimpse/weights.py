@@ -1,0 +1,72 @@
+"""Trained weights as safetensors files: no code runs when they are read, and their bytes depend on nothing but the training.
+
+References:
+    The safetensors format: github.com/huggingface/safetensors. It orders several metadata keys at random, so one is written.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from glimpse import pretrained
+from glimpse.atomic import write_atomically
+
+__all__ = ["WEIGHTS", "load_weights", "save_weights"]
+
+WEIGHTS = "model.safetensors"
+"""Name of the weights' file in a run's folder."""
+
+_KEY = "glimpse"
+
+
+def save_weights(path: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Writes weights with what is needed to rebuild and evaluate their model, atomically.
+
+    Args:
+        path: File to write.
+        weights: Tensors by name.
+        facts: JSON-able: `model` (the class's name), `config` (its config) and `task` (what it was trained on).
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(weights.items())}
+    write_atomically(path, save(tensors, metadata={_KEY: json.dumps(facts, sort_keys=True)}))
+
+
+def load_weights(source: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Returns weights and the facts stored with them.
+
+    Args:
+        source: A run's folder, a weights file or `pretrained:NAME`.
+
+    Raises:
+        ValueError: If there are no weights there, or the file is not this package's.
+    """
+    path = find_weights(source)
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {})[_KEY])
+            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (the file is no mapping)
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} does not hold weights that glimpse wrote ({error})") from error
+
+
+def find_weights(source: str | Path) -> Path:
+    """Returns the weights file of a run's folder, of `pretrained:NAME`, or the file itself.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if isinstance(source, str) and source.startswith(pretrained.PREFIX):
+        return pretrained.find(source)
+    path = Path(source)
+    if path.is_dir():
+        path = path / WEIGHTS
+        if not path.is_file():
+            raise ValueError(f"{path.parent} holds no {WEIGHTS}: no run has finished a validation there")
+    if not path.is_file():
+        raise ValueError(f"there is no run, weights file or pretrained model at {source}; `glimpse pretrained` lists what is shipped")
+    return path
