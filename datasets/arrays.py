@@ -67,9 +67,12 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise ValueError("it holds a single array without a name")
             return {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, OSError, BadZipFile, AttributeError, TypeError) as error:
+    except (ValueError, EOFError, OSError, BadZipFile) as error:
         raise ValueError(f"{path}: not a .npz file of plain arrays, as np.savez writes it ({error})") from error
 
 
