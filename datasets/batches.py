@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from glimpse.datasets.counter import permutation
 
-__all__ = ["Batch", "EpochOrders", "PositionalDataset"]
+__all__ = ["Batch", "EpochOrders", "PositionalDataset", "unit_range"]
 
 
 class Batch(NamedTuple):
@@ -60,6 +60,14 @@ class PositionalDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
             end = start + batch_size if stop is None else min(start + batch_size, stop)
             yield self.batch(torch.arange(start, end))
             start = end
+
+
+def unit_range(images: Tensor) -> Tensor:
+    """Returns uint8 images as float32 in 0 to 1, with the same bits on every device.
+
+    The divisor is a tensor because CUDA turns a division by a Python number into a product with its rounded reciprocal.
+    """
+    return images.float() / torch.full((), 255.0, device=images.device)
 
 
 class EpochOrders:

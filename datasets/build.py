@@ -4,6 +4,7 @@ A build goes on where it was killed and ends with the same bytes. The manifest i
 Dimensions: N images of S x S pixels. Positions are pixels counted from 0, x before y.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -247,33 +248,29 @@ def _build(out: Path, digits: ClutteredMNIST, plan: dict[str, Any], begun: int) 
         (out / _PLAN).unlink(missing_ok=True)
         return
     chunk = max(1, _CHUNK_BYTES // digits.recipe.canvas**2)
-    files = _open_arrays(out, plan, begun)
-    try:
+    with contextlib.ExitStack() as opened:
+        files = {name: opened.enter_context(_open_array(out / name, *array, begun)) for name, array in _layout(plan).items()}
         for start in range(begun, total, chunk):
             stop = min(start + chunk, total)
             _append(files, digits, torch.arange(start, stop))
             _write_json(out / _PLAN, {"plan": plan, "done": stop})
             yield Progress(stop, total)
-    finally:
-        for file in files.values():
-            file.close()
     _write_json(out / MANIFEST, plan | {"sha256": {name: _digest(out / name) for name in files}})
     (out / _PLAN).unlink()
 
 
-def _open_arrays(out: Path, plan: dict[str, Any], begun: int) -> dict[str, BinaryIO]:
-    """Returns the files, each at the end of what is safely there; whatever was written after it is written again."""
-    files: dict[str, BinaryIO] = {}
-    for name, (dtype, shape) in _layout(plan).items():
-        file = files[name] = (out / name).open("r+b" if begun else "wb")
-        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)  # over the same one where there is one
-        end = file.tell() + begun * dtype.itemsize * math.prod(shape[1:])
-        if end > file.seek(0, os.SEEK_END):
-            raise ValueError(f"{file.name} is shorter than the build left it; remove the folder and build the set again")
-        file.seek(end)
-        file.truncate()
-    return files
+def _open_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], begun: int) -> BinaryIO:
+    """Returns a file at the end of what is safely there; whatever was written after it is written again."""
+    file = path.open("r+b" if begun else "wb")
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)  # over the same one where there is one
+    end = file.tell() + begun * dtype.itemsize * math.prod(shape[1:])
+    if end > file.seek(0, os.SEEK_END):
+        file.close()
+        raise ValueError(f"{path} is shorter than the build left it; remove the folder and build the set again")
+    file.seek(end)
+    file.truncate()
+    return file
 
 
 def _append(files: Mapping[str, BinaryIO], digits: ClutteredMNIST, positions: torch.Tensor) -> None:

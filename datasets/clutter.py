@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from glimpse.datasets.batches import Batch, EpochOrders, PositionalDataset
+from glimpse.datasets.batches import Batch, EpochOrders, PositionalDataset, unit_range
 from glimpse.datasets.counter import bounded, words
 from glimpse.datasets.digits import Digits
 
@@ -89,7 +89,7 @@ class ClutteredMNIST(PositionalDataset):
     def batch(self, positions: Tensor) -> Batch:
         """Returns the images at these positions, shape (B,), on the digits' device; epochs follow one another without end."""
         images, labels, centers = self.render(positions)
-        return Batch(images[:, None].float() / 255, labels, centers)
+        return Batch(unit_range(images[:, None]), labels, centers)
 
     def render(self, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns uint8 images (B, S, S), labels (B,) and centers (B, 2) at these positions."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glimpse.datasets.arrays import Part, held_out, read_npz
-from glimpse.datasets.batches import Batch, EpochOrders, PositionalDataset
+from glimpse.datasets.batches import Batch, EpochOrders, PositionalDataset, unit_range
 from glimpse.datasets.build import MANIFEST, read_set
 
 __all__ = ["DataParts", "ImageSet", "open_data"]
@@ -70,7 +70,7 @@ class ImageSet(PositionalDataset):
         if self._orders is not None:
             index = self._orders.at(positions // len(self), index)
         chosen = torch.from_numpy(np.ascontiguousarray(self.images[index.numpy()])).to(self.device)  # (B, H, W, C)
-        images = chosen.float() / 255 if chosen.dtype == torch.uint8 else chosen.float()
+        images = unit_range(chosen) if chosen.dtype == torch.uint8 else chosen.float()
         return Batch(images.movedim(3, 1).contiguous(), self.labels[index].to(self.device), self.centers[index].to(self.device))
 
 

@@ -1,0 +1,327 @@
+"""Built sets: the generator's very images, whatever interrupts the build, and nothing wrong passes the verification."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from glimpse import cli
+from glimpse.datasets import build as build_module
+from glimpse.datasets.batches import Batch
+from glimpse.datasets.build import Progress, Verdict, build, read_set, source_at_hand, verify
+from glimpse.datasets.clutter import EVALUATION_SEED, ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.digits import DigitSource, open_digits
+from glimpse.datasets.files import open_data
+from glimpse.datasets.preview import sheet, write_preview
+
+NAMES = ("images.npy", "labels.npy", "centers.npy", "manifest.json")
+RECIPE = ClutterRecipe(canvas=40, pieces=3, piece_size=6, border=2)
+
+
+@pytest.fixture(scope="module")
+def source() -> DigitSource:
+    return open_digits("sklearn")
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_module, "_CHUNK_BYTES", 100 * 40 * 40)
+
+
+def begin(out: Path, source: DigitSource, **changes: Any) -> Iterator[Progress]:
+    options: dict[str, Any] = {"split": "train", "count": 350, "seed": 11, "recipe": RECIPE}
+    return build(out, source, **options | changes)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_a_set_holds_the_generators_images(tmp_path: Path, source: DigitSource) -> None:
+    steps = list(begin(tmp_path / "set", source))
+    assert steps == [(0, 350), (100, 350), (200, 350), (300, 350), (350, 350)]
+    assert {file.name for file in (tmp_path / "set").iterdir()} == set(NAMES)
+    images, labels, centers = ClutteredMNIST(source.train, "train", RECIPE, seed=11).render(torch.arange(350))
+    built = read_set(tmp_path / "set")
+    for array, expected in ((built.images, images), (built.labels, labels), (built.centers, centers)):
+        assert array.dtype == expected.numpy().dtype
+        assert np.array_equal(array, expected)
+    assert isinstance(built.images, np.memmap)
+    for name in NAMES[:3]:  # nothing but numpy is needed
+        assert hashlib.sha256((tmp_path / "set" / name).read_bytes()).hexdigest() == built.manifest["sha256"][name]
+        assert len(np.load(tmp_path / "set" / name, mmap_mode="r", allow_pickle=False)) == 350
+    assert built.manifest["recipe"] == asdict(RECIPE)
+    assert (built.manifest["seed"], built.manifest["split"], built.manifest["count"]) == (11, "train", 350)
+    assert built.manifest["source"]["sha256"] == source.sha256
+
+
+def test_centers_are_those_of_the_digits_frame(tmp_path: Path, source: DigitSource) -> None:
+    list(begin(tmp_path / "set", source, recipe=ClutterRecipe(canvas=40, pieces=0)))
+    images, _, centers, _ = read_set(tmp_path / "set")
+    glyphs = {glyph.tobytes() for glyph in source.train.images.numpy()}
+    for image, (x, y) in zip(images[:50], centers[:50], strict=True):
+        left, top = int(x - 13.5), int(y - 13.5)
+        assert image[top : top + 28, left : left + 28].tobytes() in glyphs
+
+
+def test_more_images_than_digits_are_further_permutations(tmp_path: Path, source: DigitSource) -> None:
+    list(begin(tmp_path / "set", source, split="test", count=650, seed=None))
+    built = read_set(tmp_path / "set")
+    assert built.manifest["seed"] == EVALUATION_SEED
+    counts = np.bincount(source.test.labels)
+    assert np.array_equal(np.bincount(built.labels[:300]), counts)
+    assert np.array_equal(np.bincount(built.labels[300:600]), counts)
+    assert not np.array_equal(built.labels[:300], built.labels[300:600])
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 2, 3])
+def test_an_interrupted_build_goes_on_to_the_same_bytes(tmp_path: Path, source: DigitSource, chunks: int) -> None:
+    list(begin(tmp_path / "whole", source))
+    steps = begin(tmp_path / "set", source)
+    for _ in range(chunks + 1):
+        next(steps)
+    steps.close()  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="its build did not finish: run it again"):
+        read_set(tmp_path / "set")
+    with (tmp_path / "set" / "images.npy").open("ab") as file:  # a chunk of which only a part got written
+        file.write(b"x" * 12345)
+    assert next(begin(tmp_path / "set", source)) == (100 * chunks, 350)
+    list(begin(tmp_path / "set", source))
+    assert contents(tmp_path / "set") == contents(tmp_path / "whole")
+
+
+def test_a_build_killed_before_its_plan_or_before_its_end_goes_on(tmp_path: Path, source: DigitSource) -> None:
+    list(begin(tmp_path / "whole", source))
+    (tmp_path / "early").mkdir()
+    (tmp_path / "early" / "building.json.partial").write_text("{")
+    list(begin(tmp_path / "early", source))
+    assert contents(tmp_path / "early") == contents(tmp_path / "whole")
+    late = tmp_path / "late"
+    list(begin(late, source))
+    plan = {key: value for key, value in read_set(late).manifest.items() if key != "sha256"}
+    (late / "building.json").write_text(json.dumps({"plan": plan, "done": 350}))
+    list(begin(late, source))
+    assert contents(late) == contents(tmp_path / "whole")
+    (late / "building.json").write_text(json.dumps({"plan": plan, "done": 350}))
+    (late / "manifest.json").unlink()
+    list(begin(late, source))
+    assert contents(late) == contents(tmp_path / "whole")
+
+
+def test_a_finished_set_is_left_as_it_is(tmp_path: Path, source: DigitSource) -> None:
+    list(begin(tmp_path / "set", source))
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "set").iterdir()}
+    assert list(begin(tmp_path / "set", source)) == [(350, 350)]
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "set").iterdir()} == before
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 12}, "seed 11 there, 12 asked for"),
+        ({"count": 351}, "count 350 there, 351 asked for"),
+        ({"split": "valid"}, "split train there, valid asked for"),
+        ({"recipe": ClutterRecipe(canvas=40, pieces=4, piece_size=6, border=2)}, "pieces 3 there, 4 asked for"),
+    ],
+)
+def test_other_options_are_refused(
+    tmp_path: Path, source: DigitSource, finished: bool, changes: dict[str, Any], message: str
+) -> None:
+    steps = begin(tmp_path / "set", source)
+    list(steps) if finished else next(steps)
+    with pytest.raises(ValueError, match=message):
+        begin(tmp_path / "set", source, **changes)
+
+
+def test_other_digits_are_refused(tmp_path: Path, source: DigitSource) -> None:
+    list(begin(tmp_path / "set", source))
+    np.savez(tmp_path / "own.npz", images=source.train.images, labels=source.train.labels)
+    with pytest.raises(ValueError, match="source name sklearn there, file asked for"):
+        begin(tmp_path / "set", open_digits(str(tmp_path / "own.npz")))
+
+
+def test_a_folder_with_something_else_is_refused(tmp_path: Path, source: DigitSource) -> None:
+    (tmp_path / "thesis.txt").write_text("important")
+    with pytest.raises(ValueError, match="is not empty and holds no build to go on with"):
+        begin(tmp_path, source)
+    with pytest.raises(ValueError, match="is a file"):
+        begin(tmp_path / "thesis.txt", source)
+    with pytest.raises(ValueError, match="at least one image, got a count of 0"):
+        begin(tmp_path / "new", source, count=0)
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_truncated_build_is_not_gone_on_with(tmp_path: Path, source: DigitSource) -> None:
+    steps = begin(tmp_path / "set", source)
+    next(steps), next(steps)
+    steps.close()  # type: ignore[attr-defined]
+    os.truncate(tmp_path / "set" / "labels.npy", 200)
+    with pytest.raises(ValueError, match=r"labels\.npy is shorter than the build left it"):
+        list(begin(tmp_path / "set", source))
+
+
+def test_verification_finds_a_set_in_order(tmp_path: Path, source: DigitSource) -> None:
+    list(begin(tmp_path / "set", source))
+    assert verify(tmp_path / "set") == Verdict(350, 0)
+    assert verify(tmp_path / "set", source_at_hand(tmp_path / "set")) == Verdict(350, 350)
+
+
+@pytest.mark.parametrize("name", NAMES[:3])
+def test_verification_finds_a_changed_byte(tmp_path: Path, source: DigitSource, name: str) -> None:
+    list(begin(tmp_path / "set", source))
+    content = bytearray((tmp_path / "set" / name).read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "set" / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name} was changed or damaged"):
+        verify(tmp_path / "set")
+
+
+def test_verification_finds_arrays_of_another_form(tmp_path: Path, source: DigitSource) -> None:
+    list(begin(tmp_path / "set", source))
+    np.save(tmp_path / "set" / "labels.npy", np.zeros(349, dtype=np.int64))
+    with pytest.raises(ValueError, match=r"labels\.npy holds int64 \(349,\), the manifest says int64 \(350,\)"):
+        verify(tmp_path / "set")
+    (tmp_path / "set" / "labels.npy").unlink()
+    with pytest.raises(ValueError, match=r"labels\.npy cannot be read"):
+        verify(tmp_path / "set")
+
+
+@pytest.mark.parametrize(("key", "value"), [("seed", 12), ("split", "valid"), ("recipe", asdict(RECIPE) | {"border": 1})])
+def test_verification_finds_a_recipe_that_renders_something_else(
+    tmp_path: Path, source: DigitSource, key: str, value: object
+) -> None:
+    list(begin(tmp_path / "set", source))
+    manifest = json.loads((tmp_path / "set" / "manifest.json").read_text())
+    (tmp_path / "set" / "manifest.json").write_text(json.dumps(manifest | {key: value}))
+    assert verify(tmp_path / "set") == Verdict(350, 0)
+    with pytest.raises(ValueError, match=r"images among 0 to .* are not what the recipe renders"):
+        verify(tmp_path / "set", source)
+
+
+def test_a_built_set_is_opened_as_data(tmp_path: Path, source: DigitSource) -> None:
+    list(begin(tmp_path / "set", source))
+    data = open_data(tmp_path / "set")
+    assert (data.is_whole, data.shape, data.n_classes, data.frame) == (True, (1, 40, 40), 10, (28, 28))
+    assert data.train is not None
+    assert data.valid is not None
+    assert data.test is not None
+    assert [len(part) for part in (data.train, data.valid, data.test)] == [315, 35, 350]
+    assert isinstance(data.valid.images.base, np.memmap)
+    generated = ClutteredMNIST(source.train, "train", RECIPE, seed=11).batch(torch.arange(315, 350))
+    for opened, expected in zip(data.valid.batch(torch.arange(35)), generated, strict=True):
+        assert torch.equal(opened, expected)
+
+
+def test_a_sheet_shows_images_in_rows_with_their_frames_on_them() -> None:
+    images = torch.zeros(3, 1, 100, 100)
+    images[1, 0, 20:48, 60:88] = 0.6  # a frame whose corner is at x 60, y 20
+    centers = torch.tensor([[float("nan")] * 2, [60 + 13.5, 20 + 13.5], [float("nan")] * 2])
+    pixels = np.asarray(sheet(Batch(images, torch.tensor([1, 2, 3]), centers), columns=2, frame=(28, 28))).astype(int)
+    assert pixels.shape == (2 * 118 + 4, 2 * 104 + 4, 3)
+    left, top = 4 + 104, 4 + 14  # of the second image
+    image = pixels[top : top + 100, left : left + 100]
+    orange = (image == (255, 176, 0)).all(axis=2)
+    assert orange.sum() == 4 * 28 - 4
+    assert [int(found[0]) for found in (orange.any(axis=0).nonzero()[0], orange.any(axis=1).nonzero()[0])] == [60, 20]
+    assert (image[21:47, 61:87] == 153).all()
+    assert not (pixels == (255, 176, 0)).all(axis=2)[:, :left].any()
+
+
+def test_a_preview_enlarges_small_images_and_keeps_colors(tmp_path: Path) -> None:
+    colors = np.zeros((2, 8, 8, 3), dtype=np.uint8)
+    colors[1, 2, 5] = (200, 100, 50)
+    np.savez(tmp_path / "own.npz", images=colors, labels=[0, 1])
+    data = open_data(tmp_path / "own.npz")
+    assert write_preview(tmp_path / "sheet.png", data.evaluation[1], 99) == 2
+    with Image.open(tmp_path / "sheet.png") as picture:
+        pixels = np.asarray(picture)
+    left, top = 4 + 100, 4 + 14
+    assert (pixels[top + 24 : top + 36, left + 60 : left + 72] == (200, 100, 50)).all()
+    assert (pixels == (200, 100, 50)).all(axis=2).sum() == 144
+
+
+# The commands
+
+
+def invoke(*arguments: object) -> str:
+    result = CliRunner().invoke(cli.glimpse, ["dataset", *map(str, arguments)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_a_set_is_built_verified_and_previewed_by_commands(tmp_path: Path) -> None:
+    options = (
+        "--digits",
+        "sklearn",
+        "--count",
+        40,
+        "--canvas",
+        50,
+        "--pieces",
+        2,
+        "--piece-size",
+        5,
+        "--border",
+        1,
+        "--threads",
+        1,
+    )
+    invoke("build", tmp_path / "set", "--split", "train", *options)
+    manifest = read_set(tmp_path / "set").manifest
+    assert manifest["recipe"] == {"canvas": 50, "pieces": 2, "piece_size": 5, "border": 1}
+    assert (manifest["seed"], manifest["count"], manifest["split"]) == (0, 40, "train")
+    assert "40 images, 40 rendered again and found the same" in invoke("verify", tmp_path / "set")
+    assert json.loads(invoke("verify", tmp_path / "set", "--json")) == {"count": 40, "rendered_again": 40}
+    assert "shows 12 images" in invoke("preview", tmp_path / "set", "--out", tmp_path / "sheet.png", "--count", 12, "--boxes")
+    with Image.open(tmp_path / "sheet.png") as picture:
+        assert picture.size == (10 * 104 + 4, 2 * 118 + 4)
+
+
+def test_sklearn_digits_in_the_place_of_mnist_are_said_aloud(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli.glimpse, ["dataset", "build", str(tmp_path / "set"), "--count", "5", "--threads", "1"])
+    assert result.exit_code == 0
+    assert "Warning: these are scikit-learn's digits, NOT MNIST" in result.stderr
+    assert "mnist is not in" in result.stderr
+
+
+def test_the_options_have_the_recipes_defaults() -> None:
+    group = cli.glimpse.commands["dataset"]
+    assert isinstance(group, click.Group)
+    defaults = {option.name: option.default for option in group.commands["build"].params}
+    assert {name: defaults[name] for name in asdict(ClutterRecipe())} == asdict(ClutterRecipe())
+
+
+@pytest.mark.slow
+def test_a_build_killed_at_any_moment_goes_on_to_the_same_bytes(tmp_path: Path, source: DigitSource) -> None:
+    count = 20_000
+    command = [sys.executable, "-m", "glimpse", "dataset", "build", str(tmp_path / "set"), "--digits", "sklearn", "--threads", "1"]
+    for _ in range(2):
+        process = subprocess.Popen([*command, "--count", str(count)], cwd=Path(__file__).parent.parent, stderr=subprocess.DEVNULL)
+        done = (tmp_path / "set" / "building.json").exists() and json.loads((tmp_path / "set" / "building.json").read_text())[
+            "done"
+        ]
+        while process.poll() is None:
+            time.sleep(0.05)
+            if (tmp_path / "set" / "building.json").exists():
+                now = json.loads((tmp_path / "set" / "building.json").read_text())["done"]
+                if now > done:
+                    process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    subprocess.run([*command, "--count", str(count)], cwd=Path(__file__).parent.parent, check=True, stderr=subprocess.DEVNULL)
+    list(build(tmp_path / "whole", source, count=count))
+    assert contents(tmp_path / "set") == contents(tmp_path / "whole")
