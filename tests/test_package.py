@@ -20,8 +20,9 @@ LAYERS = [
     {"atomic", "config", "console", "datasets", "environment", "filterbank", "metrics", "presets", "pretrained", "published"},
     {"attention", "recurrent", "weights"},
     {"classifier"},
-    {"training", "classification", "evaluation", "export", "figures", "run"},
-    {"options"},
+    {"classification", "evaluation", "export", "figures", "prediction", "training"},
+    {"options", "run", "session"},
+    {"evaluation_command", "training_command"},
     {"cli"},
     {"__main__"},
 ]
