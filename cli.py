@@ -6,12 +6,26 @@ line with one object; notes, warnings and progress go to stderr. A foreseen erro
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from glimpse import __version__
-from glimpse.options import Commands, data_dir_option, digits_option, json_option, open_digit_source, threads_option
+from glimpse.config import ClassifierConfig, TrainingConfig
+from glimpse.options import (
+    Commands,
+    clutter_options,
+    config_options,
+    data_dir_option,
+    data_option,
+    device_option,
+    digits_option,
+    given,
+    json_option,
+    open_digit_source,
+    threads_option,
+)
+from glimpse.presets import CLASSIFIER_PRESETS
 
 if TYPE_CHECKING:
     from glimpse.datasets.clutter import Split
@@ -26,6 +40,72 @@ def glimpse(debug: bool) -> None:
     """Differentiable visual attention: train, evaluate and look at models that choose where to look."""
     # Threads that wait should sleep: spinning on a shared core, two were seen 30 times slower than one. Read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@glimpse.command("train-classifier")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="The run's folder. Default: runs/PRESET-GLIMPSES.")
+@click.option("--resume", is_flag=True, help="Continue the run in --out, or start it where there is nothing yet.")
+@click.option("--preset", type=click.Choice(list(CLASSIFIER_PRESETS)), default="tuned", show_default=True)
+@click.option("--config", "config_file", type=click.Path(exists=True, path_type=Path), help="Start from a run's settings.")
+@click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="Budget in passes over the training digits.")
+@click.option(
+    "--checkpoint-every", type=click.FloatRange(min=0), default=60, show_default=True, help="Seconds between checkpoints."
+)
+@config_options(ClassifierConfig, skip=("channels", "classes"))
+@config_options(TrainingConfig)
+@clutter_options
+@digits_option
+@data_dir_option
+@data_option
+@device_option
+@threads_option
+def train_classifier(**options: Any) -> None:
+    """Train a glimpse classifier on cluttered digits, or on your own images, and keep the weights that validate best."""
+    from glimpse.training_command import train_classifier
+
+    chosen = given(ClassifierConfig, TrainingConfig, canvas=0, pieces=0, piece_size=0, border=0, digits=0, data=0, preset=0)
+    code = train_classifier(options, chosen)
+    click.get_current_context().exit(code)
+
+
+@glimpse.command()
+@click.argument("model")
+@click.option("--split", type=click.Choice(["test", "valid"]), default="test", show_default=True)
+@click.option("--glimpses", type=click.IntRange(min=1), help="Other than trained, to see how robust the model is.")
+@clutter_options
+@digits_option
+@data_dir_option
+@data_option
+@device_option
+@threads_option
+@json_option
+def evaluate(model: str, as_json: bool, **options: Any) -> None:
+    """Measure the error of MODEL, a run's folder or pretrained:NAME, on the test set of its task or on your own images."""
+    from glimpse.evaluation_command import evaluate
+
+    evaluate(model, options, given(canvas=0, pieces=0, piece_size=0, border=0, digits=0), as_json=as_json)
+
+
+@glimpse.command()
+@click.argument("model")
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--invert", is_flag=True, help="For dark digits on a light ground: the model knows light ones on a dark ground.")
+@device_option
+@threads_option
+@json_option
+def predict(model: str, pictures: tuple[Path, ...], invert: bool, device: str, threads: int | None, as_json: bool) -> None:
+    """Say what MODEL, a run's folder or pretrained:NAME, sees in each of your PICTURES."""
+    from glimpse import console, environment
+    from glimpse.classifier import GlimpseClassifier
+    from glimpse.prediction import predict_pictures
+
+    environment.use_threads(threads)
+    classifier = GlimpseClassifier.from_pretrained(model).to(environment.choose_device(device))
+    found = predict_pictures(classifier, pictures, invert=invert)
+    if as_json:
+        console.print_json([prediction._asdict() for prediction in found])
+    else:
+        console.print_rows(("picture", "class", "probability"), [(str(p.picture), p.label, round(p.probability, 4)) for p in found])
 
 
 @glimpse.command()

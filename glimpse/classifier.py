@@ -7,7 +7,6 @@ References:
     arXiv:1502.04623, section 4.1 (differentiable RAM).
 """
 
-import math
 from pathlib import Path
 
 import torch
@@ -17,15 +16,11 @@ from torch import Tensor, nn
 from glimpse.attention import Window, read
 from glimpse.config import ClassifierConfig, Supervision, from_mapping
 from glimpse.filterbank import at_least_float32
+from glimpse.placing import Locator, Pointer
 from glimpse.recurrent import LSTM
 from glimpse.weights import load_weights
 
-__all__ = ["GlimpseClassifier", "relative_window", "supervised_loss", "whole_window"]
-
-FINEST_STRIDE = 0.75
-"""Smallest stride of a relative window, in pixels."""
-
-_FIRST_STRIDE = 4.0  # added to the raw stride of the first glimpse, so that it sees the whole image
+__all__ = ["GlimpseClassifier", "GlimpseEncoder", "supervised_loss"]
 
 
 class GlimpseClassifier(nn.Module):
@@ -44,13 +39,8 @@ class GlimpseClassifier(nn.Module):
         pixels = config.channels * config.window**2
         self.encoder = GlimpseEncoder(pixels, config.features) if config.encoder == "mlp" else None
         self.lstm = LSTM(pixels if self.encoder is None else config.features, config.hidden)
-        self.locate = nn.Linear(config.hidden, 5)
+        self.place: Locator | Pointer = (Locator if config.parametrization == "paper" else Pointer)(config)
         self.classify = nn.Linear(config.hidden, config.classes)
-        with torch.no_grad():
-            self.locate.weight.mul_(0.1)
-            self.locate.bias.zero_()
-            if config.parametrization == "paper":
-                self.locate.bias[2] = 2 * math.log(config.sigma)
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> "GlimpseClassifier":
@@ -87,25 +77,16 @@ class GlimpseClassifier(nn.Module):
         if glimpses < 1:
             raise ValueError(f"glimpses must be at least 1, got {glimpses}")
         batch, _, height, width = images.shape
-        state, window = self.lstm.initial(batch), None
+        state, window, glimpse = self.lstm.initial(batch), None, None
         logits, windows = [], []
         for _ in range(glimpses):
-            window = self._place(self.locate(state.output), window, height, width)
+            window = self.place(state.output, window, glimpse, height=height, width=width)
             glimpse = read(images, window, config.window)
             seen = glimpse.flatten(1) if self.encoder is None else self.encoder(glimpse, window, height, width)
             state = self.lstm(seen, state)
             logits.append(at_least_float32(self.classify(state.output)))
             windows.append(window)
         return torch.stack(logits, dim=1), Window(*(torch.stack(field, dim=1) for field in zip(*windows, strict=True)))
-
-    def _place(self, raw: Tensor, previous: Window | None, height: int, width: int) -> Window:
-        """Returns the next window from five raw numbers an image, shape (B, 5)."""
-        if self.config.parametrization == "paper":
-            return Window.from_raw(raw, n=self.config.window, height=height, width=width)
-        if previous is None:
-            previous = whole_window(raw, n=self.config.window, height=height, width=width)
-            raw = raw + _FIRST_STRIDE * F.one_hot(torch.tensor(3, device=raw.device), 5)
-        return relative_window(raw, previous, n=self.config.window, height=height, width=width, sigma=self.config.sigma)
 
 
 class GlimpseEncoder(nn.Module):
@@ -139,45 +120,6 @@ class GlimpseEncoder(nn.Module):
         return features
 
 
-def whole_window(like: Tensor, *, n: int, height: int, width: int) -> Window:
-    """Returns windows that span the longer side of the image, with fields of shape (B,) for a tensor of B rows."""
-    one = torch.ones_like(at_least_float32(like)[:, 0])
-    stride = _coarsest_stride(n, height, width) * one
-    return Window((width - 1) / 2 * one, (height - 1) / 2 * one, stride, stride / 2, one)
-
-
-def relative_window(raw: Tensor, previous: Window, *, n: int, height: int, width: int, sigma: float) -> Window:
-    """Returns the window that five raw numbers make of the previous one.
-
-    A departure from DRAW's eqs. 21-24, with bounds in place of free exponentials. The center moves by (x, y) half widths of the
-    previous window and stays inside the image; the stride lies between 0.75 px and the one that spans the longer side, between
-    them by the sigmoid of its logarithm's place; sigma is tied to the stride; the intensity lies within a factor of e.
-
-    Args:
-        raw: Shape (B, 5): x, y, log sigma over stride, log stride, log intensity, all unbounded.
-        previous: The window before, fields of shape (B,).
-        n: Filters along each axis.
-        height: Rows H of the image.
-        width: Columns W of the image.
-        sigma: Standard deviation in strides where its raw number is 0; it stays within a factor of 2.
-
-    Returns:
-        Window with fields of shape (B,), at least float32.
-    """
-    with torch.autocast(raw.device.type, enabled=False):
-        x, y, log_ratio, place, log_intensity = at_least_float32(raw).unbind(dim=1)
-        half = previous.stride * max(n - 1, 1) / 2
-        span = math.log(max(_coarsest_stride(n, height, width) / FINEST_STRIDE, 1.0))
-        stride = FINEST_STRIDE * torch.exp(span * torch.sigmoid(place))
-        return Window(
-            center_x=(previous.center_x + half * x).clamp(0, width - 1),
-            center_y=(previous.center_y + half * y).clamp(0, height - 1),
-            stride=stride,
-            sigma=sigma * stride * torch.exp(math.log(2) * torch.tanh(log_ratio)),
-            intensity=torch.exp(torch.tanh(log_intensity)),
-        )
-
-
 def supervised_loss(logits: Tensor, labels: Tensor, supervision: Supervision) -> Tensor:
     """Returns the cross-entropy in nats, averaged over images and over the glimpses that are supervised.
 
@@ -195,8 +137,3 @@ def supervised_loss(logits: Tensor, labels: Tensor, supervision: Supervision) ->
     nll = F.cross_entropy(logits.flatten(0, 1), labels.repeat_interleave(steps), reduction="none").view(-1, steps)  # (B, T)
     weights = torch.arange(1, steps + 1).to(nll)
     return (nll.mean(dim=0) * weights).sum() / weights.sum()
-
-
-def _coarsest_stride(n: int, height: int, width: int) -> float:
-    """Returns the stride at which a grid of n filters spans the longer side of the image."""
-    return (max(height, width) - 1) / max(n - 1, 1)

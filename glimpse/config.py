@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 __all__ = ["ClassifierConfig", "TrainingConfig", "from_mapping"]
 
-Parametrization = Literal["paper", "relative"]
+Parametrization = Literal["paper", "pointing"]
 Encoder = Literal["none", "mlp"]
 Supervision = Literal["last", "linear"]
 Precision = Literal["fp32", "bf16"]
@@ -26,10 +26,10 @@ class ClassifierConfig:
         features: Units of the glimpse encoder; not used without one.
         encoder: `none` feeds the glimpse to the LSTM as it is; `mlp` puts a normalised two-layer network and the window's place
             before it.
-        parametrization: `paper` decodes five raw numbers by DRAW's eqs. 21-24; `relative` moves the window in units of the last
-            one, ties sigma to the stride and bounds every logarithm.
+        parametrization: `paper` decodes five raw numbers by DRAW's eqs. 21-24; `pointing` moves the window to what the last glimpse
+            showed, ties sigma to the stride and bounds every logarithm.
         supervision: What the training loss averages: the prediction after the `last` glimpse, or all of them with `linear` weights.
-        sigma: Standard deviation of the filters at the start, in pixels under `paper`, in strides under `relative`.
+        sigma: Standard deviation of the filters at the start, in pixels under `paper`, in strides under `pointing`.
         channels: Channels of the images.
         classes: Number of classes.
     """
@@ -39,7 +39,7 @@ class ClassifierConfig:
     hidden: int = 256
     features: int = 256
     encoder: Encoder = "mlp"
-    parametrization: Parametrization = "relative"
+    parametrization: Parametrization = "pointing"
     supervision: Supervision = "linear"
     sigma: float = 0.5
     channels: int = 1

@@ -1,9 +1,11 @@
 """What the commands share: one line for an error, options with one meaning everywhere, digits opened with a word to the person."""
 
 import errno
+import re
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 
@@ -12,9 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Commands",
+    "clutter_options",
+    "config_options",
     "data_dir_option",
+    "data_option",
     "device_option",
     "digits_option",
+    "given",
     "json_option",
     "open_digit_source",
     "threads_option",
@@ -78,6 +84,24 @@ def digits_option(command: F) -> F:
     return click.option("--digits", default="auto", show_default=True, help=text)(command)
 
 
+def data_option(command: F) -> F:
+    """Adds `--data`; its value goes through `glimpse.datasets.files.open_data`."""
+    text = "A set that `dataset build` wrote, or a .npz of images and labels, in place of generated ones."
+    return click.option("--data", type=click.Path(exists=True, path_type=Path), default=None, help=text)(command)
+
+
+def clutter_options(command: F) -> F:
+    """Adds the constants of the clutter's recipe; one that is not given is None."""
+    for name, least, text in (
+        ("border", 0, "Pixels at the edges kept free of the digit."),
+        ("piece-size", 1, "Side of a distractor in pixels."),
+        ("pieces", 0, "Distractors in an image."),
+        ("canvas", 1, "Side of the images in pixels."),
+    ):
+        command = click.option(f"--{name}", type=click.IntRange(min=least), default=None, help=text)(command)
+    return command
+
+
 def open_digit_source(digits: str, data_dir: Path | None, seed: int = 0) -> "DigitSource":
     """Returns the glyphs asked for; says loudly where `auto` had to take scikit-learn's."""
     from glimpse import console
@@ -101,3 +125,33 @@ def open_digit_source(digits: str, data_dir: Path | None, seed: int = 0) -> "Dig
 def json_option(command: F) -> F:
     """Adds `--json`, the flag `as_json`: the result as one line with one object on stdout."""
     return click.option("--json", "as_json", is_flag=True, help="Print one line with one JSON object.")(command)
+
+
+def config_options(kind: type[Any], *, skip: tuple[str, ...] = ()) -> Callable[[F], F]:
+    """Adds an option for every field of a config's dataclass, named like it; one that is not given is None.
+
+    The help is what the class's docstring says of the field.
+    """
+    hints = get_type_hints(kind)
+    texts = dict(re.findall(r"^ {8}(\w+): ((?:.|\n {12})+)", kind.__doc__ or "", flags=re.MULTILINE))
+
+    def add(command: F) -> F:
+        for field in reversed(fields(kind)):
+            if field.name in skip:
+                continue
+            flag, hint = f"--{field.name.replace('_', '-')}", hints[field.name]
+            names = f"{flag}/--no-{flag[2:]}" if hint is bool else flag
+            choice = click.Choice(get_args(hint)) if get_origin(hint) is Literal else hint
+            text = " ".join(texts[field.name].replace("`", "").split()) + f"  [{field.name} of the preset: {field.default}]"
+            command = click.option(names, field.name, type=choice, default=None, help=text)(command)
+        return command
+
+    return add
+
+
+def given(*kinds: type[Any], **also: Any) -> dict[str, Any]:
+    """Returns what the present command was explicitly given of the fields of these configs, and of `also`, by name."""
+    context = click.get_current_context()
+    names = [field.name for kind in kinds for field in fields(kind)] + list(also)
+    explicit = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
+    return {name: context.params[name] for name in names if context.get_parameter_source(name) in explicit}

@@ -146,19 +146,19 @@ class MetricsLog:
         write_atomically(file, text.getvalue().encode())
         self._file = file.open("a", newline="", encoding="utf-8")
         self._writer = csv.DictWriter(self._file, self.columns, lineterminator="\n")
-        self._board = SummaryWriter(str(self.folder.path), purge_step=self.images + 1)  # type: ignore[no-untyped-call]
+        self._board = SummaryWriter(str(self.folder.path), purge_step=self.images + 1)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._file.close()
-        self._board.close()  # type: ignore[no-untyped-call]
+        self._board.close()
 
     def write(self, images: int, values: dict[str, float]) -> None:
         """Writes one row."""
         self._writer.writerow({"images": images} | values)
         self._file.flush()
         for name, value in values.items():
-            self._board.add_scalar(name.replace("valid_", "valid/", 1), value, images)  # type: ignore[no-untyped-call]
+            self._board.add_scalar(name.replace("valid_", "valid/", 1), value, images)
 
     def sync(self) -> None:
         """Makes sure that the rows are on the disk before a checkpoint that counts on them."""
@@ -184,7 +184,7 @@ def train_in(
 
     Raises:
         Stopped: If `stop` asked for it; the state has been saved.
-        TrainingDiverged: As the trainer does; the last good checkpoint is left in place.
+        TrainingDivergedError: As the trainer does; the last good checkpoint is left in place.
     """
     state = folder.load(trainer.device)
     before = 0.0
@@ -211,7 +211,9 @@ def train_in(
                 snapshots = [count for count in snapshots if count > record.images]
                 save_weights(folder.checkpoints / f"weights-{record.images:010d}.safetensors", trainer.model.state_dict(), facts)
             code = _agreed(trainer, stop())
-            if record.kind != "warning" and (record.best or code or trainer.finished or time.monotonic() - saved >= checkpoint_every):
+            if record.kind != "warning" and (
+                record.best or code or trainer.finished or time.monotonic() - saved >= checkpoint_every
+            ):
                 save(record.best)
                 saved = time.monotonic()
             yield record

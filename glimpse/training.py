@@ -28,7 +28,7 @@ from torch.optim.swa_utils import AveragedModel
 from glimpse.config import TrainingConfig
 from glimpse.datasets.batches import Batch
 
-__all__ = ["Record", "Task", "Trainer", "TrainingDiverged", "fit"]
+__all__ = ["Record", "Task", "Trainer", "TrainingDivergedError", "fit"]
 
 MOST_SKIPPED = 50
 """Steps in a row without a finite loss and gradient after which training gives up."""
@@ -38,7 +38,7 @@ _PLATEAU = 0.98  # of the loss of chance
 _PLATEAU_IMAGES = 300_000  # seen before a loss near chance is worth a warning
 
 
-class TrainingDiverged(ValueError):
+class TrainingDivergedError(ValueError):
     """Many steps in a row had no finite loss or gradient."""
 
 
@@ -52,10 +52,17 @@ class Task(Protocol):
         validation_metrics: Names of what `validate` returns; the first one chooses the best weights, the lower the better.
     """
 
-    model: nn.Module
-    chance_loss: float
-    metrics: tuple[str, ...]
-    validation_metrics: tuple[str, ...]
+    @property
+    def model(self) -> nn.Module: ...
+
+    @property
+    def chance_loss(self) -> float: ...
+
+    @property
+    def metrics(self) -> tuple[str, ...]: ...
+
+    @property
+    def validation_metrics(self) -> tuple[str, ...]: ...
 
     def batch(self, positions: Tensor) -> Batch:
         """Returns the training images at these positions of the endless sequence, on the model's device."""
@@ -75,7 +82,8 @@ class Record:
     """What training says after a step.
 
     Attributes:
-        kind: `step` after every step; `metrics` with training metrics, and validation's where it fell due; `warning` with a message.
+        kind: `step` after every step; `metrics` with training metrics, and validation's where it fell due; `warning` with a
+            message.
         images: Images seen.
         values: Numbers by name, for `metrics`.
         best: Whether this validation is the best so far.
@@ -155,13 +163,13 @@ class Trainer:
         """Trains to the end of the budget, yielding a record after every step.
 
         Raises:
-            TrainingDiverged: If many steps in a row had no finite loss or gradient.
+            TrainingDivergedError: If many steps in a row had no finite loss or gradient.
         """
         since = time.monotonic()
         while not self.finished:
             self._advance()
             if self.skipped_in_row >= MOST_SKIPPED:
-                raise TrainingDiverged(
+                raise TrainingDivergedError(
                     f"{MOST_SKIPPED} steps in a row had no finite loss or gradient, at {self.images:,} images; "
                     "the last checkpoint is from before: lower --learning-rate or --clip-norm"
                 )
@@ -177,7 +185,8 @@ class Trainer:
                 values |= {f"valid_{name}": value for name, value in validation.items()}
                 score = validation[self.task.validation_metrics[0]]
                 if score > self.best + max(5.0, self.best / 2):
-                    message = f"validation {self.task.validation_metrics[0]} went from {self.best:.2f} up to {score:.2f}: training may be diverging"
+                    name = self.task.validation_metrics[0]
+                    message = f"validation {name} went from {self.best:.2f} up to {score:.2f}: training may be diverging"
                     yield Record("warning", self.images, message=message)
                 best, self.best = score < self.best, min(score, self.best)
             yield Record("metrics", self.images, values, best)
@@ -201,7 +210,7 @@ class Trainer:
                 self.averaged.update_parameters(self.task.model)
             self.skipped_in_row = 0
             for name, value in {"loss": loss, "grad_norm": norm, **metrics, "taken": torch.ones(())}.items():
-                self._sums[name] += float(value)
+                self._sums[name] += float(value.detach())
         else:
             self.skipped += 1
             self.skipped_in_row += 1
@@ -219,7 +228,8 @@ class Trainer:
         values = {name: self._sums[name] / taken for name in ("loss", "grad_norm", *self.task.metrics) if name in self._sums}
         self._sums.clear()
         rate = min(self.config.log_every, self.images) / max(seconds, 1e-9)
-        return {"learning_rate": self.scheduler.get_last_lr()[0], "skipped": self.skipped, "images_per_second": rate, **values}
+        values |= {"learning_rate": _rate(self.step, self.config) * self.config.learning_rate, "skipped": self.skipped}
+        return values | {"images_per_second": rate}
 
     def _warnings(self, values: dict[str, float], due: bool) -> Iterator[Record]:
         """Yields a warning if the loss is still that of chance when a validation is due."""
@@ -258,9 +268,7 @@ def _network(model: nn.Module, config: TrainingConfig, world: int) -> nn.Module:
     network = model
     if world > 1:
         network = DistributedDataParallel(network)
-    if config.compile:
-        network = torch.compile(network)
-    return network
+    return torch.compile(network) if config.compile else network  # type: ignore[return-value]
 
 
 def _optimizer(model: nn.Module, config: TrainingConfig, device: torch.device) -> torch.optim.Optimizer:

@@ -68,5 +68,5 @@ def find_weights(source: str | Path) -> Path:
         if not path.is_file():
             raise ValueError(f"{path.parent} holds no {WEIGHTS}: no run has finished a validation there")
     if not path.is_file():
-        raise ValueError(f"there is no run, weights file or pretrained model at {source}; `glimpse pretrained` lists what is shipped")
+        raise ValueError(f"no run, weights file or pretrained model at {source}; `glimpse pretrained` lists what is shipped")
     return path

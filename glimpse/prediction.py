@@ -1,0 +1,70 @@
+"""A classifier's word on a person's own pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from glimpse.classifier import GlimpseClassifier
+
+__all__ = ["Prediction", "load_picture", "predict_pictures"]
+
+
+class Prediction(NamedTuple):
+    """What a classifier sees in a picture.
+
+    Attributes:
+        picture: The file.
+        label: The most probable class.
+        probability: Its probability after the last glimpse.
+        probabilities: Those of all classes.
+    """
+
+    picture: str
+    label: int
+    probability: float
+    probabilities: list[float]
+
+
+def load_picture(path: Path, channels: int) -> Tensor:
+    """Returns a picture as a tensor of shape (1, channels, H, W) in 0 to 1: grey for one channel, else red, green and blue.
+
+    Raises:
+        ValueError: If the file is no picture that can be read, or there are neither one nor three channels.
+    """
+    if channels not in (1, 3):
+        raise ValueError(f"pictures have 1 or 3 channels, the model was trained on {channels}")
+    try:
+        with Image.open(path) as picture:
+            flat = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture.convert("RGBA"))
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} is no picture that can be read ({error})") from error
+    pixels = np.array(flat.convert("L" if channels == 1 else "RGB"), dtype=np.float32) / 255  # (H, W) or (H, W, 3)
+    return torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).permute(2, 0, 1)[None].contiguous()
+
+
+def predict_pictures(model: GlimpseClassifier, pictures: Sequence[Path], *, invert: bool = False) -> list[Prediction]:
+    """Returns the model's prediction for every picture, each at its own size, on the model's device.
+
+    Args:
+        model: A trained classifier.
+        pictures: Files that Pillow reads; transparent parts count as black.
+        invert: Whether dark and light are to be swapped first.
+
+    Raises:
+        ValueError: If a file is no picture.
+    """
+    device = next(model.parameters()).device
+    predictions = []
+    for path in pictures:
+        image = load_picture(path, model.config.channels).to(device)
+        with torch.no_grad():
+            logits, _ = model(1 - image if invert else image)
+        probabilities = torch.softmax(logits[0, -1], dim=-1)
+        label = int(probabilities.argmax())
+        predictions.append(Prediction(str(path), label, float(probabilities[label]), probabilities.tolist()))
+    return predictions

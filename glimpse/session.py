@@ -1,0 +1,187 @@
+"""Puts a training together from plain settings: data, model, trainer and what the run records of them.
+
+The settings are those of a run's `config.json`, so that a new run, a resumed one and one that starts from another's settings are put
+together by the same code.
+"""
+
+import os
+import platform
+import subprocess
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+
+from glimpse import environment
+from glimpse.classification import ClassificationTask
+from glimpse.classifier import GlimpseClassifier
+from glimpse.config import ClassifierConfig, TrainingConfig, from_mapping
+from glimpse.datasets.batches import PositionalDataset
+from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.digits import DigitSource
+from glimpse.datasets.files import DataParts
+from glimpse.training import Trainer
+
+__all__ = [
+    "TrainingData",
+    "classifier_trainer",
+    "cluttered_data",
+    "file_data",
+    "joined_processes",
+    "merged",
+    "refuse_differences",
+    "settings",
+    "task_facts",
+]
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a classifier learns from.
+
+    Attributes:
+        train: Training images.
+        valid: Validation images.
+        channels: Channels of every image.
+        classes: Number of classes.
+        record: Identity of the data, for `config.json`.
+    """
+
+    train: PositionalDataset
+    valid: PositionalDataset
+    channels: int
+    classes: int
+    record: dict[str, Any]
+
+
+def cluttered_data(source: DigitSource, recipe: ClutterRecipe, *, seed: int, device: torch.device) -> TrainingData:
+    """Returns fresh clutter around a source's training digits, and the pinned clutter around its validation digits."""
+    return TrainingData(
+        train=ClutteredMNIST(source.train.to(device), "train", recipe, seed=seed),
+        valid=ClutteredMNIST(source.valid.to(device), "valid", recipe),
+        channels=1,
+        classes=source.n_classes,
+        record={"kind": "cluttered", "digits": source.record(), "recipe": asdict(recipe)},
+    )
+
+
+def file_data(parts: DataParts) -> TrainingData:
+    """Returns a person's own images.
+
+    Raises:
+        ValueError: If there is nothing to train on.
+    """
+    if parts.train is None or parts.valid is None:
+        raise ValueError(f"{parts.path} holds no training images: name them X_train and y_train, or images and labels")
+    return TrainingData(parts.train, parts.valid, parts.shape[0], parts.n_classes, {"kind": "file"} | parts.record())
+
+
+def merged(kind: type[C], base: dict[str, Any], chosen: dict[str, Any]) -> C:
+    """Returns a config from a base's fields and those that were chosen in their place; other names are not looked at."""
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in (base | chosen).items() if name in names})
+
+
+def refuse_differences(run: dict[str, Any], chosen: dict[str, Any]) -> None:
+    """Checks that what was chosen on the command line is what a run was started with.
+
+    Raises:
+        ValueError: If anything differs; the message names it with both values.
+    """
+    recipe = run["data"].get("recipe", {})
+    digits = run["data"].get("digits", {}).get("digits")
+    known = run["model"] | run["training"] | recipe | {"digits": digits, "data": run["data"].get("path"), "preset": run["preset"]}
+    for name, value in chosen.items():
+        if name == "digits" and value == "auto":
+            continue
+        if known.get(name) != (str(value) if isinstance(value, Path) else value):
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(
+                f"the run was started with {option} {known.get(name)}, not {value}: leave it out or choose another --out"
+            )
+
+
+def task_facts(data: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a weights file says of its task, from a run's record of its data: nothing that depends on the machine."""
+    if data["kind"] == "cluttered":
+        return {"kind": "cluttered", "digits": data["digits"]["name"], "recipe": data["recipe"]}
+    return {"kind": "file", "sha256": data["sha256"]}
+
+
+def settings(
+    preset: str, model: ClassifierConfig, training: TrainingConfig, data: TrainingData, *, device: torch.device, threads: int
+) -> dict[str, Any]:
+    """Returns a run's `config.json`: everything that its numbers depend on."""
+    return {
+        "command": "train-classifier",
+        "preset": preset,
+        "model": asdict(model),
+        "training": asdict(training),
+        "data": data.record,
+        "environment": {
+            "versions": environment.versions(),
+            "platform": platform.platform(),
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
+            "threads": threads,
+            "processes": dist.get_world_size() if dist.is_initialized() else 1,
+            "commit": _commit(),
+        },
+    }
+
+
+def classifier_trainer(run: dict[str, Any], data: TrainingData, device: torch.device) -> Trainer:
+    """Returns a fresh trainer for a run's settings; its initial weights depend on the seed alone.
+
+    Raises:
+        ValueError: If the model's channels or classes do not fit the data.
+    """
+    model_config = from_mapping(ClassifierConfig, run["model"])
+    config = from_mapping(TrainingConfig, run["training"])
+    expected = (data.channels, data.classes)
+    if (model_config.channels, model_config.classes) != expected:
+        raise ValueError(f"the data have {expected[0]} channels and {expected[1]} classes, the model's config says otherwise")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        model = GlimpseClassifier(model_config)
+    return Trainer(ClassificationTask(model.to(device), data.train, data.valid), config, device)
+
+
+class joined_processes:  # noqa: N801 (used as a context)
+    """Context in which torchrun's processes are joined; without torchrun it does nothing.
+
+    Args:
+        device: Where this process computes: NCCL joins CUDA devices, Gloo all others.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.world = int(os.environ.get("WORLD_SIZE", "1"))
+
+    def __enter__(self) -> int:
+        """Returns this process's rank."""
+        if self.world == 1:
+            return 0
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)
+        dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+        return dist.get_rank()
+
+    def __exit__(self, *error: object) -> None:
+        if self.world > 1:
+            dist.destroy_process_group()
+
+
+def _commit() -> str | None:
+    """Returns the git commit of the source tree, None where the package is installed without one."""
+    here = Path(__file__).resolve().parent
+    try:
+        command = ["git", "-C", str(here), "rev-parse", "HEAD"]
+        found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    inside = found.returncode == 0 and (here.parent / "pyproject.toml").is_file()
+    return found.stdout.strip() if inside else None

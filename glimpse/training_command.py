@@ -1,0 +1,171 @@
+"""What `glimpse train-classifier` does between parsing and the exit code."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from glimpse import console, environment
+from glimpse.config import ClassifierConfig, TrainingConfig
+from glimpse.datasets.clutter import ClutterRecipe
+from glimpse.datasets.files import open_data
+from glimpse.options import open_digit_source
+from glimpse.presets import CLASSIFIER_PRESETS, LONGER_BUDGETS, TRAINING_PRESETS
+from glimpse.run import RunFolder, Stopped, train_in
+from glimpse.session import (
+    TrainingData,
+    classifier_trainer,
+    cluttered_data,
+    file_data,
+    joined_processes,
+    merged,
+    refuse_differences,
+    settings,
+    task_facts,
+)
+from glimpse.training import Trainer
+
+__all__ = ["train_classifier"]
+
+
+def train_classifier(options: dict[str, Any], chosen: dict[str, Any]) -> int:
+    """Trains as the options say and returns the exit code: 0, or 128 plus the number of the signal that stopped it.
+
+    Args:
+        options: All options by name.
+        chosen: Those of the settings that were given explicitly.
+    """
+    device = environment.choose_device(options["device"])
+    folder = RunFolder(options["out"] or _default_folder(options, chosen))
+    resumed = options["resume"] and folder.started
+    if resumed:
+        run = folder.config
+        refuse_differences(run, chosen)
+        threads = environment.use_threads(options["threads"] or run["environment"]["threads"])
+    else:
+        threads = environment.use_threads(options["threads"])
+    with joined_processes(device) as rank:
+        if resumed:
+            data = _data_of(run, options, device)
+        else:
+            run, data = _new_run(options, chosen, device, threads)
+            if rank == 0:
+                folder.start(run)
+        if run["training"]["deterministic"]:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+            torch.use_deterministic_algorithms(True)
+        trainer = classifier_trainer(run, data, device)
+        return _train(folder, trainer, run, options["checkpoint_every"])
+
+
+def _default_folder(options: dict[str, Any], chosen: dict[str, Any]) -> Path:
+    """Returns the folder of a run that names none."""
+    glimpses = chosen.get("glimpses", CLASSIFIER_PRESETS[options["preset"]].glimpses)
+    return Path("runs") / f"{options['preset']}-{glimpses}"
+
+
+def _new_run(
+    options: dict[str, Any], chosen: dict[str, Any], device: torch.device, threads: int
+) -> tuple[dict[str, Any], TrainingData]:
+    """Returns the settings of a new run and its data."""
+    preset = options["preset"]
+    base: dict[str, Any] = {"model": {}, "training": {}, "data": {}}
+    model, training, recipe = CLASSIFIER_PRESETS[preset], TRAINING_PRESETS[preset], ClutterRecipe()
+    if options["config_file"] is not None:
+        file = options["config_file"]
+        base = RunFolder(file if file.is_dir() else file.parent).config
+        preset = base["preset"]
+    model_config = merged(ClassifierConfig, vars(model) | base["model"], chosen)
+    config = merged(TrainingConfig, vars(training) | base["training"], chosen)
+    if options["data"] is not None:
+        data = file_data(open_data(options["data"], device=device, shuffle_seed=config.seed))
+    else:
+        constants = merged(ClutterRecipe, vars(recipe) | base["data"].get("recipe", {}), chosen)
+        digits = base["data"].get("digits", {}).get("digits", "auto") if options["digits"] == "auto" else options["digits"]
+        source = open_digit_source(digits, options["data_dir"], config.seed)
+        data = cluttered_data(source, constants, seed=config.seed, device=device)
+    if options["epochs"] is not None:
+        if "images" in chosen:
+            raise ValueError("give the budget as --epochs or as --images, not both")
+        config = merged(TrainingConfig, vars(config), {"images": max(1, round(options["epochs"] * len(data.train)))})
+    model_config = merged(ClassifierConfig, vars(model_config), {"channels": data.channels, "classes": data.classes})
+    return settings(preset, model_config, config, data, device=device, threads=threads), data
+
+
+def _data_of(run: dict[str, Any], options: dict[str, Any], device: torch.device) -> TrainingData:
+    """Returns the data of a run that goes on: the same digits or file, whatever `auto` would choose today."""
+    record, seed = run["data"], run["training"]["seed"]
+    if record["kind"] == "file":
+        data = file_data(open_data(options["data"] or Path(record["path"]), device=device, shuffle_seed=seed))
+        now, then = data.record["sha256"], record["sha256"]
+    else:
+        source = open_digit_source(record["digits"]["digits"], options["data_dir"], seed)
+        data = cluttered_data(source, ClutterRecipe(**record["recipe"]), seed=seed, device=device)
+        now, then = source.sha256, record["digits"]["sha256"]
+    if now != then:
+        raise ValueError("the data are not those that the run was started with: their digests differ")
+    return data
+
+
+def _train(folder: RunFolder, trainer: Trainer, run: dict[str, Any], checkpoint_every: float) -> int:
+    """Trains with a progress bar and returns the exit code."""
+    facts = {"model": type(trainer.task.model).__name__, "config": run["model"], "task": task_facts(run["data"])}
+    total = trainer.config.steps * trainer.config.batch_size
+    state = folder.load(trainer.device)
+    start = state["trainer"]["counters"]["step"] * trainer.config.batch_size if state else 0
+    if start >= total:
+        console.note(f"{folder.path} is finished: {total:,} images. Evaluate it with: glimpse evaluate {folder.path}")
+        return 0
+    if trainer.rank == 0:
+        console.note(f"{'Resuming' if start else 'Training'} in {folder.path} on {run['environment']['device']}")
+    with _SignalWatch() as asked, console.ProgressView("Training", total, start=start) as view:
+        try:
+            for record in train_in(folder, trainer, facts, checkpoint_every=checkpoint_every, stop=asked):
+                if trainer.rank == 0:
+                    view.update(record.images, _status(record.values))
+                if record.message:
+                    view.say(f"Warning: {record.message}")
+        except Stopped as stopped:
+            console.note(f"Stopped; continue with: glimpse train-classifier --resume --out {folder.path}")
+            return stopped.code
+    if trainer.rank == 0:
+        _say_end(folder, trainer)
+    return 0
+
+
+def _status(values: dict[str, float]) -> str:
+    """Returns a few words on how training goes."""
+    words = {"loss": "loss {:.3f}", "train_error": "training error {:.1f} %", "valid_error": "validation error {:.2f} %"}
+    return ", ".join(text.format(values[name]) for name, text in words.items() if name in values)
+
+
+def _say_end(folder: RunFolder, trainer: Trainer) -> None:
+    """Says where everything lies, what to run next and what a longer training would bring."""
+    console.note(f"Best validation error {trainer.best:.2f} %. Weights, metrics and checkpoints lie in {folder.path}")
+    console.note(f"Its error on the test set: glimpse evaluate {folder.path}")
+    console.note(f"Curves: tensorboard --logdir {folder.path}")
+    longer = [f"{images:,} images: {error:.2f} %" for images, error in LONGER_BUDGETS if images > trainer.images]
+    if longer:
+        console.note(f"A longer budget (--images) brought the default preset, on MNIST with 8 glimpses, to: {'; '.join(longer)}.")
+
+
+class _SignalWatch:
+    """Context in which SIGTERM and SIGINT are noted instead of killing; gives a function that returns 128 + signal, or None."""
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+
+    def __enter__(self) -> Callable[[], int | None]:
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+        return lambda: self.code
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.code = 128 + number
