@@ -167,7 +167,7 @@ def sheet_arguments() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("images", torch.zeros(2, 20, 20), r"images .*\(2, 20, 20\)"),
+        ("images", torch.zeros(2, 3, 20), r"images .*\(2, 3, 20\)"),
         ("images", torch.zeros(2, 2, 20, 20), r"images .*\(2, 2, 20, 20\)"),
         ("images", torch.zeros(0, 1, 20, 20), r"images .*\(0, 1, 20, 20\)"),
         ("images", torch.zeros(3, 1, 20, 20), r"center_x must have shape \(3, 3\), got \(2, 3\)"),
