@@ -30,6 +30,7 @@ def evaluate(source: str, options: dict[str, Any], chosen: dict[str, Any], *, as
         source: A run's folder or `pretrained:NAME`.
         options: All options by name.
         chosen: Those that describe images other than the model was trained on.
+        as_json: Whether to print one line with one JSON object.
 
     Raises:
         ValueError: If there is no such model, or the images do not fit it.

@@ -29,7 +29,7 @@ from glimpse.atomic import write_atomically
 from glimpse.training import Record, Trainer
 from glimpse.weights import WEIGHTS, save_weights
 
-__all__ = ["RunFolder", "Stopped", "train_in"]
+__all__ = ["RunFolder", "StoppedError", "train_in"]
 
 SNAPSHOTS = 30
 """How many times weights alone are kept over a whole run."""
@@ -37,7 +37,7 @@ SNAPSHOTS = 30
 _TIMES = ("seconds", "images_per_second")  # columns that differ between two equal runs
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """A signal asked the training to stop; everything is saved.
 
     Attributes:
@@ -183,7 +183,7 @@ def train_in(
         stop: Asked after every step; an exit code stops the training.
 
     Raises:
-        Stopped: If `stop` asked for it; the state has been saved.
+        StoppedError: If `stop` asked for it; the state has been saved.
         TrainingDivergedError: As the trainer does; the last good checkpoint is left in place.
     """
     state = folder.load(trainer.device)
@@ -218,7 +218,7 @@ def train_in(
                 saved = time.monotonic()
             yield record
             if code:
-                raise Stopped(code)
+                raise StoppedError(code)
 
 
 def _follow(trainer: Trainer, stop: Callable[[], int | None]) -> Iterator[Record]:
@@ -227,7 +227,7 @@ def _follow(trainer: Trainer, stop: Callable[[], int | None]) -> Iterator[Record
         code = _agreed(trainer, stop())
         yield record
         if code:
-            raise Stopped(code)
+            raise StoppedError(code)
 
 
 def _agreed(trainer: Trainer, code: int | None) -> int:

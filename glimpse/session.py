@@ -1,7 +1,7 @@
 """Puts a training together from plain settings: data, model, trainer and what the run records of them.
 
-The settings are those of a run's `config.json`, so that a new run, a resumed one and one that starts from another's settings are put
-together by the same code.
+The settings are those of a run's `config.json`, so that a new run, a resumed one and one that starts from another's settings are
+put together by the same code.
 """
 
 import os

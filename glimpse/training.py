@@ -43,26 +43,27 @@ class TrainingDivergedError(ValueError):
 
 
 class Task(Protocol):
-    """What the engine trains.
-
-    Attributes:
-        model: The network, on its device.
-        chance_loss: Loss of a model that has learned nothing, for a warning; infinite if there is no such number.
-        metrics: Names of what `loss` returns beside the loss.
-        validation_metrics: Names of what `validate` returns; the first one chooses the best weights, the lower the better.
-    """
+    """What the engine trains."""
 
     @property
-    def model(self) -> nn.Module: ...
+    def model(self) -> nn.Module:
+        """The network, on its device."""
+        ...
 
     @property
-    def chance_loss(self) -> float: ...
+    def chance_loss(self) -> float:
+        """Loss of a model that has learned nothing, for a warning; infinite if there is no such number."""
+        ...
 
     @property
-    def metrics(self) -> tuple[str, ...]: ...
+    def metrics(self) -> tuple[str, ...]:
+        """Names of what `loss` returns beside the loss."""
+        ...
 
     @property
-    def validation_metrics(self) -> tuple[str, ...]: ...
+    def validation_metrics(self) -> tuple[str, ...]:
+        """Names of what `validate` returns; the first one chooses the best weights, the lower the better."""
+        ...
 
     def batch(self, positions: Tensor) -> Batch:
         """Returns the training images at these positions of the endless sequence, on the model's device."""

@@ -15,7 +15,7 @@ from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.datasets.files import open_data
 from glimpse.options import open_digit_source
 from glimpse.presets import CLASSIFIER_PRESETS, LONGER_BUDGETS, TRAINING_PRESETS
-from glimpse.run import RunFolder, Stopped, train_in
+from glimpse.run import RunFolder, StoppedError, train_in
 from glimpse.session import (
     TrainingData,
     classifier_trainer,
@@ -129,7 +129,7 @@ def _train(folder: RunFolder, trainer: Trainer, run: dict[str, Any], checkpoint_
                     view.update(record.images, _status(record.values))
                 if record.message:
                     view.say(f"Warning: {record.message}")
-        except Stopped as stopped:
+        except StoppedError as stopped:
             console.note(f"Stopped; continue with: glimpse train-classifier --resume --out {folder.path}")
             return stopped.code
     if trainer.rank == 0:
