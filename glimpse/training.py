@@ -204,24 +204,26 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.task.model.parameters(), self.config.clip_norm)
+        values = self._everywhere({"loss": loss, "grad_norm": norm, **metrics})
         self.step += 1
-        if bool(torch.isfinite(norm + self._everywhere(loss.detach()))):
+        if all(math.isfinite(values[name]) for name in ("loss", "grad_norm")):
             self.optimizer.step()
             if self.averaged is not None:
                 self.averaged.update_parameters(self.task.model)
             self.skipped_in_row = 0
-            for name, value in {"loss": loss, "grad_norm": norm, **metrics, "taken": torch.ones(())}.items():
-                self._sums[name] += float(value.detach())
+            for name, value in (values | {"taken": 1.0}).items():
+                self._sums[name] += value
         else:
             self.skipped += 1
             self.skipped_in_row += 1
         self.scheduler.step()
 
-    def _everywhere(self, loss: Tensor) -> Tensor:
-        """Returns the sum of a number over all processes, so that all of them skip a step or none."""
+    def _everywhere(self, values: dict[str, Tensor]) -> dict[str, float]:
+        """Returns the means of scalars over all processes, so that all of them log the same and skip a step or none."""
+        joined = torch.stack([value.detach().float() for value in values.values()])
         if self.world > 1:
-            dist.all_reduce(loss)
-        return loss
+            dist.all_reduce(joined)
+        return dict(zip(values, (joined / self.world).tolist(), strict=True))
 
     def _metrics(self, seconds: float) -> dict[str, float]:
         """Returns the means since the last row and starts anew."""
