@@ -99,8 +99,9 @@ def _digits(source: str, task: dict[str, Any], options: dict[str, Any], chosen: 
     try:
         return open_digit_source(name, options["data_dir"])
     except FileNotFoundError as error:
-        advice = f"name a folder that has it with --data-dir or GLIMPSE_DATA, or give images with --data FILE.npz ({error})"
-        raise FileNotFoundError(f"{source} was trained on {name}, which is not here: {advice}") from error
+        cause = str(error).partition(";")[0]
+        advice = "name a folder that has it with --data-dir or GLIMPSE_DATA, or give images with --data FILE.npz"
+        raise FileNotFoundError(f"{source} was trained on {name}, and {cause}: {advice}") from error
 
 
 def _trained_on(source: str) -> Path:
