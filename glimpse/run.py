@@ -210,10 +210,11 @@ def train_in(
             if snapshots and record.images >= snapshots[0]:
                 snapshots = [count for count in snapshots if count > record.images]
                 save_weights(folder.checkpoints / f"weights-{record.images:010d}.safetensors", trainer.model.state_dict(), facts)
+            if record.kind == "warning":
+                yield record
+                continue
             code = _agreed(trainer, stop())
-            if record.kind != "warning" and (
-                record.best or code or trainer.finished or time.monotonic() - saved >= checkpoint_every
-            ):
+            if record.best or code or trainer.finished or time.monotonic() - saved >= checkpoint_every:
                 save(record.best)
                 saved = time.monotonic()
             yield record
@@ -224,7 +225,7 @@ def train_in(
 def _follow(trainer: Trainer, stop: Callable[[], int | None]) -> Iterator[Record]:
     """Trains without writing: the part of every process but the first."""
     for record in trainer.fit():
-        code = _agreed(trainer, stop())
+        code = _agreed(trainer, stop()) if record.kind != "warning" else 0
         yield record
         if code:
             raise StoppedError(code)

@@ -166,7 +166,7 @@ class Trainer:
         Raises:
             TrainingDivergedError: If many steps in a row had no finite loss or gradient.
         """
-        since = time.monotonic()
+        since, seen = time.monotonic(), self.images
         while not self.finished:
             self._advance()
             if self.skipped_in_row >= MOST_SKIPPED:
@@ -174,11 +174,12 @@ class Trainer:
                     f"{MOST_SKIPPED} steps in a row had no finite loss or gradient, at {self.images:,} images; "
                     "the last checkpoint is from before: lower --learning-rate or --clip-norm"
                 )
-            if not self._due(self.config.log_every):
+            due = self._due(self.config.validate_every)
+            if not due and not self._due(self.config.log_every):
                 yield Record("step", self.images)
                 continue
-            values = self._metrics(time.monotonic() - since)
-            due = self._due(self.config.validate_every)
+            values = self._metrics()
+            values["images_per_second"] = (self.images - seen) / max(time.monotonic() - since, 1e-9)
             yield from self._warnings(values, due)
             best = False
             if due and self.rank == 0:
@@ -189,9 +190,10 @@ class Trainer:
                     name = self.task.validation_metrics[0]
                     message = f"validation {name} went from {self.best:.2f} up to {score:.2f}: training may be diverging"
                     yield Record("warning", self.images, message=message)
-                best, self.best = score < self.best, min(score, self.best)
+                if score < self.best:
+                    best, self.best = True, score
             yield Record("metrics", self.images, values, best)
-            since = time.monotonic()
+            since, seen = time.monotonic(), self.images
 
     def _advance(self) -> None:
         """Takes one step, or skips it if its loss or gradient is not finite."""
@@ -225,14 +227,12 @@ class Trainer:
             dist.all_reduce(joined)
         return dict(zip(values, (joined / self.world).tolist(), strict=True))
 
-    def _metrics(self, seconds: float) -> dict[str, float]:
+    def _metrics(self) -> dict[str, float]:
         """Returns the means since the last row and starts anew."""
         taken = max(self._sums.pop("taken", 0.0), 1.0)
         values = {name: self._sums[name] / taken for name in ("loss", "grad_norm", *self.task.metrics) if name in self._sums}
         self._sums.clear()
-        rate = min(self.config.log_every, self.images) / max(seconds, 1e-9)
-        values |= {"learning_rate": _rate(self.step, self.config) * self.config.learning_rate, "skipped": self.skipped}
-        return values | {"images_per_second": rate}
+        return values | {"learning_rate": _rate(self.step, self.config) * self.config.learning_rate, "skipped": self.skipped}
 
     def _warnings(self, values: dict[str, float], due: bool) -> Iterator[Record]:
         """Yields a warning if the loss is still that of chance when a validation is due."""
