@@ -94,6 +94,13 @@ def test_a_permutation_is_one_and_sorts_by_its_first_63_bits() -> None:
     assert sorted(expected) == list(range(count))
 
 
+def test_ties_of_the_first_word_are_settled_by_the_second() -> None:
+    count, epoch = 60_000, 5
+    drawn = words(0, 16, epoch, torch.arange(count), 2).tolist()
+    assert len({first for first, _ in drawn}) < count  # this epoch has a tie
+    assert permutation(0, 16, epoch, count).tolist() == sorted(range(count), key=lambda i: (drawn[i][0], drawn[i][1] // 2))
+
+
 def test_every_order_of_four_is_as_frequent_as_any_other() -> None:
     seen = Counter(tuple(permutation(0, 16, epoch, 4).tolist()) for epoch in range(2400))
     assert set(seen) == set(itertools.permutations(range(4)))
