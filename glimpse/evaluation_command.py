@@ -79,7 +79,11 @@ def _images(
             raise ValueError(
                 f"--data brings its own images: leave out {', '.join('--' + name.replace('_', '-') for name in chosen)}"
             )
-        part, images = open_data(path, device=device).evaluation
+        parts = open_data(path, device=device)
+        part, images = parts.evaluation
+        if parts.is_whole and parts.valid is not None and parts.sha256 == task.get("sha256"):
+            console.note(f"The model was trained on {path}, which has no test part: measuring on the tenth it was validated on.")
+            part, images = "valid", parts.valid
         return images, {"kind": "file", "path": str(path), "part": part}
     recipe = ClutterRecipe(**task.get("recipe", {}) | {name: value for name, value in chosen.items() if name != "digits"})
     digits = _digits(source, task, options, chosen)
