@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-__all__ = ["write_atomically"]
+__all__ = ["leftovers", "write_atomically"]
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -27,3 +27,8 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Returns the files in a folder that were being written aside when a kill came: parts, of no use to anyone."""
+    return [path for path in folder.glob(".*.tmp") if path.suffixes[-2:-1] and path.suffixes[-2][1:].isdecimal()]

@@ -25,11 +25,11 @@ from typing import Any, Self
 
 import torch
 
-from glimpse.atomic import write_atomically
+from glimpse.atomic import leftovers, write_atomically
 from glimpse.training import Record, Trainer
 from glimpse.weights import WEIGHTS, save_weights
 
-__all__ = ["RunFolder", "StoppedError", "train_in"]
+__all__ = ["RunFolder", "StoppedError", "read_config", "train_in"]
 
 SNAPSHOTS = 30
 """How many times weights alone are kept over a whole run."""
@@ -72,14 +72,7 @@ class RunFolder:
         Raises:
             ValueError: If there is no run, or its settings cannot be read.
         """
-        file = self.path / "config.json"
-        try:
-            config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ValueError(f"{self.path} is no run's folder: it has no config.json") from None
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{file} is not JSON ({error})") from error
-        return config
+        return read_config(self.path)
 
     def start(self, config: dict[str, Any]) -> None:
         """Makes the folder and writes the run's settings.
@@ -87,10 +80,16 @@ class RunFolder:
         Raises:
             ValueError: If the folder holds something already.
         """
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and (not self.path.is_dir() or {*self.path.iterdir()} - {*leftovers(self.path)}):
             raise ValueError(f"{self.path} is not empty; choose another --out, or continue a run there with --resume")
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path / "config.json", (json.dumps(config, indent=2, default=str) + "\n").encode())
+
+    def prepare(self) -> None:
+        """Makes the folder of checkpoints and removes what a kill left half-written."""
+        self.checkpoints.mkdir(exist_ok=True)
+        for part in leftovers(self.path) + leftovers(self.checkpoints):
+            part.unlink()
 
     def save(self, state: dict[str, Any], *, best: bool = False) -> None:
         """Writes the latest checkpoint, and the best one if this is it."""
@@ -121,6 +120,25 @@ class RunFolder:
             return []
         with file.open(newline="", encoding="utf-8") as stream:
             return [row for row in csv.DictReader(stream) if None not in row and None not in row.values()]
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Returns the settings in a run's folder or in a file like its config.json.
+
+    Raises:
+        ValueError: If there is no such file, or it does not hold a run's settings.
+    """
+    file = path / "config.json" if path.is_dir() else path
+    try:
+        config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path} is no run's folder: it has no config.json") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is not JSON ({error})") from error
+    missing = [name for name in ("command", "model", "training", "data") if not isinstance(config, dict) or name not in config]
+    if missing:
+        raise ValueError(f"{file} does not hold a run's settings: {', '.join(missing)} missing")
+    return config
 
 
 class MetricsLog:
@@ -194,6 +212,7 @@ def train_in(
     if trainer.rank > 0:
         yield from _follow(trainer, stop)
         return
+    folder.prepare()
     began = saved = time.monotonic()
     snapshots = [count for count in _snapshot_counts(trainer) if count > trainer.images]
     with MetricsLog(folder, _columns(trainer), trainer.images) as log:
