@@ -78,7 +78,8 @@ def looped_window(
 @pytest.mark.parametrize(("n", "height", "width", "channels"), [(5, 30, 44, 3), (1, 9, 6, 1), (12, 100, 100, 1), (4, 3, 2, 2)])
 def test_a_pointers_windows_equal_a_plain_loop(n: int, height: int, width: int, channels: int) -> None:
     place, images = pointer(n, scale=0.7), normal(3, channels, height, width).abs()
-    window, glimpse, last = None, None, [None] * 3
+    window, glimpse = None, None
+    last: list[list[float] | None] = [None] * 3
     edges = 0
     for step in range(4):
         state = normal(3, 7, seed=10 + step)
@@ -86,8 +87,8 @@ def test_a_pointers_windows_equal_a_plain_loop(n: int, height: int, width: int, 
         window = place(state, window, glimpse, height=height, width=width)
         for row in range(3):
             seen = None if before is None else before[row].detach().numpy()
-            last[row] = looped_window(place, state[row].numpy(), last[row], seen, height, width)  # type: ignore[call-overload]
-            np.testing.assert_allclose([field[row].item() for field in window], last[row], rtol=1e-10, atol=1e-10)
+            last[row] = expected = looped_window(place, state[row].numpy(), last[row], seen, height, width)
+            np.testing.assert_allclose([field[row].item() for field in window], expected, rtol=1e-10, atol=1e-10)
             edges += window.center_x[row].item() in (0, width - 1)
         glimpse = read(images, window, n)
     assert edges, "no window came to an edge"

@@ -1,0 +1,275 @@
+"""The glimpse classifier: the paper's preset against a plain loop, its traps, and what it promises of any image."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from glimpse.attention import Window
+from glimpse.classification import predictions
+from glimpse.classifier import GlimpseClassifier, supervised_loss
+from glimpse.config import ClassifierConfig, Parametrization
+from glimpse.datasets.files import ImageSet
+from glimpse.presets import CLASSIFIER_PRESETS
+
+SMALL = {"glimpses": 3, "window": 4, "hidden": 6, "features": 5}
+PRESETS = sorted(CLASSIFIER_PRESETS)
+
+
+def images(batch: int, channels: int, height: int, width: int, seed: int = 0) -> Tensor:
+    """Returns seeded images in float64, 0 to 1."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand((batch, channels, height, width), generator=generator, dtype=torch.float64)
+
+
+def small(preset: str = "tuned", *, noise: float = 0.0, **changes: int | float | str) -> GlimpseClassifier:
+    """Returns a small model of a preset, seeded, in float64, every parameter moved by normal noise of that scale."""
+    torch.manual_seed(0)
+    model = GlimpseClassifier(replace(CLASSIFIER_PRESETS[preset], **(SMALL | changes))).double()  # type: ignore[arg-type]
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(noise * torch.randn(parameter.shape, dtype=torch.float64))
+    return model
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-x)))
+
+
+def paper_filters(center: float, stride: float, sigma: float, n: int, pixels: int) -> np.ndarray:
+    """Returns F of eqs. 19, 20, 25 and 26 as printed, shape (n, pixels): i, a and the center count from 1."""
+    mu = [center + stride * (i - n / 2 - 0.5) for i in range(1, n + 1)]
+    filters = np.array([[-((a - m) ** 2) / (2 * sigma**2) for a in range(1, pixels + 1)] for m in mu])
+    filters = np.exp(filters - filters.max(axis=1, keepdims=True))
+    return np.asarray(filters / filters.sum(axis=1, keepdims=True))
+
+
+def paper_run(model: GlimpseClassifier, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns logits (T, K) and windows (T, 5), counted from 0, of one image (C, H, W) under the paper's equations."""
+    weights = {name: value.detach().numpy() for name, value in model.state_dict().items()}
+    n, hidden = model.config.window, model.config.hidden
+    _, height, width = image.shape
+    output, cell = weights["lstm.initial_output"], weights["lstm.initial_cell"]
+    logits, windows = [], []
+    for _ in range(model.config.glimpses):
+        raw = weights["place.raw.weight"] @ output + weights["place.raw.bias"]
+        center_x, center_y = (width + 1) / 2 * (raw[0] + 1), (height + 1) / 2 * (raw[1] + 1)
+        sigma, stride = np.exp(raw[2]) ** 0.5, (max(height, width) - 1) / (n - 1) * np.exp(raw[3])
+        filters_x = paper_filters(center_x, stride, sigma, n, width)
+        filters_y = paper_filters(center_y, stride, sigma, n, height)
+        glimpse = np.exp(raw[4]) * np.stack([filters_y @ channel @ filters_x.T for channel in image])
+        gates = weights["lstm.gates.weight"] @ np.concatenate([glimpse.ravel(), output]) + weights["lstm.gates.bias"]
+        enter, keep, candidate, leave = (gates[k * hidden : (k + 1) * hidden] for k in range(4))
+        cell = sigmoid(keep) * cell + sigmoid(enter) * np.tanh(candidate)
+        output = sigmoid(leave) * np.tanh(cell)
+        logits.append(weights["classify.weight"] @ output + weights["classify.bias"])
+        windows.append([center_x - 1, center_y - 1, stride, sigma, np.exp(raw[4])])
+    return np.array(logits), np.array(windows)
+
+
+@pytest.mark.parametrize(("channels", "height", "width"), [(1, 9, 9), (3, 11, 17), (2, 16, 8)])
+def test_the_papers_preset_equals_a_plain_loop_over_the_equations(channels: int, height: int, width: int) -> None:
+    model, batch = small("paper", noise=0.3, channels=channels), images(3, channels, height, width)
+    logits, window = model(batch)
+    for row in range(3):
+        expected_logits, expected_windows = paper_run(model, batch[row].numpy())
+        np.testing.assert_allclose(logits[row].detach().numpy(), expected_logits, rtol=0, atol=1e-10)
+        got = torch.stack(window, dim=-1)[row].detach().numpy()
+        np.testing.assert_allclose(got, expected_windows, rtol=0, atol=1e-10)
+
+
+def test_the_papers_preset_is_the_papers_parametrisation() -> None:
+    config = CLASSIFIER_PRESETS["paper"]
+    assert (config.glimpses, config.window, config.hidden) == (8, 12, 256)
+    assert (config.encoder, config.parametrization, config.supervision, config.sigma) == ("none", "paper", "last", 1.0)
+    assert sorted(name.partition(".")[0] for name, _ in GlimpseClassifier(config).named_children()) == ["classify", "lstm", "place"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(("batch", "channels", "height", "width"), [(2, 1, 20, 20), (1, 3, 13, 29), (5, 2, 1, 1)])
+def test_every_glimpse_has_a_prediction_and_a_window(preset: str, batch: int, channels: int, height: int, width: int) -> None:
+    model = small(preset, channels=channels, classes=7)
+    logits, window = model(images(batch, channels, height, width))
+    assert logits.shape == (batch, 3, 7)
+    assert all(field.shape == (batch, 3) for field in window)
+    logits, window = model(images(batch, channels, height, width), glimpses=5)
+    assert logits.shape == (batch, 5, 7)
+    assert isinstance(window, Window)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_more_glimpses_leave_the_first_ones_as_they_were(preset: str) -> None:
+    model, batch = small(preset, noise=0.3), images(4, 1, 20, 30)
+    torch.testing.assert_close(model(batch, glimpses=6)[0][:, :3], model(batch)[0])
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_one_model_takes_images_of_any_size(preset: str) -> None:
+    model = GlimpseClassifier(CLASSIFIER_PRESETS[preset])
+    for height, width in ((28, 28), (100, 100), (60, 250)):
+        logits, _ = model(torch.rand(1, 1, height, width))
+        assert logits.isfinite().all()
+    gates = ((144 if preset == "paper" else 256) + 256 + 1) * 4 * 256
+    encoder = 145 * 512 + 2 * 512 + 513 * 256 + 2 * 256 + 5 * 256  # what, normalised twice, and where
+    pointing = 257 * 144 + 1  # worth and gain
+    rest = 257 * 5 + 2 * 256 + 257 * 10  # raw window, initial state, classes
+    expected = gates + rest + (0 if preset == "paper" else encoder + pointing)
+    assert sum(parameter.numel() for parameter in model.parameters()) == expected
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_trap_10_the_initial_state_gets_a_gradient(preset: str) -> None:
+    model = small(preset, noise=0.3)
+    model(images(4, 1, 20, 20))[0].square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_trap_16_nothing_is_kept_from_one_call_to_the_next(preset: str) -> None:
+    model, batch = small(preset, noise=0.3), images(4, 1, 20, 20)
+    before = set(vars(model))
+    first, _ = model(batch)
+    model(images(2, 1, 33, 17, seed=1))
+    second, _ = model(batch)
+    assert torch.equal(first, second)
+    assert set(vars(model)) == before
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_an_image_is_classified_alike_alone_and_in_a_batch(preset: str) -> None:
+    model, batch = small(preset, noise=0.3), images(5, 1, 20, 20)
+    alone = torch.cat([model(image[None])[0] for image in batch])
+    torch.testing.assert_close(alone, model(batch)[0], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_model_sees_nothing_but_its_glimpses(preset: str) -> None:
+    model, batch = small(preset, noise=0.3), images(4, 1, 20, 20)
+    _, window = model(batch)
+    height, width = 20, 20
+    blind = torch.ones(4, height, width, dtype=torch.bool)  # pixels no filter has any weight on
+    for step in range(3):
+        rows, columns = Window(*(field[:, step] for field in window)).filters(n=4, height=height, width=width)
+        blind &= torch.einsum("bih,bjw->bhw", rows, columns) == 0
+    changed = torch.where(blind[:, None], 1 - batch, batch)
+    torch.testing.assert_close(model(changed)[0], model(batch)[0])
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_gradients_are_those_of_finite_differences(preset: str) -> None:
+    model, batch = small(preset, noise=0.05, hidden=3, features=3, classes=3), images(2, 1, 7, 9)
+    batch[:, :, 2:5, 3:6] += 3  # in the middle, so that no window comes to an edge
+    parameters = list(model.parameters())
+
+    def loss() -> Tensor:
+        logits, window = model(batch)
+        assert 0 < window.center_x.min() < window.center_x.max() < 8
+        return supervised_loss(logits, torch.tensor([0, 2]), "linear")
+
+    gradients = torch.autograd.grad(loss(), parameters)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        flat, index = parameter.data.view(-1), int(gradient.abs().argmax())
+        kept, values = flat[index].item(), []
+        for step in (1e-6, -1e-6):
+            flat[index] = kept + step
+            values.append(loss().item())
+        flat[index] = kept
+        numeric = (values[0] - values[1]) / 2e-6
+        assert numeric == pytest.approx(gradient.view(-1)[index].item(), rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.5])
+def test_flat_images_give_finite_values_and_gradients(preset: str, value: float) -> None:
+    model = small(preset).float()
+    logits, window = model(torch.full((3, 1, 40, 30), value))
+    supervised_loss(logits, torch.tensor([1, 2, 3]), "linear").backward()  # type: ignore[no-untyped-call]
+    assert logits.isfinite().all()
+    assert all(field.isfinite().all() for field in window)
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_trap_5_coordinates_stay_in_float32_under_autocast(preset: str) -> None:
+    model, batch = small(preset, window=8).float(), images(4, 1, 100, 100).float()
+    exact, _ = model(batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits, window = model(batch)
+        loss = supervised_loss(logits, torch.tensor([1, 2, 3, 4]), "linear")
+    assert (logits.dtype, loss.dtype) == (torch.float32, torch.float32)
+    assert all(field.dtype == torch.float32 for field in window)
+    coarse = torch.stack([field.bfloat16().float() for field in window[:2]])
+    assert not torch.equal(coarse, torch.stack(window[:2])), "the centers lie on bfloat16's grid"
+    torch.testing.assert_close(logits, exact, rtol=0, atol=0.1)
+
+
+def test_the_last_glimpse_alone_is_supervised_or_all_with_linear_weights() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn((6, 4, 5), generator=generator, dtype=torch.float64), torch.tensor([0, 1, 2, 3, 4, 0])
+    last, linear = 0.0, 0.0
+    for row in range(6):
+        for step in range(4):
+            scores = logits[row, step].numpy()
+            nats = -np.log(np.exp(scores[labels[row]]) / np.exp(scores).sum())
+            linear += (step + 1) * nats / (6 * (1 + 2 + 3 + 4))
+            last += nats / 6 if step == 3 else 0
+    assert supervised_loss(logits, labels, "last").item() == pytest.approx(last, abs=1e-12)
+    assert supervised_loss(logits, labels, "linear").item() == pytest.approx(linear, abs=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(3, 40, 40), (2, 3, 40, 40), (2, 1, 1, 40, 40)])
+def test_images_of_another_kind_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"\(B, 1, H, W\)"):
+        small()(torch.zeros(shape))
+
+
+def test_no_glimpses_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        small()(torch.zeros(1, 1, 9, 9).double(), glimpses=0)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"glimpses": 0}, {"window": 0}, {"classes": 0}, {"sigma": 0.0}, {"encoder": "cnn"}, {"parametrization": "draw"}]
+)
+def test_settings_out_of_range_are_refused_by_name(wrong: dict[str, int | float | str]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        ClassifierConfig(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("parametrization", "encoder"), [("paper", "mlp"), ("pointing", "none")])
+def test_parametrisations_and_encoders_combine(parametrization: Parametrization, encoder: str) -> None:
+    model = small(parametrization=parametrization, encoder=encoder)
+    assert model(images(2, 1, 20, 20))[0].isfinite().all()
+
+
+def test_predictions_run_over_the_whole_set_in_its_order() -> None:
+    pixels, labels = images(260, 1, 9, 9)[:, 0].float().numpy(), np.arange(260) % 10
+    model = small().float().eval()
+    with torch.no_grad():
+        parts = list(predictions(model, ImageSet(pixels, labels), glimpses=2))
+        logits, truth = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+        expected, _ = model(torch.from_numpy(pixels)[:, None], glimpses=2)
+    torch.testing.assert_close(logits, expected)
+    assert truth.tolist() == labels.tolist()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_compiled_model_equals_the_eager_one(preset: str) -> None:
+    model, batch = small(preset, noise=0.3).float(), images(4, 1, 20, 30).float()
+    compiled = torch.compile(model)
+    expected, places = model(batch)
+    expected.square().mean().backward()
+    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    model.zero_grad()
+    logits, windows = compiled(batch)
+    logits.square().mean().backward()
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(tuple(windows), tuple(places), rtol=1e-4, atol=1e-4)
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.grad, gradients[name], rtol=1e-3, atol=1e-5)
