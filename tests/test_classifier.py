@@ -159,18 +159,16 @@ def test_the_model_sees_nothing_but_its_glimpses(preset: str) -> None:
     torch.testing.assert_close(model(changed)[0], model(batch)[0])
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_the_gradients_are_those_of_finite_differences(preset: str) -> None:
-    model, batch = small(preset, noise=0.05, hidden=3, features=3, classes=3), images(2, 1, 7, 9)
-    batch[:, :, 2:5, 3:6] += 3  # in the middle, so that no window comes to an edge
+@pytest.mark.parametrize(("preset", "glimpses"), [("paper", 3), ("tuned", 1)])  # a pointer's do not chain, on purpose
+def test_the_gradients_are_those_of_finite_differences(preset: str, glimpses: int) -> None:
+    model, batch = small(preset, noise=0.2, glimpses=glimpses, hidden=3, features=3, classes=3), images(2, 1, 7, 9)
     parameters = list(model.parameters())
 
     def loss() -> Tensor:
-        logits, window = model(batch)
-        assert 0 < window.center_x.min() < window.center_x.max() < 8
+        logits, _ = model(batch)
         return supervised_loss(logits, torch.tensor([0, 2]), "linear")
 
-    gradients = torch.autograd.grad(loss(), parameters)
+    gradients = torch.autograd.grad(loss(), parameters, materialize_grads=True)
     for parameter, gradient in zip(parameters, gradients, strict=True):
         flat, index = parameter.data.view(-1), int(gradient.abs().argmax())
         kept, values = flat[index].item(), []

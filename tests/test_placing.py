@@ -155,6 +155,27 @@ def test_the_gradient_passes_at_the_edge_as_if_there_were_none() -> None:
     assert gradient[0].item() == pytest.approx(20)
 
 
+def test_a_pointers_gradients_come_from_the_state_and_do_not_chain_through_windows() -> None:
+    place, state = pointer(5, scale=0.1), normal(2, 7).requires_grad_()
+    before = [torch.full((2,), value, dtype=torch.float64, requires_grad=True) for value in (20.0, 15.0, 2.0, 1.0, 1.0)]
+    glimpse = normal(2, 1, 5, 5).requires_grad_()
+    window = place(state, Window(*before), glimpse, height=30, width=40)
+    for field in window:
+        gradients = torch.autograd.grad(field.sum(), [state, *before, glimpse], retain_graph=True, allow_unused=True)
+        assert gradients[0] is not None
+        assert gradients[0].abs().max() > 0
+        assert all(gradient is None for gradient in gradients[1:])
+
+
+def test_a_pointers_gradients_are_those_of_finite_differences() -> None:
+    place, state, glimpse = pointer(5, scale=0.1), normal(2, 7).requires_grad_(), normal(2, 1, 5, 5)
+    last = Window(*(torch.full((2,), value, dtype=torch.float64) for value in (20.0, 15.0, 2.0, 1.0, 1.0)))
+    parameters = list(place.parameters())
+    assert torch.autograd.gradcheck(
+        lambda state, *_: torch.stack(place(state, last, glimpse, height=30, width=40)), (state, *parameters)
+    )
+
+
 def test_brightness_has_mean_zero_and_maximum_one() -> None:
     glimpse = normal(6, 3, 4, 4).abs()
     scaled = brightness(glimpse)
