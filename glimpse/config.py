@@ -1,8 +1,8 @@
 """Settings of what is built: one frozen dataclass a thing, nothing heavy imported, so that they can be listed at once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeVar, get_args
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 __all__ = ["ClassifierConfig", "TrainingConfig", "from_mapping"]
 
@@ -71,7 +71,7 @@ class TrainingConfig:
         precision: `bf16` runs the networks under autocast; coordinates and filters stay in float32.
         compile: Whether the model goes through torch.compile.
         deterministic: Whether only deterministic kernels are used.
-        seed: Key of the initial weights, the clutter and all noise.
+        seed: Key of the initial weights, the clutter and all noise, below 2^32.
     """
 
     images: int = 1_000_000
@@ -93,6 +93,8 @@ class TrainingConfig:
         _check_range(self, ("images", "batch_size", "validate_every", "log_every"), 1)
         _check_range(self, ("warmup", "averaging", "weight_decay", "seed"), 0)
         _check_choice(self, schedule=Schedule, precision=Precision)
+        if self.seed >= 2**32:
+            raise ValueError(f"seed must be below 2^32, got {self.seed}")
         for name in ("learning_rate", "clip_norm"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)}")
@@ -107,12 +109,16 @@ def from_mapping(kind: type[C], values: Mapping[str, Any]) -> C:
     """Returns a config from a mapping, as read from JSON.
 
     Raises:
-        ValueError: If a name is not one of the config's.
+        ValueError: If a name is not one of the config's, or a value is not of its type.
     """
-    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - names)
+    hints = get_type_hints(kind)
+    unknown = sorted(set(values) - set(hints))
     if unknown:
-        raise ValueError(f"{kind.__name__} knows no {', '.join(unknown)}; it knows {', '.join(sorted(names))}")
+        raise ValueError(f"{kind.__name__} knows no {', '.join(unknown)}; it knows {', '.join(sorted(hints))}")
+    for name, value in values.items():
+        hint = str if get_origin(hints[name]) is Literal else hints[name]
+        if not isinstance(value, (int, float) if hint is float else hint) or (isinstance(value, bool) and hint is not bool):
+            raise ValueError(f"{kind.__name__}'s {name} must be of type {hint.__name__}, got {value!r}")
     return kind(**values)
 
 

@@ -81,9 +81,13 @@ def file_data(parts: DataParts) -> TrainingData:
 
 
 def merged(kind: type[C], base: dict[str, Any], chosen: dict[str, Any]) -> C:
-    """Returns a config from a base's fields and those that were chosen in their place; other names are not looked at."""
+    """Returns a config from a base's fields and those that were chosen in their place; other names are not looked at.
+
+    Raises:
+        ValueError: If a value is not of its type or out of its range.
+    """
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    return kind(**{name: value for name, value in (base | chosen).items() if name in names})
+    return from_mapping(kind, {name: value for name, value in (base | chosen).items() if name in names})
 
 
 def refuse_differences(run: dict[str, Any], chosen: dict[str, Any]) -> None:

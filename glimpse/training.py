@@ -22,7 +22,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
 from glimpse.config import TrainingConfig
@@ -118,7 +117,6 @@ class Trainer:
         self.network = _network(task.model, config, self.world)
         self.averaged = AveragedModel(task.model, multi_avg_fn=_averaging(config)) if config.averaging else None
         self.optimizer = _optimizer(task.model, config, device)
-        self.scheduler = LambdaLR(self.optimizer, lambda step: _rate(step, config))
         self.step = self.skipped = self.skipped_in_row = 0
         self.best = math.inf
         self._sums: dict[str, float] = defaultdict(float)
@@ -144,7 +142,6 @@ class Trainer:
             "model": self.task.model.state_dict(),
             "averaged": self.averaged.state_dict() if self.averaged is not None else None,
             "optimizer": self.optimizer.state_dict(),
-            "scheduler": {"last_epoch": self.scheduler.last_epoch},
             "counters": {"step": self.step, "skipped": self.skipped, "skipped_in_row": self.skipped_in_row, "best": self.best},
             "sums": dict(self._sums),
         }
@@ -155,7 +152,6 @@ class Trainer:
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.scheduler.last_epoch = state["scheduler"]["last_epoch"]
         for name, value in state["counters"].items():
             setattr(self, name, value)
         self._sums = defaultdict(float, state["sums"])
@@ -209,6 +205,8 @@ class Trainer:
         values = self._everywhere({"loss": loss, "grad_norm": norm, **metrics})
         self.step += 1
         if all(math.isfinite(values[name]) for name in ("loss", "grad_norm")):
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.config.learning_rate * _rate(self.step - 1, self.config)
             self.optimizer.step()
             if self.averaged is not None:
                 self.averaged.update_parameters(self.task.model)
@@ -218,7 +216,6 @@ class Trainer:
         else:
             self.skipped += 1
             self.skipped_in_row += 1
-        self.scheduler.step()
 
     def _everywhere(self, values: dict[str, Tensor]) -> dict[str, float]:
         """Returns the means of scalars over all processes, so that all of them log the same and skip a step or none."""
