@@ -30,6 +30,7 @@ class ClassifierConfig:
             showed, ties sigma to the stride and bounds every logarithm.
         supervision: What the training loss averages: the prediction after the `last` glimpse, or all of them with `linear` weights.
         sigma: Standard deviation of the filters at the start, in pixels under `paper`, in strides under `pointing`.
+        reach: Half widths of the last window that a raw step of 1 moves the next one by, beyond what is pointed at.
         channels: Channels of the images.
         classes: Number of classes.
     """
@@ -42,6 +43,7 @@ class ClassifierConfig:
     parametrization: Parametrization = "pointing"
     supervision: Supervision = "linear"
     sigma: float = 0.5
+    reach: float = 1.0
     channels: int = 1
     classes: int = 10
 
@@ -51,6 +53,8 @@ class ClassifierConfig:
         _check_choice(self, encoder=Encoder, parametrization=Parametrization, supervision=Supervision)
         if not 1e-4 <= self.sigma <= 1e4:
             raise ValueError(f"sigma must be in 1e-4 to 1e4, got {self.sigma}")
+        if not self.reach > 0:
+            raise ValueError(f"reach must be greater than 0, got {self.reach}")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,7 +16,7 @@ from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.datasets.files import open_data
 from glimpse.options import open_digit_source
 from glimpse.presets import CLASSIFIER_PRESETS, LONGER_BUDGETS, TRAINING_PRESETS
-from glimpse.run import RunFolder, StoppedError, train_in
+from glimpse.run import RunFolder, StoppedError, read_config, train_in
 from glimpse.session import (
     TrainingData,
     classifier_trainer,
@@ -27,7 +28,7 @@ from glimpse.session import (
     settings,
     task_facts,
 )
-from glimpse.training import Trainer
+from glimpse.training import Record, Trainer
 
 __all__ = ["train_classifier"]
 
@@ -44,7 +45,7 @@ def train_classifier(options: dict[str, Any], chosen: dict[str, Any]) -> int:
     resumed = options["resume"] and folder.started
     if resumed:
         run = folder.config
-        refuse_differences(run, chosen)
+        refuse_differences(run, _asked(options, chosen, run))
         threads = environment.use_threads(options["threads"] or run["environment"]["threads"])
     else:
         threads = environment.use_threads(options["threads"])
@@ -62,6 +63,32 @@ def train_classifier(options: dict[str, Any], chosen: dict[str, Any]) -> int:
         return _train(folder, trainer, run, options["checkpoint_every"])
 
 
+def _asked(options: dict[str, Any], chosen: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
+    """Returns all settings that the options ask of a run that goes on: those of `--config`, those chosen, and the budget."""
+    asked: dict[str, Any] = {}
+    if options["config_file"] is not None:
+        base = read_config(options["config_file"])
+        of_data = ("channels", "classes")
+        asked = base["training"] | {name: value for name, value in base["model"].items() if name not in of_data}
+        asked |= base["data"].get("recipe", {})
+    sizes = run["data"].get("sizes") or run["data"]["digits"]["sizes"]
+    threads = {"threads": options["threads"]} if options["threads"] is not None else {}
+    return asked | chosen | threads | _budget(options, chosen, sizes["train"])
+
+
+def _budget(options: dict[str, Any], chosen: dict[str, Any], count: int) -> dict[str, int]:
+    """Returns the budget in images where it was given in epochs of so many images, else nothing.
+
+    Raises:
+        ValueError: If it was given both ways.
+    """
+    if options["epochs"] is None:
+        return {}
+    if "images" in chosen:
+        raise ValueError("give the budget as --epochs or as --images, not both")
+    return {"images": max(1, round(options["epochs"] * count))}
+
+
 def _default_folder(options: dict[str, Any], chosen: dict[str, Any]) -> Path:
     """Returns the folder of a run that names none."""
     glimpses = chosen.get("glimpses", CLASSIFIER_PRESETS[options["preset"]].glimpses)
@@ -76,22 +103,24 @@ def _new_run(
     base: dict[str, Any] = {"model": {}, "training": {}, "data": {}}
     model, training, recipe = CLASSIFIER_PRESETS[preset], TRAINING_PRESETS[preset], ClutterRecipe()
     if options["config_file"] is not None:
-        file = options["config_file"]
-        base = RunFolder(file if file.is_dir() else file.parent).config
+        if "preset" in chosen:
+            raise ValueError("give the settings to start from as --preset or as --config, not both")
+        base = read_config(options["config_file"])
         preset = base["preset"]
     model_config = merged(ClassifierConfig, vars(model) | base["model"], chosen)
     config = merged(TrainingConfig, vars(training) | base["training"], chosen)
-    if options["data"] is not None:
-        data = file_data(open_data(options["data"], device=device, shuffle_seed=config.seed))
+    generated = [f"--{name.replace('_', '-')}" for name in chosen if name in ("digits", *vars(recipe))]
+    if options["data"] is not None and generated:
+        raise ValueError(f"--data brings its own images: leave out {', '.join(generated)}")
+    path = options["data"] or (Path(base["data"]["path"]) if base["data"].get("kind") == "file" and not generated else None)
+    if path is not None:
+        data = file_data(open_data(path, device=device, shuffle_seed=config.seed))
     else:
         constants = merged(ClutterRecipe, vars(recipe) | base["data"].get("recipe", {}), chosen)
         digits = base["data"].get("digits", {}).get("digits", "auto") if options["digits"] == "auto" else options["digits"]
         source = open_digit_source(digits, options["data_dir"], config.seed)
         data = cluttered_data(source, constants, seed=config.seed, device=device)
-    if options["epochs"] is not None:
-        if "images" in chosen:
-            raise ValueError("give the budget as --epochs or as --images, not both")
-        config = merged(TrainingConfig, vars(config), {"images": max(1, round(options["epochs"] * len(data.train)))})
+    config = merged(TrainingConfig, vars(config), _budget(options, chosen, len(data.train)))
     model_config = merged(ClassifierConfig, vars(model_config), {"channels": data.channels, "classes": data.classes})
     return settings(preset, model_config, config, data, device=device, threads=threads), data
 
@@ -120,21 +149,33 @@ def _train(folder: RunFolder, trainer: Trainer, run: dict[str, Any], checkpoint_
     if start >= total:
         console.note(f"{folder.path} is finished: {total:,} images. Evaluate it with: glimpse evaluate {folder.path}")
         return 0
-    if trainer.rank == 0:
-        console.note(f"{'Resuming' if start else 'Training'} in {folder.path} on {run['environment']['device']}")
-    with _SignalWatch() as asked, console.ProgressView("Training", total, start=start) as view:
+    with _SignalWatch() as asked:
+        records = train_in(folder, trainer, facts, checkpoint_every=checkpoint_every, stop=asked)
         try:
-            for record in train_in(folder, trainer, facts, checkpoint_every=checkpoint_every, stop=asked):
-                if trainer.rank == 0:
-                    view.update(record.images, _status(record.values))
-                if record.message:
-                    view.say(f"Warning: {record.message}")
+            if trainer.rank == 0:
+                console.note(f"{'Resuming' if start else 'Training'} in {folder.path} on {run['environment']['device']}")
+                _draw(records, total, start)
+                _say_end(folder, trainer)
+            else:
+                deque(records, maxlen=0)
         except StoppedError as stopped:
-            console.note(f"Stopped; continue with: glimpse train-classifier --resume --out {folder.path}")
+            if trainer.rank == 0:
+                console.note(f"Stopped; continue with: glimpse train-classifier --resume --out {folder.path}")
             return stopped.code
-    if trainer.rank == 0:
-        _say_end(folder, trainer)
+        except torch.OutOfMemoryError as error:
+            raise ValueError(f"the device ran out of memory: lower --batch-size ({error})") from error
     return 0
+
+
+def _draw(records: Iterator[Record], total: int, start: int) -> None:
+    """Runs a training to its end with a progress bar and its latest numbers."""
+    latest: dict[str, float] = {}
+    with console.ProgressView("Training", total, start=start) as view:
+        for record in records:
+            latest |= record.values
+            view.update(record.images, _status(latest))
+            if record.message:
+                view.say(f"Warning: {record.message}")
 
 
 def _status(values: dict[str, float]) -> str:
