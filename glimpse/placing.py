@@ -53,14 +53,13 @@ class Pointer(nn.Module):
     .. math:: g' = g + \delta \sum_{ij} p_{ij} (i, j) + \rho \tfrac{(n - 1) \delta}{2} (x, y), \quad
         p = \text{softmax}(\beta \, b + W h)
 
-    with b the brightness of the glimpse relative to its mean and maximum, beta a learned gain that starts at 5, h the state, rho the
-    config's reach, and (i, j) counted from the window's center. So from the first step the window goes to what is bright, and there
-    is no plateau on which it must find the digit by chance; W learns what is worth looking at. The center stays inside the image, but
-    the gradient passes as if it did not, so that a window at the edge finds back. No gradient passes from a window to the one before
-    it, neither through its place nor through what it read: with chains of eight windows training was slower and gradients reached a
-    mean norm of 60. The stride lies between 0.75 px and the one that spans the
-    longer side; sigma lies within a factor of 2 of a fixed number of strides, so that little is aliased; the intensity within a
-    factor of e.
+    with b the brightness of the glimpse relative to its mean and maximum, beta a learned gain that starts at 5, h the state, rho
+    the config's reach, and (i, j) counted from the window's center. So from the first step the window goes to what is bright, and
+    there is no plateau on which it must find the digit by chance; W learns what is worth looking at. The center stays inside the
+    image, but the gradient passes as if it did not, so that a window at the edge finds back. No gradient passes from a window to
+    the one before it, neither through its place nor through what it read: with chains of eight windows training was slower and
+    gradients reached a mean norm of 60. The stride lies between 0.75 px and the one that spans the longer side; sigma lies within
+    a factor of 2 of a fixed number of strides, so that little is aliased; the intensity within a factor of e.
 
     Args:
         config: Its window, hidden units, and sigma in strides at the start.

@@ -135,7 +135,9 @@ def read_config(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is no run's folder: it has no config.json") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{file} is not JSON ({error})") from error
-    missing = [name for name in ("command", "model", "training", "data") if not isinstance(config, dict) or name not in config]
+    missing = [
+        name for name in ("command", "preset", "model", "training", "data") if not isinstance(config, dict) or name not in config
+    ]
     if missing:
         raise ValueError(f"{file} does not hold a run's settings: {', '.join(missing)} missing")
     return config

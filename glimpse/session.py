@@ -96,17 +96,15 @@ def refuse_differences(run: dict[str, Any], chosen: dict[str, Any]) -> None:
     Raises:
         ValueError: If anything differs; the message names it with both values.
     """
-    recipe = run["data"].get("recipe", {})
-    digits = run["data"].get("digits", {}).get("digits")
-    known = run["model"] | run["training"] | recipe | {"digits": digits, "data": run["data"].get("path"), "preset": run["preset"]}
+    data = run["data"]
+    known = run["model"] | run["training"] | data.get("recipe", {}) | {"preset": run["preset"]}
+    known |= {"threads": run["environment"]["threads"], "digits": data.get("digits", {}).get("digits"), "data": data.get("path")}
     for name, value in chosen.items():
-        if name == "digits" and value == "auto":
-            continue
-        if known.get(name) != (str(value) if isinstance(value, Path) else value):
-            option = f"--{name.replace('_', '-')}"
-            raise ValueError(
-                f"the run was started with {option} {known.get(name)}, not {value}: leave it out or choose another --out"
-            )
+        same = (value, str(Path(value).resolve())) if name in ("digits", "data") else (value,)
+        if known.get(name) not in same and (name, value) != ("digits", "auto"):
+            option, before = f"--{name.replace('_', '-')}", known.get(name)
+            started = f"with {option} {before}, not {value}" if before is not None else f"without {option}"
+            raise ValueError(f"the run was started {started}: leave it out or choose another --out")
 
 
 def task_facts(data: dict[str, Any]) -> dict[str, Any]:
