@@ -18,7 +18,7 @@ from glimpse import cli
 ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"atomic", "config", "console", "datasets", "environment", "filterbank", "metrics", "presets", "pretrained", "published"},
-    {"attention", "placing", "recurrent", "weights"},
+    {"attention", "events", "placing", "recurrent", "weights"},
     {"classifier"},
     {"classification", "evaluation", "export", "figures", "prediction", "training"},
     {"options", "run", "session"},
