@@ -51,10 +51,13 @@ class GlimpseClassifier(nn.Module):
             OSError: If the file cannot be read.
         """
         weights, facts = load_weights(path)
-        if facts.get("model") != cls.__name__:
-            raise ValueError(f"{path} holds the weights of {facts.get('model', 'something else')}, not of {cls.__name__}")
+        if facts["model"] != cls.__name__:
+            raise ValueError(f"{path} holds the weights of {facts['model']}, not of {cls.__name__}")
         model = cls(from_mapping(ClassifierConfig, facts["config"]))
-        model.load_state_dict(weights)
+        try:
+            model.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError(f"{path} holds weights that do not fit its config ({' '.join(str(error).split())})") from error
         return model.eval()
 
     def forward(self, images: Tensor, glimpses: int | None = None) -> tuple[Tensor, Window]:

@@ -48,9 +48,11 @@ def load_weights(source: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]
     path = find_weights(source)
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {})[_KEY])
+            facts = json.loads((file.metadata() or {}).get(_KEY, "null"))
+            if not isinstance(facts, dict) or not {"model", "config", "task"} <= facts.keys():
+                raise ValueError(f"its metadata do not say what model it is, under the key {_KEY!r}")
             return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (the file is no mapping)
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+    except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path} does not hold weights that glimpse wrote ({error})") from error
 
 
