@@ -43,7 +43,7 @@ class ClassifierConfig:
     parametrization: Parametrization = "pointing"
     supervision: Supervision = "linear"
     sigma: float = 0.5
-    reach: float = 1.0
+    reach: float = 0.3
     channels: int = 1
     classes: int = 10
 

@@ -40,6 +40,7 @@ def evaluate(source: str, options: dict[str, Any], chosen: dict[str, Any], *, as
     threads = environment.use_threads(options["threads"])
     device = environment.choose_device(options["device"])
     model = GlimpseClassifier.from_pretrained(source).to(device)
+    chosen = {name: value for name, value in chosen.items() if (name, value) != ("digits", "auto")}  # auto: the model's own
     data, described = _images(source, facts["task"], options, chosen, device)
     began = time.monotonic()
     result = measure(model, data, options["glimpses"])
@@ -84,6 +85,10 @@ def _images(
         if parts.is_whole and parts.valid is not None and parts.sha256 == task.get("sha256"):
             console.note(f"The model was trained on {path}, which has no test part: measuring on the tenth it was validated on.")
             part, images = "valid", parts.valid
+        if options["split"] == "valid":
+            if parts.valid is None:
+                raise ValueError(f"{path} has no validation part")
+            part, images = "valid", parts.valid
         return images, {"kind": "file", "path": str(path), "part": part}
     recipe = ClutterRecipe(**task.get("recipe", {}) | {name: value for name, value in chosen.items() if name != "digits"})
     digits = _digits(source, task, options, chosen)
@@ -96,10 +101,17 @@ def _digits(source: str, task: dict[str, Any], options: dict[str, Any], chosen: 
     """Returns the digits asked for, else those that the model was trained on, never others in their place."""
     if "digits" in chosen:
         return open_digit_source(chosen["digits"], options["data_dir"])
-    name = task.get("digits", "mnist")
+    if task["kind"] == "file":
+        raise ValueError(f"{source} was trained on a file of images: say with --digits which digits to put on the canvas")
+    name = task["digits"]
     if name == "file":
+        if not Path(source).is_dir():
+            raise ValueError(f"{source} was trained on a person's own digits: name their file with --digits FILE.npz")
         record = RunFolder(Path(source)).config["data"]["digits"]
-        return open_digit_source(record["digits"], options["data_dir"], record["seed"] or 0)
+        found = open_digit_source(record["digits"], options["data_dir"], record["seed"] or 0)
+        if found.sha256 != record["sha256"]:
+            raise ValueError(f"{record['digits']} has changed since {source} was trained on it: name digits with --digits")
+        return found
     try:
         return open_digit_source(name, options["data_dir"])
     except FileNotFoundError as error:
