@@ -43,8 +43,8 @@ def looped_window(
 ) -> list[float]:
     """Returns the next window of one image by the equations in words, one number at a time.
 
-    The center is the last one, plus the mean place of a softmax over the filters, plus a step of at most half a window for a raw
-    number of one; it stays inside the image. The first window starts from the image's middle with a step of half the longer side.
+    The center is the last one, plus the mean place of a softmax over the filters, plus a raw number of reaches of half a
+    window; it stays inside the image. The first window starts from the image's middle with reaches of half the longer side.
     """
     n = place.n
     weight, bias = place.raw.weight.detach().numpy(), place.raw.bias.detach().numpy()
@@ -67,8 +67,8 @@ def looped_window(
         x, y, half, level = last[0] + last[2] * right, last[1] + last[2] * down, last[2] * (n - 1) / 2, raw[3]
     stride = FINEST_STRIDE * max(coarsest / FINEST_STRIDE, 1.0) ** sigmoid(level)
     return [
-        min(max(x + half * raw[0], 0.0), width - 1),
-        min(max(y + half * raw[1], 0.0), height - 1),
+        min(max(x + 0.3 * half * raw[0], 0.0), width - 1),
+        min(max(y + 0.3 * half * raw[1], 0.0), height - 1),
         stride,
         place.sigma * stride * 2 ** math.tanh(raw[2]),
         math.exp(math.tanh(raw[4])),
@@ -148,11 +148,11 @@ def test_pointing_does_not_move_on_a_flat_glimpse() -> None:
 def test_the_gradient_passes_at_the_edge_as_if_there_were_none() -> None:
     place = unmoved(pointer(5))
     with torch.no_grad():
-        place.raw.bias[0] = 3.0  # far to the right of the image
+        place.raw.bias[0] = 10.0  # far to the right of the image
     window = place(torch.zeros(1, 7, dtype=torch.float64), None, None, height=30, width=41)
     assert window.center_x.item() == pytest.approx(40, abs=1e-9)
     (gradient,) = torch.autograd.grad(window.center_x.sum(), place.raw.bias)
-    assert gradient[0].item() == pytest.approx(20)
+    assert gradient[0].item() == pytest.approx(0.3 * 20)
 
 
 def test_a_pointers_gradients_come_from_the_state_and_do_not_chain_through_windows() -> None:
