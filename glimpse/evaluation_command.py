@@ -62,6 +62,8 @@ def measure(model: GlimpseClassifier, data: PositionalDataset, glimpses: int | N
     logits, labels = [], []
     with torch.no_grad(), console.ProgressView("Evaluating", len(data)) as view:
         for scores, truth in predictions(model, data, glimpses):
+            if int(truth.max()) >= model.config.classes:
+                raise ValueError(f"the model knows classes 0 to {model.config.classes - 1}, the images have {int(truth.max())}")
             logits.append(scores.cpu())
             labels.append(truth.cpu())
             view.update(sum(map(len, labels)))

@@ -1,0 +1,246 @@
+"""`glimpse evaluate`: its numbers against a plain loop, which images it takes, and what it refuses to compare."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from glimpse.classifier import GlimpseClassifier
+from glimpse.cli import glimpse
+from glimpse.config import ClassifierConfig
+from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.digits import open_digits
+from glimpse.evaluation_command import _published
+from glimpse.weights import save_weights
+
+CONFIG = ClassifierConfig(glimpses=3, window=4, hidden=6, features=5)
+RECIPE = {"canvas": 40, "pieces": 2, "piece_size": 8, "border": 0}
+TINY = ["--window=4", "--hidden=8", "--features=8", "--glimpses=2", "--images=160", "--batch-size=16", "--threads=1"]
+
+
+def model(config: ClassifierConfig = CONFIG) -> GlimpseClassifier:
+    torch.manual_seed(0)
+    return GlimpseClassifier(config).eval()
+
+
+def weights_of(path: Path, task: dict[str, Any], config: ClassifierConfig = CONFIG) -> Path:
+    """Writes an untrained model's weights that say they were trained on this task."""
+    save_weights(path, model(config).state_dict(), {"model": "GlimpseClassifier", "config": vars(config), "task": task})
+    return path
+
+
+@pytest.fixture
+def on_sklearn(tmp_path: Path) -> Path:
+    return weights_of(tmp_path / "sklearn.safetensors", {"kind": "cluttered", "digits": "sklearn", "recipe": RECIPE})
+
+
+@pytest.fixture
+def on_mnist(tmp_path: Path) -> Path:
+    return weights_of(tmp_path / "mnist.safetensors", {"kind": "cluttered", "digits": "mnist", "recipe": RECIPE})
+
+
+def evaluate(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(glimpse, ["evaluate", "--threads=1", *map(str, arguments)])
+
+
+def numbers(*arguments: str | Path) -> dict[str, Any]:
+    """Returns the object that `--json` prints."""
+    result = evaluate(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("\n") == 1
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def refused(*arguments: str | Path) -> str:
+    result = evaluate(*arguments)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1), result.output
+    return result.stderr.removeprefix("Error: ").rstrip()
+
+
+def looped(split: str = "test", glimpses: int = 3, **changed: int) -> tuple[list[float], int]:
+    """Returns the error after each glimpse in percent, and the number of images, counted one image at a time."""
+    digits = getattr(open_digits("sklearn"), split)
+    data = ClutteredMNIST(digits, split, ClutterRecipe(**(RECIPE | changed)))  # type: ignore[arg-type]
+    wrong = np.zeros(glimpses)
+    network = model()
+    with torch.no_grad():
+        for index in range(len(data)):
+            image, label, _ = data[index]
+            wrong += [int(scores.argmax()) != int(label) for scores in network(image[None], glimpses)[0][0]]
+    return (100 * wrong / len(data)).tolist(), len(data)
+
+
+# The numbers
+
+
+def test_the_errors_are_those_of_a_plain_loop(on_sklearn: Path) -> None:
+    found, (errors, n) = numbers(on_sklearn), looped()
+    assert found["n"] == n == 300
+    assert found["error_by_glimpse"] == pytest.approx(errors)
+    assert found["error"] == found["error_by_glimpse"][-1]
+    assert found["interval"][0] < found["error"] < found["interval"][1]
+    assert found["model"] == str(on_sklearn)
+    assert found["data"] == {"kind": "cluttered", "digits": "sklearn", "split": "test", "recipe": RECIPE}
+    assert found["images_per_second"] > 0
+
+
+def test_the_validation_images_are_others(on_sklearn: Path) -> None:
+    errors, _ = looped("valid")
+    assert numbers(on_sklearn, "--split=valid")["error_by_glimpse"] == pytest.approx(errors)
+
+
+@pytest.mark.parametrize(
+    ("options", "glimpses", "changed"),
+    [
+        (["--glimpses=5"], 5, {}),
+        (["--glimpses=1"], 1, {}),
+        (["--pieces=6"], 3, {"pieces": 6}),
+        (["--canvas=57", "--border=3", "--piece-size=5"], 3, {"canvas": 57, "border": 3, "piece_size": 5}),
+    ],
+)
+def test_robustness_is_measured_on_other_images_and_glimpses(
+    on_sklearn: Path, options: list[str], glimpses: int, changed: dict[str, int]
+) -> None:
+    found, (errors, _) = numbers(on_sklearn, *options), looped("test", glimpses, **changed)
+    assert found["error_by_glimpse"] == pytest.approx(errors)
+    assert found["glimpses"] == glimpses
+    assert found["data"]["recipe"] == RECIPE | changed
+
+
+def test_a_person_sees_error_interval_steps_and_confusion(on_sklearn: Path) -> None:
+    found, shown = numbers(on_sklearn), evaluate(on_sklearn).stdout
+    lines = {line.split("  ")[0]: line.split()[-1] for line in shown.splitlines() if line}
+    assert lines["error %"] == f"{found['error']:.2f}"
+    assert f"{found['interval'][0]:.2f} to {found['interval'][1]:.2f}" in shown
+    assert "calibration error" in lines
+    assert "true \\ predicted" in lines
+    assert "published" not in shown.lower()
+
+
+# Which images
+
+
+def test_a_file_s_test_part_is_measured(on_mnist: Path, tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    parts = {
+        name: draw.integers(0, 256, (count, 30, 44), dtype=np.uint8) for name, count in (("train", 20), ("valid", 15), ("test", 30))
+    }
+    labels = {name: np.arange(len(images)) % 10 for name, images in parts.items()}
+    file = tmp_path / "own.npz"
+    arrays: dict[str, Any] = {f"X_{name}": part for name, part in parts.items()}
+    arrays |= {f"y_{name}": part for name, part in labels.items()}
+    np.savez(file, **arrays)
+    for name, options in (("test", []), ("valid", ["--split=valid"])):
+        found = numbers(on_mnist, "--data", file, *options)
+        with torch.no_grad():
+            scores = model()(torch.from_numpy(parts[name])[:, None] / 255)[0][:, -1]
+        wrong = (scores.argmax(dim=1).numpy() != labels[name]).mean()
+        assert (found["n"], found["error"]) == (len(labels[name]), pytest.approx(100 * wrong))
+        assert found["data"] == {"kind": "file", "path": str(file), "part": name}
+
+
+def test_a_run_is_measured_on_its_own_images_unless_others_are_given(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    np.savez(tmp_path / "own.npz", images=draw.integers(0, 256, (50, 20, 20), dtype=np.uint8), labels=np.arange(50) % 10)
+    run = tmp_path / "run"
+    trained = CliRunner().invoke(glimpse, ["train-classifier", *TINY, "--data", str(tmp_path / "own.npz"), "--out", str(run)])
+    assert trained.exit_code == 0, trained.output
+    assert numbers(run)["data"]["part"] == "valid"
+    assert numbers(run)["n"] == 5
+    assert numbers(run, "--digits=sklearn", "--canvas=40")["n"] == 300
+    assert "say with --digits" in refused(run, "--canvas=40")
+    assert "give images with --data" in refused(run / "model.safetensors")
+
+
+def test_a_run_on_own_digits_is_measured_on_them_and_on_no_others(tmp_path: Path) -> None:
+    glyphs, run = tmp_path / "glyphs.npz", tmp_path / "run"
+    images = np.random.default_rng(0).integers(0, 256, (100, 28, 28), dtype=np.uint8)
+    np.savez(glyphs, images=images, labels=np.arange(100) % 4)
+    options = [*TINY, "--digits", str(glyphs), "--canvas=40", "--seed=3", "--out", str(run)]
+    assert CliRunner().invoke(glimpse, ["train-classifier", *options]).exit_code == 0
+    found = numbers(run)
+    assert (found["n"], found["data"]["digits"]) == (10, "file")
+    assert "--digits FILE.npz" in refused(run / "model.safetensors")
+    np.savez(glyphs, images=255 - images, labels=np.arange(100) % 4)
+    assert "has changed" in refused(run)
+    glyphs.unlink()
+    assert str(glyphs) in refused(run)
+
+
+@pytest.mark.parametrize("options", [[], ["--digits=auto"], ["--canvas=50"]])
+def test_without_mnist_a_model_of_mnist_ends_in_one_line_that_says_how_to_give_it_one(on_mnist: Path, options: list[str]) -> None:
+    line = refused(on_mnist, *options)
+    assert "trained on mnist" in line
+    for way in ("--data-dir", "GLIMPSE_DATA", "--data"):
+        assert way in line
+
+
+def test_other_digits_are_taken_where_they_are_named(on_mnist: Path) -> None:
+    assert numbers(on_mnist, "--digits=sklearn")["data"]["digits"] == "sklearn"
+
+
+def test_a_file_and_constants_of_the_clutter_exclude_each_other(on_mnist: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", images=np.zeros((4, 9, 9), dtype=np.uint8), labels=np.arange(4))
+    assert "leave out --pieces, --piece-size" in refused(on_mnist, "--data", tmp_path / "own.npz", "--pieces=1", "--piece-size=4")
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "said"),
+    [
+        (np.zeros((4, 9, 9, 3), dtype=np.uint8), np.arange(4), r"(B, 1, H, W)"),
+        (np.zeros((4, 9, 9), dtype=np.uint8), np.arange(4) + 9, "knows classes 0 to 9, the images have 12"),
+    ],
+)
+def test_images_that_do_not_fit_the_model_are_one_line(
+    on_mnist: Path, tmp_path: Path, images: np.ndarray, labels: np.ndarray, said: str
+) -> None:
+    np.savez(tmp_path / "own.npz", images=images, labels=labels)
+    assert said in refused(on_mnist, "--data", tmp_path / "own.npz").splitlines()[-1]
+
+
+# Published numbers
+
+
+def described(**changed: object) -> dict[str, Any]:
+    recipe = {"canvas": 100, "pieces": 8, "piece_size": 8, "border": 0}
+    recipe |= {name: value for name, value in changed.items() if name in recipe}  # type: ignore[misc]
+    rest = {name: value for name, value in changed.items() if name not in recipe}
+    return {"kind": "cluttered", "digits": "mnist", "split": "test", "recipe": recipe} | rest
+
+
+def test_published_errors_stand_beside_the_same_task_alone() -> None:
+    assert min(row.error_percent for row in _published(described()) if "RAM, 8" in row.model) == 3.36
+    assert {row.error_percent for row in _published(described(canvas=60, pieces=4))} >= {4.04, 28.58}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"digits": "sklearn"},
+        {"digits": "fashion-mnist"},
+        {"digits": "file"},
+        {"split": "valid"},
+        {"canvas": 60},
+        {"pieces": 4},
+        {"piece_size": 9},
+        {"border": 1},
+        {"canvas": 28, "pieces": 0},
+    ],
+)
+def test_published_errors_stand_beside_no_other_task(changed: dict[str, object]) -> None:
+    assert _published(described(**changed)) == ()
+    assert _published({"kind": "file", "path": "own.npz", "part": "test"}) == ()
+
+
+def test_the_published_table_is_shown_for_real_mnist(mnist_folder: Path, tmp_path: Path) -> None:
+    recipe = {"canvas": 100, "pieces": 8, "piece_size": 8, "border": 0}
+    weights = weights_of(tmp_path / "w.safetensors", {"kind": "cluttered", "digits": "mnist", "recipe": recipe})
+    shown = evaluate(weights, "--data-dir", mnist_folder).stdout
+    assert "differentiable RAM, 8 glimpses, 12x12" in shown
+    assert f"{os.fspath(weights)}, 3 glimpses" in shown
