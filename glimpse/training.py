@@ -267,7 +267,7 @@ def _network(model: nn.Module, config: TrainingConfig, world: int) -> nn.Module:
     """Returns the model as the loss calls it: compiled, and with its gradients averaged over processes."""
     network = model
     if world > 1:
-        network = DistributedDataParallel(network)
+        network = DistributedDataParallel(network, static_graph=True)  # a single glimpse leaves a pointer's parameters unused
     return torch.compile(network) if config.compile else network  # type: ignore[return-value]
 
 

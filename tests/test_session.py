@@ -45,13 +45,13 @@ def test_a_tiny_training_really_learns(preset: str) -> None:
     small = replace(
         CLASSIFIER_PRESETS[preset], glimpses=4, window=6, hidden=48, features=48, sigma=0.5 if preset == "tuned" else 3.0
     )
-    budget = {"tuned": 25_000, "paper": 60_000}[preset]
+    budget = {"tuned": 20_000, "paper": 30_000}[preset]
     training = replace(TRAINING_PRESETS[preset], images=budget, batch_size=50, learning_rate=4e-3, warmup=2_000, averaging=5_000)
     training = replace(training, validate_every=budget, log_every=budget)
     images = data()
     trainer = classifier_trainer(run(small, training, images), images, CPU)
     last = list(trainer.fit())[-1].values
-    assert last["valid_error"] < {"tuned": 30, "paper": 60}[preset]  # chance is 90
+    assert last["valid_error"] < 35  # chance is 90
     assert last["valid_nll"] < np.log(10)
 
 
