@@ -4,6 +4,7 @@ The settings are those of a run's `config.json`, so that a new run, a resumed on
 put together by the same code.
 """
 
+import gc
 import os
 import platform
 import subprocess
@@ -174,6 +175,9 @@ class joined_processes:  # noqa: N801 (used as a context)
 
     def __exit__(self, *error: object) -> None:
         if self.world > 1:
+            if error[0] is None:
+                dist.barrier()
+            gc.collect()  # DistributedDataParallel is a cycle that holds the group, whose threads must not outlive Python
             dist.destroy_process_group()
 
 

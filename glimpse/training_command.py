@@ -59,8 +59,7 @@ def train_classifier(options: dict[str, Any], chosen: dict[str, Any]) -> int:
         if run["training"]["deterministic"]:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             torch.use_deterministic_algorithms(True)
-        trainer = classifier_trainer(run, data, device)
-        return _train(folder, trainer, run, options["checkpoint_every"])
+        return _train(folder, classifier_trainer(run, data, device), run, options["checkpoint_every"])
 
 
 def _asked(options: dict[str, Any], chosen: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
