@@ -129,6 +129,19 @@ def test_training_is_the_same_twice_and_follows_the_seed() -> None:
     assert not torch.equal(first, other)
 
 
+def test_trap_7_every_step_and_every_seed_has_noise_of_its_own() -> None:
+    class Noisy(Plane):
+        def loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+            drawn.append(torch.randn((), generator=generator).item())
+            return super().loss(network, batch, generator)
+
+    drawn: list[float] = []
+    for seed in (0, 1, 0):
+        records(Noisy(), replace(TOY, seed=seed))
+    assert len(set(drawn[:80])) == 80
+    assert drawn[:40] == drawn[80:]
+
+
 # Steps
 
 
