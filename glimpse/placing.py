@@ -42,7 +42,8 @@ class Locator(nn.Module):
 
     def forward(self, state: Tensor, previous: Window | None, glimpse: Tensor | None, *, height: int, width: int) -> Window:
         """Returns the window that a state (B, hidden) asks for; what came before does not matter."""
-        return Window.from_raw(self.raw(state), n=self.n, height=height, width=width)
+        with torch.autocast(state.device.type, enabled=False):
+            return Window.from_raw(self.raw(at_least_float32(state)), n=self.n, height=height, width=width)
 
 
 class Pointer(nn.Module):
@@ -85,9 +86,9 @@ class Pointer(nn.Module):
         Returns:
             Window with fields of shape (B,), at least float32.
         """
-        raw, worth = self.raw(state), self.worth(state)
         with torch.autocast(state.device.type, enabled=False):
-            x, y, log_ratio, place, log_intensity = at_least_float32(raw).unbind(dim=1)
+            state = at_least_float32(state)
+            x, y, log_ratio, place, log_intensity = self.raw(state).unbind(dim=1)
             coarsest = (max(height, width) - 1) / max(self.n - 1, 1)
             if previous is None or glimpse is None:
                 place = place + _FIRST_PLACE
@@ -95,7 +96,7 @@ class Pointer(nn.Module):
                 step = torch.full_like(x, (max(height, width) - 1) / 2 * self.reach)
             else:
                 previous, glimpse = Window(*(field.detach() for field in previous)), glimpse.detach()
-                right, down = self._pointed_at(glimpse, at_least_float32(worth))
+                right, down = self._pointed_at(glimpse, self.worth(state))
                 center_x, center_y = previous.center_x + previous.stride * right, previous.center_y + previous.stride * down
                 step = previous.stride * (self.n - 1) / 2 * self.reach
             stride = FINEST_STRIDE * torch.exp(math.log(max(coarsest / FINEST_STRIDE, 1.0)) * torch.sigmoid(place))

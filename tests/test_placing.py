@@ -199,3 +199,14 @@ def test_a_locator_is_a_linear_map_decoded_by_the_papers_equations() -> None:
     raw = state @ place.raw.weight.T + place.raw.bias
     expected = Window.from_raw(raw, n=3, height=8, width=11)
     torch.testing.assert_close(place(state, None, None, height=8, width=11), expected)
+
+
+@pytest.mark.parametrize("kind", ["paper", "pointing"])
+def test_the_raw_numbers_of_a_window_are_computed_in_float32_under_autocast(kind: str) -> None:
+    config = ClassifierConfig(window=5, hidden=7, parametrization=kind)  # type: ignore[arg-type]
+    place = (Locator if kind == "paper" else Pointer)(config)
+    state = torch.randn(3, 7, generator=torch.Generator().manual_seed(1))
+    plain = place(state, None, None, height=100, width=100)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        window = place(state, None, None, height=100, width=100)
+    assert all(torch.equal(one, other) for one, other in zip(window, plain, strict=True))
