@@ -14,13 +14,12 @@ from glimpse import __version__
 from glimpse.config import ClassifierConfig, TrainingConfig
 from glimpse.options import (
     Commands,
-    clutter_options,
     config_options,
     data_dir_option,
-    data_option,
     device_option,
     digits_option,
     given,
+    image_options,
     json_option,
     open_digit_source,
     threads_option,
@@ -53,12 +52,7 @@ def glimpse(debug: bool) -> None:
 )
 @config_options(ClassifierConfig, skip=("channels", "classes"))
 @config_options(TrainingConfig)
-@clutter_options
-@digits_option
-@data_dir_option
-@data_option
-@device_option
-@threads_option
+@image_options
 def train_classifier(**options: Any) -> None:
     """Train a glimpse classifier on cluttered digits, or on your own images, and keep the weights that validate best."""
     from glimpse.training_command import train_classifier
@@ -72,12 +66,7 @@ def train_classifier(**options: Any) -> None:
 @click.argument("model")
 @click.option("--split", type=click.Choice(["test", "valid"]), default="test", show_default=True)
 @click.option("--glimpses", type=click.IntRange(min=1), help="Other than trained, to see how robust the model is.")
-@clutter_options
-@digits_option
-@data_dir_option
-@data_option
-@device_option
-@threads_option
+@image_options
 @json_option
 def evaluate(model: str, as_json: bool, **options: Any) -> None:
     """Measure the error of MODEL, a run's folder or pretrained:NAME, on the test set of its task or on your own images."""

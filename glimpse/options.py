@@ -21,6 +21,7 @@ __all__ = [
     "device_option",
     "digits_option",
     "given",
+    "image_options",
     "json_option",
     "open_digit_source",
     "threads_option",
@@ -80,8 +81,11 @@ def data_dir_option(command: F) -> F:
 
 def digits_option(command: F) -> F:
     """Adds `--digits`; its value goes through `open_digit_source`."""
-    text = "auto (MNIST if found or fetchable, else scikit-learn's), mnist, fashion-mnist, emnist-digits, sklearn or a FILE.npz."
-    return click.option("--digits", default="auto", show_default=True, help=text)(command)
+    text = (
+        "auto (MNIST if found or fetchable, else scikit-learn's), mnist, fashion-mnist, emnist-digits, sklearn or a FILE.npz. "
+        "Default: those a trained model knows, else auto."
+    )
+    return click.option("--digits", default="auto", help=text)(command)
 
 
 def data_option(command: F) -> F:
@@ -99,6 +103,13 @@ def clutter_options(command: F) -> F:
         ("canvas", 1, "Side of the images in pixels."),
     ):
         command = click.option(f"--{name}", type=click.IntRange(min=least), default=None, help=text)(command)
+    return command
+
+
+def image_options(command: F) -> F:
+    """Adds what says which images there are and where they are computed on: all options from `--canvas` to `--threads`."""
+    for add in (threads_option, device_option, data_option, data_dir_option, digits_option, clutter_options):
+        command = add(command)
     return command
 
 
