@@ -6,7 +6,6 @@ Dimensions: N images of H x W pixels in C channels, channels last as most such f
 from math import isqrt
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,14 +36,17 @@ class Labelled(NamedTuple):
 def read_npz(path: Path) -> dict[Part, Labelled]:
     """Returns the parts of a `.npz` file: `train`, `valid`, `test` as far as there are, or `all` where it is not split.
 
-    The arrays are named `X_train`/`y_train`, `X_valid`/`y_valid`, `X_test`/`y_test`, or `images`/`labels`.
+    The arrays are named `X_train`/`y_train`, `X_valid`/`y_valid`, `X_test`/`y_test`, or `images`/`labels`. Beside
+    parts with names, `images`/`labels` are the training part where there is no other.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is not a readable `.npz`, or an array has a wrong name, shape, type or range.
     """
     arrays = _load(path)
-    names = {part: pair for part, pair in _NAMES.items() if not arrays.keys().isdisjoint(pair)} or {"all": ("images", "labels")}
+    names = {part: pair for part, pair in _NAMES.items() if not arrays.keys().isdisjoint(pair)}
+    if not names or ("train" not in names and {"images", "labels"} <= arrays.keys()):
+        names["train" if names else "all"] = ("images", "labels")
     parts = {part: _labelled(path, arrays, *pair) for part, pair in names.items()}
     shapes = {part: data.images.shape[1:] for part, data in parts.items()}
     if len(set(shapes.values())) > 1:
@@ -72,8 +74,14 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
             if isinstance(archive, np.ndarray):
                 raise ValueError("it holds a single array without a name")
             return {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, OSError, BadZipFile) as error:
-        raise ValueError(f"{path}: not a .npz file of plain arrays, as np.savez writes it ({error})") from error
+    except MemoryError as error:
+        raise ValueError(f"{path}: damaged, or too large for this machine's memory ({_one_line(error)})") from error
+    except Exception as error:  # damage shows as any of a dozen kinds, those of zipfile, zlib and tokenize among them
+        raise ValueError(f"{path}: not a .npz file of plain arrays, as np.savez writes it ({_one_line(error)})") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _labelled(path: Path, arrays: dict[str, NDArray[Any]], x_name: str, y_name: str) -> Labelled:

@@ -121,7 +121,7 @@ def open_data(path: Path, *, device: torch.device | str = "cpu", shuffle_seed: i
     """Returns the parts of a built set's folder or of a `.npz` file.
 
     A set without a validation part gives up the last tenth of its training part for it. A set without parts serves as a whole as
-    test, and as training and validation for those who train on it.
+    test, and as training and validation for those who train on it. `images` and `labels` beside a test part are the training part.
 
     Args:
         path: Folder that `dataset build` wrote, or a `.npz` with `images` and `labels`, or `X_train` and `y_train` and so on.

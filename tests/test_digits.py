@@ -356,6 +356,8 @@ def test_a_file_keeps_its_own_splits(tmp_path: Path) -> None:
     assert numbers(open_digits(saved(tmp_path, **two))) == [list(range(27)), [27, 28, 29], list(range(40, 60))]
     one = {name: array for name, array in two.items() if "test" not in name}
     assert [len(part) for part in numbers(open_digits(saved(tmp_path, **one)))] == [24, 3, 3]
+    plain = {"images": x[:30], "labels": y[:30], "X_test": x[40:], "y_test": y[40:]}
+    assert numbers(open_digits(saved(tmp_path, **plain))) == [list(range(27)), [27, 28, 29], list(range(40, 60))]
 
 
 def test_float_glyphs_are_rounded_to_eight_bits(tmp_path: Path) -> None:

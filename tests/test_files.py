@@ -1,6 +1,7 @@
 """A person's own images: every form of file against the arrays it was made from."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,41 @@ def test_a_set_without_parts_serves_as_a_whole(tmp_path: Path) -> None:
     assert (firsts(data.train), firsts(data.valid), firsts(data.test)) == ([*range(41)], [*range(41, 45)], [*range(45)])
     one = open_data(saved(tmp_path, images=numbered(0, 1), labels=np.zeros(1, dtype=int)))
     assert (one.train, one.valid, firsts(one.test)) == (None, None, [0])
+
+
+def test_images_beside_a_test_part_are_for_training(tmp_path: Path) -> None:
+    whole = {"images": numbered(0, 30), "labels": np.zeros(30, dtype=int)}
+    test = {"X_test": numbered(30, 37), "y_test": np.zeros(7, dtype=int)}
+    data = open_data(saved(tmp_path, **whole, **test))
+    assert (firsts(data.train), firsts(data.valid), firsts(data.test)) == ([*range(27)], [*range(27, 30)], [*range(30, 37)])
+    assert not data.is_whole
+    both = open_data(saved(tmp_path, images=GREY, labels=LABELS, **named(train=20, test=5)))
+    assert (firsts(both.train), firsts(both.test)) == ([*range(18)], [*range(20, 25)])
+
+
+def with_header(folder: Path, header: str) -> Path:
+    """Returns a `.npz` whose images have this header, as an array of version 1.0, and no bytes after it."""
+    path = saved(folder, labels=LABELS)
+    with zipfile.ZipFile(path, "a") as members:
+        members.writestr("images.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("{'descr': '|u1', 'fortran_order': False, 'shape': (40, 6", "not a .npz file"),
+        ("{'descr': '|u1', 'fortran_order': False, 'shape': (1000000, 100000, 10000), }\n", "too large for this machine's memory"),
+        ("{'descr': '|u1', 'fortran_order': False, 'shape': (-1,), }\n", "not a .npz file"),
+        ("{'descr': 7, 'fortran_order': False, 'shape': (40,), }\n", "not a .npz file"),
+    ],
+)
+def test_a_damaged_header_is_told_in_one_line_with_the_file(tmp_path: Path, header: str, message: str) -> None:
+    path = with_header(tmp_path, header)
+    with pytest.raises(ValueError, match=message) as caught:
+        open_data(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_record_is_json_and_changes_with_the_file(tmp_path: Path) -> None:
