@@ -69,12 +69,14 @@ class ClutteredMNIST(PositionalDataset):
         epoch: Epoch that items are taken from; `set_epoch` changes it.
 
     Raises:
-        ValueError: If the recipe cannot be followed with these glyphs, or a training set has no seed.
+        ValueError: If there is no such split, the recipe cannot be followed with these glyphs, or a training set has no seed.
     """
 
     def __init__(
         self, digits: Digits, split: Split, recipe: ClutterRecipe | None = None, *, seed: int | None = None, epoch: int = 0
     ) -> None:
+        if split not in _STREAM:
+            raise ValueError(f"split must be one of {', '.join(_STREAM)}, got {split!r}")
         self.digits, self.split, self.recipe = digits, split, recipe or ClutterRecipe()
         self.recipe.check(*digits.images.shape[1:])
         if seed is None and split == "train":

@@ -166,6 +166,11 @@ def test_a_folder_with_something_else_is_refused(tmp_path: Path, source: DigitSo
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_a_split_of_another_name_is_refused_at_once(source: DigitSource) -> None:
+    with pytest.raises(ValueError, match="split must be one of train, valid, test, got 'foo'"):
+        ClutteredMNIST(source.train, "foo", seed=1)  # type: ignore[arg-type]
+
+
 def test_a_truncated_build_is_not_gone_on_with(tmp_path: Path, source: DigitSource) -> None:
     steps = begin(tmp_path / "set", source)
     next(steps), next(steps)
