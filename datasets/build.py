@@ -122,6 +122,7 @@ def read_set(path: Path) -> BuiltSet:
     if manifest is None or manifest.get("format") != _FORMAT:
         hint = "its build did not finish: run it again" if (path / _PLAN).exists() else f"no {MANIFEST} of 'dataset build'"
         raise ValueError(f"{path} is not a built set ({hint})")
+    _check_manifest(path / MANIFEST, manifest)
     arrays = {}
     for name, (dtype, shape) in _layout(manifest).items():
         try:
@@ -154,19 +155,28 @@ def verify(path: Path, source: DigitSource | None = None) -> Verdict:
 
 
 def source_at_hand(path: Path, digits: str | None = None, data_dir: Path | None = None) -> DigitSource | None:
-    """Returns the glyphs that a built set says it is made of, if they are on this machine; nothing is downloaded.
+    """Returns the glyphs that a built set is made of, or None where they are not on this machine; nothing is downloaded.
 
     Args:
         path: Folder of the set.
         digits: What to open instead of the source the manifest names; needed where it was a person's own file.
         data_dir: Folder to look in first.
+
+    Raises:
+        FileNotFoundError: If `digits` are named and are not there.
+        ValueError: If `digits` are named and are not the ones that the set was built from.
     """
-    manifest = read_set(path).manifest
-    name = digits or manifest["source"]["name"]
-    if name == "file":
+    built_from = read_set(path).manifest["source"]
+    seed = built_from["seed"] or 0
+    if digits is not None:
+        named_source = open_digits(digits, data_dir=data_dir, seed=seed, download=False)
+        if named_source.sha256 != built_from["sha256"]:
+            raise ValueError(f"{digits}: these are not the digits that {path} was built from, its {MANIFEST} has another SHA-256")
+        return named_source
+    if built_from["name"] == "file":
         return None
     try:
-        return open_digits(name, data_dir=data_dir, seed=manifest["source"]["seed"] or 0, download=False)
+        return open_digits(built_from["name"], data_dir=data_dir, seed=seed, download=False)
     except FileNotFoundError:
         return None
 
@@ -196,6 +206,35 @@ def _plan(digits: ClutteredMNIST, source: DigitSource, count: int) -> dict[str, 
         "frame": list(digits.digits.images.shape[1:]),
         "source": record,
     }
+
+
+def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
+    """Raises ValueError if a manifest lacks a field, or holds something else than its build would have written there."""
+    recipe, source = (_object(manifest, key) for key in ("recipe", "source"))
+    frame = manifest.get("frame")
+    fields = {
+        "count": _is_count(manifest.get("count"), low=1),
+        "split": manifest.get("split") in ("train", "valid", "test"),
+        "seed": _is_count(manifest.get("seed"), high=2**64 - 1),
+        "frame": isinstance(frame, list) and len(frame) == 2 and all(_is_count(side, low=1) for side in frame),
+        "recipe": recipe.keys() == asdict(ClutterRecipe()).keys() and all(map(_is_count, recipe.values())),
+        "source": isinstance(source.get("name"), str)
+        and isinstance(source.get("sha256"), str)
+        and (source.get("seed", "") is None or _is_count(source.get("seed"), high=2**64 - 1)),
+    }
+    fields["sha256"] = all(fields.values()) and _object(manifest, "sha256").keys() == _layout(manifest).keys()
+    wrong = [key for key, is_right in fields.items() if not is_right]
+    if wrong:
+        raise ValueError(f"{path} is damaged: {wrong[0]} is missing or not what 'dataset build' writes; build the set again")
+
+
+def _object(content: dict[str, Any], key: str) -> dict[str, Any]:
+    value = content.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _is_count(value: object, *, low: int = 0, high: float = math.inf) -> bool:
+    return type(value) is int and low <= value <= high
 
 
 def _layout(plan: dict[str, Any]) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
@@ -236,9 +275,9 @@ def _refuse_other(out: Path, there: object, plan: dict[str, Any]) -> None:
 
 def _flat(plan: dict[str, Any]) -> dict[str, Any]:
     """Returns the plan with its inner keys on the top level."""
-    named = {f"source {key}": value for key, value in plan.get("source", {}).items()}
+    named = {f"source {key}": value for key, value in _object(plan, "source").items()}
     outer = {key: value for key, value in plan.items() if key not in ("recipe", "source")}
-    return {**outer, **plan.get("recipe", {}), **named}
+    return {**outer, **_object(plan, "recipe"), **named}
 
 
 def _build(out: Path, digits: ClutteredMNIST, plan: dict[str, Any], begun: int) -> Iterator[Progress]:

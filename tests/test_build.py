@@ -218,6 +218,52 @@ def test_verification_finds_a_recipe_that_renders_something_else(
         verify(tmp_path / "set", source)
 
 
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        (None, "count"),
+        ({"count": "350"}, "count"),
+        ({"count": True}, "count"),
+        ({"split": ["train"]}, "split"),
+        ({"seed": 2**64}, "seed"),
+        ({"frame": 28}, "frame"),
+        ({"recipe": {"canvas": 40}}, "recipe"),
+        ({"recipe": asdict(RECIPE) | {"pieces": -1}}, "recipe"),
+        ({"source": "sklearn"}, "source"),
+        ({"sha256": {}}, "sha256"),
+        ({"sha256": {"../elsewhere": ""}}, "sha256"),
+    ],
+)
+def test_a_manifest_with_other_fields_is_refused(
+    tmp_path: Path, source: DigitSource, changes: dict[str, Any] | None, field: str
+) -> None:
+    list(begin(tmp_path / "set", source))
+    manifest = json.loads((tmp_path / "set" / "manifest.json").read_text())
+    kept = {"format": manifest["format"]} if changes is None else manifest | changes
+    (tmp_path / "set" / "manifest.json").write_text(json.dumps(kept))
+    with pytest.raises(ValueError, match=rf"manifest\.json is damaged: {field} is missing or not what"):
+        read_set(tmp_path / "set")
+    with pytest.raises(ValueError, match="holds a set of other options"):
+        begin(tmp_path / "set", source, seed=99)
+
+
+def test_digits_that_were_named_must_be_those_of_the_set(tmp_path: Path, source: DigitSource) -> None:
+    own = tmp_path / "own.npz"
+    np.savez(own, images=source.train.images, labels=source.train.labels)
+    list(begin(tmp_path / "set", open_digits(str(own)), count=20))
+    assert source_at_hand(tmp_path / "set") is None
+    assert verify(tmp_path / "set", source_at_hand(tmp_path / "set", str(own))) == Verdict(20, 20)
+    for other in ("sklearn", str(tmp_path / "wrong.npz")):
+        np.savez(tmp_path / "wrong.npz", images=source.train.images, labels=source.train.labels.flip(0))
+        with pytest.raises(ValueError, match=r"these are not the digits that .*set was built from"):
+            source_at_hand(tmp_path / "set", other)
+    with pytest.raises(FileNotFoundError, match=r"no file .*nope\.npz"):
+        source_at_hand(tmp_path / "set", str(tmp_path / "nope.npz"))
+    result = CliRunner().invoke(cli.glimpse, ["dataset", "verify", str(tmp_path / "set"), "--digits", "nope.npz"])
+    assert result.exit_code != 0
+    assert "is in order" not in result.output
+
+
 def test_a_built_set_is_opened_as_data(tmp_path: Path, source: DigitSource) -> None:
     list(begin(tmp_path / "set", source))
     data = open_data(tmp_path / "set")
