@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from glimpse.atomic import named
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe, Split
 from glimpse.datasets.digits import DigitSource, open_digits
 
@@ -28,6 +30,7 @@ _PLAN = "building.json"  # what is being built and how much of it is safely on t
 _FORMAT = "glimpse cluttered digits, version 1"
 _CHUNK_BYTES = 16 << 20
 _N_RENDERED_AGAIN = 1000
+_SMALL_FILES = 1 << 16  # bytes allowed for headers, plan and manifest
 
 
 class Progress(NamedTuple):
@@ -89,7 +92,8 @@ def build(
 ) -> Iterator[Progress]:
     """Yields the progress of a set written to `out`: `images.npy`, `labels.npy`, `centers.npy` and `manifest.json`.
 
-    A killed build goes on where it was; a finished one yields its end at once. The bytes depend on the arguments alone.
+    A killed build goes on where it was, and one that has no image yet gives way to other arguments; a finished one yields its end
+    at once. The bytes depend on the arguments alone.
 
     Args:
         out: Folder of the set, new or empty or with a build of the same arguments.
@@ -101,7 +105,8 @@ def build(
         device: Where the images are rendered.
 
     Raises:
-        ValueError: If the folder holds something else, or the arguments are out of range.
+        ValueError: If the folder holds something else, the set does not fit on the disk, or the arguments are out of range.
+        OSError: If the disk is full or the folder cannot be written; the message names the file.
     """
     digits: ClutteredMNIST = ClutteredMNIST(getattr(source, split).to(device), split, recipe, seed=seed)
     count = len(digits) if count is None else count
@@ -251,18 +256,34 @@ def _begin(out: Path, plan: dict[str, Any]) -> int:
     """Returns how many images are there already, in a folder made ready to take the rest."""
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; name a new folder")
+    above = next(folder for folder in out.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise ValueError(f"{above} is a file, not a folder, so that {out} cannot be made; name another folder")
     finished, begun = _read_json(out / MANIFEST), _read_json(out / _PLAN)
     if finished is not None:
         _refuse_other(out, {key: value for key, value in finished.items() if key != "sha256"}, plan)
         return int(plan["count"])
-    if begun is not None:
+    if begun is not None and begun.get("done") != 0:
         _refuse_other(out, begun.get("plan"), plan)
+        if not _is_count(begun.get("done"), high=plan["count"]):
+            raise ValueError(f"{out / _PLAN} is damaged; remove the folder and build the set again")
+        _refuse_too_large(out, plan)
         return int(begun["done"])
-    if out.exists() and any(file.name != _partial(out / _PLAN).name for file in out.iterdir()):
+    if begun is None and out.exists() and any(file.name != _partial(out / _PLAN).name for file in out.iterdir()):
         raise ValueError(f"{out} is not empty and holds no build to go on with; name a new folder")
+    _refuse_too_large(out, plan)
     out.mkdir(parents=True, exist_ok=True)
     _write_json(out / _PLAN, {"plan": plan, "done": 0})
     return 0
+
+
+def _refuse_too_large(out: Path, plan: dict[str, Any]) -> None:
+    layout = _layout(plan)
+    needed = sum(dtype.itemsize * math.prod(shape) for dtype, shape in layout.values()) + _SMALL_FILES
+    there = sum((out / name).stat().st_size for name in layout if (out / name).exists())
+    free = shutil.disk_usage(next(folder for folder in (out, *out.absolute().parents) if folder.exists())).free
+    if needed - there > free:
+        raise ValueError(f"{out}: the set needs {(needed - there) / 1e9:,.3f} GB more, the disk has {free / 1e9:,.3f} GB free")
 
 
 def _refuse_other(out: Path, there: object, plan: dict[str, Any]) -> None:
@@ -275,9 +296,9 @@ def _refuse_other(out: Path, there: object, plan: dict[str, Any]) -> None:
 
 def _flat(plan: dict[str, Any]) -> dict[str, Any]:
     """Returns the plan with its inner keys on the top level."""
-    named = {f"source {key}": value for key, value in _object(plan, "source").items()}
+    origin = {f"source {key}": value for key, value in _object(plan, "source").items()}
     outer = {key: value for key, value in plan.items() if key not in ("recipe", "source")}
-    return {**outer, **_object(plan, "recipe"), **named}
+    return {**outer, **_object(plan, "recipe"), **origin}
 
 
 def _build(out: Path, digits: ClutteredMNIST, plan: dict[str, Any], begun: int) -> Iterator[Progress]:
@@ -291,37 +312,39 @@ def _build(out: Path, digits: ClutteredMNIST, plan: dict[str, Any], begun: int) 
         files = {name: opened.enter_context(_open_array(out / name, *array, begun)) for name, array in _layout(plan).items()}
         for start in range(begun, total, chunk):
             stop = min(start + chunk, total)
-            _append(files, digits, torch.arange(start, stop))
+            _append(out, files, digits, torch.arange(start, stop))
             _write_json(out / _PLAN, {"plan": plan, "done": stop})
             yield Progress(stop, total)
     _write_json(out / MANIFEST, plan | {"sha256": {name: _digest(out / name) for name in files}})
     (out / _PLAN).unlink()
 
 
-def _open_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], begun: int) -> BinaryIO:
-    """Returns a file at the end of what is safely there; whatever was written after it is written again."""
-    file = path.open("r+b" if begun else "wb")
+@contextlib.contextmanager
+def _open_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], begun: int) -> Iterator[BinaryIO]:
+    """Context with a file at the end of what is safely there; whatever was written after it is written again."""
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)  # over the same one where there is one
-    end = file.tell() + begun * dtype.itemsize * math.prod(shape[1:])
-    if end > file.seek(0, os.SEEK_END):
-        file.close()
-        raise ValueError(f"{path} is shorter than the build left it; remove the folder and build the set again")
-    file.seek(end)
-    file.truncate()
-    return file
+    with named(path), path.open("r+b" if begun else "wb") as file:  # a full disk may show only when the file is closed
+        np.lib.format.write_array_header_1_0(file, header)  # over the same one where there is one
+        end = file.tell() + begun * dtype.itemsize * math.prod(shape[1:])
+        if end > file.seek(0, os.SEEK_END):
+            raise ValueError(f"{path} is shorter than the build left it; remove the folder and build the set again")
+        file.seek(end)
+        file.truncate()
+        yield file
 
 
-def _append(files: Mapping[str, BinaryIO], digits: ClutteredMNIST, positions: torch.Tensor) -> None:
+def _append(out: Path, files: Mapping[str, BinaryIO], digits: ClutteredMNIST, positions: torch.Tensor) -> None:
     """Renders and writes some images, and waits until they are on the disk."""
     step = max(1, len(positions) // 8)  # the renderer's memory is many times the images'
     for start in range(0, len(positions), step):
-        for file, array in zip(files.values(), digits.render(positions[start : start + step]), strict=True):
+        for (name, file), array in zip(files.items(), digits.render(positions[start : start + step]), strict=True):
             values = array.cpu().numpy()
-            file.write(values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes())
-    for file in files.values():
-        file.flush()
-        os.fsync(file.fileno())
+            with named(out / name):
+                file.write(values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes())
+    for name, file in files.items():
+        with named(out / name):
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _digest(path: Path) -> str:
@@ -349,8 +372,13 @@ def _partial(path: Path) -> Path:
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     """Writes a file in one step: it is there as a whole or not at all."""
     partial = _partial(path)
-    with partial.open("w") as file:
-        json.dump(content, file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with named(path):
+            with partial.open("w") as file:
+                json.dump(content, file, indent=2)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

@@ -1,8 +1,10 @@
 """Built sets: the generator's very images, whatever interrupts the build, and nothing wrong passes the verification."""
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -143,7 +146,7 @@ def test_other_options_are_refused(
     tmp_path: Path, source: DigitSource, finished: bool, changes: dict[str, Any], message: str
 ) -> None:
     steps = begin(tmp_path / "set", source)
-    list(steps) if finished else next(steps)
+    list(steps) if finished else (next(steps), next(steps))
     with pytest.raises(ValueError, match=message):
         begin(tmp_path / "set", source, **changes)
 
@@ -169,6 +172,80 @@ def test_a_folder_with_something_else_is_refused(tmp_path: Path, source: DigitSo
 def test_a_split_of_another_name_is_refused_at_once(source: DigitSource) -> None:
     with pytest.raises(ValueError, match="split must be one of train, valid, test, got 'foo'"):
         ClutteredMNIST(source.train, "foo", seed=1)  # type: ignore[arg-type]
+
+
+def test_a_build_without_an_image_gives_way_to_other_options(tmp_path: Path, source: DigitSource) -> None:
+    steps = begin(tmp_path / "set", source, seed=3, recipe=ClutterRecipe(canvas=50))
+    next(steps)
+    steps.close()  # type: ignore[attr-defined]
+    (tmp_path / "set" / "images.npy").write_bytes(b"a header")
+    list(begin(tmp_path / "set", source))
+    list(begin(tmp_path / "whole", source))
+    assert contents(tmp_path / "set") == contents(tmp_path / "whole")
+
+
+def test_a_damaged_plan_is_refused(tmp_path: Path, source: DigitSource) -> None:
+    begin(tmp_path / "set", source)
+    plan = json.loads((tmp_path / "set" / "building.json").read_text())
+    for done in (None, "1", -1, 351):
+        (tmp_path / "set" / "building.json").write_text(json.dumps(plan | {"done": done}))
+        with pytest.raises(ValueError, match=r"building\.json is damaged"):
+            begin(tmp_path / "set", source)
+
+
+def test_a_folder_below_a_file_is_refused(tmp_path: Path, source: DigitSource) -> None:
+    (tmp_path / "afile").write_text("")
+    for out in (tmp_path / "afile" / "x", tmp_path / "afile" / "x" / "y"):
+        with pytest.raises(ValueError, match=r"afile is a file, not a folder, so that .* cannot be made"):
+            begin(out, source)
+
+
+def test_a_set_that_the_disk_cannot_hold_is_refused_before_anything_is_written(
+    tmp_path: Path, source: DigitSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = 350 * (40 * 40 + 8 + 2 * 4)
+
+    def leave_free(free: int) -> None:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+
+    leave_free(size - 1)
+    with pytest.raises(ValueError, match=r"set: the set needs 0\.001 GB more, the disk has 0\.001 GB free"):
+        begin(tmp_path / "above" / "set", source)
+    assert not (tmp_path / "above").exists()
+    leave_free(size + 100_000)
+    steps = begin(tmp_path / "set", source)
+    assert [next(steps).done for _ in range(4)] == [0, 100, 200, 300]
+    steps.close()  # type: ignore[attr-defined]
+    leave_free(size // 2)  # enough for what is missing
+    list(begin(tmp_path / "set", source))
+
+
+@pytest.mark.parametrize("name", [*NAMES[:3], "building.json", "manifest.json"])
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path, source: DigitSource, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def fsync(descriptor: int) -> None:
+        synced = os.fstat(descriptor)
+        if any(os.path.samestat(synced, path.stat()) for path in (out / name, out / f"{name}.partial") if path.exists()):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    out = tmp_path / "set"
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", fsync)
+        with pytest.raises(OSError, match="No space left on device") as caught:
+            list(begin(out, source))
+    assert caught.value.filename == str(out / name)
+    assert not list(out.glob("*.partial"))
+    list(begin(out, source))
+    assert verify(out, source) == Verdict(350, 350)
+
+
+def test_a_write_that_the_system_refuses_is_told_with_the_file(tmp_path: Path) -> None:
+    program = (
+        "import resource, signal, sys; from pathlib import Path; from glimpse.datasets.build import build;"
+        "from glimpse.datasets.digits import open_digits; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000)); list(build(Path(sys.argv[1]), open_digits('sklearn')))"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "set")], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1].endswith(f"File too large: '{tmp_path / 'set' / 'images.npy'}'")
 
 
 def test_a_truncated_build_is_not_gone_on_with(tmp_path: Path, source: DigitSource) -> None:
