@@ -92,7 +92,7 @@ def predict(model: str, pictures: tuple[Path, ...], invert: bool, device: str, t
     classifier = GlimpseClassifier.from_pretrained(model).to(environment.choose_device(device))
     found = predict_pictures(classifier, pictures, invert=invert)
     if as_json:
-        console.print_json([prediction._asdict() for prediction in found])
+        console.print_json({"model": model, "predictions": [prediction._asdict() for prediction in found]})
     else:
         console.print_rows(("picture", "class", "probability"), [(str(p.picture), p.label, round(p.probability, 4)) for p in found])
 

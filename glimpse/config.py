@@ -66,7 +66,7 @@ class TrainingConfig:
         batch_size: Images a step, over all processes together.
         learning_rate: Peak of the schedule, for AdamW.
         weight_decay: Decoupled, on matrices only.
-        warmup: Images over which the learning rate rises from 0.
+        warmup: Images over which the learning rate rises from 0; a fifth of the budget at most.
         schedule: `cosine` falls to a hundredth of the peak at the end of the budget; `constant` stays.
         clip_norm: Global norm that gradients are clipped to.
         averaging: Images over which the weights are averaged, exponentially; 0 averages nothing.

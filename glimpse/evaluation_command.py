@@ -42,9 +42,7 @@ def evaluate(source: str, options: dict[str, Any], chosen: dict[str, Any], *, as
     model = GlimpseClassifier.from_pretrained(source).to(device)
     chosen = {name: value for name, value in chosen.items() if (name, value) != ("digits", "auto")}  # auto: the model's own
     data, described = _images(source, facts["task"], options, chosen, device)
-    began = time.monotonic()
-    result = measure(model, data, options["glimpses"])
-    seconds = time.monotonic() - began
+    result, seconds = measure(model, data, options["glimpses"])
     glimpses = options["glimpses"] or model.config.glimpses
     rate = {"images_per_second": round(result.n / seconds, 1), "device": str(device), "threads": threads}
     if as_json:
@@ -53,13 +51,14 @@ def evaluate(source: str, options: dict[str, Any], chosen: dict[str, Any], *, as
         _show(source, result, described, glimpses, rate)
 
 
-def measure(model: GlimpseClassifier, data: PositionalDataset, glimpses: int | None = None) -> ClassificationResult:
-    """Returns everything a classifier is judged by, over a whole data set, with a progress bar.
+def measure(model: GlimpseClassifier, data: PositionalDataset, glimpses: int | None = None) -> tuple[ClassificationResult, float]:
+    """Returns everything a classifier is judged by, over a whole data set, and the seconds that reading it out took.
 
     Raises:
         ValueError: If the data have a class that the model does not know.
     """
     logits, labels = [], []
+    began = time.monotonic()
     with torch.no_grad(), console.ProgressView("Evaluating", len(data)) as view:
         for scores, truth in predictions(model, data, glimpses):
             if int(truth.max()) >= model.config.classes:
@@ -67,7 +66,8 @@ def measure(model: GlimpseClassifier, data: PositionalDataset, glimpses: int | N
             logits.append(scores.cpu())
             labels.append(truth.cpu())
             view.update(sum(map(len, labels)))
-    return summarise(torch.cat(logits), torch.cat(labels), model.config.classes)
+    seconds = time.monotonic() - began
+    return summarise(torch.cat(logits), torch.cat(labels), model.config.classes), seconds
 
 
 def _images(
@@ -83,6 +83,8 @@ def _images(
                 f"--data brings its own images: leave out {', '.join('--' + name.replace('_', '-') for name in chosen)}"
             )
         parts = open_data(path, device=device)
+        if options["data"] is None and parts.sha256 != task["sha256"]:
+            raise ValueError(f"{path} has changed since {source} was trained on it: name images with --data")
         part, images = parts.evaluation
         if parts.is_whole and parts.valid is not None and parts.sha256 == task.get("sha256"):
             console.note(f"The model was trained on {path}, which has no test part: measuring on the tenth it was validated on.")
@@ -102,7 +104,7 @@ def _images(
 def _digits(source: str, task: dict[str, Any], options: dict[str, Any], chosen: dict[str, Any]) -> DigitSource:
     """Returns the digits asked for, else those that the model was trained on, never others in their place."""
     if "digits" in chosen:
-        return open_digit_source(chosen["digits"], options["data_dir"])
+        return open_digit_source(chosen["digits"], options["data_dir"], task.get("seed") or 0)  # split as in training
     if task["kind"] == "file":
         raise ValueError(f"{source} was trained on a file of images: say with --digits which digits to put on the canvas")
     name = task["digits"]

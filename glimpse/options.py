@@ -44,9 +44,19 @@ class Commands(click.Group):
             if ctx.find_root().params.get("debug") or getattr(error, "errno", None) == errno.EPIPE:
                 raise
             raise click.ClickException(one_line(error)) from error
+        except (MemoryError, RuntimeError) as error:
+            if ctx.find_root().params.get("debug") or not out_of_memory(error):
+                raise
+            text = f"out of memory: make the images, the batch or the model smaller ({one_line(error)})"
+            raise click.ClickException(text) from error
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             ctx.exit(130)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Returns whether an error of Python's or torch's says that memory ran out, on the CPU or on a GPU."""
+    return isinstance(error, MemoryError) or "allocate memory" in str(error) or type(error).__name__ == "OutOfMemoryError"
 
 
 def one_line(error: BaseException) -> str:
@@ -153,7 +163,7 @@ def config_options(kind: type[Any], *, skip: tuple[str, ...] = ()) -> Callable[[
             flag, hint = f"--{field.name.replace('_', '-')}", hints[field.name]
             names = f"{flag}/--no-{flag[2:]}" if hint is bool else flag
             choice = click.Choice(get_args(hint)) if get_origin(hint) is Literal else hint
-            text = " ".join(texts[field.name].replace("`", "").split()) + f"  [{field.name} of the preset: {field.default}]"
+            text = " ".join(texts[field.name].replace("`", "").split()) + f"  [preset tuned: {field.default}]"
             command = click.option(names, field.name, type=choice, default=None, help=text)(command)
         return command
 

@@ -34,6 +34,7 @@ __all__ = ["RunFolder", "StoppedError", "read_config", "train_in"]
 SNAPSHOTS = 30
 """How many times weights alone are kept over a whole run."""
 
+_DATA = {"cluttered": ("digits", "recipe"), "file": ("path", "sha256")}  # what a run records of each kind of data
 _TIMES = ("seconds", "images_per_second")  # columns that differ between two equal runs
 
 
@@ -80,10 +81,19 @@ class RunFolder:
         Raises:
             ValueError: If the folder holds something already.
         """
-        if self.path.exists() and (not self.path.is_dir() or {*self.path.iterdir()} - {*leftovers(self.path)}):
-            raise ValueError(f"{self.path} is not empty; choose another --out, or continue a run there with --resume")
+        self.refuse_occupied()
         self.path.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path / "config.json", (json.dumps(config, indent=2, default=str) + "\n").encode())
+
+    def refuse_occupied(self) -> None:
+        """Checks that a run can start here.
+
+        Raises:
+            ValueError: If the folder holds something already.
+        """
+        if self.path.exists() and (not self.path.is_dir() or {*self.path.iterdir()} - {*leftovers(self.path)}):
+            way = "continue the run there with --resume" if self.started else "empty it: there is no run in it"
+            raise ValueError(f"{self.path} is not empty; choose another --out, or {way}")
 
     def prepare(self) -> None:
         """Makes the folder of checkpoints and removes what a kill left half-written."""
@@ -141,11 +151,13 @@ def read_config(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is no run's folder: it has no config.json") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{file} is not JSON ({error})") from error
-    missing = [
-        name for name in ("command", "preset", "model", "training", "data") if not isinstance(config, dict) or name not in config
-    ]
+    sections = config if isinstance(config, dict) else {}
+    missing = [name for name in ("model", "training", "data", "environment") if not isinstance(sections.get(name), dict)]
+    missing += [name for name in ("preset",) if name not in sections]
+    if "data" not in missing and not {*_DATA.get(sections["data"].get("kind"), ("kind",))} <= sections["data"].keys():
+        missing.append("data")
     if missing:
-        raise ValueError(f"{file} does not hold a run's settings: {', '.join(missing)} missing")
+        raise ValueError(f"{file} does not hold a run's settings: {', '.join(missing)} missing or damaged")
     return config
 
 
@@ -234,18 +246,20 @@ def train_in(
             folder.save({"trainer": trainer.state(), "seconds": before + time.monotonic() - began}, best=best)
 
         for record in trainer.fit():
+            good = trainer.skipped_in_row == 0  # a state that steps are being skipped in is not worth going back to
             if record.kind == "metrics":
                 log.write(record.images, {"seconds": round(before + time.monotonic() - began, 2)} | record.values)
             if record.best:
                 save_weights(folder.path / WEIGHTS, trainer.model.state_dict(), facts)
-            if snapshots and record.images >= snapshots[0]:
+            if snapshots and record.images >= snapshots[0] and good:
                 snapshots = [count for count in snapshots if count > record.images]
                 save_weights(folder.checkpoints / f"weights-{record.images:010d}.safetensors", trainer.model.state_dict(), facts)
             if record.kind == "warning":
                 yield record
                 continue
             code = _agreed(trainer, stop())
-            if record.best or code or trainer.finished or time.monotonic() - saved >= checkpoint_every:
+            due = code or time.monotonic() - saved >= checkpoint_every
+            if record.best or trainer.finished or (due and good):
                 save(record.best)
                 saved = time.monotonic()
             yield record

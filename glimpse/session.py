@@ -30,6 +30,7 @@ __all__ = [
     "classifier_trainer",
     "cluttered_data",
     "file_data",
+    "is_file",
     "joined_processes",
     "merged",
     "refuse_differences",
@@ -92,7 +93,7 @@ def merged(kind: type[C], base: dict[str, Any], chosen: dict[str, Any]) -> C:
 
 
 def refuse_differences(run: dict[str, Any], chosen: dict[str, Any]) -> None:
-    """Checks that what was chosen on the command line is what a run was started with.
+    """Checks that what was chosen on the command line is what a run was started with; a file may have moved, its digest decides.
 
     Raises:
         ValueError: If anything differs; the message names it with both values.
@@ -101,6 +102,8 @@ def refuse_differences(run: dict[str, Any], chosen: dict[str, Any]) -> None:
     known = run["model"] | run["training"] | data.get("recipe", {}) | {"preset": run["preset"]}
     known |= {"threads": run["environment"]["threads"], "digits": data.get("digits", {}).get("digits"), "data": data.get("path")}
     for name, value in chosen.items():
+        if known.get(name) is not None and (name == "data" or (name == "digits" and is_file(known[name]) and is_file(value))):
+            continue
         same = (value, str(Path(value).resolve())) if name in ("digits", "data") else (value,)
         if known.get(name) not in same and (name, value) != ("digits", "auto"):
             option, before = f"--{name.replace('_', '-')}", known.get(name)
@@ -108,10 +111,17 @@ def refuse_differences(run: dict[str, Any], chosen: dict[str, Any]) -> None:
             raise ValueError(f"the run was started {started}: leave it out or choose another --out")
 
 
+def is_file(digits: object) -> bool:
+    """Returns whether a digit source is a person's own file."""
+    return str(digits).endswith(".npz")
+
+
 def task_facts(data: dict[str, Any]) -> dict[str, Any]:
     """Returns what a weights file says of its task, from a run's record of its data: nothing that depends on the machine."""
     if data["kind"] == "cluttered":
-        return {"kind": "cluttered", "digits": data["digits"]["name"], "recipe": data["recipe"]}
+        digits = data["digits"]
+        own = {"seed": digits["seed"], "sha256": digits["sha256"]} if digits["name"] == "file" else {}
+        return {"kind": "cluttered", "digits": digits["name"], "recipe": data["recipe"]} | own
     return {"kind": "file", "sha256": data["sha256"]}
 
 

@@ -168,7 +168,7 @@ class Trainer:
             if self.skipped_in_row >= MOST_SKIPPED:
                 raise TrainingDivergedError(
                     f"{MOST_SKIPPED} steps in a row had no finite loss or gradient, at {self.images:,} images; "
-                    "the last checkpoint is from before: lower --learning-rate or --clip-norm"
+                    "what was saved is from before: lower --learning-rate or --clip-norm"
                 )
             due = self._due(self.config.validate_every)
             if not due and not self._due(self.config.log_every):
@@ -283,7 +283,8 @@ def _optimizer(model: nn.Module, config: TrainingConfig, device: torch.device) -
 def _rate(step: int, config: TrainingConfig) -> float:
     """Returns the learning rate of a step as a fraction of the peak."""
     seen = (step + 1) * config.batch_size
-    warm = min(1.0, seen / config.warmup) if config.warmup else 1.0
+    warmup = min(config.warmup, config.images / 5)  # a short budget should see its peak
+    warm = min(1.0, seen / warmup) if warmup else 1.0
     if config.schedule == "constant":
         return warm
     progress = min(1.0, step / config.steps)

@@ -1,5 +1,6 @@
 """What `glimpse train-classifier` does between parsing and the exit code."""
 
+import math
 import os
 import signal
 from collections import deque
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 
 from glimpse import console, environment
-from glimpse.config import ClassifierConfig, TrainingConfig
+from glimpse.config import ClassifierConfig, TrainingConfig, from_mapping
 from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.datasets.files import open_data
 from glimpse.options import open_digit_source
@@ -22,6 +23,7 @@ from glimpse.session import (
     classifier_trainer,
     cluttered_data,
     file_data,
+    is_file,
     joined_processes,
     merged,
     refuse_differences,
@@ -46,20 +48,26 @@ def train_classifier(options: dict[str, Any], chosen: dict[str, Any]) -> int:
     if resumed:
         run = folder.config
         refuse_differences(run, _asked(options, chosen, run))
+        processes = int(os.environ.get("WORLD_SIZE", "1"))
+        if processes != run["environment"].get("processes", 1):
+            raise ValueError(f"the run was started with {run['environment']['processes']} processes, not {processes}: use as many")
         threads = environment.use_threads(options["threads"] or run["environment"]["threads"])
     else:
+        if int(os.environ.get("RANK", "0")) == 0:
+            folder.refuse_occupied()
         threads = environment.use_threads(options["threads"])
     with joined_processes(device) as rank:
         if resumed:
             data = _data_of(run, options, device)
         else:
             run, data = _new_run(options, chosen, device, threads)
-            if rank == 0:
-                folder.start(run)
         if run["training"]["deterministic"]:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             torch.use_deterministic_algorithms(True)
-        return _train(folder, classifier_trainer(run, data, device), run, options["checkpoint_every"])
+        trainer = classifier_trainer(run, data, device)
+        if rank == 0 and not resumed:
+            folder.start(run)  # last, so that a start that fails leaves no folder behind
+        return _train(folder, trainer, run, options["checkpoint_every"])
 
 
 def _asked(options: dict[str, Any], chosen: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
@@ -83,6 +91,8 @@ def _budget(options: dict[str, Any], chosen: dict[str, Any], count: int) -> dict
     """
     if options["epochs"] is None:
         return {}
+    if not math.isfinite(options["epochs"]):
+        raise ValueError(f"epochs must be a finite number, got {options['epochs']}")
     if "images" in chosen:
         raise ValueError("give the budget as --epochs or as --images, not both")
     return {"images": max(1, round(options["epochs"] * count))}
@@ -90,8 +100,11 @@ def _budget(options: dict[str, Any], chosen: dict[str, Any], count: int) -> dict
 
 def _default_folder(options: dict[str, Any], chosen: dict[str, Any]) -> Path:
     """Returns the folder of a run that names none."""
-    glimpses = chosen.get("glimpses", CLASSIFIER_PRESETS[options["preset"]].glimpses)
-    return Path("runs") / f"{options['preset']}-{glimpses}"
+    preset, glimpses = options["preset"], CLASSIFIER_PRESETS[options["preset"]].glimpses
+    if options["config_file"] is not None:
+        base = read_config(options["config_file"])
+        preset, glimpses = base["preset"], base["model"].get("glimpses", glimpses)
+    return Path("runs") / f"{preset}-{chosen.get('glimpses', glimpses)}"
 
 
 def _new_run(
@@ -106,6 +119,8 @@ def _new_run(
             raise ValueError("give the settings to start from as --preset or as --config, not both")
         base = read_config(options["config_file"])
         preset = base["preset"]
+        from_mapping(ClassifierConfig, base["model"])  # an unknown name is a mistake, not something to leave out
+        from_mapping(TrainingConfig, base["training"])
     model_config = merged(ClassifierConfig, vars(model) | base["model"], chosen)
     config = merged(TrainingConfig, vars(training) | base["training"], chosen)
     generated = [f"--{name.replace('_', '-')}" for name in chosen if name in ("digits", *vars(recipe))]
@@ -128,10 +143,18 @@ def _data_of(run: dict[str, Any], options: dict[str, Any], device: torch.device)
     """Returns the data of a run that goes on: the same digits or file, whatever `auto` would choose today."""
     record, seed = run["data"], run["training"]["seed"]
     if record["kind"] == "file":
-        data = file_data(open_data(options["data"] or Path(record["path"]), device=device, shuffle_seed=seed))
+        path = options["data"] or Path(record["path"])
+        if not path.exists():
+            raise FileNotFoundError(f"{path}, which the run was started with, is not there: if it has moved, name it with --data")
+        data = file_data(open_data(path, device=device, shuffle_seed=seed))
         now, then = data.record["sha256"], record["sha256"]
     else:
-        source = open_digit_source(record["digits"]["digits"], options["data_dir"], seed)
+        digits = options["digits"] if is_file(options["digits"]) else record["digits"]["digits"]
+        if is_file(digits) and not Path(digits).exists():
+            raise FileNotFoundError(
+                f"{digits}, which the run was started with, is not there: if it has moved, name it with --digits"
+            )
+        source = open_digit_source(digits, options["data_dir"], seed)
         data = cluttered_data(source, ClutterRecipe(**record["recipe"]), seed=seed, device=device)
         now, then = source.sha256, record["digits"]["sha256"]
     if now != then:
@@ -146,7 +169,8 @@ def _train(folder: RunFolder, trainer: Trainer, run: dict[str, Any], checkpoint_
     state = folder.load(trainer.device)
     start = state["trainer"]["counters"]["step"] * trainer.config.batch_size if state else 0
     if start >= total:
-        console.note(f"{folder.path} is finished: {total:,} images. Evaluate it with: glimpse evaluate {folder.path}")
+        if trainer.rank == 0:
+            console.note(f"{folder.path} is finished: {total:,} images. Evaluate it with: glimpse evaluate {folder.path}")
         return 0
     with _SignalWatch() as asked:
         records = train_in(folder, trainer, facts, checkpoint_every=checkpoint_every, stop=asked)
@@ -154,15 +178,13 @@ def _train(folder: RunFolder, trainer: Trainer, run: dict[str, Any], checkpoint_
             if trainer.rank == 0:
                 console.note(f"{'Resuming' if start else 'Training'} in {folder.path} on {run['environment']['device']}")
                 _draw(records, total, start)
-                _say_end(folder, trainer)
+                _say_end(folder, trainer, run)
             else:
                 deque(records, maxlen=0)
         except StoppedError as stopped:
             if trainer.rank == 0:
                 console.note(f"Stopped; continue with: glimpse train-classifier --resume --out {folder.path}")
             return stopped.code
-        except torch.OutOfMemoryError as error:
-            raise ValueError(f"the device ran out of memory: lower --batch-size ({error})") from error
     return 0
 
 
@@ -183,14 +205,15 @@ def _status(values: dict[str, float]) -> str:
     return ", ".join(text.format(values[name]) for name, text in words.items() if name in values)
 
 
-def _say_end(folder: RunFolder, trainer: Trainer) -> None:
+def _say_end(folder: RunFolder, trainer: Trainer, run: dict[str, Any]) -> None:
     """Says where everything lies, what to run next and what a longer training would bring."""
     console.note(f"Best validation error {trainer.best:.2f} %. Weights, metrics and checkpoints lie in {folder.path}")
     console.note(f"Its error on the test set: glimpse evaluate {folder.path}")
     console.note(f"Curves: tensorboard --logdir {folder.path}")
-    longer = [f"{images:,} images: {error:.2f} %" for images, error in LONGER_BUDGETS if images > trainer.images]
-    if longer:
-        console.note(f"A longer budget (--images) brought the default preset, on MNIST with 8 glimpses, to: {'; '.join(longer)}.")
+    longer = [f"{error:.2f} % after {images:,}" for images, error in LONGER_BUDGETS if images > trainer.images]
+    usual = run["preset"] == "tuned" and run["data"]["kind"] == "cluttered" and run["data"]["digits"]["name"] == "mnist"
+    if longer and usual:
+        console.note(f"A longer budget (--images) brought 8 glimpses to a validation error of {', '.join(longer)} images.")
 
 
 class _SignalWatch:

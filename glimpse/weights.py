@@ -49,7 +49,7 @@ def load_weights(source: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]
     try:
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {}).get(_KEY, "null"))
-            if not isinstance(facts, dict) or not {"model", "config", "task"} <= facts.keys():
+            if not isinstance(facts, dict) or not {"model", "config", "task"} <= facts.keys() or "kind" not in facts["task"]:
                 raise ValueError(f"its metadata do not say what model it is, under the key {_KEY!r}")
             return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (the file is no mapping)
     except (SafetensorError, ValueError) as error:

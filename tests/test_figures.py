@@ -240,7 +240,7 @@ def test_a_figure_appears_whole_or_not_at_all_and_leaves_nothing_beside_it(tmp_p
     path = tmp_path / "new" / "curves.png"
     error_curves({"a": ([0, 1], [2.0, 1.0])}, path)
     before = path.read_bytes()
-    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "disk full")))
     with pytest.raises(OSError, match="disk full"):
         error_curves({"b": ([0, 1], [9.0, 1.0])}, path)
     assert path.read_bytes() == before

@@ -104,7 +104,7 @@ def test_predict_prints_a_row_for_every_picture(weights: Path, tmp_path: Path) -
     result = CliRunner().invoke(glimpse, ["predict", str(weights), *map(str, pictures), "--json"])
     assert result.exit_code == 0, result.output
     assert result.stdout.count("\n") == 1
-    assert json.loads(result.stdout) == [prediction._asdict() for prediction in found]
+    assert json.loads(result.stdout) == {"model": str(weights), "predictions": [prediction._asdict() for prediction in found]}
     shown = CliRunner().invoke(glimpse, ["predict", str(weights), *map(str, pictures)]).stdout
     assert [line.split()[:2] for line in shown.splitlines()[1:]] == [[str(path), str(found[0].label)] for path in pictures]
 

@@ -82,7 +82,7 @@ def test_options_carry_the_names_types_and_defaults_of_the_config(kind: type) ->
         assert option.default is None
         if kind is ClutterRecipe:
             continue
-        assert f"[{field.name} of the preset: {field.default}]" in (option.help or "")
+        assert f"[preset tuned: {field.default}]" in (option.help or "")
         hint = kind.__annotations__[field.name]
         if isinstance(option.type, click.Choice):
             assert list(option.type.choices) == list(get_args(hint))
@@ -203,7 +203,10 @@ def test_a_run_on_a_file_goes_on_however_its_path_is_written(colour: Path, tmp_p
     assert "without --pieces" in refused("--resume", "--pieces=2", "--out", out)
     other = tmp_path / "other.npz"
     other.write_bytes(colour.read_bytes())
-    assert f"with --data {colour}" in refused("--resume", "--data", other, "--out", out)
+    assert "finished" in train("--resume", "--data", other, "--out", out).stderr
+    colour.rename(tmp_path / "moved.npz")
+    assert "if it has moved, name it with --data" in refused("--resume", "--out", out)
+    (tmp_path / "moved.npz").rename(colour)
 
 
 def test_a_file_that_has_changed_is_noticed(tmp_path: Path) -> None:
@@ -255,13 +258,36 @@ def test_a_copied_config_is_read_itself_not_the_one_beside_it(run: Path, tmp_pat
     [
         ("{", "is not JSON"),
         ("[]", "does not hold a run's settings"),
-        ('{"model": {}}', "training, data missing"),
+        ('{"model": {}}', "training, data, environment, preset missing"),
+        ('{"model": [], "training": {}, "data": {"kind": "file"}, "environment": {}, "preset": "tuned"}', "model, data missing"),
         ("\xff\x00", "is not JSON"),
     ],
 )
 def test_a_config_that_cannot_be_used_is_one_line(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "config.json").write_bytes(text.encode("latin-1"))
     assert said in refused("--config", tmp_path / "config.json", "--out", tmp_path / "run")
+
+
+def test_an_unknown_setting_in_a_config_is_an_error(run: Path, tmp_path: Path) -> None:
+    settings = settings_of(run)
+    settings["training"]["lr"] = 3
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    assert "knows no lr" in refused("--config", tmp_path / "config.json", "--out", tmp_path / "run")
+
+
+def test_a_run_is_not_continued_by_another_number_of_processes(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "started with 1 processes, not 2" in refused("--resume", "--out", run)
+
+
+def test_an_endless_budget_is_refused(tmp_path: Path) -> None:
+    assert "epochs must be a finite number" in refused(*TINY[:-1], "--epochs=inf", "--out", tmp_path / "run")
+
+
+def test_a_start_that_fails_leaves_no_folder_behind(tmp_path: Path) -> None:
+    said = refused("--digits=sklearn", "--canvas=40", "--hidden=100000000", "--out", tmp_path / "run")
+    assert "out of memory" in said
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_config_with_a_wrong_value_is_one_line(run: Path, tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def plain_training(
 @pytest.mark.parametrize("schedule", ["cosine", "constant"])
 @pytest.mark.parametrize("clip_norm", [0.5, 1e9])
 def test_training_equals_adamw_written_out(schedule: Schedule, clip_norm: float) -> None:
-    config = replace(TOY, warmup=120, averaging=200, weight_decay=0.3, schedule=schedule, clip_norm=clip_norm)
+    config = replace(TOY, warmup=70, averaging=200, weight_decay=0.3, schedule=schedule, clip_norm=clip_norm)
     task = Plane()
     expected, average = plain_training(Plane(), config)
     trainer = Trainer(task, config, torch.device("cpu"))
@@ -214,12 +214,19 @@ def test_small_gradients_are_left_as_they_are() -> None:
 
 
 def test_the_schedule_rises_from_nothing_and_falls_to_a_hundredth() -> None:
-    rates = [row.values["learning_rate"] for row in records(Plane(), replace(TOY, warmup=100, log_every=10), kind="metrics")]
-    assert rates[:8] == sorted(rates[:8])
-    assert rates[9:] == sorted(rates[9:], reverse=True)
+    rates = [row.values["learning_rate"] for row in records(Plane(), replace(TOY, warmup=60, log_every=10), kind="metrics")]
+    assert rates[:5] == sorted(rates[:5])
+    assert rates[6:] == sorted(rates[6:], reverse=True)
     assert rates[-1] == pytest.approx(0.01 * 0.05)
-    constant = records(Plane(), replace(TOY, warmup=100, schedule="constant", log_every=10), kind="metrics")
-    assert [row.values["learning_rate"] for row in constant[10:]] == [0.05] * 30
+    constant = records(Plane(), replace(TOY, warmup=60, schedule="constant", log_every=10), kind="metrics")
+    assert [row.values["learning_rate"] for row in constant[6:]] == [0.05] * 34
+
+
+def test_a_warm_up_longer_than_a_fifth_of_the_budget_is_cut_to_it() -> None:
+    config = replace(TOY, warmup=10_000, schedule="constant", log_every=10)
+    rates = [row.values["learning_rate"] for row in records(Plane(), config, kind="metrics")]
+    assert rates[:7] == pytest.approx([0.05 * (step + 2) * 10 / 80 for step in range(7)])
+    assert rates[7:] == [0.05] * 33
 
 
 def test_matrices_alone_are_decayed() -> None:
