@@ -3,6 +3,7 @@
 Dimensions: B images of H x W pixels in C channels. Positions are pixels counted from 0, x before y.
 """
 
+from io import BytesIO
 from math import ceil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from glimpse.atomic import write_atomically
 from glimpse.datasets.batches import Batch
 from glimpse.datasets.files import ImageSet
 
@@ -32,10 +34,23 @@ def write_preview(path: Path, images: ImageSet, count: int, *, columns: int = 10
         frame: Height and width of a box to draw around every known center, in pixels; none if None.
 
     Raises:
+        FileNotFoundError: If there is no folder for the file.
         ValueError: If the file's ending names no picture format.
+        OSError: If the disk is full; nothing is left behind.
     """
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if kind is None or kind not in Image.SAVE:
+        raise ValueError(f"{path}: a picture's name must end in that of a format, such as .png or .jpg, got {path.suffix!r}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no folder {path.parent} to write {path.name} to")
     shown = min(count, len(images))
-    sheet(images.batch(torch.arange(shown)), columns=columns, frame=frame).save(path)
+    picture = sheet(images.batch(torch.arange(shown)), columns=columns, frame=frame)
+    content = BytesIO()
+    try:
+        picture.save(content, kind)
+    except (OSError, ValueError, KeyError) as error:  # some formats take no colors, or no picture of this size
+        raise ValueError(f"{path}: the picture cannot be written as {kind} ({error}); use .png") from error
+    write_atomically(path, content.getvalue())
     return shown
 
 

@@ -28,7 +28,7 @@ from glimpse.datasets.batches import Batch
 from glimpse.datasets.build import Progress, Verdict, build, read_set, source_at_hand, verify
 from glimpse.datasets.clutter import EVALUATION_SEED, ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import DigitSource, open_digits
-from glimpse.datasets.files import open_data
+from glimpse.datasets.files import ImageSet, open_data
 from glimpse.datasets.preview import sheet, write_preview
 
 NAMES = ("images.npy", "labels.npy", "centers.npy", "manifest.json")
@@ -381,6 +381,31 @@ def test_a_preview_enlarges_small_images_and_keeps_colors(tmp_path: Path) -> Non
     left, top = 4 + 100, 4 + 14
     assert (pixels[top + 24 : top + 36, left + 60 : left + 72] == (200, 100, 50)).all()
     assert (pixels == (200, 100, 50)).all(axis=2).sum() == 144
+
+
+def test_a_preview_that_cannot_be_written_says_why_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = ImageSet(np.zeros((2, 8, 8), dtype=np.uint8), np.arange(2))
+    for name, message in (
+        ("x.foo", r"x\.foo: a picture's name must end in that of a format, such as \.png or \.jpg, got '\.foo'"),
+        ("x", r"x: a picture's name must end .* got ''"),
+        ("x.xbm", r"x\.xbm: the picture cannot be written as XBM"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            write_preview(tmp_path / name, images, 2)
+    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere to write x\.png to"):
+        write_preview(tmp_path / "nowhere" / "x.png", images, 2)
+
+    def fsync(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", fsync)
+        with pytest.raises(OSError, match=r"No space left on device: .*x\.png"):
+            write_preview(tmp_path / "x.png", images, 2)
+    assert not list(tmp_path.iterdir())
+    write_preview(tmp_path / "x.JPG", images, 2)
+    with Image.open(tmp_path / "x.JPG") as picture:
+        assert picture.format == "JPEG"
 
 
 # The commands
