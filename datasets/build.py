@@ -256,9 +256,8 @@ def _begin(out: Path, plan: dict[str, Any]) -> int:
     """Returns how many images are there already, in a folder made ready to take the rest."""
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; name a new folder")
-    above = next(folder for folder in out.absolute().parents if folder.exists())
-    if not above.is_dir():
-        raise ValueError(f"{above} is a file, not a folder, so that {out} cannot be made; name another folder")
+    if not _nearest(out).is_dir():
+        raise ValueError(f"{_nearest(out)} is a file, not a folder, so that {out} cannot be made; name another folder")
     finished, begun = _read_json(out / MANIFEST), _read_json(out / _PLAN)
     if finished is not None:
         _refuse_other(out, {key: value for key, value in finished.items() if key != "sha256"}, plan)
@@ -277,11 +276,16 @@ def _begin(out: Path, plan: dict[str, Any]) -> int:
     return 0
 
 
+def _nearest(path: Path) -> Path:
+    """Returns the path itself or the first above it that is there."""
+    return next(place for place in (path, *path.parents) if place.exists())
+
+
 def _refuse_too_large(out: Path, plan: dict[str, Any]) -> None:
     layout = _layout(plan)
     needed = sum(dtype.itemsize * math.prod(shape) for dtype, shape in layout.values()) + _SMALL_FILES
     there = sum((out / name).stat().st_size for name in layout if (out / name).exists())
-    free = shutil.disk_usage(next(folder for folder in (out, *out.absolute().parents) if folder.exists())).free
+    free = shutil.disk_usage(_nearest(out)).free
     if needed - there > free:
         raise ValueError(f"{out}: the set needs {(needed - there) / 1e9:,.3f} GB more, the disk has {free / 1e9:,.3f} GB free")
 
