@@ -272,10 +272,11 @@ def _plot(
         axes.axhline(error, color=_MUTED, linewidth=0.9, linestyle=(0, (5, 3)))
         axes.annotate(
             f"{name}: {error:g} %",
-            (0, error),
-            (3, 2),
+            (1, error),
+            (-3, 2),
             xycoords=axes.get_yaxis_transform(),
             textcoords="offset points",
+            ha="right",  # where curves have fallen below
             va="bottom",
             fontsize=7.5,
             color=_MUTED,

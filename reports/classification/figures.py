@@ -57,7 +57,7 @@ def sheets(runs: Path, name: str, columns: int = 6, rows: int = 3) -> dict[str, 
     model = GlimpseClassifier.from_pretrained(runs / name)
     data = ClutteredMNIST(open_digits("mnist").test, "test")
     kept: dict[bool, list[torch.Tensor]] = {False: [], True: []}
-    distances, strides, sigmas = [], [], []
+    distances, strides, sigmas, missed = [], [], [], []
     for start in range(0, len(data), 500):
         batch = data.batch(torch.arange(start, start + 500))
         with torch.no_grad():
@@ -67,6 +67,7 @@ def sheets(runs: Path, name: str, columns: int = 6, rows: int = 3) -> dict[str, 
         distances.append(offset.norm(dim=-1))
         strides.append(window.stride)
         sigmas.append(window.sigma)
+        missed.append(distances[-1][wrong, -1] > 20)
         kept[True].append(torch.arange(start, start + 500)[wrong])
         kept[False].append(torch.arange(start, start + 500))
     for which, file in ((False, f"windows-{name}.png"), (True, f"windows-{name}-wrong.png")):
@@ -91,7 +92,8 @@ def sheets(runs: Path, name: str, columns: int = 6, rows: int = 3) -> dict[str, 
         "stride": torch.cat(strides).median(dim=0).values,
         "sigma": torch.cat(sigmas).median(dim=0).values,
     }
-    return {key: [round(value, 3) for value in values.tolist()] for key, values in medians.items()}
+    rounded = {key: [round(value, 3) for value in values.tolist()] for key, values in medians.items()}
+    return rounded | {"share_of_errors_over_20_px_at_the_end": [round(float(torch.cat(missed).float().mean()), 3)]}
 
 
 def main() -> None:
