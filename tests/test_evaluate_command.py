@@ -167,10 +167,21 @@ def test_a_run_on_own_digits_is_measured_on_them_and_on_no_others(tmp_path: Path
     found = numbers(run)
     assert (found["n"], found["data"]["digits"]) == (10, "file")
     assert "--digits FILE.npz" in refused(run / "model.safetensors")
+    for again in (run, run / "model.safetensors"):  # split as in training: the other glyphs are known to the model
+        assert numbers(again, "--digits", glyphs)["nll"] == found["nll"]
     np.savez(glyphs, images=255 - images, labels=np.arange(100) % 4)
     assert "has changed" in refused(run)
     glyphs.unlink()
     assert str(glyphs) in refused(run)
+
+
+def test_a_runs_own_images_are_not_taken_once_they_have_changed(tmp_path: Path) -> None:
+    file, run = tmp_path / "own.npz", tmp_path / "run"
+    np.savez(file, images=np.zeros((40, 9, 9), dtype=np.uint8), labels=np.arange(40) % 4)
+    assert CliRunner().invoke(glimpse, ["train-classifier", *TINY, "--data", str(file), "--out", str(run)]).exit_code == 0
+    assert (numbers(run)["n"], numbers(run)["data"]["part"]) == (4, "valid")
+    np.savez(file, images=np.ones((40, 9, 9), dtype=np.uint8), labels=np.arange(40) % 4)
+    assert "has changed" in refused(run)
 
 
 @pytest.mark.parametrize("options", [[], ["--digits=auto"], ["--canvas=50"]])

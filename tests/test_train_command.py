@@ -19,6 +19,7 @@ from glimpse.cli import glimpse
 from glimpse.config import ClassifierConfig, TrainingConfig
 from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.presets import CLASSIFIER_PRESETS, TRAINING_PRESETS
+from glimpse.run import RunFolder
 
 DATA = ["--digits=sklearn", "--canvas=40", "--pieces=2"]
 MODEL = ["--window=4", "--hidden=8", "--features=8", "--glimpses=2"]
@@ -278,6 +279,15 @@ def test_an_unknown_setting_in_a_config_is_an_error(run: Path, tmp_path: Path) -
 def test_a_run_is_not_continued_by_another_number_of_processes(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert "started with 1 processes, not 2" in refused("--resume", "--out", run)
+
+
+def test_a_run_that_diverges_saves_no_state_that_steps_are_being_skipped_in(tmp_path: Path) -> None:
+    options = [*MODEL, "--digits=sklearn", "--canvas=40", "--pieces=2", "--images=20000", "--batch-size=16", "--threads=1"]
+    out = tmp_path / "run"
+    said = refused(*dict.fromkeys(options), "--learning-rate=1e30", "--warmup=0", "--checkpoint-every=0", "--out", out)
+    assert "steps in a row had no finite loss or gradient" in said.splitlines()[-1]
+    state = RunFolder(out).load(torch.device("cpu"))
+    assert state is None or state["trainer"]["counters"]["skipped_in_row"] == 0
 
 
 def test_an_endless_budget_is_refused(tmp_path: Path) -> None:
