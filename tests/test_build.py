@@ -15,21 +15,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import click
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from PIL import Image
 
 from glimpse import cli
 from glimpse.datasets import build as build_module
-from glimpse.datasets.batches import Batch
 from glimpse.datasets.build import Progress, Verdict, build, read_set, source_at_hand, verify
 from glimpse.datasets.clutter import EVALUATION_SEED, ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import DigitSource, open_digits
-from glimpse.datasets.files import ImageSet, open_data
-from glimpse.datasets.preview import sheet, write_preview
+from glimpse.datasets.files import open_data
 
 NAMES = ("images.npy", "labels.npy", "centers.npy", "manifest.json")
 RECIPE = ClutterRecipe(canvas=40, pieces=3, piece_size=6, border=2)
@@ -353,110 +349,6 @@ def test_a_built_set_is_opened_as_data(tmp_path: Path, source: DigitSource) -> N
     generated = ClutteredMNIST(source.train, "train", RECIPE, seed=11).batch(torch.arange(315, 350))
     for opened, expected in zip(data.valid.batch(torch.arange(35)), generated, strict=True):
         assert torch.equal(opened, expected)
-
-
-def test_a_sheet_shows_images_in_rows_with_their_frames_on_them() -> None:
-    images = torch.zeros(3, 1, 100, 100)
-    images[1, 0, 20:48, 60:88] = 0.6  # a frame whose corner is at x 60, y 20
-    centers = torch.tensor([[float("nan")] * 2, [60 + 13.5, 20 + 13.5], [float("nan")] * 2])
-    pixels = np.asarray(sheet(Batch(images, torch.tensor([1, 2, 3]), centers), columns=2, frame=(28, 28))).astype(int)
-    assert pixels.shape == (2 * 118 + 4, 2 * 104 + 4, 3)
-    left, top = 4 + 104, 4 + 14  # of the second image
-    image = pixels[top : top + 100, left : left + 100]
-    orange = (image == (255, 176, 0)).all(axis=2)
-    assert orange.sum() == 4 * 28 - 4
-    assert [int(found[0]) for found in (orange.any(axis=0).nonzero()[0], orange.any(axis=1).nonzero()[0])] == [60, 20]
-    assert (image[21:47, 61:87] == 153).all()
-    assert not (pixels == (255, 176, 0)).all(axis=2)[:, :left].any()
-
-
-def test_a_preview_enlarges_small_images_and_keeps_colors(tmp_path: Path) -> None:
-    colors = np.zeros((2, 8, 8, 3), dtype=np.uint8)
-    colors[1, 2, 5] = (200, 100, 50)
-    np.savez(tmp_path / "own.npz", images=colors, labels=[0, 1])
-    data = open_data(tmp_path / "own.npz")
-    assert write_preview(tmp_path / "sheet.png", data.evaluation[1], 99) == 2
-    with Image.open(tmp_path / "sheet.png") as picture:
-        pixels = np.asarray(picture)
-    left, top = 4 + 100, 4 + 14
-    assert (pixels[top + 24 : top + 36, left + 60 : left + 72] == (200, 100, 50)).all()
-    assert (pixels == (200, 100, 50)).all(axis=2).sum() == 144
-
-
-def test_a_preview_that_cannot_be_written_says_why_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    images = ImageSet(np.zeros((2, 8, 8), dtype=np.uint8), np.arange(2))
-    for name, message in (
-        ("x.foo", r"x\.foo: a picture's name must end in that of a format, such as \.png or \.jpg, got '\.foo'"),
-        ("x", r"x: a picture's name must end .* got ''"),
-        ("x.xbm", r"x\.xbm: the picture cannot be written as XBM"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            write_preview(tmp_path / name, images, 2)
-    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere to write x\.png to"):
-        write_preview(tmp_path / "nowhere" / "x.png", images, 2)
-
-    def fsync(_: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with monkeypatch.context() as full:
-        full.setattr(os, "fsync", fsync)
-        with pytest.raises(OSError, match=r"No space left on device: .*x\.png"):
-            write_preview(tmp_path / "x.png", images, 2)
-    assert not list(tmp_path.iterdir())
-    write_preview(tmp_path / "x.JPG", images, 2)
-    with Image.open(tmp_path / "x.JPG") as picture:
-        assert picture.format == "JPEG"
-
-
-# The commands
-
-
-def invoke(*arguments: object) -> str:
-    result = CliRunner().invoke(cli.glimpse, ["dataset", *map(str, arguments)], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def test_a_set_is_built_verified_and_previewed_by_commands(tmp_path: Path) -> None:
-    options = (
-        "--digits",
-        "sklearn",
-        "--count",
-        40,
-        "--canvas",
-        50,
-        "--pieces",
-        2,
-        "--piece-size",
-        5,
-        "--border",
-        1,
-        "--threads",
-        1,
-    )
-    invoke("build", tmp_path / "set", "--split", "train", *options)
-    manifest = read_set(tmp_path / "set").manifest
-    assert manifest["recipe"] == {"canvas": 50, "pieces": 2, "piece_size": 5, "border": 1}
-    assert (manifest["seed"], manifest["count"], manifest["split"]) == (0, 40, "train")
-    assert "40 images, 40 rendered again and found the same" in invoke("verify", tmp_path / "set")
-    assert json.loads(invoke("verify", tmp_path / "set", "--json")) == {"count": 40, "rendered_again": 40}
-    assert "shows 12 images" in invoke("preview", tmp_path / "set", "--out", tmp_path / "sheet.png", "--count", 12, "--boxes")
-    with Image.open(tmp_path / "sheet.png") as picture:
-        assert picture.size == (10 * 104 + 4, 2 * 118 + 4)
-
-
-def test_sklearn_digits_in_the_place_of_mnist_are_said_aloud(tmp_path: Path) -> None:
-    result = CliRunner().invoke(cli.glimpse, ["dataset", "build", str(tmp_path / "set"), "--count", "5", "--threads", "1"])
-    assert result.exit_code == 0
-    assert "Warning: these are scikit-learn's digits, NOT MNIST" in result.stderr
-    assert "mnist is not in" in result.stderr
-
-
-def test_the_options_have_the_recipes_defaults() -> None:
-    group = cli.glimpse.commands["dataset"]
-    assert isinstance(group, click.Group)
-    defaults = {option.name: option.default for option in group.commands["build"].params}
-    assert {name: defaults[name] for name in asdict(ClutterRecipe())} == asdict(ClutterRecipe())
 
 
 @pytest.mark.slow
