@@ -20,9 +20,6 @@ from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.datasets.files import ImageSet, open_data
 from glimpse.datasets.preview import sheet, write_preview
 
-NAMES = ("images.npy", "labels.npy", "centers.npy", "manifest.json")
-RECIPE = ClutterRecipe(canvas=40, pieces=3, piece_size=6, border=2)
-
 
 def test_a_sheet_shows_images_in_rows_with_their_frames_on_them() -> None:
     images = torch.zeros(3, 1, 100, 100)
