@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glimpse.attention import Window, read
+from glimpse.attention import Track, Window, read
 from glimpse.config import ClassifierConfig, Supervision, from_mapping
 from glimpse.filterbank import at_least_float32
 from glimpse.placing import Locator, Pointer
@@ -90,6 +90,22 @@ class GlimpseClassifier(nn.Module):
             logits.append(at_least_float32(self.classify(state.output)))
             windows.append(window)
         return torch.stack(logits, dim=1), Window(*(torch.stack(field, dim=1) for field in zip(*windows, strict=True)))
+
+    def look(self, images: Tensor, glimpses: int | None = None, *, patches: bool = False) -> tuple[Tensor, tuple[Track, ...]]:
+        """Returns what `forward` does, the windows as tracks: what every model that looks through windows answers alike.
+
+        Args:
+            images: Shape (B, C, H, W), 0 to 1.
+            glimpses: Number of glimpses T; the config's if None.
+            patches: Whether the tracks are to hold what was seen.
+
+        Returns:
+            Logits of shape (B, T, classes) and one track.
+        """
+        logits, window = self(images, glimpses)
+        n, steps = self.config.window, range(logits.shape[1])
+        seen = [read(images, Window(*(field[:, t] for field in window)), n) for t in steps] if patches else None
+        return logits, (Track("glimpse", 0, n, window, None if seen is None else torch.stack(seen, dim=1)),)
 
 
 class GlimpseEncoder(nn.Module):

@@ -6,11 +6,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: threads tha
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+
+from glimpse.attention import Track, Window
+from glimpse.trajectories.views import Trajectories
 
 _GIVEN = os.environ.get("GLIMPSE_DATA", "")
 _LOCAL = ("localhost", "127.0.0.1", "::1", None)
@@ -51,3 +55,50 @@ def mnist_folder() -> Path:
     if not _GIVEN or not is_complete("mnist", Path(_GIVEN)):
         pytest.skip("GLIMPSE_DATA names no folder with MNIST")
     return Path(_GIVEN).resolve()
+
+
+@pytest.fixture
+def make_trajectories() -> Callable[..., Trajectories]:
+    """Returns a function that makes random trajectories of whatever size is asked for."""
+    return _trajectories
+
+
+def _trajectories(
+    count: int = 3,
+    steps: int = 4,
+    *,
+    n: int = 3,
+    height: int = 20,
+    width: int = 30,
+    channels: int = 1,
+    classes: int = 10,
+    scales: int = 1,
+    patches: bool = True,
+    blur: bool = True,
+    first: int = 0,
+) -> Trajectories:
+    random = torch.Generator().manual_seed(count + steps + first)
+
+    def uniform(low: float, high: float, *shape: int) -> torch.Tensor:
+        return low + (high - low) * torch.rand(shape, generator=random)
+
+    tracks = []
+    for scale in range(scales):
+        sigma = uniform(0.2, 2.0, count, steps) if blur else torch.full((count, steps), torch.nan)
+        window = Window(
+            center_x=uniform(0, width - 1, count, steps),
+            center_y=uniform(0, height - 1, count, steps),
+            stride=uniform(0.3, 2.0, count, steps) * 2**scale,
+            sigma=sigma,
+            intensity=uniform(0.5, 2.0, count, steps),
+        )
+        seen = uniform(0, 1, count, steps, channels, n, n) if patches else None
+        tracks.append(Track("glimpse", scale, n, window, seen))
+    return Trajectories(
+        index=torch.arange(first, first + count),
+        images=uniform(0, 1, count, channels, height, width),
+        labels=torch.randint(classes, (count,), generator=random),
+        digits=uniform(0, height - 1, count, 2),
+        tracks=tuple(tracks),
+        probabilities=torch.softmax(2 * torch.randn(count, steps, classes, generator=random), dim=-1) if classes else None,
+    )

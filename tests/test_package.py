@@ -20,9 +20,11 @@ LAYERS = [
     {"atomic", "config", "console", "datasets", "environment", "filterbank", "metrics", "presets", "pretrained", "published"},
     {"attention", "events", "placing", "recurrent", "weights"},
     {"classifier"},
-    {"classification", "evaluation", "export", "figures", "prediction", "training"},
+    {"classification", "drawing", "prediction", "training"},
+    {"figures"},
+    {"trajectories"},
     {"options", "run", "session"},
-    {"evaluation_command", "training_command"},
+    {"evaluation_command", "training_command", "trajectories_command"},
     {"cli"},
     {"__main__"},
 ]
@@ -97,7 +99,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: dict[str, Path]) ->
 def test_the_wheel_holds_every_file_of_the_package_as_it_is(built: dict[str, Path]) -> None:
     in_tree = {
         path.relative_to(ROOT).as_posix(): path.read_bytes()
-        for folder in ("glimpse", "glimpse/datasets", "glimpse/pretrained")
+        for folder in ("glimpse", "glimpse/datasets", "glimpse/pretrained", "glimpse/trajectories")
         for path in (ROOT / folder).iterdir()
         if path.is_file()
     }

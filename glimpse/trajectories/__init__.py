@@ -1,0 +1,1 @@
+"""Where a model looked: collecting trajectories, writing and reading them, drawing them."""

@@ -1,0 +1,82 @@
+"""Trajectories of a model over a data set, batch after batch, so that any number of images can be gone through."""
+
+from collections.abc import Iterator
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from glimpse.attention import Track, Window
+from glimpse.datasets.batches import PositionalDataset
+from glimpse.trajectories.views import Trajectories
+
+__all__ = ["Choice", "Looker", "collect", "matches"]
+
+Choice = Literal["wrong", "right", "unsure"]
+
+_BATCH = 250
+
+
+class Looker(Protocol):
+    """A model that looks through windows."""
+
+    def look(
+        self, images: Tensor, glimpses: int | None = None, *, patches: bool = False
+    ) -> tuple[Tensor | None, tuple[Track, ...]]:
+        """Returns logits (B, T, K), None where it does not classify, and its windows."""
+        ...
+
+
+def collect(
+    model: Looker, data: PositionalDataset, positions: Tensor, *, glimpses: int | None = None, patches: bool = False
+) -> Iterator[Trajectories]:
+    """Yields the trajectories of the images at these positions of a data set, in their order, a few hundred at a time.
+
+    Args:
+        model: In evaluation mode, on the data's device.
+        data: The source of the images.
+        positions: Shape (N,), int64.
+        glimpses: Number of steps; the model's own if None.
+        patches: Whether to keep what was seen through the windows.
+    """
+    for chosen in positions.split(_BATCH):
+        batch = data.batch(chosen)
+        with torch.no_grad():
+            logits, tracks = model.look(batch.images, glimpses, patches=patches)
+        yield Trajectories(
+            index=chosen,
+            images=batch.images.cpu(),
+            labels=batch.labels.cpu(),
+            digits=batch.centers.cpu(),
+            tracks=tuple(_on_cpu(track) for track in tracks),
+            probabilities=None if logits is None else torch.softmax(logits.float(), dim=-1).cpu(),
+        )
+
+
+def matches(trajectories: Trajectories, choice: Choice, margin: float) -> Tensor:
+    """Returns which images are of the kind asked for, by the prediction after the last step.
+
+    Args:
+        trajectories: Of a model that classifies.
+        choice: `wrong` and `right` compare with the label; `unsure` has its two best classes closer than the margin.
+        margin: Difference of two probabilities, 0 to 1.
+
+    Returns:
+        Mask of shape (N,), boolean.
+
+    Raises:
+        ValueError: If the model does not classify.
+    """
+    if trajectories.probabilities is None:
+        raise ValueError("only a model that classifies is right, wrong or unsure")
+    last = trajectories.probabilities[:, -1]
+    if choice == "unsure":
+        best = last.topk(2, dim=-1).values
+        return best[:, 0] - best[:, 1] < margin
+    right = last.argmax(dim=-1) == trajectories.labels
+    return right if choice == "right" else ~right
+
+
+def _on_cpu(track: Track) -> Track:
+    patches = None if track.patches is None else track.patches.float().cpu()
+    return track._replace(window=Window(*(field.float().cpu() for field in track.window)), patches=patches)
