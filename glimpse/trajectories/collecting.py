@@ -39,7 +39,7 @@ def collect(
         glimpses: Number of steps; the model's own if None.
         patches: Whether to keep what was seen through the windows.
     """
-    for chosen in positions.split(_BATCH):
+    for chosen in torch.split(positions, _BATCH):
         batch = data.batch(chosen)
         with torch.no_grad():
             logits, tracks = model.look(batch.images, glimpses, patches=patches)

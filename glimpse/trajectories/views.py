@@ -1,6 +1,6 @@
 """Trajectories of a batch of images: where a model looked at each step, and what it believed.
 
-Positions are pixels of the image counted from 0, x before y. Dimensions: N images of H x W pixels in C channels, T steps, K classes.
+Positions are pixels counted from 0, x before y. Dimensions: N images of H x W pixels in C channels, T steps, K classes.
 """
 
 from collections.abc import Sequence
