@@ -1,8 +1,6 @@
 """What `glimpse evaluate` does between parsing and printing."""
 
 import time
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,13 +9,9 @@ from glimpse import console, environment
 from glimpse.classification import predictions
 from glimpse.classifier import GlimpseClassifier
 from glimpse.datasets.batches import PositionalDataset
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
-from glimpse.datasets.digits import DigitSource
-from glimpse.datasets.files import open_data
 from glimpse.metrics import ClassificationResult, summarise
-from glimpse.options import open_digit_source
 from glimpse.published import published_classification
-from glimpse.run import RunFolder
+from glimpse.task_images import open_task_images
 from glimpse.weights import load_weights
 
 __all__ = ["evaluate"]
@@ -40,8 +34,7 @@ def evaluate(source: str, options: dict[str, Any], chosen: dict[str, Any], *, as
     threads = environment.use_threads(options["threads"])
     device = environment.choose_device(options["device"])
     model = GlimpseClassifier.from_pretrained(source).to(device)
-    chosen = {name: value for name, value in chosen.items() if (name, value) != ("digits", "auto")}  # auto: the model's own
-    data, described = _images(source, facts["task"], options, chosen, device)
+    data, described, _ = open_task_images(source, facts["task"], options, chosen, device)
     result, seconds = measure(model, data, options["glimpses"])
     glimpses = options["glimpses"] or model.config.glimpses
     rate = {"images_per_second": round(result.n / seconds, 1), "device": str(device), "threads": threads}
@@ -68,68 +61,6 @@ def measure(model: GlimpseClassifier, data: PositionalDataset, glimpses: int | N
             view.update(sum(map(len, labels)))
     seconds = time.monotonic() - began
     return summarise(torch.cat(logits), torch.cat(labels), model.config.classes), seconds
-
-
-def _images(
-    source: str, task: dict[str, Any], options: dict[str, Any], chosen: dict[str, Any], device: torch.device
-) -> tuple[PositionalDataset, dict[str, Any]]:
-    """Returns the images to evaluate on and a description of them."""
-    path = options["data"]
-    if path is None and task["kind"] == "file" and not chosen:
-        path = _trained_on(source)
-    if path is not None:
-        if chosen:
-            raise ValueError(
-                f"--data brings its own images: leave out {', '.join('--' + name.replace('_', '-') for name in chosen)}"
-            )
-        parts = open_data(path, device=device)
-        if options["data"] is None and parts.sha256 != task["sha256"]:
-            raise ValueError(f"{path} has changed since {source} was trained on it: name images with --data")
-        part, images = parts.evaluation
-        if parts.is_whole and parts.valid is not None and parts.sha256 == task.get("sha256"):
-            console.note(f"The model was trained on {path}, which has no test part: measuring on the tenth it was validated on.")
-            part, images = "valid", parts.valid
-        if options["split"] == "valid":
-            if parts.valid is None:
-                raise ValueError(f"{path} has no validation part")
-            part, images = "valid", parts.valid
-        return images, {"kind": "file", "path": str(path), "part": part}
-    recipe = ClutterRecipe(**task.get("recipe", {}) | {name: value for name, value in chosen.items() if name != "digits"})
-    digits = _digits(source, task, options, chosen)
-    split = options["split"]
-    images_of_split = ClutteredMNIST(getattr(digits, split).to(device), split, recipe)
-    return images_of_split, {"kind": "cluttered", "digits": digits.name, "split": split, "recipe": asdict(recipe)}
-
-
-def _digits(source: str, task: dict[str, Any], options: dict[str, Any], chosen: dict[str, Any]) -> DigitSource:
-    """Returns the digits asked for, else those that the model was trained on, never others in their place."""
-    if "digits" in chosen:
-        return open_digit_source(chosen["digits"], options["data_dir"], task.get("seed") or 0)  # split as in training
-    if task["kind"] == "file":
-        raise ValueError(f"{source} was trained on a file of images: say with --digits which digits to put on the canvas")
-    name = task["digits"]
-    if name == "file":
-        if not Path(source).is_dir():
-            raise ValueError(f"{source} was trained on a person's own digits: name their file with --digits FILE.npz")
-        record = RunFolder(Path(source)).config["data"]["digits"]
-        found = open_digit_source(record["digits"], options["data_dir"], record["seed"] or 0)
-        if found.sha256 != record["sha256"]:
-            raise ValueError(f"{record['digits']} has changed since {source} was trained on it: name digits with --digits")
-        return found
-    try:
-        return open_digit_source(name, options["data_dir"])
-    except FileNotFoundError as error:
-        cause = str(error).partition(";")[0]
-        advice = "name a folder that has it with --data-dir or GLIMPSE_DATA, or give images with --data FILE.npz"
-        raise FileNotFoundError(f"{source} was trained on {name}, and {cause}: {advice}") from error
-
-
-def _trained_on(source: str) -> Path:
-    """Returns the file of images that a run was trained on."""
-    folder = Path(source)
-    if not folder.is_dir():
-        raise ValueError(f"{source} was trained on a person's own file; give images with --data")
-    return Path(RunFolder(folder).config["data"]["path"])
 
 
 def _show(source: str, result: ClassificationResult, described: dict[str, Any], glimpses: int, rate: dict[str, Any]) -> None:

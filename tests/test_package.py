@@ -24,6 +24,7 @@ LAYERS = [
     {"figures"},
     {"trajectories"},
     {"options", "run", "session"},
+    {"task_images"},
     {"evaluation_command", "training_command", "trajectories_command"},
     {"cli"},
     {"__main__"},

@@ -1,0 +1,109 @@
+"""The images that a trained model is measured and looked at on: those of its own task, or others that were asked for."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from glimpse import console
+from glimpse.datasets.batches import PositionalDataset
+from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.digits import DigitSource
+from glimpse.datasets.files import open_data
+from glimpse.options import open_digit_source
+from glimpse.run import RunFolder
+
+__all__ = ["TaskImages", "open_task_images"]
+
+
+class TaskImages(NamedTuple):
+    """Images with what they are.
+
+    Attributes:
+        data: The images.
+        description: For a result to say what it was measured on.
+        frame: Height and width of the digits' frame in pixels, None where unknown.
+    """
+
+    data: PositionalDataset
+    description: dict[str, Any]
+    frame: tuple[int, int] | None
+
+
+def open_task_images(
+    source: str, task: Mapping[str, Any], options: Mapping[str, Any], chosen: Mapping[str, Any], device: torch.device
+) -> TaskImages:
+    """Returns a part of the images that a model is made for.
+
+    Args:
+        source: The model: a run's folder, a weights file or `pretrained:NAME`.
+        task: What its weights say it was trained on.
+        options: `data`, `data_dir` and `split`.
+        chosen: Digits and constants of the recipe in place of the task's own.
+        device: Where the images go.
+
+    Raises:
+        ValueError: If they cannot be told, or have changed since.
+        FileNotFoundError: If they are not at hand.
+    """
+    chosen = {name: value for name, value in chosen.items() if (name, value) != ("digits", "auto")}  # auto: the model's own
+    path = options["data"]
+    if path is None and task["kind"] == "file" and not chosen:
+        path = _trained_on(source)
+    if path is not None:
+        if chosen:
+            raise ValueError(
+                f"--data brings its own images: leave out {', '.join('--' + name.replace('_', '-') for name in chosen)}"
+            )
+        parts = open_data(path, device=device)
+        if options["data"] is None and parts.sha256 != task["sha256"]:
+            raise ValueError(f"{path} has changed since {source} was trained on it: name images with --data")
+        part, images = parts.evaluation
+        if parts.is_whole and parts.valid is not None and parts.sha256 == task.get("sha256"):
+            console.note(f"The model was trained on {path}, which has no test part: measuring on the tenth it was validated on.")
+            part, images = "valid", parts.valid
+        if options["split"] == "valid":
+            if parts.valid is None:
+                raise ValueError(f"{path} has no validation part")
+            part, images = "valid", parts.valid
+        return TaskImages(images, {"kind": "file", "path": str(path), "part": part}, parts.frame)
+    recipe = ClutterRecipe(**task.get("recipe", {}) | {name: value for name, value in chosen.items() if name != "digits"})
+    digits = _digits(source, task, options, chosen)
+    split = options["split"]
+    images_of_split = ClutteredMNIST(getattr(digits, split).to(device), split, recipe)
+    description = {"kind": "cluttered", "digits": digits.name, "split": split, "recipe": asdict(recipe)}
+    height, width = getattr(digits, split).images.shape[1:]
+    return TaskImages(images_of_split, description, (height, width))
+
+
+def _digits(source: str, task: Mapping[str, Any], options: Mapping[str, Any], chosen: Mapping[str, Any]) -> DigitSource:
+    """Returns the digits asked for, else those that the model was trained on, never others in their place."""
+    if "digits" in chosen:
+        return open_digit_source(chosen["digits"], options["data_dir"], task.get("seed") or 0)  # split as in training
+    if task["kind"] == "file":
+        raise ValueError(f"{source} was trained on a file of images: say with --digits which digits to put on the canvas")
+    name = task["digits"]
+    if name == "file":
+        if not Path(source).is_dir():
+            raise ValueError(f"{source} was trained on a person's own digits: name their file with --digits FILE.npz")
+        record = RunFolder(Path(source)).config["data"]["digits"]
+        found = open_digit_source(record["digits"], options["data_dir"], record["seed"] or 0)
+        if found.sha256 != record["sha256"]:
+            raise ValueError(f"{record['digits']} has changed since {source} was trained on it: name digits with --digits")
+        return found
+    try:
+        return open_digit_source(name, options["data_dir"])
+    except FileNotFoundError as error:
+        cause = str(error).partition(";")[0]
+        advice = "name a folder that has it with --data-dir or GLIMPSE_DATA, or give images with --data FILE.npz"
+        raise FileNotFoundError(f"{source} was trained on {name}, and {cause}: {advice}") from error
+
+
+def _trained_on(source: str) -> Path:
+    """Returns the file of images that a run was trained on."""
+    folder = Path(source)
+    if not folder.is_dir():
+        raise ValueError(f"{source} was trained on a person's own file; give images with --data")
+    return Path(RunFolder(folder).config["data"]["path"])
