@@ -1,0 +1,96 @@
+"""The fixed binarization of MNIST that densities are compared on: 50,000 / 10,000 / 10,000 images of 28 x 28 bits.
+
+Each pixel was drawn once, with its intensity as the probability. The rows of the test file are grouped by class.
+
+References:
+    R. Salakhutdinov, I. Murray, "On the Quantitative Analysis of Deep Belief Networks", ICML 2008.
+    H. Larochelle, I. Murray, "The Neural Autoregressive Distribution Estimator", AISTATS 2011 (the files).
+"""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from glimpse.datasets.clutter import Split
+from glimpse.datasets.pixels import Images, Opened, digest
+
+__all__ = ["find_binarized_mnist", "open_binarized_mnist"]
+
+_FOLDER = "binarized_mnist"
+_N_PIXELS = 784
+_KNOWN: dict[Split, tuple[int, str]] = {  # rows, and the SHA-256 of the packed bits
+    "train": (50_000, "727146c35424b019f3e350e1e69faa05644a0abaf787e3f4e1a9632220a13906"),
+    "valid": (10_000, "a256ac44ae26be720fad8616a05ed6ecfd1619930d9a208379bb2a4405df5b6d"),
+    "test": (10_000, "9fcd8da6f0fdf09b2ba30fe63a0bb784042a0de82563172530229b983e294ff2"),
+}
+
+
+def find_binarized_mnist(places: list[Path]) -> Path | None:
+    """Returns the first folder with a file for each split, in these places or in `binarized_mnist` within them."""
+    folders = (folder for place in places for folder in (place / _FOLDER, place))
+    return next((folder for folder in folders if all(_file(folder, split) for split in _KNOWN)), None)
+
+
+def open_binarized_mnist(places: list[Path]) -> Opened:
+    """Returns the set out of `binarized_mnist_{train,valid,test}`, bits packed in `.npy` or the original text in `.amat`.
+
+    Raises:
+        FileNotFoundError: If the files are in none of the places.
+        ValueError: If a file is damaged or does not hold the known bits.
+    """
+    folder = find_binarized_mnist(places)
+    if folder is None:
+        looked = ", ".join(str(place) for place in places)
+        raise FileNotFoundError(
+            f"binarized-mnist is not in {looked} and cannot be downloaded: put binarized_mnist_train, _valid and _test there, the"
+            f" original .amat .npy of packed bits, into a folder {_FOLDER}; or use dynamic-mnist"
+        )
+    train, valid, test = (_images(folder, split) for split in _KNOWN)
+    return Opened(train, valid, test, str(folder), digest(train, valid, test))
+
+
+def _file(folder: Path, split: Split) -> Path | None:
+    files = (folder / f"binarized_mnist_{split}{ending}" for ending in (".npy", ".amat"))
+    return next((file for file in files if file.is_file()), None)
+
+
+def _images(folder: Path, split: Split) -> Images:
+    file = _file(folder, split)
+    if file is None:
+        raise FileNotFoundError(f"{folder} has no {split} part of binarized MNIST")
+    packed = _packed_array(file) if file.suffix == ".npy" else _packed_text(file)
+    rows, known = _KNOWN[split]
+    if packed.shape != (rows, _N_PIXELS // 8):
+        raise ValueError(f"{file} holds {len(packed)} rows, the {split} part of binarized MNIST has {rows}; get the file again")
+    found = hashlib.sha256(np.ascontiguousarray(packed).data).hexdigest()
+    if found != known:
+        mean = np.unpackbits(packed).mean()
+        raise ValueError(
+            f"{file} is not the known {split} part of binarized MNIST: mean {mean:.6f}, SHA-256 of its bits {found[:16]}...,"
+            f" {known[:16]}... expected; get the file again"
+        )
+    bits = np.unpackbits(packed, axis=1) * np.uint8(255)
+    return Images.unlabelled(torch.from_numpy(bits.reshape(rows, 1, 28, 28)))
+
+
+def _packed_array(file: Path) -> NDArray[np.uint8]:
+    try:
+        packed: NDArray[np.uint8] = np.load(file, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{file} is damaged ({error}); get the file again") from error
+    if not isinstance(packed, np.ndarray) or packed.dtype != np.uint8 or packed.shape[1:] != (_N_PIXELS // 8,):
+        raise ValueError(f"{file} must hold bits packed along the rows, uint8 of shape (N, {_N_PIXELS // 8})")
+    return packed
+
+
+def _packed_text(file: Path) -> NDArray[np.uint8]:
+    """Returns the bits of a text of 0 and 1, a row a line, whatever the spaces between them: seconds less than by the line."""
+    text = np.frombuffer(file.read_bytes(), dtype=np.uint8)
+    is_digit = text > ord(" ")
+    digits = text[is_digit] - np.uint8(ord("0"))
+    if len(digits) % _N_PIXELS or (digits > 1).any():
+        raise ValueError(f"{file} must hold rows of {_N_PIXELS} zeros and ones; get the file again")
+    return np.packbits(digits.reshape(-1, _N_PIXELS), axis=1)

@@ -1,0 +1,192 @@
+"""Images of any kind as a generative model is trained on them: ordered, cropped and binarized by counting.
+
+What image p of a split is depends on (seed, split, p) alone, never on batch size, device or process. Training images come in a
+random order of their own in every epoch. Validation and test come in one pinned random order, so that any first part of them is a
+fair sample of a file that is grouped by class, and are the same in every pass. Dimensions: B images of H x W pixels in C channels.
+
+References:
+    R. Salakhutdinov, I. Murray, "On the Quantitative Analysis of Deep Belief Networks", ICML 2008 (binarizing by intensity).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from glimpse.datasets.batches import Batch, EpochOrders, PositionalDataset, unit_range
+from glimpse.datasets.clutter import EVALUATION_SEED, Split
+from glimpse.datasets.counter import bounded, words
+
+__all__ = ["STREAMS", "Images", "Opened", "PixelSet", "StoredImages", "binarize", "digest"]
+
+STREAMS = {"order": 96, "binarize": 100, "crop": 104, "two-digit": 108}
+"""First stream of the counter-based generator for each purpose; train, valid and test add 0, 1 and 2."""
+
+_OFFSET: dict[Split, int] = {"train": 0, "valid": 1, "test": 2}
+
+
+class Images(NamedTuple):
+    """Images of one split, as they were read.
+
+    Attributes:
+        pixels: Shape (N, C, H, W), uint8.
+        labels: Class of each image, shape (N,), int64; -1 where unknown.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+
+    @classmethod
+    def unlabelled(cls, pixels: Tensor) -> "Images":
+        """Returns images of unknown classes."""
+        return cls(pixels, torch.full((len(pixels),), -1, device=pixels.device))
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Images of all three splits, as they were read.
+
+    Attributes:
+        train: Images to learn from.
+        valid: Images to choose a model on.
+        test: Images to measure the bound on.
+        path: Folder or file they were found in; None for scikit-learn's.
+        sha256: Digest over all pixels and labels.
+        note: A sentence for a person where they are only a part of the set, else None.
+    """
+
+    train: Images
+    valid: Images
+    test: Images
+    path: str | None
+    sha256: str
+    note: str | None = None
+
+
+def digest(*parts: Images) -> str:
+    """Returns the SHA-256 over the shapes, pixels and labels of all parts."""
+    content = hashlib.sha256()
+    for part in parts:
+        content.update(repr(tuple(part.pixels.shape)).encode())
+        content.update(part.pixels.contiguous().numpy().data)
+        content.update(part.labels.numpy().astype("<i8").data)
+    return content.hexdigest()
+
+
+def binarize(pixels: Tensor, seed: int, stream: int, epochs: Tensor, index: Tensor) -> Tensor:
+    """Returns images whose values are drawn: 255 with probability value / 255, else 0; exact but for 255 / 2^32.
+
+    Args:
+        pixels: Shape (B, C, H, W), uint8.
+        seed: Key of the randomness, 0 to 2^64 - 1.
+        stream: Which sequence of the counter-based generator.
+        epochs: Epoch of each image, shape (B,).
+        index: Place of each image in its epoch, shape (B,).
+    """
+    drawn = words(seed, stream, epochs, index, pixels[0].numel()).view(pixels.shape)
+    return torch.where(bounded(drawn, 255) < pixels, 255, 0).to(torch.uint8)
+
+
+class PixelSet(PositionalDataset):
+    """Images that a subclass renders in uint8, in a random order, binarized afresh at each visit if asked for.
+
+    An epoch is a pass over `count` images. Validation and test know one epoch only and one seed, the recipe's own.
+
+    Args:
+        count: Number of images in an epoch.
+        split: Which split the randomness belongs to.
+        shape: Channels, height and width of every image.
+        seed: Key of the training's randomness, 0 to 2^64 - 1.
+        binarized: Whether the values are probabilities of a 1.
+        device: Where the images are made.
+    """
+
+    def __init__(
+        self, count: int, split: Split, shape: tuple[int, int, int], *, seed: int, binarized: bool, device: torch.device | str
+    ) -> None:
+        self.count, self.split, self.shape, self.binarized = count, split, shape, binarized
+        self.seed = seed if split == "train" else EVALUATION_SEED
+        self.device = torch.device(device)
+        self._orders = EpochOrders(self.seed, self.stream("order"), count, self.device)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def stream(self, purpose: str) -> int:
+        """Returns the stream of the counter-based generator that serves a purpose in this split."""
+        return STREAMS[purpose] + _OFFSET[self.split]
+
+    def batch(self, positions: Tensor) -> Batch:
+        """Returns the images at these positions, shape (B,), on the set's device; epochs follow one another without end."""
+        epochs, index = positions // len(self), positions % len(self)
+        if self.split != "train":
+            epochs = torch.zeros_like(epochs)
+        item = self._orders.at(epochs, index)
+        epochs, index = epochs.to(self.device), index.to(self.device)
+        pixels, labels = self.render(epochs, index, item)
+        if self.binarized:
+            pixels = binarize(pixels, self.seed, self.stream("binarize"), epochs, index)
+        unknown = torch.full((len(index), 2), torch.nan, device=self.device)
+        return Batch(unit_range(pixels), labels, unknown)
+
+    def render(self, epochs: Tensor, index: Tensor, item: Tensor) -> Images:
+        """Returns the images of these items, at these places of these epochs, all (B,) on the set's device."""
+        raise NotImplementedError
+
+
+class StoredImages(PixelSet):
+    """Images kept on a device in uint8.
+
+    Args:
+        images: All images of the split.
+        split: Which split the randomness belongs to.
+        seed: Key of the training's randomness, 0 to 2^64 - 1.
+        binarized: Whether to draw every pixel as 0 or 1 with its value as the probability.
+        crop: Height and width to cut out: anywhere in training, afresh at each visit, from the middle in validation and test.
+        device: Where the images are kept and the batches are made.
+
+    Raises:
+        ValueError: If there are no images, or the crop is not inside them.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        split: Split,
+        *,
+        seed: int = 0,
+        binarized: bool = False,
+        crop: tuple[int, int] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        count, channels, height, width = images.pixels.shape
+        if count == 0:
+            raise ValueError(f"the {split} part holds no images")
+        crop_height, crop_width = crop or (height, width)
+        if not (0 < crop_height <= height and 0 < crop_width <= width):
+            raise ValueError(f"a crop of {crop_height} x {crop_width} cannot be cut from images of {height} x {width}")
+        shape = (channels, crop_height, crop_width)
+        super().__init__(count, split, shape, seed=seed, binarized=binarized, device=device)
+        self.images = Images(images.pixels.to(self.device), images.labels.to(self.device))
+
+    def render(self, epochs: Tensor, index: Tensor, item: Tensor) -> Images:
+        """Returns the images of these items, cropped, with their labels."""
+        pixels, labels = self.images
+        if self.shape == pixels.shape[1:]:
+            return Images(pixels[item], labels[item])
+        top, left = self._corners(epochs, index)
+        rows = top[:, None] + torch.arange(self.shape[1], device=self.device)  # (B, h)
+        columns = left[:, None] + torch.arange(self.shape[2], device=self.device)  # (B, w)
+        channels = torch.arange(self.shape[0], device=self.device)[:, None, None]
+        cut = pixels[item[:, None, None, None], channels, rows[:, None, :, None], columns[:, None, None, :]]  # (B, C, h, w)
+        return Images(cut, labels[item])
+
+    def _corners(self, epochs: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns the top and the left pixel of every crop, both (B,)."""
+        free_y, free_x = (stored - cut for stored, cut in zip(self.images.pixels.shape[2:], self.shape[1:], strict=True))
+        if self.split != "train":
+            return torch.full_like(index, free_y // 2), torch.full_like(index, free_x // 2)
+        drawn = words(self.seed, self.stream("crop"), epochs, index, 2)
+        return bounded(drawn[:, 0], free_y + 1), bounded(drawn[:, 1], free_x + 1)

@@ -1,0 +1,53 @@
+"""Two digits at random places on one canvas, made afresh for every image: the second data set of DRAW.
+
+An image is the sum of two 28 x 28 digits on 60 x 60 pixels, over 1 cut to 1. The first digit runs through the split in the epoch's
+random order, the second is drawn uniformly from the same split, each frame lies uniformly among the places where it fits. What the
+paper leaves open, how the two are chosen and whether the image is binarized, is settled here.
+
+References:
+    K. Gregor, I. Danihelka, A. Graves, D. J. Rezende, D. Wierstra, "DRAW: A Recurrent Neural Network For Image Generation", 2015,
+    arXiv:1502.04623, section 4.3.
+"""
+
+import torch
+from torch import Tensor
+
+from glimpse.datasets.clutter import Split
+from glimpse.datasets.counter import bounded, words
+from glimpse.datasets.digits import Digits
+from glimpse.datasets.pixels import Images, PixelSet
+
+__all__ = ["CANVAS", "TwoDigits"]
+
+CANVAS = 60
+"""Side of the image in pixels."""
+
+
+class TwoDigits(PixelSet):
+    """Pairs of digits of one split; as many images an epoch as there are digits, of unknown class.
+
+    Args:
+        digits: The split's glyphs; the images are made on their device.
+        split: Which split the randomness belongs to.
+        seed: Key of the training's randomness, 0 to 2^64 - 1.
+        binarized: Whether to draw every pixel as 0 or 1 with its value as the probability.
+    """
+
+    def __init__(self, digits: Digits, split: Split, *, seed: int = 0, binarized: bool = True) -> None:
+        device = digits.images.device
+        super().__init__(len(digits.labels), split, (1, CANVAS, CANVAS), seed=seed, binarized=binarized, device=device)
+        self.digits = digits
+
+    def render(self, epochs: Tensor, index: Tensor, item: Tensor) -> Images:
+        """Returns the images whose first digits are these items."""
+        glyphs = self.digits.images.flatten(1)  # (N, h * w)
+        height, width = self.digits.images.shape[1:]
+        drawn = words(self.seed, self.stream("two-digit"), epochs, index, 5)  # (B, 5)
+        canvas = torch.zeros(len(index), CANVAS * CANVAS, dtype=torch.int32, device=self.device)
+        for digit, place in ((item, drawn[:, :2]), (bounded(drawn[:, 4], self.count), drawn[:, 2:4])):
+            left, top = bounded(place[:, 0], CANVAS - width + 1), bounded(place[:, 1], CANVAS - height + 1)
+            rows = top[:, None] + torch.arange(height, device=self.device)  # (B, h)
+            columns = left[:, None] + torch.arange(width, device=self.device)  # (B, w)
+            canvas.scatter_add_(1, (rows[:, :, None] * CANVAS + columns[:, None]).flatten(1), glyphs[digit].int())
+        pixels = canvas.clamp(max=255).to(torch.uint8).view(-1, 1, CANVAS, CANVAS)
+        return Images.unlabelled(pixels)
