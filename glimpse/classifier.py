@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glimpse.attention import Track, Window, read
-from glimpse.config import ClassifierConfig, Supervision, from_mapping
+from glimpse.config import ClassifierConfig, Supervision
 from glimpse.filterbank import at_least_float32
 from glimpse.placing import Locator, Pointer
 from glimpse.recurrent import LSTM
-from glimpse.weights import load_weights
+from glimpse.weights import load_model
 
 __all__ = ["GlimpseClassifier", "GlimpseEncoder", "supervised_loss"]
 
@@ -50,15 +50,7 @@ class GlimpseClassifier(nn.Module):
             ValueError: If there is no such model, or it is no glimpse classifier.
             OSError: If the file cannot be read.
         """
-        weights, facts = load_weights(path)
-        if facts["model"] != cls.__name__:
-            raise ValueError(f"{path} holds the weights of {facts['model']}, not of {cls.__name__}")
-        model = cls(from_mapping(ClassifierConfig, facts["config"]))
-        try:
-            model.load_state_dict(weights)
-        except RuntimeError as error:
-            raise ValueError(f"{path} holds weights that do not fit its config ({' '.join(str(error).split())})") from error
-        return model.eval()
+        return load_model(cls, ClassifierConfig, path)
 
     def forward(self, images: Tensor, glimpses: int | None = None) -> tuple[Tensor, Window]:
         """Returns what the model believes after every glimpse and where it looked.

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-__all__ = ["ClassifierConfig", "TrainingConfig", "from_mapping"]
+__all__ = ["ClassifierConfig", "GeneratorConfig", "TrainingConfig", "from_mapping"]
 
 Parametrization = Literal["paper", "pointing"]
 Encoder = Literal["none", "mlp"]
 Supervision = Literal["last", "linear"]
+Observation = Literal["bernoulli", "logistic"]
 Precision = Literal["fp32", "bf16"]
 Schedule = Literal["cosine", "constant"]
 
@@ -55,6 +56,54 @@ class ClassifierConfig:
             raise ValueError(f"sigma must be in 1e-4 to 1e4, got {self.sigma}")
         if not self.reach > 0:
             raise ValueError(f"reach must be greater than 0, got {self.reach}")
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """What a generator, DRAW, is made of.
+
+    Attributes:
+        glimpses: Steps T: the canvas is read and written so often.
+        hidden: Units of the encoder's LSTM and of the decoder's.
+        latent: Latent numbers a step.
+        attention: Whether it reads and writes through windows, or the whole image and canvas at once.
+        read: Side n of the window of n x n filters that it reads through; not used without attention.
+        write: Side n of the window of n x n filters that it writes through; not used without attention.
+        observation: `bernoulli` takes pixels as black or white, a grey one as the probability of white; `logistic` takes them as
+            one of 256 levels under a discretised logistic distribution.
+        beta: Weight of the KL divergence in the training loss; 1 trains the bound.
+        beta_warmup: Images over which that weight rises linearly from 0; with 0 it is there from the start.
+        channels: Channels of the images.
+        height: Rows of the images.
+        width: Columns of the images.
+    """
+
+    glimpses: int = 16
+    hidden: int = 256
+    latent: int = 32
+    attention: bool = True
+    read: int = 5
+    write: int = 5
+    observation: Observation = "bernoulli"
+    beta: float = 1.0
+    beta_warmup: int = 0
+    channels: int = 1
+    height: int = 28
+    width: int = 28
+
+    def __post_init__(self) -> None:
+        _check_range(self, ("glimpses", "hidden", "latent", "read", "write", "channels", "height", "width"), 1)
+        _check_range(self, ("beta", "beta_warmup"), 0)
+        _check_choice(self, observation=Observation)
+
+    @property
+    def pixels(self) -> int:
+        """Numbers in an image, C * H * W."""
+        return self.channels * self.height * self.width
+
+    def kl_weight(self, images: int) -> float:
+        """Returns the weight of the KL divergence in the training loss after so many images."""
+        return self.beta * min(1.0, images / self.beta_warmup) if self.beta_warmup else self.beta
 
 
 @dataclass(frozen=True)

@@ -7,21 +7,24 @@ References:
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from glimpse import pretrained
 from glimpse.atomic import write_atomically
+from glimpse.config import from_mapping
 
-__all__ = ["WEIGHTS", "load_weights", "save_weights"]
+__all__ = ["WEIGHTS", "load_model", "load_weights", "save_weights"]
 
 WEIGHTS = "model.safetensors"
 """Name of the weights' file in a run's folder."""
 
 _KEY = "glimpse"
+
+M = TypeVar("M", bound=nn.Module)
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -54,6 +57,29 @@ def load_weights(source: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]
             return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (the file is no mapping)
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path} does not hold weights that glimpse wrote ({error})") from error
+
+
+def load_model(kind: type[M], config: type, source: str | Path) -> M:
+    """Returns a trained model, ready to evaluate.
+
+    Args:
+        kind: Its class, which is built from a config.
+        config: That config's class.
+        source: A run's folder, a weights file or `pretrained:NAME`.
+
+    Raises:
+        ValueError: If there is no such model, or it is of another class.
+        OSError: If the file cannot be read.
+    """
+    weights, facts = load_weights(source)
+    if facts["model"] != kind.__name__:
+        raise ValueError(f"{source} holds the weights of {facts['model']}, not of {kind.__name__}")
+    model = kind(from_mapping(config, facts["config"]))
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"{source} holds weights that do not fit its config ({' '.join(str(error).split())})") from error
+    return model.eval()
 
 
 def find_weights(source: str | Path) -> Path:
