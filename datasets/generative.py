@@ -10,13 +10,16 @@ References:
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 
 from glimpse.datasets.binarized import find_binarized_mnist, open_binarized_mnist
 from glimpse.datasets.digits import Digits, DigitSource, open_digits, search_places
+from glimpse.datasets.natural import NaturalName, open_natural
+from glimpse.datasets.pictures import open_array_file, open_pictures
 from glimpse.datasets.pixels import Images, Opened, PixelSet, StoredImages
+from glimpse.datasets.svhn import find_svhn, open_svhn
 from glimpse.datasets.two_digit import TwoDigits
 
 __all__ = ["Binarization", "GenerativeData", "GenerativeName", "Redraw", "open_generative"]
@@ -39,8 +42,8 @@ class GenerativeData:
         train: Images to learn from, in a random order of its own every epoch.
         valid: Images to choose a model on; one fixed order, and the same images in every pass.
         test: Images to measure the bound on, likewise.
-        binarization: `fixed`: the set's own bits; `dynamic`: bits drawn by the values, afresh at each visit in training, once and for all
-            in validation and test; `none`: values in 0 to 1.
+        binarization: `fixed`: the set's own bits; `dynamic`: bits drawn by the values, afresh at each visit in training, once and
+            for all in validation and test; `none`: values in 0 to 1.
         sha256: Digest of what the images are made from.
         seed: Key of what is random in the training images themselves; None where it rules their order only.
         crop: Height and width cut out of the stored images, None if they are whole.
@@ -69,8 +72,8 @@ class GenerativeData:
 
     @property
     def source(self) -> str:
-        """What opens the same set again: its name, or the path of a person's own pictures."""
-        return self.path if self.name == "pictures" and self.path else self.name
+        """What opens the same set again: its name, or the path of what a person brought."""
+        return self.path if self.name in ("pictures", "svhn") and self.path else self.name
 
     @property
     def channels(self) -> int:
@@ -141,11 +144,13 @@ def open_generative(
         raise FileNotFoundError(f"no folder {data_dir} to look for data in")
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed must be in 0 to 2^64 - 1, got {seed}")
+    if size is not None and min(size) < 1:
+        raise ValueError(f"size must be a height and a width of at least 1, got {size}")
     if binarization not in (None, *get_args(Redraw)):
         raise ValueError(f"binarization must be one of {', '.join(get_args(Redraw))}, got {binarization!r}")
     wanted = _Wanted(data_dir, seed, device, binarization, crop, size, progress, download)
     if name_or_path not in get_args(GenerativeName):
-        return _own(name_or_path, wanted)
+        return _own(Path(name_or_path), wanted)
     if size is not None:
         raise ValueError(f"{name_or_path} has its own size; only a person's own pictures are brought to another")
     return _auto(wanted) if name_or_path == "auto" else _named(name_or_path, wanted)
@@ -174,9 +179,8 @@ def _auto(wanted: _Wanted) -> GenerativeData:
         return _named("binarized-mnist", wanted)
     source = open_digits("auto", data_dir=wanted.data_dir, progress=wanted.progress, download=wanted.download)
     name = "dynamic-mnist" if source.name == "mnist" else "digits"
-    reason = (
-        f"binarized-mnist is not in {looked}" if source.reason is None else f"neither is binarized-mnist there: {source.reason}"
-    )
+    missing = f"binarized-mnist is not in {', '.join(str(place) for place in wanted.places)}"
+    reason = f"{missing}; {source.reason}" if source.reason else missing
     return replace(_glyphs(name, source, wanted), reason=reason)
 
 
@@ -184,18 +188,47 @@ def _named(name: str, wanted: _Wanted) -> GenerativeData:
     match name:
         case "binarized-mnist":
             return _stored(name, open_binarized_mnist(wanted.places), "fixed", wanted)
-        case "digits":
-            return _glyphs(name, open_digits("sklearn"), wanted)
         case "dynamic-mnist":
             return _glyphs(name, _mnist(wanted), wanted)
+        case "digits":
+            return _glyphs(name, open_digits("sklearn"), wanted)
         case "two-digit":
             return _two_digit(_mnist(wanted), wanted)
+        case "svhn":
+            return _svhn(find_svhn(wanted.places), wanted)
         case _:
-            raise ValueError(f"no set called {name!r}")
+            opened = open_natural(cast(NaturalName, name), wanted.places, progress=wanted.progress, download=wanted.download)
+            return _stored(name, opened, "none", wanted)
 
 
-def _own(path: str, wanted: _Wanted) -> GenerativeData:
-    raise ValueError(f"no set called {path!r}")
+def _own(path: Path, wanted: _Wanted) -> GenerativeData:
+    """Returns what lies at a path: full house numbers, or a person's own pictures, fixed where all values are black or white."""
+    is_svhn = find_svhn([path]) is not None
+    if wanted.size is not None and (is_svhn or path.suffix == ".npz"):
+        raise ValueError(f"{path}: only the pictures of a folder are brought to another size; leave size out, or use crop")
+    if path.suffix == ".npz":
+        opened = open_array_file(path)
+    elif not path.is_dir():
+        raise ValueError(
+            f"no set called {str(path)!r}, and no such folder: choose {', '.join(get_args(GenerativeName))}, or a path"
+        )
+    elif is_svhn:
+        return _svhn(find_svhn([path]), wanted)
+    else:
+        opened = open_pictures(path, wanted.size, wanted.progress)
+    values = (images.pixels for images in (opened.train, opened.valid, opened.test))
+    is_binary = all(bool(((pixels == 0) | (pixels == 255)).all()) for pixels in values)
+    return _stored("pictures", opened, "fixed" if is_binary else "none", wanted)
+
+
+def _svhn(folder: Path | None, wanted: _Wanted) -> GenerativeData:
+    if folder is None:
+        raise FileNotFoundError(
+            f"svhn is not in {', '.join(str(place) for place in wanted.places)} and is not downloaded: unpack its train.tar.gz,"
+            " extra.tar.gz and test.tar.gz into one folder and name it with --data-dir; or take svhn-32"
+        )
+    opened = open_svhn(folder, wanted.progress)
+    return _stored("svhn", opened, "none", replace(wanted, crop=wanted.crop or _SVHN_CROP))
 
 
 def _mnist(wanted: _Wanted) -> DigitSource:

@@ -21,7 +21,7 @@ from glimpse.datasets.counter import bounded, words
 
 __all__ = ["STREAMS", "Images", "Opened", "PixelSet", "StoredImages", "binarize", "digest"]
 
-STREAMS = {"order": 96, "binarize": 100, "crop": 104, "two-digit": 108}
+STREAMS = {"order": 96, "binarize": 100, "crop": 104, "two-digit": 108, "hold out": 112}
 """First stream of the counter-based generator for each purpose; train, valid and test add 0, 1 and 2."""
 
 _OFFSET: dict[Split, int] = {"train": 0, "valid": 1, "test": 2}
@@ -42,6 +42,10 @@ class Images(NamedTuple):
     def unlabelled(cls, pixels: Tensor) -> "Images":
         """Returns images of unknown classes."""
         return cls(pixels, torch.full((len(pixels),), -1, device=pixels.device))
+
+    def at(self, rows: slice | Tensor) -> "Images":
+        """Returns some of the images."""
+        return Images(self.pixels[rows], self.labels[rows])
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,218 @@
+"""House numbers in full: SVHN's pictures of whole numbers, cut around the digits and brought to 64 x 64 pixels in color.
+
+Each picture is cut to the box around all its digits, enlarged by 30 % in width and height about its middle as far as the picture
+goes, then resized bilinearly. That is done once, into the user's cache. Boxes count pixels from 0, a box of left l and width w
+covering columns l to l + w. Numbers of more than 5 digits, one in the whole set, are left out. Of the 235,754 others in `train/` and
+`extra/`, a pinned random choice of 4,701 serves as validation and 231,053 are left to train on; of fewer, the same proportion.
+
+References:
+    Y. Netzer, T. Wang, A. Coates, A. Bissacco, B. Wu, A. Y. Ng, "Reading Digits in Natural Images with Unsupervised Feature
+    Learning", NIPS workshop, 2011.
+    I. J. Goodfellow, Y. Bulatov, J. Ibarz, S. Arnoud, V. Shet, "Multi-digit Number Recognition from Street View Imagery using Deep
+    Convolutional Neural Networks", 2013, arXiv:1312.6082, section 5.1 (the preparation).
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from glimpse.atomic import named
+from glimpse.datasets import fetch
+from glimpse.datasets.counter import permutation
+from glimpse.datasets.pixels import STREAMS, Images, Opened
+
+__all__ = ["SIDE", "Number", "find_svhn", "open_svhn", "read_numbers"]
+
+SIDE = 64
+"""Rows and columns of the prepared pictures."""
+
+_STRUCT = "digitStruct.mat"
+_RECIPE = "svhn, box x 1.3, 64 x 64 bilinear, version 1"
+_GROWTH = 0.3
+_MOST_DIGITS = 5
+_COUNT, _HELD_OUT = 235_754, 4_701
+_CHUNK = 1024  # pictures between two reports of progress
+_Progress = Callable[[int, int], None]
+
+
+class Number(NamedTuple):
+    """A picture of a house number.
+
+    Attributes:
+        path: The picture's file.
+        box: Left, top, right and bottom edge of the box around all digits, in pixels; it may reach beyond the picture.
+    """
+
+    path: Path
+    box: tuple[float, float, float, float]
+
+
+def find_svhn(places: list[Path]) -> Path | None:
+    """Returns the first folder with `train/digitStruct.mat` and `test/digitStruct.mat`, among these places or as `svhn` in them."""
+    folders = (place / name for place in places for name in ("", "svhn", "SVHN"))
+    return next((folder for folder in folders if all((folder / part / _STRUCT).is_file() for part in ("train", "test"))), None)
+
+
+def open_svhn(folder: Path, progress: _Progress | None = None) -> Opened:
+    """Returns the set, prepared first if the user's cache does not have it; the images are mapped from the disk.
+
+    Args:
+        folder: Where `train/`, `test/` and perhaps `extra/` lie, each with `digitStruct.mat` and the pictures.
+        progress: Called while the set is prepared, with the number of pictures done and of all.
+
+    Raises:
+        FileNotFoundError: If a picture is missing.
+        ValueError: If a file is damaged.
+        OSError: If the cache cannot be written; 2.9 GB are needed for the whole set.
+    """
+    prepared = fetch.cache_folder() / "svhn-64" / _key(folder)
+    if not prepared.is_dir():
+        _prepare(folder, prepared, progress)
+    parts = []
+    for split in ("train", "valid", "test"):
+        file = prepared / f"{split}.npy"
+        try:
+            parts.append(Images.unlabelled(torch.from_numpy(np.load(file, mmap_mode="c", allow_pickle=False))))
+        except (OSError, ValueError, EOFError) as error:
+            raise ValueError(f"{file} is damaged ({error}); remove {prepared}") from error
+    train, valid, test = parts
+    note = None
+    if len(train.labels) + len(valid.labels) != _COUNT:
+        counts = f"{len(train.labels):,} + {len(valid.labels):,} of {_COUNT - _HELD_OUT:,} + {_HELD_OUT:,}"
+        note = (
+            f"only a part of svhn, {counts} images to train and validate with (is extra/ there?): no number compares with others'"
+        )
+    return Opened(train, valid, test, str(folder.resolve()), (prepared / "sha256").read_text(encoding="ascii").strip(), note)
+
+
+def read_numbers(folder: Path) -> list[Number]:
+    """Returns the numbers that `digitStruct.mat` in a folder describes, without those of more than 5 digits.
+
+    The file is MATLAB's version 7.3, that is HDF5: for every picture a reference to its name and one to a group of `left`, `top`,
+    `width` and `height`, each a value if there is one digit, else a column of references to values.
+
+    Raises:
+        ValueError: If the file is damaged or of another kind.
+    """
+    import h5py
+
+    try:
+        with h5py.File(folder / _STRUCT) as file:
+            struct = file["digitStruct"]
+            names = ["".join(map(chr, file[reference][()].ravel())) for reference in struct["name"][()].ravel()]
+            boxes = [_box(file, file[reference]) for reference in struct["bbox"][()].ravel()]
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{folder / _STRUCT} is no description of house numbers ({error}); unpack it again") from error
+    return [Number(folder / Path(name).name, box) for name, box in zip(names, boxes, strict=True) if box is not None]
+
+
+def _box(file: Any, group: Any) -> tuple[float, float, float, float] | None:
+    """Returns the edges of the box around all digits, None if there are too many."""
+    left, top, width, height = (_values(file, group[key]) for key in ("left", "top", "width", "height"))
+    if len(left) > _MOST_DIGITS:
+        return None
+    return float(left.min()), float(top.min()), float((left + width).max()), float((top + height).max())
+
+
+def _values(file: Any, column: Any) -> NDArray[np.float64]:
+    stored = column[()].ravel()
+    return np.array([file[value][()].item() for value in stored] if stored.dtype == object else stored, dtype=np.float64)
+
+
+def _key(folder: Path) -> str:
+    """Returns a name for what the set is made from: the digests of the descriptions, and the pictures' names and sizes."""
+    content = hashlib.sha256(_RECIPE.encode())
+    for part in _parts(folder):
+        with (folder / part / _STRUCT).open("rb") as file:
+            content.update(hashlib.file_digest(file, "sha256").digest())
+        with os.scandir(folder / part) as entries:
+            sizes = sorted((entry.name, entry.stat().st_size) for entry in entries if entry.name.endswith(".png"))
+        content.update(repr((part, sizes)).encode())
+    return content.hexdigest()[:32]
+
+
+def _parts(folder: Path) -> list[str]:
+    return [part for part in ("train", "extra", "test") if (folder / part / _STRUCT).is_file()]
+
+
+def _prepare(folder: Path, target: Path, progress: _Progress | None) -> None:
+    """Writes the three splits and their digest; the target is there as a whole or not at all."""
+    numbers = {part: read_numbers(folder / part) for part in _parts(folder)}
+    splits = _held_out(numbers["train"] + numbers.get("extra", [])) | {"test": numbers["test"]}
+    total, done = sum(map(len, splits.values())), 0
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix="preparing-") as scratch:
+        aside, content = Path(scratch) / target.name, hashlib.sha256()
+        aside.mkdir()
+        for split, chosen in splits.items():
+            for block, count in _write(aside / f"{split}.npy", chosen):
+                content.update(block)
+                done += count
+                if progress is not None:
+                    progress(done, total)
+        (aside / "sha256").write_text(content.hexdigest() + "\n", encoding="ascii")
+        try:
+            aside.rename(target)
+        except OSError:
+            if not target.is_dir():  # else another process has prepared the same meanwhile
+                raise
+
+
+def _held_out(numbers: list[Number]) -> dict[str, list[Number]]:
+    """Returns a pinned random choice for validation, and the others to train on, both in their order."""
+    if len(numbers) < 2:
+        raise ValueError(f"svhn needs at least 2 numbers to train and validate with, got {len(numbers)}")
+    held = max(1, round(len(numbers) * _HELD_OUT / _COUNT))
+    chosen = set(permutation(0, STREAMS["hold out"], 0, len(numbers))[:held].tolist())
+    return {
+        "train": [number for index, number in enumerate(numbers) if index not in chosen],
+        "valid": [number for index, number in enumerate(numbers) if index in chosen],
+    }
+
+
+def _write(path: Path, numbers: list[Number]) -> Iterator[tuple[bytes, int]]:
+    """Writes prepared pictures into a `.npy` of (N, 3, 64, 64), yielding every block of bytes and how many pictures it holds."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(numbers), 3, SIDE, SIDE)}
+    with named(path), path.open("wb") as file, ThreadPoolExecutor() as pool:
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, len(numbers), _CHUNK):
+            chunk = numbers[start : start + _CHUNK]
+            block = b"".join(pool.map(_prepared, chunk))
+            file.write(block)
+            yield block, len(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _prepared(number: Number) -> bytes:
+    """Returns a picture's bytes, (3, 64, 64), cut around its digits."""
+    left, top, right, bottom = number.box
+    grow_x, grow_y = (right - left) * _GROWTH / 2, (bottom - top) * _GROWTH / 2
+    try:
+        with Image.open(number.path) as opened:
+            picture = opened.convert("RGB")
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{number.path} is no picture that can be read ({error}); unpack it again") from error
+    (x0, x1), (y0, y1) = (
+        _within(left - grow_x, right + grow_x, picture.width),
+        _within(top - grow_y, bottom + grow_y, picture.height),
+    )
+    cut = picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=(x0, y0, x1, y1))
+    return np.asarray(cut).transpose(2, 0, 1).tobytes()
+
+
+def _within(low: float, high: float, side: int) -> tuple[float, float]:
+    """Returns an interval cut to the picture, at least one pixel long."""
+    low = min(max(low, 0.0), side - 1.0)
+    return low, min(max(high, low + 1.0), float(side))
