@@ -11,20 +11,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from glimpse import __version__
-from glimpse.config import ClassifierConfig, TrainingConfig
+from glimpse.config import ClassifierConfig, GeneratorConfig, TrainingConfig
 from glimpse.options import (
     Commands,
     config_options,
     data_dir_option,
     device_option,
     digits_option,
+    generative_options,
     given,
     image_options,
     json_option,
     open_digit_source,
     threads_option,
+    training_options,
 )
-from glimpse.presets import CLASSIFIER_PRESETS
+from glimpse.presets import CLASSIFIER_PRESETS, GENERATOR_PRESETS, TRAINING_PRESETS
 
 if TYPE_CHECKING:
     from glimpse.datasets.clutter import Split
@@ -42,23 +44,35 @@ def glimpse(debug: bool) -> None:
 
 
 @glimpse.command("train-classifier")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="The run's folder. Default: runs/PRESET-GLIMPSES.")
-@click.option("--resume", is_flag=True, help="Continue the run in --out, or start it where there is nothing yet.")
-@click.option("--preset", type=click.Choice(list(CLASSIFIER_PRESETS)), default="tuned", show_default=True)
-@click.option("--config", "config_file", type=click.Path(exists=True, path_type=Path), help="Start from a run's settings.")
-@click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="Budget in passes over the training digits.")
-@click.option(
-    "--checkpoint-every", type=click.FloatRange(min=0), default=60, show_default=True, help="Seconds between checkpoints."
-)
-@config_options(ClassifierConfig, skip=("channels", "classes"))
-@config_options(TrainingConfig)
+@training_options(CLASSIFIER_PRESETS, "tuned", "runs/PRESET-GLIMPSES")
+@config_options(ClassifierConfig, CLASSIFIER_PRESETS["tuned"], "tuned", skip=("channels", "classes"))
+@config_options(TrainingConfig, TRAINING_PRESETS["tuned"], "tuned")
 @image_options
 def train_classifier(**options: Any) -> None:
     """Train a glimpse classifier on cluttered digits, or on your own images, and keep the weights that validate best."""
-    from glimpse.training_command import train_classifier
+    from glimpse import classifier_training
+    from glimpse.training_command import train
 
     chosen = given(ClassifierConfig, TrainingConfig, canvas=0, pieces=0, piece_size=0, border=0, digits=0, data=0, preset=0)
-    code = train_classifier(options, chosen)
+    code = train(classifier_training, options, chosen)
+    click.get_current_context().exit(code)
+
+
+@glimpse.command("train-generator")
+@training_options(GENERATOR_PRESETS, "mnist-small", "runs/draw-PRESET")
+@config_options(GeneratorConfig, GENERATOR_PRESETS["mnist-small"].model, "mnist-small", skip=("channels", "height", "width"))
+@config_options(TrainingConfig, GENERATOR_PRESETS["mnist-small"].training, "mnist-small")
+@generative_options
+@data_dir_option
+@device_option
+@threads_option
+def train_generator(**options: Any) -> None:
+    """Train DRAW, the generative model that reads and writes through windows, and keep the weights that validate best."""
+    from glimpse import generator_training
+    from glimpse.training_command import train
+
+    chosen = given(GeneratorConfig, TrainingConfig, data=0, preset=0, binarization=0, crop=0, size=0)
+    code = train(generator_training, options, chosen)
     click.get_current_context().exit(code)
 
 
@@ -95,6 +109,60 @@ def predict(model: str, pictures: tuple[Path, ...], invert: bool, device: str, t
         console.print_json({"model": model, "predictions": [prediction._asdict() for prediction in found]})
     else:
         console.print_rows(("picture", "class", "probability"), [(str(p.picture), p.label, round(p.probability, 4)) for p in found])
+
+
+@glimpse.command()
+@click.argument("model")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; with --summary its figure, a .png.")
+@click.option(
+    "--format",
+    type=click.Choice(["jsonl", "csv", "parquet", "npz", "png", "gif", "html"]),
+    help="Data (jsonl, csv, parquet, npz), a sheet (png), an animation (gif) or a page (html). Default: the ending of --out.",
+)
+@click.option("--split", type=click.Choice(["test", "valid"]), default="test", show_default=True)
+@click.option("--indices", help="Positions of the images, such as 0,5,10-19. Default: all.")
+@click.option("--count", type=click.IntRange(min=1), help="At most so many. Default: 8 for png, 9 for gif, 300 for html, else all.")
+@click.option("--only", type=click.Choice(["wrong", "right", "unsure"]), help="Only images of this kind, by the last prediction.")
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, 1),
+    default=0.2,
+    show_default=True,
+    help="Unsure: the two best classes differ by less than this probability.",
+)
+@click.option(
+    "--image",
+    "pictures",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A picture of your own, in place of a data set's images; may be given several times.",
+)
+@click.option("--invert", is_flag=True, help="For dark digits on a light ground in --image.")
+@click.option("--pixels", is_flag=True, help="Write what was seen through every window, too.")
+@click.option("--glimpses", type=click.IntRange(min=1), help="Other than trained.")
+@click.option(
+    "--summary", is_flag=True, help="What all trajectories have in common: distance from the digit, width, error by step."
+)
+@click.option(
+    "--learning",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A .gif of the same images with the weights that the run MODEL kept along its way.",
+)
+@image_options
+@json_option
+def trajectories(model: str, as_json: bool, **options: Any) -> None:
+    """Write where MODEL, a run's folder or pretrained:NAME, looked, and what it believed after each glimpse."""
+    from glimpse import trajectories_command
+
+    chosen = given(canvas=0, pieces=0, piece_size=0, border=0, digits=0)
+    if options["learning"] is not None:
+        trajectories_command.show_learning(model, options, chosen)
+    elif options["summary"]:
+        trajectories_command.summarise(model, options, chosen, as_json=as_json)
+    elif options["out"] is not None:
+        trajectories_command.export(model, options, chosen, as_json=as_json)
+    else:
+        raise click.UsageError("Say what to make: --out FILE, --summary or --learning FILE.gif.")
 
 
 @glimpse.command()

@@ -1,4 +1,4 @@
-"""Scalars over images as a file that TensorBoard shows, written at once, so that a full disk is an error where it happens."""
+"""Scalars and pictures as a file that TensorBoard shows, written at once, so that a full disk is an error where it happens."""
 
 import os
 import socket
@@ -34,6 +34,12 @@ class EventFile:
         """Writes scalars by name at a number of images."""
         summary = Summary(value=[Summary.Value(tag=name, simple_value=value) for name, value in values.items()])
         self._write(Event(wall_time=time.time(), step=images, summary=summary))
+
+    def write_picture(self, images: int, name: str, png: bytes) -> None:
+        """Writes a picture, the content of a PNG file, at a number of images."""
+        width, height = (int.from_bytes(png[start : start + 4]) for start in (16, 20))  # of the header that every PNG begins with
+        picture = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
+        self._write(Event(wall_time=time.time(), step=images, summary=Summary(value=[Summary.Value(tag=name, image=picture)])))
 
     def close(self) -> None:
         """Closes the file."""

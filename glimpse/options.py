@@ -2,7 +2,7 @@
 
 import errno
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from glimpse.datasets.digits import DigitSource
+    from glimpse.datasets.generative import GenerativeData
 
 __all__ = [
     "Commands",
@@ -20,11 +21,14 @@ __all__ = [
     "data_option",
     "device_option",
     "digits_option",
+    "generative_options",
     "given",
     "image_options",
     "json_option",
     "open_digit_source",
+    "open_generative_data",
     "threads_option",
+    "training_options",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -116,10 +120,76 @@ def clutter_options(command: F) -> F:
     return command
 
 
+def training_options(presets: Iterable[str], default: str, folder: str) -> Callable[[F], F]:
+    """Adds what every training takes beside its settings: from `--out` to `--checkpoint-every`.
+
+    Args:
+        presets: Names to choose from.
+        default: The one that is taken if none is chosen.
+        folder: How a run's folder is named that is not named by the person.
+    """
+
+    def add(command: F) -> F:
+        for option in reversed(
+            (
+                click.option(
+                    "--out", type=click.Path(file_okay=False, path_type=Path), help=f"The run's folder. Default: {folder}."
+                ),
+                click.option("--resume", is_flag=True, help="Continue the run in --out, or start it where there is nothing yet."),
+                click.option("--preset", type=click.Choice(list(presets)), default=default, show_default=True),
+                click.option(
+                    "--config",
+                    "config_file",
+                    type=click.Path(exists=True, path_type=Path),
+                    help="Start from a run's settings.",
+                ),
+                click.option(
+                    "--epochs",
+                    type=click.FloatRange(min=0, min_open=True),
+                    help="Budget in passes over the training images.",
+                ),
+                click.option(
+                    "--checkpoint-every",
+                    type=click.FloatRange(min=0),
+                    default=60,
+                    show_default=True,
+                    help="Seconds between checkpoints.",
+                ),
+            )
+        ):
+            command = option(command)
+        return command
+
+    return add
+
+
 def image_options(command: F) -> F:
     """Adds what says which images there are and where they are computed on: all options from `--canvas` to `--threads`."""
     for add in (threads_option, device_option, data_option, data_dir_option, digits_option, clutter_options):
         command = add(command)
+    return command
+
+
+def generative_options(command: F) -> F:
+    """Adds what says which images a generator is for: `--data`, `--binarization`, `--crop` and `--size`."""
+    pair = click.IntRange(min=1)
+    for option in (
+        click.option("--size", type=pair, nargs=2, default=None, help="Height and width to bring the pictures of a folder to."),
+        click.option("--crop", type=pair, nargs=2, default=None, help="Height and width to cut out: anywhere in training."),
+        click.option(
+            "--binarization",
+            type=click.Choice(["dynamic", "none"]),
+            default=None,
+            help="Draw black or white by the intensities, or leave them. Default: the set's own way.",
+        ),
+        click.option(
+            "--data",
+            default=None,
+            help="auto (binarized-mnist, else dynamic-mnist, else digits), binarized-mnist, dynamic-mnist, digits, two-digit, "
+            "svhn, svhn-32, cifar10, or the path of your own folder of pictures or .npz. Default: the preset's.",
+        ),
+    ):
+        command = option(command)
     return command
 
 
@@ -128,19 +198,39 @@ def open_digit_source(digits: str, data_dir: Path | None, seed: int = 0) -> "Dig
     from glimpse import console
     from glimpse.datasets.digits import open_digits
 
+    source = open_digits(digits, data_dir=data_dir, seed=seed, progress=_say_tenths("Downloading", 1_000_000, "MB"))
+    if source.reason is not None:
+        console.warn(f"these are scikit-learn's digits, NOT MNIST, and their errors compare with no paper's: {source.reason}")
+    return source
+
+
+def open_generative_data(source: str, data_dir: Path | None, **wanted: Any) -> "GenerativeData":
+    """Returns the images that a generator learns from; says loudly where they are not the whole set, or another one."""
+    from glimpse import console
+    from glimpse.datasets.generative import open_generative
+
+    data = open_generative(source, data_dir=data_dir, progress=_say_tenths("Fetching or preparing", 1, ""), **wanted)
+    if data.reason is not None:
+        console.warn(f"this is {data.name}, and its bounds compare with none on another set: {data.reason}")
+    if data.note is not None:
+        console.warn(data.note)
+    return data
+
+
+def _say_tenths(doing: str, unit: int, name: str) -> Callable[[int, int], None]:
+    """Returns a function of what is done and what there is, which says so at every tenth of a longer job."""
     last = -1
 
     def show(done: int, total: int) -> None:
         nonlocal last
-        tenth = 10 * done // total if total > 1_000_000 else last
+        tenth = 10 * done // total if total > 1_000 * unit or total > 1_000_000 else last
         if tenth != last:
             last = tenth
-            console.note(f"Downloading: {done / 1e6:.1f} of {total / 1e6:.1f} MB")
+            from glimpse import console
 
-    source = open_digits(digits, data_dir=data_dir, seed=seed, progress=show)
-    if source.reason is not None:
-        console.warn(f"these are scikit-learn's digits, NOT MNIST, and their errors compare with no paper's: {source.reason}")
-    return source
+            console.note(f"{doing}: {done / unit:,.1f} of {total / unit:,.1f} {name}".rstrip())
+
+    return show
 
 
 def json_option(command: F) -> F:
@@ -148,10 +238,16 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print one line with one JSON object.")(command)
 
 
-def config_options(kind: type[Any], *, skip: tuple[str, ...] = ()) -> Callable[[F], F]:
+def config_options(kind: type[Any], default: Any, name: str, *, skip: tuple[str, ...] = ()) -> Callable[[F], F]:
     """Adds an option for every field of a config's dataclass, named like it; one that is not given is None.
 
-    The help is what the class's docstring says of the field.
+    The help is what the class's docstring says of the field, and its value in the preset that is the default.
+
+    Args:
+        kind: The dataclass.
+        default: The config of that preset.
+        name: The preset's name.
+        skip: Fields without an option.
     """
     hints = get_type_hints(kind)
     texts = dict(re.findall(r"^ {8}(\w+): ((?:.|\n {12})+)", kind.__doc__ or "", flags=re.MULTILINE))
@@ -163,7 +259,7 @@ def config_options(kind: type[Any], *, skip: tuple[str, ...] = ()) -> Callable[[
             flag, hint = f"--{field.name.replace('_', '-')}", hints[field.name]
             names = f"{flag}/--no-{flag[2:]}" if hint is bool else flag
             choice = click.Choice(get_args(hint)) if get_origin(hint) is Literal else hint
-            text = " ".join(texts[field.name].replace("`", "").split()) + f"  [preset tuned: {field.default}]"
+            text = " ".join(texts[field.name].replace("`", "").split()) + f"  [preset {name}: {getattr(default, field.name)}]"
             command = click.option(names, field.name, type=choice, default=None, help=text)(command)
         return command
 

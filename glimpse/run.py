@@ -34,7 +34,11 @@ __all__ = ["RunFolder", "StoppedError", "read_config", "train_in"]
 SNAPSHOTS = 30
 """How many times weights alone are kept over a whole run."""
 
-_DATA = {"cluttered": ("digits", "recipe"), "file": ("path", "sha256")}  # what a run records of each kind of data
+_DATA = {  # what a run records of each kind of data
+    "cluttered": ("digits", "recipe"),
+    "file": ("path", "sha256"),
+    "generative": ("name", "source", "sha256"),
+}
 _TIMES = ("seconds", "images_per_second")  # columns that differ between two equal runs
 
 
@@ -129,6 +133,10 @@ class RunFolder:
             raise ValueError(f"{file} is damaged ({_first_line(error)}); checkpoints/best.pt may still be whole") from error
         return state
 
+    def kept_weights(self) -> dict[int, Path]:
+        """Returns the weights that were kept along the way, by the images seen until then, in their order."""
+        return {int(path.stem.partition("-")[2]): path for path in sorted(self.checkpoints.glob("weights-*.safetensors"))}
+
     def rows(self) -> list[dict[str, str]]:
         """Returns the rows of metrics.csv that are whole, empty if there are none."""
         file = self.path / "metrics.csv"
@@ -153,7 +161,7 @@ def read_config(path: Path) -> dict[str, Any]:
         raise ValueError(f"{file} is not JSON ({error})") from error
     sections = config if isinstance(config, dict) else {}
     missing = [name for name in ("model", "training", "data", "environment") if not isinstance(sections.get(name), dict)]
-    missing += [name for name in ("preset",) if name not in sections]
+    missing += [name for name in ("command", "preset") if name not in sections]
     if "data" not in missing and not {*_DATA.get(sections["data"].get("kind"), ("kind",))} <= sections["data"].keys():
         missing.append("data")
     if missing:
@@ -198,6 +206,10 @@ class MetricsLog:
             self._file.flush()
         self._board.write(images, {name.replace("valid_", "valid/", 1): value for name, value in values.items()})
 
+    def write_picture(self, images: int, png: bytes) -> None:
+        """Writes what the model does with a few images, for TensorBoard."""
+        self._board.write_picture(images, "trajectories", png)
+
     def sync(self) -> None:
         """Makes sure that the rows are on the disk before a checkpoint that counts on them."""
         with named(Path(self._file.name)):
@@ -210,6 +222,7 @@ def train_in(
     facts: dict[str, Any],
     *,
     checkpoint_every: float = 60.0,
+    draw: Callable[[torch.nn.Module], bytes] | None = None,
     stop: Callable[[], int | None] = lambda: None,
 ) -> Iterator[Record]:
     """Trains to the end of the budget from the folder's latest checkpoint, writing everything; yields the trainer's records.
@@ -219,6 +232,7 @@ def train_in(
         trainer: Fresh; it takes up the checkpoint.
         facts: What goes into the weights' file beside the weights.
         checkpoint_every: Seconds between checkpoints; there is one at every best validation and at the end, too.
+        draw: Makes a PNG picture of what the model to keep does with a few images, as often as weights alone are kept.
         stop: Asked after every step; an exit code stops the training.
 
     Raises:
@@ -254,6 +268,8 @@ def train_in(
             if snapshots and record.images >= snapshots[0] and good:
                 snapshots = [count for count in snapshots if count > record.images]
                 save_weights(folder.checkpoints / f"weights-{record.images:010d}.safetensors", trainer.model.state_dict(), facts)
+                if draw is not None:
+                    log.write_picture(record.images, draw(trainer.model))
             if record.kind == "warning":
                 yield record
                 continue

@@ -1,14 +1,15 @@
-"""Puts a training together from plain settings: data, model, trainer and what the run records of them.
+"""What every training is put together with, whatever it trains: settings, their record, the processes it runs in.
 
 The settings are those of a run's `config.json`, so that a new run, a resumed one and one that starts from another's settings are
 put together by the same code.
 """
 
 import gc
+import math
 import os
 import platform
 import subprocess
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,70 +17,11 @@ import torch
 import torch.distributed as dist
 
 from glimpse import environment
-from glimpse.classification import ClassificationTask
-from glimpse.classifier import GlimpseClassifier
-from glimpse.config import ClassifierConfig, TrainingConfig, from_mapping
-from glimpse.datasets.batches import PositionalDataset
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
-from glimpse.datasets.digits import DigitSource
-from glimpse.datasets.files import DataParts
-from glimpse.training import Trainer
+from glimpse.config import ClassifierConfig, GeneratorConfig, TrainingConfig, from_mapping
 
-__all__ = [
-    "TrainingData",
-    "classifier_trainer",
-    "cluttered_data",
-    "file_data",
-    "is_file",
-    "joined_processes",
-    "merged",
-    "refuse_differences",
-    "settings",
-    "task_facts",
-]
+__all__ = ["budget", "is_file", "joined_processes", "merged", "refuse_differences", "settings", "task_facts"]
 
 C = TypeVar("C")
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What a classifier learns from.
-
-    Attributes:
-        train: Training images.
-        valid: Validation images.
-        channels: Channels of every image.
-        classes: Number of classes.
-        record: Identity of the data, for `config.json`.
-    """
-
-    train: PositionalDataset
-    valid: PositionalDataset
-    channels: int
-    classes: int
-    record: dict[str, Any]
-
-
-def cluttered_data(source: DigitSource, recipe: ClutterRecipe, *, seed: int, device: torch.device) -> TrainingData:
-    """Returns fresh clutter around a source's training digits, and the pinned clutter around its validation digits."""
-    return TrainingData(
-        train=ClutteredMNIST(source.train.to(device), "train", recipe, seed=seed),
-        valid=ClutteredMNIST(source.valid.to(device), "valid", recipe),
-        channels=1,
-        classes=source.n_classes,
-        record={"kind": "cluttered", "digits": source.record(), "recipe": asdict(recipe)},
-    )
-
-
-def file_data(parts: DataParts) -> TrainingData:
-    """Returns a person's own images.
-
-    Raises:
-        ValueError: If there is nothing to train on.
-    """
-    if parts.train is None or parts.valid is None:
-        raise ValueError(f"{parts.path} holds no training images: name them X_train and y_train, or images and labels")
-    return TrainingData(parts.train, parts.valid, parts.shape[0], parts.n_classes, {"kind": "file"} | parts.record())
 
 
 def merged(kind: type[C], base: dict[str, Any], chosen: dict[str, Any]) -> C:
@@ -92,6 +34,21 @@ def merged(kind: type[C], base: dict[str, Any], chosen: dict[str, Any]) -> C:
     return from_mapping(kind, {name: value for name, value in (base | chosen).items() if name in names})
 
 
+def budget(options: dict[str, Any], chosen: dict[str, Any], count: int) -> dict[str, int]:
+    """Returns the budget in images where it was given in epochs of so many images, else nothing.
+
+    Raises:
+        ValueError: If it was given both ways.
+    """
+    if options["epochs"] is None:
+        return {}
+    if not math.isfinite(options["epochs"]):
+        raise ValueError(f"epochs must be a finite number, got {options['epochs']}")
+    if "images" in chosen:
+        raise ValueError("give the budget as --epochs or as --images, not both")
+    return {"images": max(1, round(options["epochs"] * count))}
+
+
 def refuse_differences(run: dict[str, Any], chosen: dict[str, Any]) -> None:
     """Checks that what was chosen on the command line is what a run was started with; a file may have moved, its digest decides.
 
@@ -100,7 +57,11 @@ def refuse_differences(run: dict[str, Any], chosen: dict[str, Any]) -> None:
     """
     data = run["data"]
     known = run["model"] | run["training"] | data.get("recipe", {}) | {"preset": run["preset"]}
-    known |= {"threads": run["environment"]["threads"], "digits": data.get("digits", {}).get("digits"), "data": data.get("path")}
+    known |= {
+        name: tuple(value) if isinstance(value := data.get(name), list) else value for name in ("binarization", "crop", "size")
+    }
+    known |= {"threads": run["environment"]["threads"], "digits": data.get("digits", {}).get("digits")}
+    known |= {"data": data.get("source", data.get("path"))}
     for name, value in chosen.items():
         if known.get(name) is not None and (name == "data" or (name == "digits" and is_file(known[name]) and is_file(value))):
             continue
@@ -122,19 +83,29 @@ def task_facts(data: dict[str, Any]) -> dict[str, Any]:
         digits = data["digits"]
         own = {"seed": digits["seed"], "sha256": digits["sha256"]} if digits["name"] == "file" else {}
         return {"kind": "cluttered", "digits": digits["name"], "recipe": data["recipe"]} | own
+    if data["kind"] == "generative":
+        own = {"path": None} if data["name"] == "pictures" else {}
+        return {name: data[name] for name in ("kind", "name", "sha256", "binarization", "crop", "size")} | own
     return {"kind": "file", "sha256": data["sha256"]}
 
 
 def settings(
-    preset: str, model: ClassifierConfig, training: TrainingConfig, data: TrainingData, *, device: torch.device, threads: int
+    command: str,
+    preset: str,
+    model: ClassifierConfig | GeneratorConfig,
+    training: TrainingConfig,
+    data: dict[str, Any],
+    *,
+    device: torch.device,
+    threads: int,
 ) -> dict[str, Any]:
     """Returns a run's `config.json`: everything that its numbers depend on."""
     return {
-        "command": "train-classifier",
+        "command": command,
         "preset": preset,
         "model": asdict(model),
         "training": asdict(training),
-        "data": data.record,
+        "data": data,
         "environment": {
             "versions": environment.versions(),
             "platform": platform.platform(),
@@ -144,23 +115,6 @@ def settings(
             "commit": _commit(),
         },
     }
-
-
-def classifier_trainer(run: dict[str, Any], data: TrainingData, device: torch.device) -> Trainer:
-    """Returns a fresh trainer for a run's settings; its initial weights depend on the seed alone.
-
-    Raises:
-        ValueError: If the model's channels or classes do not fit the data.
-    """
-    model_config = from_mapping(ClassifierConfig, run["model"])
-    config = from_mapping(TrainingConfig, run["training"])
-    expected = (data.channels, data.classes)
-    if (model_config.channels, model_config.classes) != expected:
-        raise ValueError(f"the data have {expected[0]} channels and {expected[1]} classes, the model's config says otherwise")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        model = GlimpseClassifier(model_config)
-    return Trainer(ClassificationTask(model.to(device), data.train, data.valid), config, device)
 
 
 class joined_processes:  # noqa: N801 (used as a context)

@@ -25,7 +25,6 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
 from glimpse.config import TrainingConfig
-from glimpse.datasets.batches import Batch
 
 __all__ = ["Record", "Task", "Trainer", "TrainingDivergedError", "fit"]
 
@@ -64,11 +63,11 @@ class Task(Protocol):
         """Names of what `validate` returns; the first one chooses the best weights, the lower the better."""
         ...
 
-    def batch(self, positions: Tensor) -> Batch:
-        """Returns the training images at these positions of the endless sequence, on the model's device."""
+    def batch(self, positions: Tensor) -> Any:
+        """Returns the training images at these positions of the endless sequence, on the model's device, as `loss` takes them."""
         ...
 
-    def loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, network: nn.Module, batch: Any, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Returns the training loss, a scalar, and further scalars by name; all noise comes from the generator."""
         ...
 

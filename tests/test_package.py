@@ -18,13 +18,13 @@ from glimpse import cli
 ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"atomic", "config", "console", "datasets", "environment", "filterbank", "metrics", "presets", "pretrained", "published"},
-    {"attention", "events", "placing", "recurrent", "weights"},
-    {"classifier"},
-    {"classification", "drawing", "prediction", "training"},
+    {"attention", "events", "latent", "likelihood", "placing", "recurrent", "weights"},
+    {"classifier", "generator"},
+    {"classification", "drawing", "generation", "prediction", "training"},
     {"figures"},
     {"trajectories"},
     {"options", "run", "session"},
-    {"task_images"},
+    {"classifier_training", "generator_training", "task_images"},
     {"evaluation_command", "training_command", "trajectories_command"},
     {"cli"},
     {"__main__"},

@@ -10,34 +10,27 @@ import pytest
 import torch
 
 from glimpse.classification import ClassificationTask
+from glimpse.classifier_training import ClassifierData, build, cluttered_data, file_data
 from glimpse.config import ClassifierConfig, TrainingConfig
 from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.datasets.files import open_data
 from glimpse.presets import CLASSIFIER_PRESETS, TRAINING_PRESETS
-from glimpse.session import (
-    TrainingData,
-    classifier_trainer,
-    cluttered_data,
-    file_data,
-    joined_processes,
-    merged,
-    refuse_differences,
-    settings,
-    task_facts,
-)
+from glimpse.session import joined_processes, merged, refuse_differences, settings, task_facts
 
 CPU = torch.device("cpu")
 MODEL = ClassifierConfig(glimpses=2, window=4, hidden=6, features=5)
 TRAINING = TrainingConfig(images=64, batch_size=16, warmup=16, averaging=32)
 
 
-def data(seed: int = 0) -> TrainingData:
+def data(seed: int = 0) -> ClassifierData:
     return cluttered_data(open_digits("sklearn"), ClutterRecipe(canvas=40, pieces=2), seed=seed, device=CPU)
 
 
-def run(model: ClassifierConfig = MODEL, training: TrainingConfig = TRAINING, images: TrainingData | None = None) -> dict[str, Any]:
-    return settings("tuned", model, training, images or data(), device=CPU, threads=1)
+def run(
+    model: ClassifierConfig = MODEL, training: TrainingConfig = TRAINING, images: ClassifierData | None = None
+) -> dict[str, Any]:
+    return settings("train-classifier", "tuned", model, training, (images or data()).record, device=CPU, threads=1)
 
 
 @pytest.mark.parametrize("preset", sorted(CLASSIFIER_PRESETS))
@@ -49,7 +42,7 @@ def test_a_tiny_training_really_learns(preset: str) -> None:
     training = replace(TRAINING_PRESETS[preset], images=budget, batch_size=50, learning_rate=4e-3, warmup=2_000, averaging=5_000)
     training = replace(training, validate_every=budget, log_every=budget)
     images = data()
-    trainer = classifier_trainer(run(small, training, images), images, CPU)
+    trainer = build(run(small, training, images), images, CPU)
     last = list(trainer.fit())[-1].values
     assert last["valid_error"] < 35  # chance is 90
     assert last["valid_nll"] < np.log(10)
@@ -60,7 +53,7 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
     for seed, noise in ((0, 1), (0, 2), (1, 1)):
         torch.manual_seed(noise)
         before = torch.random.get_rng_state()
-        trainer = classifier_trainer(run(training=replace(TRAINING, seed=seed)), images, CPU)
+        trainer = build(run(training=replace(TRAINING, seed=seed)), images, CPU)
         assert torch.equal(before, torch.random.get_rng_state())
         weights.append(torch.cat([parameter.flatten() for parameter in trainer.task.model.parameters()]))
     assert torch.equal(weights[0], weights[1])
@@ -76,7 +69,7 @@ def test_training_clutter_follows_the_seed_and_validation_does_not() -> None:
 
 def test_validation_is_the_error_after_the_last_glimpse_over_the_whole_set() -> None:
     images = data()
-    trainer = classifier_trainer(run(), images, CPU)
+    trainer = build(run(), images, CPU)
     assert isinstance(trainer.task, ClassificationTask)
     assert trainer.task.chance_loss == pytest.approx(np.log(10))
     wrong, nats = 0, 0.0
@@ -94,7 +87,7 @@ def test_validation_is_the_error_after_the_last_glimpse_over_the_whole_set() -> 
 def test_settings_are_json_and_lead_back_to_the_same_trainer() -> None:
     images = data()
     record = json.loads(json.dumps(run(images=images)))
-    trainer = classifier_trainer(record, images, CPU)
+    trainer = build(record, images, CPU)
     assert trainer.config == TRAINING
     assert isinstance(trainer.task, ClassificationTask)
     assert trainer.task.model.config == MODEL
@@ -117,7 +110,7 @@ def test_a_weights_file_says_nothing_that_depends_on_the_machine(tmp_path: Path)
 
 def test_a_model_that_does_not_fit_the_data_is_refused() -> None:
     with pytest.raises(ValueError, match="1 channels and 10 classes"):
-        classifier_trainer(run(replace(MODEL, classes=9)), data(), CPU)
+        build(run(replace(MODEL, classes=9)), data(), CPU)
 
 
 def test_a_file_with_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from glimpse.attention import Track, Window
-from glimpse.datasets.batches import PositionalDataset
+from glimpse.datasets.batches import Batch, PositionalDataset
 from glimpse.trajectories.views import Trajectories
 
-__all__ = ["Choice", "Looker", "collect", "matches"]
+__all__ = ["Choice", "Looker", "collect", "look_at", "matches"]
 
 Choice = Literal["wrong", "right", "unsure"]
 
@@ -40,17 +40,29 @@ def collect(
         patches: Whether to keep what was seen through the windows.
     """
     for chosen in torch.split(positions, _BATCH):
-        batch = data.batch(chosen)
-        with torch.no_grad():
-            logits, tracks = model.look(batch.images, glimpses, patches=patches)
-        yield Trajectories(
-            index=chosen,
-            images=batch.images.cpu(),
-            labels=batch.labels.cpu(),
-            digits=batch.centers.cpu(),
-            tracks=tuple(_on_cpu(track) for track in tracks),
-            probabilities=None if logits is None else torch.softmax(logits.float(), dim=-1).cpu(),
-        )
+        yield look_at(model, data.batch(chosen), chosen, glimpses=glimpses, patches=patches)
+
+
+def look_at(model: Looker, batch: Batch, index: Tensor, *, glimpses: int | None = None, patches: bool = False) -> Trajectories:
+    """Returns the trajectories of one batch of images.
+
+    Args:
+        model: In evaluation mode, on the batch's device.
+        batch: The images.
+        index: Their positions in their source, shape (B,).
+        glimpses: Number of steps; the model's own if None.
+        patches: Whether to keep what was seen through the windows.
+    """
+    with torch.no_grad():
+        logits, tracks = model.look(batch.images, glimpses, patches=patches)
+    return Trajectories(
+        index=index,
+        images=batch.images.cpu(),
+        labels=batch.labels.cpu(),
+        digits=batch.centers.cpu(),
+        tracks=tuple(_on_cpu(track) for track in tracks),
+        probabilities=None if logits is None else torch.softmax(logits.float(), dim=-1).cpu(),
+    )
 
 
 def matches(trajectories: Trajectories, choice: Choice, margin: float) -> Tensor:

@@ -1,0 +1,199 @@
+"""What training a classifier takes: its data and settings, its trainer, and the words on how it goes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from glimpse.classification import ClassificationTask
+from glimpse.classifier import GlimpseClassifier
+from glimpse.config import ClassifierConfig, TrainingConfig, from_mapping
+from glimpse.datasets.batches import PositionalDataset
+from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.digits import DigitSource
+from glimpse.datasets.files import DataParts, open_data
+from glimpse.options import open_digit_source
+from glimpse.presets import CLASSIFIER_PRESETS, LONGER_BUDGETS, TRAINING_PRESETS
+from glimpse.run import RunFolder, read_config
+from glimpse.session import budget, is_file, merged, settings
+from glimpse.training import Trainer
+from glimpse.trajectories.collecting import look_at
+
+__all__ = [
+    "COMMAND",
+    "ClassifierData",
+    "build",
+    "cluttered_data",
+    "data_of",
+    "default_folder",
+    "draw",
+    "file_data",
+    "last_words",
+    "new_run",
+    "status",
+]
+
+COMMAND = "train-classifier"
+"""Name of the command."""
+
+_DRAWN = 12  # validation images on the sheets that show attention being learned
+
+
+@dataclass(frozen=True)
+class ClassifierData:
+    """What a classifier learns from.
+
+    Attributes:
+        train: Training images.
+        valid: Validation images.
+        channels: Channels of every image.
+        classes: Number of classes.
+        record: Identity of the data, for `config.json`.
+    """
+
+    train: PositionalDataset
+    valid: PositionalDataset
+    channels: int
+    classes: int
+    record: dict[str, Any]
+
+
+def cluttered_data(source: DigitSource, recipe: ClutterRecipe, *, seed: int, device: torch.device) -> ClassifierData:
+    """Returns fresh clutter around a source's training digits, and the pinned clutter around its validation digits."""
+    return ClassifierData(
+        train=ClutteredMNIST(source.train.to(device), "train", recipe, seed=seed),
+        valid=ClutteredMNIST(source.valid.to(device), "valid", recipe),
+        channels=1,
+        classes=source.n_classes,
+        record={"kind": "cluttered", "digits": source.record(), "recipe": asdict(recipe)},
+    )
+
+
+def file_data(parts: DataParts) -> ClassifierData:
+    """Returns a person's own images.
+
+    Raises:
+        ValueError: If there is nothing to train on.
+    """
+    if parts.train is None or parts.valid is None:
+        raise ValueError(f"{parts.path} holds no training images: name them X_train and y_train, or images and labels")
+    return ClassifierData(parts.train, parts.valid, parts.shape[0], parts.n_classes, {"kind": "file"} | parts.record())
+
+
+def build(run: dict[str, Any], data: ClassifierData, device: torch.device) -> Trainer:
+    """Returns a fresh trainer for a run's settings; its initial weights depend on the seed alone.
+
+    Raises:
+        ValueError: If the model's channels or classes do not fit the data.
+    """
+    model_config = from_mapping(ClassifierConfig, run["model"])
+    config = from_mapping(TrainingConfig, run["training"])
+    expected = (data.channels, data.classes)
+    if (model_config.channels, model_config.classes) != expected:
+        raise ValueError(f"the data have {expected[0]} channels and {expected[1]} classes, the model's config says otherwise")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        model = GlimpseClassifier(model_config)
+    return Trainer(ClassificationTask(model.to(device), data.train, data.valid), config, device)
+
+
+def default_folder(options: dict[str, Any], chosen: dict[str, Any]) -> Path:
+    """Returns the folder of a run that names none."""
+    preset, glimpses = options["preset"], CLASSIFIER_PRESETS[options["preset"]].glimpses
+    if options["config_file"] is not None:
+        base = read_config(options["config_file"])
+        preset, glimpses = base["preset"], base["model"].get("glimpses", glimpses)
+    return Path("runs") / f"{preset}-{chosen.get('glimpses', glimpses)}"
+
+
+def new_run(
+    options: dict[str, Any], chosen: dict[str, Any], device: torch.device, threads: int
+) -> tuple[dict[str, Any], ClassifierData]:
+    """Returns the settings of a new run and its data."""
+    preset = options["preset"]
+    base: dict[str, Any] = {"model": {}, "training": {}, "data": {}}
+    model, training, recipe = CLASSIFIER_PRESETS[preset], TRAINING_PRESETS[preset], ClutterRecipe()
+    if options["config_file"] is not None:
+        if "preset" in chosen:
+            raise ValueError("give the settings to start from as --preset or as --config, not both")
+        base = read_config(options["config_file"])
+        preset = base["preset"]
+        from_mapping(ClassifierConfig, base["model"])  # an unknown name is a mistake, not something to leave out
+        from_mapping(TrainingConfig, base["training"])
+    model_config = merged(ClassifierConfig, vars(model) | base["model"], chosen)
+    config = merged(TrainingConfig, vars(training) | base["training"], chosen)
+    generated = [f"--{name.replace('_', '-')}" for name in chosen if name in ("digits", *vars(recipe))]
+    if options["data"] is not None and generated:
+        raise ValueError(f"--data brings its own images: leave out {', '.join(generated)}")
+    path = options["data"] or (Path(base["data"]["path"]) if base["data"].get("kind") == "file" and not generated else None)
+    if path is not None:
+        data = file_data(open_data(path, device=device, shuffle_seed=config.seed))
+    else:
+        constants = merged(ClutterRecipe, vars(recipe) | base["data"].get("recipe", {}), chosen)
+        digits = base["data"].get("digits", {}).get("digits", "auto") if options["digits"] == "auto" else options["digits"]
+        source = open_digit_source(digits, options["data_dir"], config.seed)
+        data = cluttered_data(source, constants, seed=config.seed, device=device)
+    config = merged(TrainingConfig, vars(config), budget(options, chosen, len(data.train)))
+    model_config = merged(ClassifierConfig, vars(model_config), {"channels": data.channels, "classes": data.classes})
+    return settings(COMMAND, preset, model_config, config, data.record, device=device, threads=threads), data
+
+
+def data_of(run: dict[str, Any], options: dict[str, Any], device: torch.device) -> ClassifierData:
+    """Returns the data of a run that goes on: the same digits or file, whatever `auto` would choose today."""
+    record, seed = run["data"], run["training"]["seed"]
+    if record["kind"] == "file":
+        path = options["data"] or Path(record["path"])
+        if not path.exists():
+            raise FileNotFoundError(f"{path}, which the run was started with, is not there: if it has moved, name it with --data")
+        data = file_data(open_data(path, device=device, shuffle_seed=seed))
+        now, then = data.record["sha256"], record["sha256"]
+    else:
+        digits = options["digits"] if is_file(options["digits"]) else record["digits"]["digits"]
+        if is_file(digits) and not Path(digits).exists():
+            raise FileNotFoundError(
+                f"{digits}, which the run was started with, is not there: if it has moved, name it with --digits"
+            )
+        source = open_digit_source(digits, options["data_dir"], seed)
+        data = cluttered_data(source, ClutterRecipe(**record["recipe"]), seed=seed, device=device)
+        now, then = source.sha256, record["digits"]["sha256"]
+    if now != then:
+        raise ValueError("the data are not those that the run was started with: their digests differ")
+    return data
+
+
+def status(values: dict[str, float]) -> str:
+    """Returns a few words on how training goes."""
+    words = {"loss": "loss {:.3f}", "train_error": "training error {:.1f} %", "valid_error": "validation error {:.2f} %"}
+    return ", ".join(text.format(values[name]) for name, text in words.items() if name in values)
+
+
+def last_words(folder: RunFolder, trainer: Trainer, run: dict[str, Any]) -> Iterator[str]:
+    """Yields how well it went and what a longer training would bring."""
+    yield f"Best validation error {trainer.best:.2f} %. Weights, metrics and checkpoints lie in {folder.path}"
+    yield f"Its error on the test set: glimpse evaluate {folder.path}"
+    yield f"Where it looks: glimpse trajectories {folder.path} --out glimpses.html"
+    yield f"Curves, and attention being learned: tensorboard --logdir {folder.path}"
+    longer = [f"{error:.2f} % after {images:,}" for images, error in LONGER_BUDGETS if images > trainer.images]
+    usual = run["preset"] == "tuned" and run["data"]["kind"] == "cluttered" and run["data"]["digits"]["name"] == "mnist"
+    if longer and usual:
+        yield f"A longer budget (--images) brought 8 glimpses to a validation error of {', '.join(longer)} images."
+
+
+def draw(data: ClassifierData) -> Callable[[nn.Module], bytes] | None:
+    """Returns a function that draws where a model looks on a few validation images; None for images that cannot be drawn."""
+    if data.channels not in (1, 3):
+        return None
+    positions = torch.arange(min(_DRAWN, len(data.valid)))
+
+    def sheet(model: nn.Module) -> bytes:
+        from glimpse.trajectories.pictures import sheet_png  # matplotlib is not needed before
+
+        training = model.training
+        trajectories = look_at(model.eval(), data.valid.batch(positions), positions)  # type: ignore[arg-type]
+        model.train(training)
+        return sheet_png(trajectories)
+
+    return sheet

@@ -1,0 +1,180 @@
+"""What trajectories over many images have in common: how far from the digit the window is at each step, how wide, how often right.
+
+Positions and distances are in pixels, x before y. Dimensions: N images, T steps.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glimpse.attention import Track, WindowKind
+from glimpse.trajectories.views import UNKNOWN, Trajectories
+
+__all__ = ["FAR", "StepSummary", "Summary", "summarise_trajectories"]
+
+FAR = 20.0
+"""Pixels from the digit's center beyond which a window has missed it: the side of the field that MNIST's digits fill."""
+
+_FIELD = 20 / 28  # of a digit's frame, the part that MNIST's digits were fitted into
+_CELLS = 50  # of a heat map along each axis
+
+
+@dataclass(frozen=True)
+class StepSummary:
+    """One step over all images; None for what is not known of them.
+
+    Attributes:
+        window: What the window is for.
+        step: From 1.
+        error: Percent of the images whose most probable class is another than theirs.
+        distance: Median distance in pixels of the window's center from the digit's.
+        distance_quartiles: Its lower and upper quartile.
+        far: Percent of the images where it is over `FAR`.
+        on_center: Percent of the images where the window's box holds the digit's center.
+        covered: Percent of the field of 20/28 of the frame, in which the digit stands, that the box covers, on average.
+        stride: Median in pixels.
+        stride_quartiles: Its lower and upper quartile.
+        sigma: Median in pixels.
+        sigma_quartiles: Its lower and upper quartile.
+    """
+
+    window: WindowKind
+    step: int
+    error: float | None
+    distance: float | None
+    distance_quartiles: tuple[float, float] | None
+    far: float | None
+    on_center: float | None
+    covered: float | None
+    stride: float
+    stride_quartiles: tuple[float, float]
+    sigma: float | None
+    sigma_quartiles: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All steps, and where the windows were.
+
+    Attributes:
+        images: Number of images N.
+        steps: One entry for each kind of window and step.
+        heat: For each kind of window the share of its centers in each cell of a grid over the image, shape (T, 50, 50), rows before
+            columns; centers outside count in the cells at the edge.
+        size: Height and width of the images in pixels; of the first ones, where they differ.
+    """
+
+    images: int
+    steps: tuple[StepSummary, ...]
+    heat: dict[WindowKind, NDArray[np.float64]]
+    size: tuple[int, int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns everything but the heat maps, for JSON."""
+        return {"images": self.images, "far_pixels": FAR, "steps": [asdict(step) for step in self.steps]}
+
+
+def summarise_trajectories(parts: Iterable[Trajectories], frame: tuple[int, int] | None = None) -> Summary:
+    """Returns the summary of trajectories of one model; of nested windows it looks at the smallest.
+
+    Args:
+        parts: Trajectories, batch after batch; only a few numbers of each are kept.
+        frame: Height and width of the digits' frame in pixels, None where unknown.
+
+    Raises:
+        ValueError: If there is not one image.
+    """
+    wrong: list[Tensor] = []
+    kept: dict[WindowKind, list[dict[str, Tensor]]] = {}
+    heat: dict[WindowKind, NDArray[np.float64]] = {}
+    size, images = (0, 0), 0
+    for part in parts:
+        height, width = part.images.shape[2:]
+        size, images = size if images else (height, width), images + len(part)
+        if part.predictions is not None and bool((part.labels != UNKNOWN).all()):
+            wrong.append((part.predictions != part.labels[:, None]).float())  # (N, T)
+        for track in (track for track in part.tracks if track.scale == 0):
+            kept.setdefault(track.kind, []).append(_facts(track, part.digits, frame))
+            heat[track.kind] = heat.get(track.kind, 0) + _counts(track, height, width)
+    if not images:
+        raise ValueError("there is not one image to summarise")
+    errors = 100 * torch.cat(wrong).mean(dim=0) if sum(map(len, wrong)) == images else None
+    steps = []
+    for kind, facts in kept.items():
+        joined = {name: torch.cat([fact[name] for fact in facts]).double() for name in facts[0]}  # (N, T) each
+        steps += [_step(kind, t, joined, errors) for t in range(joined["stride"].shape[1])]
+    return Summary(images, tuple(steps), {kind: counts / images for kind, counts in heat.items()}, size)
+
+
+def _facts(track: Track, digits: Tensor, frame: tuple[int, int] | None) -> dict[str, Tensor]:
+    """Returns what is kept of a track: numbers of shape (N, T), not numbers where something is unknown."""
+    window = track.window
+    away_x, away_y = window.center_x - digits[:, :1], window.center_y - digits[:, 1:]  # (N, T)
+    half = (track.n - 1) / 2 * window.stride
+    inside = ((away_x.abs() <= half) & (away_y.abs() <= half)).float()
+    covered = torch.full_like(half, torch.nan)
+    if frame is not None:
+        field_y, field_x = (_FIELD * side / 2 for side in frame)
+        covered = _overlap(away_x, half, field_x) * _overlap(away_y, half, field_y)
+    return {
+        "distance": torch.hypot(away_x, away_y),
+        "inside": torch.where(away_x.isnan(), torch.nan, inside),
+        "covered": covered,
+        "stride": window.stride,
+        "sigma": window.sigma,
+    }
+
+
+def _overlap(away: Tensor, half: Tensor, field: float) -> Tensor:
+    """Returns the part of an interval of half length `field` that another one of half length `half` covers, `away` from it."""
+    length = torch.minimum(away + half, torch.full_like(away, field)) - torch.maximum(away - half, torch.full_like(away, -field))
+    return length.clamp(min=0) / (2 * field)
+
+
+def _counts(track: Track, height: int, width: int) -> NDArray[np.float64]:
+    """Returns how many centers lie in each cell at each step, shape (T, cells, cells)."""
+    window = track.window
+    row = ((window.center_y + 0.5) / height * _CELLS).long().clamp(0, _CELLS - 1)
+    column = ((window.center_x + 0.5) / width * _CELLS).long().clamp(0, _CELLS - 1)
+    steps = row.shape[1]
+    cell = torch.arange(steps) * _CELLS**2 + row * _CELLS + column  # (N, T)
+    counts = torch.bincount(cell.flatten(), minlength=steps * _CELLS**2)
+    return np.asarray(counts.view(steps, _CELLS, _CELLS).double().numpy())
+
+
+def _step(kind: WindowKind, t: int, facts: dict[str, Tensor], errors: Tensor | None) -> StepSummary:
+    """Returns the summary of one step."""
+    columns = {name: values[:, t] for name, values in facts.items()}
+    known = {name: bool(values.isfinite().all()) for name, values in columns.items()}
+
+    def percent(name: str, share: Tensor) -> float | None:
+        return 100 * float(share.mean()) if known[name] else None
+
+    def quartiles(name: str) -> tuple[float, float, float] | None:
+        if not known[name]:
+            return None
+        low, middle, high = np.quantile(columns[name].numpy(), (0.25, 0.5, 0.75))
+        return float(low), float(middle), float(high)
+
+    distance, stride, sigma = quartiles("distance"), quartiles("stride"), quartiles("sigma")
+    if stride is None:
+        raise ValueError(f"the {kind} window's stride at step {t + 1} is not a number everywhere")
+    return StepSummary(
+        window=kind,
+        step=t + 1,
+        error=None if errors is None else float(errors[t]),
+        distance=distance and distance[1],
+        distance_quartiles=distance and (distance[0], distance[2]),
+        far=percent("distance", (columns["distance"] > FAR).double()),
+        on_center=percent("inside", columns["inside"]),
+        covered=percent("covered", columns["covered"]),
+        stride=stride[1],
+        stride_quartiles=(stride[0], stride[2]),
+        sigma=sigma and sigma[1],
+        sigma_quartiles=sigma and (sigma[0], sigma[2]),
+    )
