@@ -79,11 +79,15 @@ def train_generator(**options: Any) -> None:
 @glimpse.command()
 @click.argument("model")
 @click.option("--split", type=click.Choice(["test", "valid"]), default="test", show_default=True)
-@click.option("--glimpses", type=click.IntRange(min=1), help="Other than trained, to see how robust the model is.")
+@click.option("--glimpses", type=click.IntRange(min=1), help="Other than trained, to see how robust the classifier is.")
+@click.option("--importance-samples", type=click.IntRange(min=1), help="Of a generator: a tighter bound with so many samples.")
 @image_options
 @json_option
 def evaluate(model: str, as_json: bool, **options: Any) -> None:
-    """Measure the error of MODEL, a run's folder or pretrained:NAME, on the test set of its task or on your own images."""
+    """Measure MODEL, a run's folder or pretrained:NAME, on the test set of its task or on your own images.
+
+    A classifier by its error, a generator by its bound on the negative log-likelihood.
+    """
     from glimpse.evaluation_command import evaluate
 
     evaluate(model, options, given(canvas=0, pieces=0, piece_size=0, border=0, digits=0), as_json=as_json)

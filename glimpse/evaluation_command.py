@@ -9,7 +9,10 @@ from glimpse import console, environment
 from glimpse.classification import predictions
 from glimpse.classifier import GlimpseClassifier
 from glimpse.datasets.batches import PositionalDataset
+from glimpse.generator import DRAW
+from glimpse.generator_evaluation import evaluate_generator
 from glimpse.metrics import ClassificationResult, summarise
+from glimpse.models import open_model
 from glimpse.published import published_classification
 from glimpse.task_images import open_task_images
 from glimpse.weights import load_weights
@@ -18,7 +21,7 @@ __all__ = ["evaluate"]
 
 
 def evaluate(source: str, options: dict[str, Any], chosen: dict[str, Any], *, as_json: bool) -> None:
-    """Measures a trained classifier's error and prints it.
+    """Measures a trained model, the error of a classifier or the bound of a generator, and prints it.
 
     Args:
         source: A run's folder or `pretrained:NAME`.
@@ -33,8 +36,15 @@ def evaluate(source: str, options: dict[str, Any], chosen: dict[str, Any], *, as
     _, facts = load_weights(source)
     threads = environment.use_threads(options["threads"])
     device = environment.choose_device(options["device"])
-    model = GlimpseClassifier.from_pretrained(source).to(device)
-    data, described, _ = open_task_images(source, facts["task"], options, chosen, device)
+    model = open_model(source).to(device)
+    images = open_task_images(source, facts["task"], options, chosen, device)
+    if isinstance(model, DRAW):
+        rate = {"device": str(device), "threads": threads}
+        evaluate_generator(source, model, images, options, rate, as_json=as_json)
+        return
+    if options["importance_samples"] is not None:
+        raise ValueError("--importance-samples is for a generator: a classifier has no bound")
+    data, described, _ = images
     result, seconds = measure(model, data, options["glimpses"])
     glimpses = options["glimpses"] or model.config.glimpses
     rate = {"images_per_second": round(result.n / seconds, 1), "device": str(device), "threads": threads}

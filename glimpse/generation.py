@@ -110,7 +110,9 @@ def measure_generator(
         importance_samples: Samples of the importance-weighted bound; none if 0.
         rows: Images times samples that run at once for it.
     """
-    bounds, kls, weighted = [], [], []
+    bounds: list[Tensor] = []
+    kls: list[Tensor] = []
+    weighted: list[Tensor] = []
     with torch.no_grad():
         for images, noise in _with_noise(model, data):
             bound = model(images, noise)

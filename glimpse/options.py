@@ -104,8 +104,8 @@ def digits_option(command: F) -> F:
 
 def data_option(command: F) -> F:
     """Adds `--data`; its value goes through `glimpse.datasets.files.open_data`."""
-    text = "A set that `dataset build` wrote, or a .npz of images and labels, in place of generated ones."
-    return click.option("--data", type=click.Path(exists=True, path_type=Path), default=None, help=text)(command)
+    text = "A set that `dataset build` wrote, or a .npz of images and labels, in place of generated ones; for a generator any set."
+    return click.option("--data", type=click.Path(path_type=Path), default=None, help=text)(command)
 
 
 def clutter_options(command: F) -> F:

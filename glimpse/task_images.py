@@ -1,6 +1,6 @@
 """The images that a trained model is measured and looked at on: those of its own task, or others that were asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,10 +12,11 @@ from glimpse.datasets.batches import PositionalDataset
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import DigitSource
 from glimpse.datasets.files import open_data
-from glimpse.options import open_digit_source
+from glimpse.datasets.generative import GenerativeData
+from glimpse.options import open_digit_source, open_generative_data
 from glimpse.run import RunFolder
 
-__all__ = ["TaskImages", "open_task_images"]
+__all__ = ["TaskImages", "open_task_images", "open_training_images"]
 
 
 class TaskImages(NamedTuple):
@@ -49,14 +50,14 @@ def open_task_images(
         FileNotFoundError: If they are not at hand.
     """
     chosen = {name: value for name, value in chosen.items() if (name, value) != ("digits", "auto")}  # auto: the model's own
+    if task["kind"] == "generative":
+        return _generative(source, task, options, chosen, device)
     path = options["data"]
     if path is None and task["kind"] == "file" and not chosen:
         path = _trained_on(source)
     if path is not None:
         if chosen:
-            raise ValueError(
-                f"--data brings its own images: leave out {', '.join('--' + name.replace('_', '-') for name in chosen)}"
-            )
+            raise ValueError(f"--data brings its own images: leave out {_options(chosen)}")
         parts = open_data(path, device=device)
         if options["data"] is None and parts.sha256 != task["sha256"]:
             raise ValueError(f"{path} has changed since {source} was trained on it: name images with --data")
@@ -76,6 +77,49 @@ def open_task_images(
     description = {"kind": "cluttered", "digits": digits.name, "split": split, "recipe": asdict(recipe)}
     height, width = getattr(digits, split).images.shape[1:]
     return TaskImages(images_of_split, description, (height, width))
+
+
+def _generative(
+    source: str, task: Mapping[str, Any], options: Mapping[str, Any], chosen: Mapping[str, Any], device: torch.device
+) -> TaskImages:
+    """Returns a part of the set that a generator was trained on, or of another one."""
+    if chosen:
+        raise ValueError(f"{source} holds a generator, which sees no clutter: leave out {_options(chosen)}")
+    data = open_training_images(source, task, options, device)
+    description = {"kind": "generative", "name": data.name, "split": options["split"], "binarization": data.binarization}
+    return TaskImages(getattr(data, options["split"]), description | {"note": data.note}, None)
+
+
+def open_training_images(source: str, task: Mapping[str, Any], options: Mapping[str, Any], device: torch.device) -> GenerativeData:
+    """Returns the set that a generator was trained on, all its parts, or the one that `options["data"]` names.
+
+    Args:
+        source: The generator: a run's folder, a weights file or `pretrained:NAME`.
+        task: What its weights say it was trained on.
+        options: `data` and `data_dir`.
+        device: Where the images go.
+
+    Raises:
+        ValueError: If the set cannot be told, or has changed since.
+        FileNotFoundError: If it is not at hand.
+    """
+    wanted = {name: tuple(task[name]) for name in ("crop", "size") if task[name]}
+    if options["data"] is not None:
+        return open_generative_data(str(options["data"]), options["data_dir"], device=device, **wanted)
+    record = RunFolder(Path(source)).config["data"] if Path(source).is_dir() else {"source": task["name"], "seed": 0}
+    if record["source"] == "pictures":
+        raise ValueError(f"{source} was trained on a person's own pictures: name them with --data")
+    if task["binarization"] != "fixed" and task["name"] != "pictures":
+        wanted["binarization"] = task["binarization"]
+    data = open_generative_data(record["source"], options["data_dir"], seed=record["seed"] or 0, device=device, **wanted)
+    if data.sha256 != task["sha256"]:
+        raise ValueError(f"{data.name} is not what {source} was trained on, its digest differs: name images with --data")
+    return data
+
+
+def _options(names: Iterable[str]) -> str:
+    """Returns the options of these names, for a person."""
+    return ", ".join("--" + name.replace("_", "-") for name in names)
 
 
 def _digits(source: str, task: Mapping[str, Any], options: Mapping[str, Any], chosen: Mapping[str, Any]) -> DigitSource:
