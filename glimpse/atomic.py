@@ -1,24 +1,36 @@
 """Files that are either whole or not there: written aside, synced, then moved into place."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["leftovers", "named", "write_atomically"]
+__all__ = ["atomic_file", "leftovers", "named", "write_atomically"]
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that a kill or a power cut leaves the old one or the new one, never a part.
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Context with a file to write, seekable, that takes the path's place when the context ends well, and otherwise is gone.
+
+    A kill or a power cut leaves the old file or the new one, never a part.
 
     Raises:
-        OSError: If the disk is full or the folder cannot be written; nothing is left behind.
+        OSError: At once if the folder cannot be written or the path is a folder, later if the disk is full; it names the path.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        file = aside.open("wb")
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    try:
         with named(path):
-            with aside.open("wb") as file:
-                file.write(content)
+            with file:
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(aside, path)
@@ -30,6 +42,16 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file so that a kill or a power cut leaves the old one or the new one, never a part.
+
+    Raises:
+        OSError: If the disk is full or the folder cannot be written; nothing is left behind.
+    """
+    with atomic_file(path) as file:
+        file.write(content)
 
 
 def leftovers(folder: Path) -> list[Path]:
