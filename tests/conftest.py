@@ -97,7 +97,7 @@ def _trajectories(
     return Trajectories(
         index=torch.arange(first, first + count),
         images=uniform(0, 1, count, channels, height, width),
-        labels=torch.randint(classes, (count,), generator=random),
+        labels=torch.randint(classes or 10, (count,), generator=random),
         digits=uniform(0, height - 1, count, 2),
         tracks=tuple(tracks),
         probabilities=torch.softmax(2 * torch.randn(count, steps, classes, generator=random), dim=-1) if classes else None,

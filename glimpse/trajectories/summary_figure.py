@@ -1,0 +1,108 @@
+"""A summary of trajectories as a figure: distance, coverage, error and width over steps, and where the window was at each."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
+
+from glimpse.drawing import check_ending, save
+from glimpse.trajectories.summary import FAR, StepSummary, Summary
+
+__all__ = ["summary_figure"]
+
+_COLORS = ("#0072b2", "#d55e00", "#009e73")  # told apart by all: M. Okabe and K. Ito
+_MAPS = 8  # heat maps at most in a row
+
+
+def summary_figure(summary: Summary, path: str | Path) -> None:
+    """Writes a figure of a summary: curves over steps above, below them a heat map of the window's centers at each step.
+
+    The heat maps cover the image; the brighter, the more of the images have their window's center there, on a scale of its own for
+    each map. Of many steps evenly spaced ones are shown.
+
+    Args:
+        summary: What `summarise_trajectories` returned.
+        path: File to write, ending in `.png`; its folder is made.
+
+    Raises:
+        ValueError: If the ending is another.
+        OSError: If the file cannot be written.
+    """
+    check_ending(path, ".png")
+    kinds = list(summary.heat)
+    knows_digits = any(step.distance is not None for step in summary.steps)
+    panels = [_draw_distance, _draw_shares, _draw_width] if knows_digits else [_draw_width]
+    figure = Figure(figsize=(11.0, 3.2 + 1.75 * len(kinds)), dpi=130, layout="constrained")
+    parts = figure.subfigures(1 + len(kinds), 1, squeeze=False, height_ratios=[3.2] + [1.75] * len(kinds))[:, 0]
+    for axes, panel in zip(parts[0].subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for color, kind in zip(_COLORS, kinds, strict=False):
+            panel(axes, [step for step in summary.steps if step.window == kind], color, kind if len(kinds) > 1 else "")
+        _tidy(axes)
+    for part, kind in zip(parts[1:], kinds, strict=True):
+        _draw_maps(part, summary, kind)
+    save(path, figure)
+
+
+def _draw_distance(axes: Axes, steps: Sequence[StepSummary], color: str, name: str) -> None:
+    """Draws the median distance from the digit with its quartiles."""
+    known = [(step.step, step.distance, *step.distance_quartiles) for step in steps if step.distance_quartiles is not None]
+    t, median, low, high = zip(*known, strict=True)
+    axes.fill_between(t, low, high, color=color, alpha=0.18, linewidth=0, label=f"{name} quartiles".strip())
+    axes.plot(t, median, color=color, marker="o", markersize=4, label=f"{name} median".strip())
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("window's center to digit's (px)")
+
+
+def _draw_shares(axes: Axes, steps: Sequence[StepSummary], color: str, name: str) -> None:
+    """Draws what is a percentage: error, images missed, digits covered."""
+    lines = {
+        "error": [step.error for step in steps],
+        f"window over {FAR:g} px away": [step.far for step in steps],
+        "digit covered by the box": [step.covered for step in steps],
+    }
+    for (label, values), line in zip(lines.items(), _COLORS, strict=True):
+        known = [value for value in values if value is not None]
+        if len(known) == len(steps):
+            axes.plot([step.step for step in steps], known, color=line, marker="o", markersize=4, label=f"{name} {label}".strip())
+    axes.set_ylim(0, 102)
+    axes.set_ylabel("%")
+
+
+def _draw_width(axes: Axes, steps: Sequence[StepSummary], color: str, name: str) -> None:
+    """Draws stride and sigma with their quartiles."""
+    t = [step.step for step in steps]
+    low, high = zip(*(step.stride_quartiles for step in steps), strict=True)
+    axes.fill_between(t, low, high, color=color, alpha=0.18, linewidth=0)
+    axes.plot(t, [step.stride for step in steps], color=color, marker="o", markersize=4, label=f"{name} stride".strip())
+    blurred = [(step.step, step.sigma, *step.sigma_quartiles) for step in steps if step.sigma_quartiles is not None]
+    if blurred:
+        t_blurred, sigma, low, high = zip(*blurred, strict=True)
+        axes.fill_between(t_blurred, low, high, color=color, alpha=0.1, linewidth=0)
+        axes.plot(t_blurred, sigma, color=color, linestyle="--", marker="s", markersize=3, label=f"{name} sigma".strip())
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("median (px)")
+
+
+def _draw_maps(part: SubFigure, summary: Summary, kind: str) -> None:
+    """Draws the heat maps of a window's centers."""
+    maps = next(maps for name, maps in summary.heat.items() if name == kind)
+    shown = np.unique(np.linspace(0, len(maps) - 1, min(_MAPS, len(maps))).round().astype(int))
+    height, width = summary.size
+    for axes, t in zip(part.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+        axes.imshow(np.sqrt(maps[t]), cmap="inferno", extent=(-0.5, width - 0.5, height - 0.5, -0.5), interpolation="nearest")
+        axes.set_title(f"{kind} {t + 1}", fontsize=8.5)
+        axes.set(xticks=[0, width - 1], yticks=[0, height - 1])
+        axes.tick_params(labelsize=7, length=2)
+
+
+def _tidy(axes: Axes) -> None:
+    """Removes the frame's upper and right side, names the steps and adds a legend."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e4e4e4", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.set_xlabel("step")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.legend(frameon=False, fontsize=8)
