@@ -49,7 +49,7 @@ class GenerativeData:
         crop: Height and width cut out of the stored images, None if they are whole.
         size: Height and width that a person's own pictures were brought to, None if they are as they were.
         note: A sentence for a person where the images are only a part of the set, else None.
-        reason: Why `auto` could not take the set before this one, else None.
+        reason: Why `auto` took this set, or why only a part of the set was taken, else None.
     """
 
     name: str
@@ -276,4 +276,5 @@ def _stored(name: str, opened: Opened, own: Binarization, wanted: _Wanted) -> Ge
         crop=wanted.crop,
         size=wanted.size,
         note=opened.note,
+        reason=opened.reason,
     )

@@ -63,13 +63,13 @@ def open_natural(
     part = next((file for place in places if (file := place / _PARTS[name]).is_file()), None)
     if part is None:
         raise FileNotFoundError(f"{missing}; name a folder that has it with --data-dir, or take the set digits")
-    return _held_out(*_part(part), part, note=f"only a part of {name}: no number from it is a result on the set ({missing})")
+    return _held_out(*_part(part), part, note=f"only a part of {name}: no number from it is a result on the set", reason=missing)
 
 
-def _held_out(train: Images, test: Images, path: Path, note: str | None = None) -> Opened:
+def _held_out(train: Images, test: Images, path: Path, note: str | None = None, reason: str | None = None) -> Opened:
     kept = len(train.labels) - held_out(len(train.labels))
     parts = train.at(slice(kept)), train.at(slice(kept, None)), test
-    return Opened(*parts, str(path), digest(*parts), note)
+    return Opened(*parts, str(path), digest(*parts), note, reason)
 
 
 def _part(file: Path) -> tuple[Images, Images]:

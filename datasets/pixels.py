@@ -59,6 +59,7 @@ class Opened:
         path: Folder or file they were found in; None for scikit-learn's.
         sha256: Digest over all pixels and labels.
         note: A sentence for a person where they are only a part of the set, else None.
+        reason: Why they are not the whole set, else None.
     """
 
     train: Images
@@ -67,6 +68,7 @@ class Opened:
     path: str | None
     sha256: str
     note: str | None = None
+    reason: str | None = None
 
 
 def digest(*parts: Images) -> str:

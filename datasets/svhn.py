@@ -1,9 +1,10 @@
 """House numbers in full: SVHN's pictures of whole numbers, cut around the digits and brought to 64 x 64 pixels in color.
 
-Each picture is cut to the box around all its digits, enlarged by 30 % in width and height about its middle as far as the picture
-goes, then resized bilinearly. That is done once, into the user's cache. Boxes count pixels from 0, a box of left l and width w
-covering columns l to l + w. Numbers of more than 5 digits, one in the whole set, are left out. Of the 235,754 others in `train/` and
-`extra/`, a pinned random choice of 4,701 serves as validation and 231,053 are left to train on; of fewer, the same proportion.
+Each picture is cut to the box around all its digits, enlarged by 30 % in width and height about its middle, as far as the picture
+goes and to whole pixels, then resized bilinearly. That is done once, into the user's cache. Boxes count pixels from 0, a box of
+left l and width w covering columns l to l + w. Numbers of more than 5 digits, one in the whole set, are left out. Of the 235,754
+others in `train/` and `extra/`, a pinned random choice of 4,701 serves as validation and 231,053 are left to train on; of fewer,
+the same proportion.
 
 References:
     Y. Netzer, T. Wang, A. Coates, A. Bissacco, B. Wu, A. Y. Ng, "Reading Digits in Natural Images with Unsupervised Feature
@@ -204,15 +205,13 @@ def _prepared(number: Number) -> bytes:
         raise
     except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(f"{number.path} is no picture that can be read ({error}); unpack it again") from error
-    (x0, x1), (y0, y1) = (
-        _within(left - grow_x, right + grow_x, picture.width),
-        _within(top - grow_y, bottom + grow_y, picture.height),
-    )
-    cut = picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=(x0, y0, x1, y1))
+    x0, x1 = _within(left - grow_x, right + grow_x, picture.width)
+    y0, y1 = _within(top - grow_y, bottom + grow_y, picture.height)
+    cut = picture.crop((x0, y0, x1, y1)).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     return np.asarray(cut).transpose(2, 0, 1).tobytes()
 
 
-def _within(low: float, high: float, side: int) -> tuple[float, float]:
-    """Returns an interval cut to the picture, at least one pixel long."""
-    low = min(max(low, 0.0), side - 1.0)
-    return low, min(max(high, low + 1.0), float(side))
+def _within(low: float, high: float, side: int) -> tuple[int, int]:
+    """Returns an interval in whole pixels, cut to the picture, at least one long."""
+    start = min(max(round(low), 0), side - 1)
+    return start, min(max(round(high), start + 1), side)

@@ -1,0 +1,238 @@
+"""A person's own images: folders of pictures and `.npz` files against the arrays they were made from."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from glimpse.datasets.generative import GenerativeData, open_generative
+from glimpse.datasets.pictures import split_by_hash
+
+DRAW = np.random.default_rng(0)
+GREY = DRAW.integers(0, 256, (40, 6, 7), dtype=np.uint8)
+COLOR = DRAW.integers(0, 256, (40, 6, 7, 3), dtype=np.uint8)
+LABELS = np.arange(40) % 4
+
+
+def write(folder: Path, images: NDArray[np.uint8], ending: str = ".png") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{number:03d}{ending}")
+    return folder
+
+
+def contents(data: GenerativeData, split: str) -> set[bytes]:
+    """Returns the bytes of all images of a part, (C, H, W) each."""
+    part = getattr(data, split)
+    images = (part.batch(torch.arange(len(part))).images * 255).round().byte()
+    return {image.numpy().tobytes() for image in images}
+
+
+def everything(data: GenerativeData) -> set[bytes]:
+    return contents(data, "train") | contents(data, "valid") | contents(data, "test")
+
+
+# Folders
+
+
+@pytest.mark.parametrize(("images", "channels"), [(GREY, 1), (COLOR, 3), (np.repeat(GREY[..., None], 3, axis=3), 1)])
+def test_a_folders_pictures_come_in_grey_if_none_has_a_color(tmp_path: Path, images: NDArray[np.uint8], channels: int) -> None:
+    seen: list[tuple[int, int]] = []
+    data = open_generative(str(write(tmp_path / "own", images)), progress=lambda done, total: seen.append((done, total)))
+    assert (data.name, data.channels, data.height, data.width, data.binarization) == ("pictures", channels, 6, 7, "none")
+    expected = images.reshape(40, 6, 7, -1)[..., :channels].transpose(0, 3, 1, 2)
+    assert everything(data) == {image.tobytes() for image in expected}
+    assert seen == [(done, 40) for done in range(1, 41)]
+    assert data.train.batch(torch.arange(3)).labels.tolist() == [-1] * 3
+
+
+def test_the_hash_of_its_name_says_what_part_a_picture_is_in(tmp_path: Path) -> None:
+    write(tmp_path / "own" / "one", GREY[:20])
+    write(tmp_path / "own" / "two", GREY[20:])
+    data = open_generative(str(tmp_path / "own"))
+    expected: dict[str, set[bytes]] = {"train": set(), "valid": set(), "test": set()}
+    for number, image in enumerate(GREY):
+        name = f"{'one' if number < 20 else 'two'}/{number % 20:03d}.png"
+        tenth = int(hashlib.sha256(name.encode()).hexdigest()[:16], 16) * 10 >> 64
+        expected["train" if tenth < 8 else "valid" if tenth == 8 else "test"].add(image.tobytes())
+    assert {split: contents(data, split) for split in expected} == expected
+
+
+def test_pictures_that_are_added_move_no_others(tmp_path: Path) -> None:
+    own = write(tmp_path / "own", GREY[:20])
+    before = open_generative(str(own))
+    for number in range(20, 40):
+        Image.fromarray(GREY[number]).save(own / f"{number:03d}.png")
+    after = open_generative(str(own))
+    assert all(contents(before, split) < contents(after, split) for split in ("train", "valid", "test"))
+    assert before.sha256 != after.sha256
+
+
+def test_a_split_has_the_shares_it_names_and_no_empty_part() -> None:
+    sizes = [len(part) for part in split_by_hash([str(number).encode() for number in range(10_000)])]
+    assert all(abs(size - mean) < 4 * (mean * 0.9) ** 0.5 for size, mean in zip(sizes, (8000, 1000, 1000), strict=True))
+    for start in range(30):
+        parts = split_by_hash([str(number).encode() for number in range(start, start + 3)])
+        assert [len(part) for part in parts] == [1, 1, 1]
+        assert sorted(np.concatenate(parts).tolist()) == [0, 1, 2]
+
+
+def test_pictures_are_scaled_to_cover_the_size_and_cut_evenly(tmp_path: Path) -> None:
+    blocks = np.zeros((40, 80), dtype=np.uint8)
+    blocks[:, 20:60] = np.kron(np.array([[50, 100], [150, 200]]), np.ones((20, 20))).astype(
+        np.uint8
+    )  # the middle of a wide picture
+    own = write(tmp_path / "own", np.stack([blocks] * 3))
+    Image.fromarray(blocks.T).save(own / "tall.png")
+    data = open_generative(str(own), size=(10, 10))
+    found = everything(data)
+    assert data.record()["size"] == [10, 10]
+    assert len(found) == 2
+    for image in (np.frombuffer(content, dtype=np.uint8).reshape(10, 10) for content in found):
+        middles = image[[2, 7]][:, [2, 7]].tolist()
+        assert middles in ([[50, 100], [150, 200]], [[50, 150], [100, 200]])
+
+
+def test_black_and_white_pictures_are_fixed_bits(tmp_path: Path) -> None:
+    bits = np.where(GREY > 127, 255, 0).astype(np.uint8)
+    data = open_generative(str(write(tmp_path / "own", bits)))
+    assert data.binarization == "fixed"
+    with pytest.raises(ValueError, match="pictures is binarized already"):
+        open_generative(str(tmp_path / "own"), binarization="dynamic")
+
+
+def test_grey_pictures_are_binarized_if_asked_for(tmp_path: Path) -> None:
+    data = open_generative(str(write(tmp_path / "own", GREY)), binarization="dynamic", seed=3)
+    assert set(data.train.batch(torch.arange(20)).images.flatten().tolist()) == {0, 1}
+    assert (data.binarization, data.record()["seed"]) == ("dynamic", 3)
+
+
+def test_sixteen_bits_transparency_and_rotation_come_out_right(tmp_path: Path) -> None:
+    deep = np.array([[0, 257 * 7], [257 * 100, 65535]], dtype=np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    clear = np.zeros((2, 2, 4), dtype=np.uint8)
+    clear[..., :3], clear[1, :, 3] = 90, 255
+    Image.fromarray(clear).save(tmp_path / "clear.png")
+    turned = Image.fromarray(np.array([[10, 20], [30, 40]], dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by a quarter
+    turned.save(tmp_path / "turned.png", exif=exif)
+    found = everything(open_generative(str(tmp_path)))
+    assert found == {bytes([0, 7, 100, 255]), bytes([0, 0, 90, 90]), bytes([30, 10, 40, 20])}
+
+
+def unequal(folder: Path) -> None:
+    write(folder, GREY[:3])
+    Image.fromarray(GREY[0, :5]).save(folder / "other.png")
+
+
+def damaged(folder: Path) -> None:
+    write(folder, GREY[:3])
+    (folder / "002.png").write_bytes((folder / "002.png").read_bytes()[:50])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: folder.mkdir(), r"own holds no pictures; expected files ending in \.bmp"),
+        (lambda folder: write(folder, GREY[:2]), "at least 3 images are needed, .* got 2"),
+        (unequal, r"differ in size, 000\.png is 6 x 7, other\.png is 5 x 7; say with --size"),
+        (damaged, r"002\.png is no picture that can be read"),
+    ],
+)
+def test_a_folder_that_will_not_do_is_one_line(tmp_path: Path, make: Callable[[Path], object], message: str) -> None:
+    make(tmp_path / "own")
+    with pytest.raises(ValueError, match=message) as caught:
+        open_generative(str(tmp_path / "own"))
+    assert "\n" not in str(caught.value)
+
+
+def test_hidden_pictures_and_other_files_are_left_out(tmp_path: Path) -> None:
+    own = write(tmp_path / ".hidden" / "own", GREY[:5])
+    write(own / ".thumbnails", GREY[5:8])
+    (own / "._000.png").write_bytes(b"what macOS leaves behind")
+    (own / "notes.txt").write_text("none", encoding="utf-8")
+    assert everything(open_generative(str(own))) == {image.tobytes() for image in GREY[:5]}
+
+
+# .npz files
+
+
+def saved(folder: Path, **arrays: Any) -> str:
+    np.savez(folder / "own.npz", **arrays)
+    return str(folder / "own.npz")
+
+
+@pytest.mark.parametrize("images", [GREY, GREY[..., None], GREY / 255, (GREY / 255).astype(np.float32)])
+def test_images_alone_are_enough(tmp_path: Path, images: NDArray[Any]) -> None:
+    data = open_generative(saved(tmp_path, images=images))
+    assert everything(data) == {image.tobytes() for image in GREY}
+    assert (data.channels, data.binarization) == (1, "none")
+    assert data.valid.batch(torch.arange(2)).labels.tolist() == [-1, -1]
+
+
+def test_labels_stay_with_their_images_and_copies_in_one_part(tmp_path: Path) -> None:
+    data = open_generative(saved(tmp_path, images=np.concatenate([COLOR, COLOR]), labels=np.concatenate([LABELS, LABELS])))
+    expected = {image.transpose(2, 0, 1).tobytes(): label for image, label in zip(COLOR, LABELS.tolist(), strict=True)}
+    for part in (data.train, data.valid, data.test):
+        batch = part.batch(torch.arange(len(part)))
+        for image, label in zip((batch.images * 255).round().byte(), batch.labels.tolist(), strict=True):
+            assert expected[image.numpy().tobytes()] == label
+    contained = [contents(data, split) for split in ("train", "valid", "test")]
+    assert sum(map(len, contained)) == 40
+    assert sum(data.record()["sizes"].values()) == 80
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sizes"),
+    [
+        ({"X_train": GREY[:20], "X_valid": GREY[20:25], "X_test": GREY[25:]}, (20, 5, 15)),
+        ({"X_train": GREY[:30], "X_test": GREY[30:]}, (27, 3, 10)),
+        ({"images": GREY[:30], "labels": LABELS[:30], "X_test": GREY[30:]}, (27, 3, 10)),
+    ],
+)
+def test_parts_with_names_stay_and_validation_is_the_last_tenth(
+    tmp_path: Path, arrays: dict[str, Any], sizes: tuple[int, ...]
+) -> None:
+    data = open_generative(saved(tmp_path, **arrays))
+    cuts = np.cumsum((0, *sizes))
+    for split, start, stop in zip(("train", "valid", "test"), cuts, cuts[1:], strict=False):
+        assert contents(data, split) == {image.tobytes() for image in GREY[start:stop]}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_zeros_and_ones_are_fixed_bits(tmp_path: Path, dtype: type) -> None:
+    bits: NDArray[Any] = (GREY > 127).astype(dtype)
+    data = open_generative(saved(tmp_path, images=bits))
+    assert data.binarization == "fixed"
+    assert everything(data) == {(image * 255).astype(np.uint8).tobytes() for image in bits}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"pictures": GREY}, "no images; expected images, or X_train and X_test, found pictures"),
+        ({"X_train": GREY, "X_valid": GREY}, "a validation part needs a test part too"),
+        ({"X_test": GREY}, "a test part needs a training part"),
+        ({"X_train": GREY, "X_test": COLOR}, r"different shapes .*\(6, 7, 1\).*\(6, 7, 3\)"),
+        ({"images": GREY, "labels": LABELS[:9]}, "40 images in images but 9 labels in labels"),
+        ({"images": GREY.astype(int)}, "images must be uint8, or float in 0 to 1"),
+        ({"images": GREY[:2]}, "at least 3 images are needed"),
+    ],
+)
+def test_a_file_that_will_not_do_is_one_line(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        open_generative(saved(tmp_path, **arrays))
+
+
+def test_only_a_folders_pictures_are_brought_to_a_size_and_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="only the pictures of a folder"):
+        open_generative(saved(tmp_path, images=GREY), size=(5, 5))
+    with pytest.raises(FileNotFoundError, match=r"no file .*none\.npz"):
+        open_generative(str(tmp_path / "none.npz"))
