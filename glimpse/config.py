@@ -123,6 +123,7 @@ class TrainingConfig:
         log_every: Images between rows of training metrics.
         precision: `bf16` runs the networks under autocast; coordinates and filters stay in float32.
         compile: Whether the model goes through torch.compile.
+        cuda_graph: Whether forward and backward are captured as CUDA graphs: the GPU then waits for no Python between the steps.
         deterministic: Whether only deterministic kernels are used.
         seed: Key of the initial weights, the clutter and all noise, below 2^32.
     """
@@ -139,6 +140,7 @@ class TrainingConfig:
     log_every: int = 10_000
     precision: Precision = "fp32"
     compile: bool = False
+    cuda_graph: bool = False
     deterministic: bool = False
     seed: int = 0
 

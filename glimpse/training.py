@@ -113,8 +113,10 @@ class Trainer:
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         if config.batch_size % self.world:
             raise ValueError(f"a batch of {config.batch_size} images cannot be shared by {self.world} processes")
-        self.network = _network(task.model, config, self.world)
+        if config.cuda_graph and (device.type != "cuda" or self.world > 1 or config.compile):
+            raise ValueError("--cuda-graph is for one process on a CUDA device, without --compile")
         self.averaged = AveragedModel(task.model, multi_avg_fn=_averaging(config)) if config.averaging else None
+        self.network = _network(task.model, config, self.world)
         self.optimizer = _optimizer(task.model, config, device)
         self.step = self.skipped = self.skipped_in_row = 0
         self.best = math.inf
@@ -249,7 +251,10 @@ class Trainer:
         """Returns the context that networks run in."""
         if self.config.precision == "fp32":
             return contextlib.nullcontext()
-        context: contextlib.AbstractContextManager[None] = torch.autocast(self.device.type, dtype=torch.bfloat16)
+        cached = not self.config.cuda_graph  # weights cast before a capture would not be cast again when it is replayed
+        context: contextlib.AbstractContextManager[None] = torch.autocast(
+            self.device.type, dtype=torch.bfloat16, cache_enabled=cached
+        )
         return context
 
     def _due(self, every: int) -> bool:
@@ -264,10 +269,31 @@ def fit(task: Task, config: TrainingConfig, device: torch.device | str = "cpu") 
 
 def _network(model: nn.Module, config: TrainingConfig, world: int) -> nn.Module:
     """Returns the model as the loss calls it: compiled, and with its gradients averaged over processes."""
+    if config.cuda_graph:
+        return _Captured(model)
     network = model
     if world > 1:
         network = DistributedDataParallel(network, static_graph=True)  # a single glimpse leaves a pointer's parameters unused
     return torch.compile(network) if config.compile else network  # type: ignore[return-value]
+
+
+class _Captured(nn.Module):
+    """A model whose first call captures its forward and backward passes as CUDA graphs, which every call replays.
+
+    All calls must have inputs of the first one's shapes. Outside training mode the model runs as it is.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.captured = False
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """Returns what the model does."""
+        if not self.captured:
+            torch.cuda.make_graphed_callables(self.model, inputs, allow_unused_input=True)  # replaces the model's forward
+            self.captured = True
+        return self.model(*inputs)
 
 
 def _optimizer(model: nn.Module, config: TrainingConfig, device: torch.device) -> torch.optim.Optimizer:

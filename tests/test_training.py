@@ -10,9 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from glimpse.config import Schedule, TrainingConfig, from_mapping
+from glimpse.config import GeneratorConfig, Precision, Schedule, TrainingConfig, from_mapping
 from glimpse.datasets.batches import Batch
-from glimpse.training import MOST_SKIPPED, Record, Trainer, TrainingDivergedError, fit
+from glimpse.datasets.generative import open_generative
+from glimpse.generation import GenerationTask
+from glimpse.generator import DRAW
+from glimpse.training import MOST_SKIPPED, Record, Trainer, TrainingDivergedError, _Captured, fit
 
 TOY = TrainingConfig(images=400, batch_size=10, warmup=0, averaging=0, validate_every=100, log_every=50, learning_rate=0.05)
 
@@ -324,6 +327,44 @@ def test_a_restored_trainer_goes_on_as_if_nothing_had_happened(averaging: int, s
         values.pop("images_per_second", None)
     assert got == expected
     assert all(torch.equal(one, other) for one, other in zip(weights(second.model), weights(whole.model), strict=True))
+
+
+def test_a_cuda_graph_is_for_one_cuda_device() -> None:
+    with pytest.raises(ValueError, match="--cuda-graph is for one process on a CUDA device"):
+        fit(Plane(), replace(TOY, cuda_graph=True))
+
+
+def test_a_captured_model_is_captured_once_and_then_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    captures: list[tuple[int, ...]] = []
+
+    def capture(model: nn.Module, inputs: tuple[Tensor, ...], *, allow_unused_input: bool) -> None:
+        captures.append(tuple(inputs[0].shape))
+        assert model.training
+        assert allow_unused_input
+
+    monkeypatch.setattr("torch.cuda.make_graphed_callables", capture)
+    plain, captured = Plane(), Plane()
+    trainer = Trainer(captured, TOY, torch.device("cpu"))
+    trainer.network = _Captured(captured.model)
+    list(trainer.fit())
+    list(fit(plain, TOY))
+    assert captures == [(10, 2)]
+    assert all(torch.equal(one, other) for one, other in zip(weights(captured.model), weights(plain.model), strict=True))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_generator_captured_as_a_cuda_graph_learns_what_it_learns_without(precision: Precision) -> None:
+    def learned(cuda_graph: bool) -> list[Tensor]:
+        torch.manual_seed(0)
+        model = DRAW(GeneratorConfig(glimpses=4, hidden=32, latent=8, read=3, write=3)).cuda()
+        data = open_generative("digits", device="cuda")
+        training = replace(TOY, images=2_000, batch_size=100, precision=precision, learning_rate=1e-3, cuda_graph=cuda_graph)
+        list(fit(GenerationTask(model, data.train, data.valid), training, "cuda"))
+        return weights(model)
+
+    for one, other in zip(learned(True), learned(False), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-3)
 
 
 def test_a_finished_training_yields_nothing() -> None:
