@@ -91,7 +91,7 @@ class DRAW(nn.Module):
         self.posterior = nn.Linear(config.hidden, 2 * config.latent)
         self.patch = nn.Linear(config.hidden, drawn)
         self.read_window = _window_map(config, config.read) if config.attention else None
-        self.write_window = _window_map(config, config.write) if config.attention else None
+        self.write_window = _window_map(config, config.write, writes=True) if config.attention else None
         self.initial_canvas = nn.Parameter(torch.zeros(config.pixels))  # flat, as biases are: weight decay spares those
         self.log_scale = nn.Parameter(torch.full((config.channels,), _LOG_SCALE)) if config.observation == "logistic" else None
 
@@ -104,6 +104,15 @@ class DRAW(nn.Module):
             OSError: If the file cannot be read.
         """
         return load_model(cls, GeneratorConfig, path)
+
+    @torch.no_grad()
+    def set_initial_canvas(self, means: Tensor) -> None:
+        """Lets the first canvas start from the mean of the training images, which takes a thousand steps to learn.
+
+        Args:
+            means: Mean of every pixel, shape (C, H, W), taken as 0.001 to 0.999.
+        """
+        self.initial_canvas.copy_(means.flatten().logit(eps=1e-3))
 
     def noise(self, count: int, generator: torch.Generator) -> Tensor:
         """Returns standard normal noise for so many images, shape (count, T, Z), on the generator's device."""
@@ -299,10 +308,12 @@ def _sequence(kind: type[S], steps: Sequence[S]) -> S:
     return kind(*(torch.stack(field, dim=1) for field in zip(*steps, strict=True)))
 
 
-def _window_map(config: GeneratorConfig, n: int) -> nn.Linear:
+def _window_map(config: GeneratorConfig, n: int, *, writes: bool = False) -> nn.Linear:
     """Returns the map from a state to a window's five raw numbers, which starts with the whole image, hardly aliased.
 
-    The filters' sigma is half their stride at the start, and the map is small, so that no window starts far off.
+    The filters' sigma is half their stride at the start, and the map is small, so that no window starts far off. What is written
+    starts multiplied by H W / n^2, so that a patch of ones adds 1 to a pixel on average: n^2 filters share one image, and each
+    sums to 1.
     """
     raw = nn.Linear(config.hidden, 5)
     stride = (max(config.height, config.width) - 1) / max(n - 1, 1)
@@ -310,4 +321,6 @@ def _window_map(config: GeneratorConfig, n: int) -> nn.Linear:
         raw.weight.mul_(0.1)
         raw.bias.zero_()
         raw.bias[2] = 2 * math.log(max(stride / 2, 0.5))
+        if writes:
+            raw.bias[4] = math.log(n**2 / (config.height * config.width))
     return raw

@@ -262,6 +262,16 @@ def test_trap_10_the_first_states_and_the_first_canvas_are_learned() -> None:
     assert torch.equal(canvas, model.initial_canvas.view(1, 7, 9).expand(3, 1, 7, 9))
 
 
+def test_the_first_canvas_can_start_from_the_mean_of_the_images() -> None:
+    model = small(channels=3)
+    means = torch.rand((3, 7, 9), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    means[0, 0, :2] = torch.tensor([0.0, 1.0])
+    model.set_initial_canvas(means)
+    pixels = model.means(model.draw(data(model)[1]).canvases[0, 0])
+    torch.testing.assert_close(pixels, means.clamp(0.001, 0.999))
+    assert model.initial_canvas.requires_grad
+
+
 def test_trap_11_extreme_canvases_have_a_finite_bound() -> None:
     model = small().float()
     images, noise = (value.float() for value in data(model))
@@ -366,6 +376,18 @@ def test_trap_14_the_first_windows_span_the_image_without_aliasing_it(height: in
         assert (window.sigma >= 0.3).all()
 
 
+@pytest.mark.parametrize(("height", "width", "n"), [(28, 28, 5), (40, 60, 12), (28, 28, 1), (5, 4, 12)])
+def test_a_patch_of_ones_first_adds_one_to_a_pixel_on_average(height: int, width: int, n: int) -> None:
+    model = DRAW(GeneratorConfig(height=height, width=width, write=n, glimpses=1))
+    assert model.write_window is not None
+    with torch.no_grad():
+        model.patch.weight.zero_()
+        model.patch.bias.fill_(1.0)
+        model.write_window.weight.zero_()
+        added = model.draw(torch.zeros(1, 1, 32)).canvases[0, 1]
+    assert added.mean().item() == pytest.approx(1.0, rel=1e-5)
+
+
 @pytest.mark.parametrize("changes", EVERY)
 def test_autocast_changes_little_and_leaves_sums_and_places_in_float32(changes: dict[str, Any]) -> None:
     model = small(noise=0.1, **(changes | {"hidden": 32, "height": 28, "width": 28})).float()
@@ -375,6 +397,8 @@ def test_autocast_changes_little_and_leaves_sums_and_places_in_float32(changes: 
         bound, (drawing, latents) = model(images, noise), model.reconstruct(images, noise)
     places = (*(drawing.read or ()), *(drawing.write or ()))
     assert {value.dtype for value in (*bound, bound.total, drawing.canvases, latents, *places)} == {torch.float32}
+    for given, learned in zip(drawing.read or (), drawn.read or (), strict=True):
+        assert torch.equal(given[:, 0], learned[:, 0]), "the learned first window depends on autocast"
     torch.testing.assert_close(bound.total, exact.total, rtol=0.01, atol=0)
     torch.testing.assert_close(drawing.canvases, drawn.canvases, rtol=0, atol=0.05)
 
