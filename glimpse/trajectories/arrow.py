@@ -15,22 +15,16 @@ __all__ = ["array_of", "columns_of", "type_of"]
 _TYPES = {"int64": pa.int64(), "float32": pa.float32(), "<U7": pa.string()}
 
 
-def type_of(column: Column, width: int | None = None) -> pa.DataType:
-    """Returns the type of a column; one of several numbers a row has lists of them, all `width` long if that is known."""
-    plain = _TYPES[column.dtype]
-    return (pa.list_(plain, width) if width else pa.list_(plain)) if column.each else plain
+def type_of(column: Column) -> pa.DataType:
+    """Returns the type of a column; one of several numbers a row has lists of them."""
+    return pa.list_(_TYPES[column.dtype]) if column.each else _TYPES[column.dtype]
 
 
 def array_of(column: Column, values: NDArray[Any]) -> pa.Array:
     """Returns a column, shape (R,) or (R, width), as an array of R values or lists."""
-    absent = (
-        None
-        if column.dtype == "<U7" or not column.may_miss
-        else np.isnan(values)
-        if values.dtype.kind == "f"
-        else values == UNKNOWN
-    )
-    flat = pa.array(values.reshape(-1), _TYPES[column.dtype], mask=None if absent is None else absent.reshape(-1))
+    flat = values.reshape(-1)
+    absent = (np.isnan(flat) if column.dtype == "float32" else flat == UNKNOWN) if column.may_miss else None
+    flat = pa.array(flat, _TYPES[column.dtype], mask=absent)
     if values.ndim == 1:
         return flat
     width = values.shape[1]
@@ -64,7 +58,11 @@ def columns_of(table: pa.Table, groups: dict[str, list[str]] | None = None) -> d
 
 
 def _values(column: Column, array: pa.ChunkedArray) -> NDArray[Any]:
-    """Returns one value a row."""
+    """Returns one value a row.
+
+    Raises:
+        ValueError: If one is absent that cannot be, or no kind of window.
+    """
     if array.null_count and not column.may_miss:
         raise ValueError(f"{column.name} is absent in {array.null_count} rows")
     array = array.cast(_TYPES[column.dtype])
@@ -72,11 +70,15 @@ def _values(column: Column, array: pa.ChunkedArray) -> NDArray[Any]:
     values = (pc.fill_null(array, absent) if array.null_count else array).to_numpy()
     if column.dtype == "<U7" and max(map(len, values), default=0) > 7:
         raise ValueError(f"{column.name} is {max(values, key=len)[:40]!r}")
-    return values.astype(column.dtype, copy=False)
+    return np.asarray(values, dtype=column.dtype)
 
 
 def _lists(column: Column, array: pa.ChunkedArray) -> NDArray[Any]:
-    """Returns the numbers of each row, equally many for all."""
+    """Returns the numbers of each row.
+
+    Raises:
+        ValueError: If they are not equally many in all rows.
+    """
     fixed = array.type.list_size if pa.types.is_fixed_size_list(array.type) else 0
     lengths = pc.unique(pc.list_value_length(array)).to_pylist() or [fixed]
     if len(lengths) != 1 or lengths[0] is None:

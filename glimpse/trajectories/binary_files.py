@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from glimpse.trajectories.arrow import array_of, columns_of, type_of
+from glimpse.trajectories.arrow import array_of, columns_of
 from glimpse.trajectories.table import COLUMNS, Table
 
 __all__ = ["npz_sink", "parquet_sink", "read_npz", "read_parquet"]
@@ -74,8 +74,14 @@ def npz_sink(file: BinaryIO, folder: Path) -> Iterator[Callable[[Table], None]]:
 
 
 def read_npz(file: BinaryIO) -> dict[str, NDArray[Any]]:
-    """Returns the columns of an archive of arrays, their checksums checked before anything is made of them."""
+    """Returns the columns of an archive of arrays, their checksums checked before anything is made of them.
+
+    Raises:
+        ValueError: If a part has a comment: a damaged length in its directory makes one of the parts that follow.
+    """
     with zipfile.ZipFile(file) as archive:
+        if commented := [part.filename for part in archive.infolist() if part.comment]:
+            raise ValueError(f"the directory of its parts is damaged behind {commented[0]}")
         return {
             name.removesuffix(".npy"): np.load(io.BytesIO(archive.read(name)), allow_pickle=False) for name in archive.namelist()
         }

@@ -1,8 +1,8 @@
 """Trajectories as a table: one row for each image, step and window, the same columns and numbers in every file format.
 
 `COLUMNS` is the schema. Rows stand in the order of the images, of each image in the order of the steps, of each step in the order
-of the windows, equally many for every image. Positions are pixels of the image, counted from 0, x before y. Absent is -1 in a column
-of integers and not a number in one of floats; in files it is null (jsonl, parquet), empty (csv), or as here (npz).
+of the windows, equally many for every image. Positions are pixels of the image, counted from 0, x before y. Absent is -1 in a
+column of integers and not a number in one of floats; in files it is null (jsonl, parquet), empty (csv), or as here (npz).
 Dimensions: R rows, K classes, P numbers seen through a window, N images, T steps, M windows a step.
 """
 
@@ -85,7 +85,7 @@ class Table:
     """Rows of trajectories, checked when they are put together.
 
     Attributes:
-        columns: An array for each name in `COLUMNS`, in that order: shape (R,), (R, K) for the probabilities, (R, P) for the pixels.
+        columns: An array for each name in `COLUMNS`, in that order: shape (R,); (R, K) for probabilities, (R, P) for pixels.
 
     Raises:
         ValueError: If the version is another, or columns, types, lengths or the order of the rows are not as above.

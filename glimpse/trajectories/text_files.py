@@ -1,8 +1,8 @@
 """Tables as text: JSON Lines, one object a row, and CSV, one line a row below a line of names.
 
-Numbers stand in their shortest form that reads back as the same float32. Text has no end of its own, so the last line carries a mark
-that other readers do not see, and a file cut off between two rows is told from a whole one: in JSON Lines a space before the last line
-break, in CSV quotes around the last row's window.
+Numbers stand in their shortest form that reads back as the same float32. Text has no end of its own, so the last line carries a
+mark that other readers do not see, and a file cut off between two rows is told from a whole one: in JSON Lines a space before the
+last line break, in CSV quotes around the last row's window.
 """
 
 import contextlib
