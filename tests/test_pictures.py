@@ -114,7 +114,7 @@ def test_grey_pictures_are_binarized_if_asked_for(tmp_path: Path) -> None:
 
 
 def test_sixteen_bits_transparency_and_rotation_come_out_right(tmp_path: Path) -> None:
-    deep = np.array([[0, 257 * 7], [257 * 100, 65535]], dtype=np.uint16)
+    deep = np.array([[0, 257 * 7], [257 * 100 - 1, 65535]], dtype=np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
     clear = np.zeros((2, 2, 4), dtype=np.uint8)
     clear[..., :3], clear[1, :, 3] = 90, 255
@@ -204,6 +204,13 @@ def test_parts_with_names_stay_and_validation_is_the_last_tenth(
     cuts = np.cumsum((0, *sizes))
     for split, start, stop in zip(("train", "valid", "test"), cuts, cuts[1:], strict=False):
         assert contents(data, split) == {image.tobytes() for image in GREY[start:stop]}
+
+
+def test_dark_integers_in_one_part_are_no_bits(tmp_path: Path) -> None:
+    dark = GREY % 2
+    data = open_generative(saved(tmp_path, X_train=GREY[:20], X_test=dark[20:]))
+    assert data.binarization == "none"
+    assert contents(data, "test") == {image.tobytes() for image in dark[20:]}
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
