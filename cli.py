@@ -76,6 +76,89 @@ def train_generator(**options: Any) -> None:
     click.get_current_context().exit(code)
 
 
+def _drawing_options(command: Any) -> Any:
+    """Adds what the commands share that draw with a generator: from `--out` to `--json`."""
+    data = "The set it was trained on, by name or path, where it is not found by itself; or another one of the same size."
+    for option in (
+        json_option,
+        threads_option,
+        device_option,
+        data_dir_option,
+        click.option("--data", default=None, help=data),
+        click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Key of what is random."),
+        click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write, by its ending."),
+    ):
+        command = option(command)
+    return command
+
+
+def _own_images(command: Any) -> Any:
+    """Adds what says which images a generator is given: `--split`, `--indices` and `--image`."""
+    picture = click.Path(exists=True, dir_okay=False, path_type=Path)
+    text = "A picture of your own, in place of a data set's images; may be given several times."
+    for option in (
+        click.option("--image", "pictures", multiple=True, type=picture, help=text),
+        click.option("--indices", help="Positions of the images, such as 0,5,10-19. Default: the first."),
+        click.option("--split", type=click.Choice(["test", "valid"]), default="test", show_default=True),
+    ):
+        command = option(command)
+    return command
+
+
+_frames = click.option(
+    "--frames", type=click.Path(file_okay=False, path_type=Path), default=None, help="Folder for one picture (png) a step."
+)
+
+
+@glimpse.command()
+@click.argument("model")
+@click.option("--count", type=click.IntRange(min=1), default=16, show_default=True, help="Samples.")
+@click.option(
+    "--temperature", type=click.FloatRange(min=0), default=1.0, show_default=True, help="Factor on the latents: less is tamer."
+)
+@click.option("--binary", is_flag=True, help="Draw every pixel black or white by its probability, not as the probability.")
+@_frames
+@_drawing_options
+def sample(model: str, as_json: bool, **options: Any) -> None:
+    """Draw new images with MODEL, the folder of a generator's run or pretrained:NAME.
+
+    As a sheet (png) with each sample's nearest training image and how it was drawn, an animation (gif) or arrays (npz).
+    """
+    from glimpse.generation_command import sample
+
+    sample(model, options, as_json=as_json)
+
+
+@glimpse.command()
+@click.argument("model")
+@click.option("--count", type=click.IntRange(min=1), default=8, show_default=True, help="At most so many images.")
+@_own_images
+@_frames
+@_drawing_options
+def reconstruct(model: str, as_json: bool, **options: Any) -> None:
+    """Draw images again, step by step, with MODEL, the folder of a generator's run or pretrained:NAME: a sheet (png) or a gif."""
+    from glimpse.generation_command import reconstruct
+
+    reconstruct(model, options, as_json=as_json)
+
+
+@glimpse.command()
+@click.argument("model")
+@click.option("--steps", type=click.IntRange(min=2), default=None, help="Images on the way. Default: 9 for png, 33 for gif.")
+@click.option("--latent", is_flag=True, help="Change single latents of a sample instead, those that say most.")
+@click.option("--count", type=click.IntRange(min=1), default=8, show_default=True, help="With --latent: how many of them.")
+@_own_images
+@_drawing_options
+def interpolate(model: str, as_json: bool, **options: Any) -> None:
+    """Draw the way from one image to another (--indices A,B) with MODEL, a generator, or what single latents do (--latent).
+
+    MODEL is a run's folder or pretrained:NAME, the file a sheet (png) or an animation (gif).
+    """
+    from glimpse.generation_command import interpolate
+
+    interpolate(model, options, as_json=as_json)
+
+
 @glimpse.command()
 @click.argument("model")
 @click.option("--split", type=click.Choice(["test", "valid"]), default="test", show_default=True)
