@@ -5,11 +5,13 @@
 
 const BATCH = 60; // thumbnails made at a time
 const FIELDS = 5; // center x, center y, stride, sigma, intensity
-const PERCENT = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 0 });
-const FINE_PERCENT = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const COUNT = new Intl.NumberFormat("en");
 
 const $ = (id) => document.getElementById(id);
+
+function percent(share, digits = 1) {
+  return `${(100 * share).toFixed(digits)}\u202f%`; // a narrow space that does not break
+}
 
 function set(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
@@ -55,7 +57,8 @@ function readItem(chunk, row) {
   const prediction = last ? argmax(last) : null;
   const label = chunk.labels[row] < 0 ? null : chunk.labels[row];
   const right = label === null || prediction === null ? null : label === prediction;
-  return { chunk, row, index: chunk.index[row], label, prediction, right, confidence: last ? last[prediction] : null, thumb: null };
+  const confidence = last && last[prediction];
+  return { chunk, row, index: chunk.index[row], label, prediction, right, confidence, thumb: null };
 }
 
 function beliefsOf({ chunk, row }, step) {
@@ -115,7 +118,9 @@ function show(item, step) {
 }
 
 function speak() {
-  if (state.item && !state.playing) $("spoken").textContent = `${nameOf(state.item)}, step ${state.step + 1} of ${state.item.chunk.steps}. ${believed(state.item, state.step)}`;
+  const { item, step } = state;
+  if (!item || state.playing) return;
+  $("spoken").textContent = `${nameOf(item)}, step ${step + 1} of ${item.chunk.steps}. ${believed(item, step)}`;
 }
 
 function nameOf(item) {
@@ -127,7 +132,7 @@ function believed(item, step) {
   if (!beliefs) return item.label === null ? "" : `Label ${item.label}`;
   const best = argmax(beliefs);
   const verdict = item.label === null ? "" : best === item.label ? ", right" : `, wrong: it is ${item.label}`;
-  return `Predicted ${best}, ${FINE_PERCENT.format(beliefs[best])}${verdict}`;
+  return `Predicted ${best}, ${percent(beliefs[best])}${verdict}`;
 }
 
 // ---- The image
@@ -135,7 +140,7 @@ function believed(item, step) {
 function showImage() {
   const { item } = state;
   const { width, height } = item.chunk;
-  set($("image"), { src: pictureOf(item), alt: `${nameOf(item)}${item.label === null ? "" : `, label ${item.label}`}` });
+  set($("image"), { src: pictureOf(item), alt: item.label === null ? nameOf(item) : `${nameOf(item)}, label ${item.label}` });
   $("frame").style.setProperty("--aspect", width / height);
   $("image-name").textContent = nameOf(item);
   showVerdict(item);
@@ -148,11 +153,19 @@ function showImage() {
 }
 
 function showVerdict(item) {
-  const label = item.label === null ? "" : `label ${item.label}`;
-  const belief = classifies ? `predicted ${item.prediction} with ${FINE_PERCENT.format(item.confidence)}` : "";
-  const mark = item.right === null ? "" : item.right ? "✓" : "✗";
-  $("verdict").textContent = [label, item.right === false ? `taken for ${belief.slice(10)}` : belief].filter(Boolean).join(", ") + ` ${mark}`;
-  $("verdict").className = item.right === null ? "" : item.right ? "right" : "wrong";
+  const label = item.label === null ? [] : [`label ${item.label}`];
+  const verb = item.right === false ? "taken for" : "predicted";
+  const belief = classifies ? [`in the end ${verb} ${item.prediction} with ${percent(item.confidence)}`] : [];
+  $("verdict").textContent = `${[...label, ...belief].join(", ")} ${markOf(item.right)}`;
+  $("verdict").className = styleOf(item.right);
+}
+
+function markOf(right) {
+  return right === null ? "" : right ? "✓" : "✗";
+}
+
+function styleOf(right) {
+  return right === null ? "" : right ? "right" : "wrong";
 }
 
 /** Returns one window over all steps: the boxes so far, the path through their centers, and the box of the step shown. */
@@ -193,7 +206,8 @@ function placeTrack(group, track, place) {
   for (const box of group.querySelectorAll(".now rect")) set(box, boxOf(place, track.n));
   const blurred = blur && Number.isFinite(place.sigma);
   for (const band of group.querySelectorAll(".blur")) {
-    set(band, { hidden: !blurred, "stroke-width": blurred ? (band.matches(".wide") ? 4 : 2) * place.sigma : 0 });
+    const sigmas = band.matches(".wide") ? 4 : 2; // one or two on either side
+    set(band, { hidden: !blurred, "stroke-width": blurred ? sigmas * place.sigma : 0 });
   }
   if (track.scale) return;
   const past = [...Array(state.step + 1).keys()].map((t) => windowOf(state.item, track, t));
@@ -219,12 +233,13 @@ function showStep() {
 /** Scrolls a box of its own sideways, never the page. */
 function keepInView(strip, entry) {
   const left = entry.offsetLeft - strip.offsetLeft;
-  if (left < strip.scrollLeft || left + entry.offsetWidth > strip.scrollLeft + strip.clientWidth) strip.scrollLeft = left - strip.clientWidth / 2;
+  const right = left + entry.offsetWidth;
+  if (left < strip.scrollLeft || right > strip.scrollLeft + strip.clientWidth) strip.scrollLeft = left - strip.clientWidth / 2;
 }
 
 function makeBars() {
-  const bar = (k) =>
-    make("li", {}, make("span", { class: "name" }, `${k}`), make("span", { class: "track", "aria-hidden": "true" }, make("div", { class: "fill" })), make("span", { class: "share" }), make("span", { class: "mark" }));
+  const part = (name, ...children) => make("span", { class: name }, ...children);
+  const bar = (k) => make("li", {}, part("name", `${k}`), part("track", part("fill")), part("share"), part("mark"));
   $("bars").replaceChildren(...[...Array(chunks[0].classes).keys()].map(bar));
   $("beliefs").hidden = !classifies;
 }
@@ -240,7 +255,7 @@ function showBeliefs(item, step) {
     bar.classList.toggle("true", k === item.label);
     bar.classList.toggle("wrong", item.label !== null && k !== item.label);
     track.firstChild.style.transform = `scaleX(${beliefs[k]})`;
-    share.textContent = FINE_PERCENT.format(beliefs[k]);
+    share.textContent = percent(beliefs[k]);
     mark.textContent = k === item.label ? "✓ true" : "";
   });
 }
@@ -260,7 +275,7 @@ function numberText(value) {
 
 function trackName(item, track) {
   const nested = item.chunk.tracks.some((other) => other.kind === track.kind && other.scale > 0);
-  return nested ? `${track.kind}, scale ${track.scale + 1}` : track.kind;
+  return !nested ? track.kind : kinds.length > 1 ? `${track.kind}, scale ${track.scale + 1}` : `scale ${track.scale + 1}`;
 }
 
 // ---- Glimpses
@@ -270,9 +285,12 @@ function makeSteps(item) {
   const { tracks, steps } = item.chunk;
   const kept = tracks.some((track) => track.patches !== null);
   $("glimpses").hidden = !kept;
-  $("seen").style.setProperty("--side", tracks.length > 2 ? "84px" : tracks.length > 1 ? "128px" : "150px");
-  $("seen").replaceChildren(...(kept ? tracks.map((track) => make("figure", {}, makePatch(track), make("figcaption", {}, trackName(item, track)))) : []));
-  $("shades").textContent = Object.entries(shades).map(([kind, { low, high }]) => `One scale for every ${kind}: black ${numberText(low)}, white ${numberText(high)}.`).join(" ");
+  $("seen").style.setProperty("--side", tracks.length > 2 ? "72px" : "132px");
+  const figure = (track) => make("figure", {}, makePatch(track), make("figcaption", {}, trackName(item, track)));
+  $("seen").replaceChildren(...(kept ? tracks.map(figure) : []));
+  const short = (value) => Number(value.toPrecision(3));
+  const scale = ([kind, { low, high }]) => `Every ${kind}: black is ${short(low)}, white ${short(high)}.`;
+  $("shades").textContent = Object.entries(shades).map(scale).join(" ");
   $("strip").replaceChildren(...[...Array(steps).keys()].map((t) => makeStep(item, t)));
 }
 
@@ -285,7 +303,7 @@ function makeStep(item, t) {
   for (const track of item.chunk.tracks.filter((track) => track.scale === 0 && track.patches !== null)) {
     button.append(drawPatch(makePatch(track), item, track, t));
   }
-  button.append(make("span", {}, make("span", { class: "number" }, `${t + 1} `), ...shortVerdict(item, t)));
+  button.append(make("span", { class: "text" }, make("span", { class: "number" }, `${t + 1}`), ...shortVerdict(item, t)));
   button.addEventListener("click", () => show(state.item, t));
   return make("li", {}, button);
 }
@@ -295,8 +313,7 @@ function shortVerdict(item, t) {
   if (!beliefs) return [];
   const best = argmax(beliefs);
   const right = item.label === null ? null : best === item.label;
-  const mark = right === null ? "" : right ? " ✓" : " ✗";
-  return [make("b", { class: right === null ? "" : right ? "right" : "wrong" }, `${best}${mark}`)];
+  return [make("b", { class: styleOf(right) }, `${best} ${markOf(right)}`)];
 }
 
 function drawPatch(canvas, item, track, t) {
@@ -354,7 +371,8 @@ function goImage(by) {
 // ---- The list of images
 
 function filters() {
-  return { show: $("filters").elements.show.value, class: $("class").value, order: $("order").value, from: Number($("from").value), to: Number($("to").value) };
+  const [from, to] = [Number($("from").value), Number($("to").value)];
+  return { show: $("filters").elements.show.value, class: $("class").value, order: $("order").value, from, to };
 }
 
 function classOf(item) {
@@ -384,7 +402,8 @@ function showRange({ from, to }) {
 
 function showList() {
   const { list } = state;
-  $("count").textContent = list.length === items.length ? `${COUNT.format(list.length)} in all` : `${COUNT.format(list.length)} of ${COUNT.format(items.length)}`;
+  const [count, all] = [list, items].map(({ length }) => COUNT.format(length));
+  $("count").textContent = count === all ? `${all} in all` : `${count} of ${all}`;
   $("gallery").replaceChildren();
   $("gallery").scrollTop = 0;
   state.made = 0;
@@ -408,12 +427,14 @@ const watcher = new IntersectionObserver((entries) => entries.some((entry) => en
 function makeThumb(item) {
   const wrong = item.right === false;
   const { width, height } = item.chunk;
-  const picture = make("img", { src: pictureOf(item), alt: "", decoding: "async", class: Math.max(width, height) < 64 ? "small" : null });
+  const small = Math.max(width, height) < 64;
+  const picture = make("img", { src: pictureOf(item), alt: "", decoding: "async", class: small && "small" });
   picture.style.setProperty("--aspect", width / height);
-  const classes = wrong ? `${item.label} → ${item.prediction}` : `${item.label ?? item.prediction ?? item.index}`;
-  const share = classifies ? PERCENT.format(item.confidence) : "";
+  const classes = wrong ? `${item.label}\u202f→\u202f${item.prediction}` : `${item.label ?? item.prediction ?? item.index}`;
+  const share = classifies ? percent(item.confidence, 0) : "";
   const text = make("span", { class: "text" }, make("b", {}, classes), make("span", { class: "share" }, share));
-  const button = make("button", { type: "button", class: wrong ? "wrong" : null, "aria-label": `${nameOf(item)}. ${believed(item, item.chunk.steps - 1)}` }, picture, text);
+  const name = `${nameOf(item)}. ${believed(item, item.chunk.steps - 1)}`;
+  const button = make("button", { type: "button", class: wrong && "wrong", "aria-label": name }, picture, text);
   if (wrong) button.append(make("span", { class: "cross", "aria-hidden": "true" }, "✗"));
   button.addEventListener("click", () => choose(item));
   return make("li", {}, button);
@@ -422,7 +443,7 @@ function makeThumb(item) {
 function choose(item) {
   play(false);
   show(item, 0);
-  if ($("player").getBoundingClientRect().bottom < 100) $("player").scrollIntoView(); // a phone's list lies below the player
+  if ($("image").getBoundingClientRect().bottom < 100) $("player").scrollIntoView(); // a phone's list lies below the player
 }
 
 function markThumb() {
@@ -431,9 +452,15 @@ function markThumb() {
   const thumb = state.item?.thumb;
   if (!thumb?.isConnected) return;
   set(thumb.firstChild, { "aria-current": "true" });
+  scrollTo(thumb);
+}
+
+function scrollTo(thumb) {
   const gallery = $("gallery");
   const top = thumb.offsetTop - gallery.offsetTop;
-  if (top < gallery.scrollTop || top + thumb.offsetHeight > gallery.scrollTop + gallery.clientHeight) gallery.scrollTop = top - gallery.clientHeight / 3;
+  const bottom = top + thumb.offsetHeight;
+  const seen = top >= gallery.scrollTop && bottom <= gallery.scrollTop + gallery.clientHeight;
+  if (!seen) gallery.scrollTop = top - gallery.clientHeight / 3;
 }
 
 // ---- The address
@@ -464,7 +491,7 @@ function restore() {
 }
 
 function restoreFilters(given) {
-  const choice = [...$("filters").elements.show].find((radio) => radio.value === given.get("show") && !$("show").hidden);
+  const choice = [...$("filters").elements.show].find((radio) => radio.value === given.get("show") && !$("outcome").hidden);
   (choice ?? $("filters").elements.show[0]).checked = true;
   for (const id of ["class", "order"]) {
     $(id).value = given.get(id) ?? "";
@@ -497,7 +524,8 @@ function needs(control, key) {
 
 function press(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || $("keys").open || needs(event.target, event.key)) return;
-  const action = /^[1-9]$/.test(event.key) ? () => setRate(Number(event.key)) : Object.hasOwn(KEYS, event.key) ? KEYS[event.key] : null;
+  const speed = /^[1-9]$/.test(event.key) ? () => setRate(Number(event.key)) : null;
+  const action = Object.hasOwn(KEYS, event.key) ? KEYS[event.key] : speed;
   if (!action) return;
   event.preventDefault();
   action();
@@ -521,7 +549,8 @@ function listen() {
 
 function changeFilters(event) {
   const [low, high] = [$("from"), $("to")];
-  if (Number(low.value) > Number(high.value)) (event.target === low ? low : high).value = (event.target === low ? high : low).value;
+  const [moved, other] = event.target === low ? [low, high] : [high, low];
+  if (Number(low.value) > Number(high.value)) moved.value = other.value;
   filter();
 }
 
@@ -540,7 +569,7 @@ function offerFilters() {
   $("class").append(...classes.map((name) => make("option", { value: name }, `${name}`)));
   $("class-name").textContent = labelled ? "Label" : "Predicted";
   $("filters").hidden = !classifies;
-  $("show").hidden = !labelled;
+  $("outcome").hidden = !labelled;
   if (kinds.length > 1) $("kinds").append(...kinds.map((kind) => make("span", { class: `chip ${kind}` }, kind)));
   $("rate").append(...[...Array(9).keys()].map((i) => make("option", { value: i + 1 }, `${i + 1} ${i ? "steps" : "step"}/s`)));
 }

@@ -1,7 +1,7 @@
 """One page to play with trajectories: a single HTML file that opens from disk, without network, server or build step.
 
-What a model saw lies in the page as it was exported: windows and probabilities as float32, images as PNG, glimpses as 8-bit numbers.
-Each chunk of trajectories is one JSON object in a script element of its own:
+What a model did lies in the page as it was exported: windows and probabilities as float32, images as PNG, glimpses as bytes. Each
+chunk of trajectories is one JSON object in a script element of its own:
 
 - `images`: base64 of one PNG for each image; `height`, `width`: their size in pixels; `index`, `labels`: lists of N integers;
 - `steps`, `classes`: T and K, K 0 for a model that does not classify;
@@ -18,6 +18,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -27,7 +28,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from glimpse.atomic import write_atomically
+from glimpse.atomic import atomic_file
 from glimpse.attention import Track
 from glimpse.trajectories.views import Trajectories
 
@@ -55,11 +56,14 @@ def write_page(
     if path.suffix.lower() != ".html":
         raise ValueError(f"path must end in .html, got {path}")
     before, after = _template(title, facts or {}).split(_DATA)
-    data = [f'<script type="application/json" class="chunk">{text}</script>\n' for text in _chunks(trajectories_chunks)]
-    if not data:
+    data = _chunks(trajectories_chunks)
+    first = next(data, None)
+    if first is None:
         raise ValueError("there is not one image to show")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, "".join([before, *data, after]).encode())
+    with atomic_file(path) as file:
+        for piece in chain([before, first], data, [after]):
+            file.write(piece.encode())
 
 
 def _template(title: str, facts: Mapping[str, str]) -> str:
@@ -76,10 +80,11 @@ def _template(title: str, facts: Mapping[str, str]) -> str:
 
 
 def _chunks(parts: Iterable[Trajectories]) -> Iterator[str]:
-    """Yields each chunk as JSON that may stand inside a script element: no text in it can end the element."""
+    """Yields each chunk as a script element; no text in it can end the element."""
     for part in parts:
         if len(part):
-            yield json.dumps(_chunk(part), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+            text = json.dumps(_chunk(part), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+            yield f'<script type="application/json" class="chunk">{text}</script>\n'
 
 
 def _chunk(part: Trajectories) -> dict[str, Any]:
