@@ -518,7 +518,10 @@ const KEYS = {
 
 /** Returns whether a control needs the key itself. */
 function needs(control, key) {
-  if (control.matches("select, input:not([type=checkbox])")) return key !== "?";
+  const arrow = key.startsWith("Arrow");
+  if (control.matches("select")) return key !== "?";
+  if (control.matches("[type=range]")) return arrow || key === "Home" || key === "End";
+  if (control.matches("[type=radio]")) return arrow || key === " ";
   return control.matches("button, a, input") && (key === " " || key === "Enter");
 }
 
