@@ -308,7 +308,7 @@ def test_chunks_of_another_model_are_refused(tmp_path: Path, make_trajectories: 
 def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder.csv").mkdir()
-    for path in (tmp_path / "file" / "some.csv", tmp_path / "folder.csv", tmp_path / f"{'x' * 260}.csv"):
+    for path in (tmp_path / "file" / "some.csv", tmp_path / "folder.csv", tmp_path / f"{'x' * 250}.csv"):
         with pytest.raises(OSError) as error, open_writer(path):
             pytest.fail("the work began")
         assert str(error.value.filename) in (str(path), str(path.parent))
@@ -431,6 +431,12 @@ def test_columns_that_do_not_fit_are_refused(tmp_path: Path, make_trajectories: 
     columns = {**Table.from_trajectories(make_trajectories()).columns, **change}
     path = damaged(tmp_path / "some.npz", {name: values for name, values in columns.items() if values is not None})
     assert said in refused(path)
+
+
+def test_a_last_image_with_fewer_steps_is_refused(tmp_path: Path, make_trajectories: Make) -> None:
+    columns = Table.from_trajectories(make_trajectories()).columns
+    path = damaged(tmp_path / "some.npz", {name: values[:11] for name, values in columns.items()})
+    assert "the last image has 3 rows, the first has 4" in refused(path)
 
 
 @pytest.mark.parametrize(
