@@ -1,80 +1,90 @@
-"""Figures, written as PNG files: images with the windows drawn on them, and curves of error.
+"""Figures: sheets of images with the windows drawn on them, and curves of error, written as PNG files.
 
 Positions are pixels of the image, x before y; pixel 0 is the center of the first pixel, as matplotlib's `imshow` has it.
-Dimensions: N images, C channels, H rows, W columns, T glimpses. Nothing goes through pyplot: no global state, no display.
+Dimensions: N images, C channels, H rows, W columns, T steps.
 """
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glimpse.atomic import write_atomically
-from glimpse.attention import Window
+from glimpse.attention import Track
+from glimpse.drawing import (
+    INK,
+    MUTED,
+    WRONG,
+    add_legend,
+    as_array,
+    check_tracks,
+    draw_center,
+    draw_image,
+    draw_tracks,
+    image_aspect,
+    rgb_pictures,
+    save,
+    time_colors,
+    verdict,
+)
 
 __all__ = ["error_by_glimpse_figure", "error_curves", "window_sheet"]
 
 _DPI = 150
 _CELL, _GAP, _TITLE, _STRIP, _LEGEND = 1.5, 0.08, 0.2, 0.14, 0.3  # inches: an image's width on the sheet, the rest around it
-_MARGIN = 0.06  # of the longer side, around an image
-_INK, _MUTED, _WRONG, _FRAME = "#222222", "#777777", "#c81e1e", "#262626"
+_HEAD, _NARROWEST = 0.26, 3.4  # inches: a title over the whole sheet, a sheet with room for the legend
 _PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#222222")  # M. Okabe and K. Ito, told apart by all
 
 
 def window_sheet(
     images: Tensor,
-    window: Window,
-    predictions: Tensor,
+    tracks: Sequence[Track],
+    predictions: Tensor | None,
     labels: Tensor,
-    path: str | Path,
     *,
-    n: int,
     probabilities: Tensor | None = None,
+    digits: Tensor | None = None,
     columns: int = 8,
-) -> None:
-    """Writes a sheet of images with the windows of every glimpse drawn on them.
+    title: str = "",
+) -> Figure:
+    """Returns a sheet of images with the windows of every step drawn on them, as `glimpse.drawing.draw_tracks` does.
 
-    A box runs through the centers of the outermost filters: its side is (n - 1) times the stride. A line joins the windows'
-    centers in their order. Below each image stand the classes after each glimpse; above it the label, the last class where it
-    is another, then in red, and its probability.
+    Below each image stand the classes after each step; above it the label, the last class where it is another, in red where the
+    label is known, and its probability.
 
     Args:
         images: Grey or RGB images in 0 to 1, shape (N, C, H, W), C 1 or 3.
-        window: Fields of shape (N, T).
-        predictions: Class after each glimpse, integers, shape (N, T).
-        labels: True classes, integers, shape (N,).
-        path: File to write, ending in `.png`; its folder is made.
-        n: Filters along each axis of the window, at least 1.
-        probabilities: Probability of the predicted class after each glimpse, shape (N, T).
+        tracks: Fields of shape (N, T).
+        predictions: Class after each step, integers, shape (N, T); None of a model that does not classify.
+        labels: True classes, integers, shape (N,); below 0 where unknown.
+        probabilities: Probability of the predicted class after each step, shape (N, T).
+        digits: Centers (x, y) of the digits in pixels, marked by a cross, shape (N, 2); not a number where unknown.
         columns: Images side by side, at least 1.
+        title: What stands over the sheet.
 
     Raises:
-        ValueError: If the shapes do not fit, nothing is there to draw, or n or columns is below 1.
-        OSError: If the file cannot be written.
+        ValueError: If the shapes do not fit, nothing is there to draw, or columns is below 1.
     """
-    _check_sheet(images, window, predictions, labels, probabilities, n, columns)
-    pictures, fields = _pictures(images), {name: _array(field) for name, field in window._asdict().items()}
-    classes, truth = _array(predictions).astype(int), _array(labels).astype(int)
-    certainty = None if probabilities is None else _array(probabilities)[:, -1]
-    colors = _time_colors(classes.shape[1])
-    figure, cells = _sheet(len(pictures), min(columns, len(pictures)), *images.shape[2:])
+    _check_sheet(images, tracks, predictions, labels, probabilities, digits, columns)
+    pictures, truth = rgb_pictures(images), as_array(labels).astype(int)
+    classes = None if predictions is None else as_array(predictions).astype(int)
+    certainty = None if probabilities is None else as_array(probabilities)[:, -1]
+    strip = 0.0 if classes is None else _STRIP
+    figure, cells = _sheet(len(pictures), min(columns, len(pictures)), *images.shape[2:], strip=strip, title=title)
     for i, axes in enumerate(cells):
-        _draw_image(axes, pictures[i])
-        _draw_windows(axes, *(fields[name][i] for name in ("center_x", "center_y", "stride")), n=n, colors=colors)
-        _write_title(axes, truth[i], classes[i, -1], None if certainty is None else certainty[i])
-        _write_classes(axes, classes[i], truth[i], colors)
-    _add_time_legend(figure, colors)
-    _save(figure, path)
+        draw_image(axes, pictures[i], strip=strip / _CELL)
+        draw_tracks(axes, tracks, i)
+        if digits is not None:
+            draw_center(axes, digits[i])
+        _write_title(axes, truth[i], None if classes is None else classes[i, -1], None if certainty is None else certainty[i])
+        if classes is not None:
+            _write_classes(axes, classes[i], truth[i], time_colors(classes.shape[1]))
+    add_legend(figure, tracks)
+    return figure
 
 
 def error_curves(
@@ -101,7 +111,7 @@ def error_curves(
     axes.set_xlabel("training images seen")
     axes.set_ylabel("validation error (%)")
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    _save(figure, path)
+    save(path, figure)
 
 
 def error_by_glimpse_figure(
@@ -125,64 +135,39 @@ def error_by_glimpse_figure(
     axes.set_xlabel("glimpses taken")
     axes.set_ylabel("error (%)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    _save(figure, path)
+    save(path, figure)
 
 
 # The sheet
 
 
-def _sheet(count: int, columns: int, height: int, width: int) -> tuple[Figure, list[Axes]]:
+def _sheet(count: int, columns: int, height: int, width: int, *, strip: float, title: str) -> tuple[Figure, list[Axes]]:
     """Returns a figure with one framed cell for each image of H x W pixels, in rows from the top, and room for the legend below."""
     rows = -(-count // columns)
-    tall = _CELL * (height + _MARGIN * max(height, width)) / width + _STRIP  # inches
-    across = max(columns * (_CELL + _GAP) + _GAP, 2.4)
-    down = rows * (tall + _TITLE) + _LEGEND
+    tall = _CELL * image_aspect(height, width) + strip  # inches
+    across = max(columns * (_CELL + _GAP) + _GAP, _NARROWEST)
+    head = _HEAD if title else 0.0
+    down = head + rows * (tall + _TITLE) + _LEGEND
     figure = Figure(figsize=(across, down), dpi=_DPI)
+    figure.text(0.5, 1 - 0.08 / down, title, ha="center", va="top", fontsize=10, color=INK)
     cells = []
     for i in range(count):
         left = (across - columns * (_CELL + _GAP) + _GAP) / 2 + i % columns * (_CELL + _GAP)
-        bottom = down - (i // columns + 1) * (tall + _TITLE)
+        bottom = down - head - (i // columns + 1) * (tall + _TITLE)
         cells.append(figure.add_axes((left / across, bottom / down, _CELL / across, tall / down)))
     return figure, cells
 
 
-def _draw_image(axes: Axes, picture: NDArray[Any]) -> None:
-    """Draws an image (H, W, 3) with a margin that shows windows running over its edge, and a strip below for text."""
-    height, width = picture.shape[:2]
-    axes.imshow(picture, interpolation="nearest", aspect="equal")
-    margin = _MARGIN / 2 * max(height, width)
-    axes.set(facecolor=_FRAME, xticks=[], yticks=[], anchor="N")
-    axes.spines[:].set_visible(False)
-    across = width + 2 * margin
-    strip = _STRIP / _CELL * across
-    axes.axhspan(height - 0.5 + margin, height - 0.5 + margin + strip, facecolor=_FRAME, zorder=5)  # over the windows
-    axes.set_xlim(-0.5 - margin, width - 0.5 + margin)
-    axes.set_ylim(height - 0.5 + margin + strip, -0.5 - margin)
-
-
-def _draw_windows(
-    axes: Axes, center_x: NDArray[Any], center_y: NDArray[Any], stride: NDArray[Any], *, n: int, colors: list[Any]
-) -> None:
-    """Draws T windows as boxes in time's colors and the path through their centers."""
-    axes.plot(center_x, center_y, color="white", linewidth=0.7, alpha=0.7, scalex=False, scaley=False)
-    for x, y, side, color in zip(center_x, center_y, (n - 1) * stride, colors, strict=True):
-        corner = (x - side / 2, y - side / 2)
-        axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=color, linewidth=1.0, joinstyle="miter"))
-        axes.plot([x], [y], marker="o", markersize=2.2, color=color, scalex=False, scaley=False)
-
-
-def _write_title(axes: Axes, label: int, predicted: int, probability: float | None) -> None:
+def _write_title(axes: Axes, label: int, predicted: int | None, probability: float | None) -> None:
     """Writes the label above an image, and the predicted class where it is another."""
-    wrong = label != predicted
-    text = f"{label}, taken for {predicted}" if wrong else f"{label}"
-    text += "" if probability is None else f" ({100 * probability:.0f} %)"
-    axes.set_title(text, fontsize=7.5, pad=2.5, color=_WRONG if wrong else _INK, fontweight="bold" if wrong else "normal")
+    text, wrong = verdict(label, predicted, probability)
+    axes.set_title(text, fontsize=7.5, pad=2.5, color=WRONG if wrong else INK, fontweight="bold" if wrong else "normal")
 
 
-def _write_classes(axes: Axes, classes: NDArray[Any], label: int, colors: list[Any]) -> None:
-    """Writes the class after each glimpse into the strip below an image: in time's color where it is right, grey where not."""
+def _write_classes(axes: Axes, classes: NDArray[Any], label: int, colors: NDArray[Any]) -> None:
+    """Writes the class after each step into the strip below an image: in time's color unless it is known to be wrong, then grey."""
     for t, (predicted, color) in enumerate(zip(classes, colors, strict=True)):
-        right = predicted == label
+        right = label < 0 or predicted == label
         axes.annotate(
             str(predicted),
             ((t + 0.5) / len(classes), 0),
@@ -198,51 +183,27 @@ def _write_classes(axes: Axes, classes: NDArray[Any], label: int, colors: list[A
         )
 
 
-def _add_time_legend(figure: Figure, colors: list[Any]) -> None:
-    """Adds a legend of the glimpses' colors; of the first and the last alone where there are many."""
-    shown = range(len(colors)) if len(colors) <= 8 else (0, len(colors) - 1)
-    handles = [Line2D([], [], color=colors[t], marker="s", markerfacecolor="none", linestyle="", markersize=6) for t in shown]
-    names = [f"glimpse {t + 1}" if t == 0 or len(colors) > 8 else str(t + 1) for t in shown]
-    figure.legend(
-        handles, names, loc="lower center", ncols=len(names), frameon=False, fontsize=7.5, handletextpad=0.1, borderpad=0.1
-    )
-
-
-def _time_colors(glimpses: int) -> list[Any]:
-    """Returns a color for each glimpse, from violet to yellow, all visible on black."""
-    return [colormaps["plasma"](value) for value in np.linspace(0.36, 0.97, glimpses)]
-
-
-def _pictures(images: Tensor) -> NDArray[Any]:
-    """Returns images as RGB in 0 to 1, shape (N, H, W, 3)."""
-    pictures = _array(images).transpose(0, 2, 3, 1).clip(0, 1)
-    return np.repeat(pictures, 3, axis=-1) if pictures.shape[-1] == 1 else pictures
-
-
-def _array(tensor: Tensor) -> NDArray[Any]:
-    """Returns a tensor of any device and precision as a float64 array."""
-    return np.asarray(tensor.detach().double().cpu().numpy())
-
-
 def _check_sheet(
-    images: Tensor, window: Window, predictions: Tensor, labels: Tensor, probabilities: Tensor | None, n: int, columns: int
+    images: Tensor,
+    tracks: Sequence[Track],
+    predictions: Tensor | None,
+    labels: Tensor,
+    probabilities: Tensor | None,
+    digits: Tensor | None,
+    columns: int,
 ) -> None:
     """Raises a ValueError unless the sheet's arguments fit together."""
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or not images.numel():
-        raise ValueError(f"images must have shape (N, C, H, W), C 1 or 3, nothing empty, got {tuple(images.shape)}")
-    if predictions.ndim != 2 or not predictions.shape[1]:
-        raise ValueError(f"predictions must have shape (N, T), T at least 1, got {tuple(predictions.shape)}")
-    expected = (len(images), predictions.shape[1])
-    fields = {**window._asdict(), "predictions": predictions}
-    if probabilities is not None:
-        fields["probabilities"] = probabilities
-    for name, field in fields.items():
-        if tuple(field.shape) != expected:
+    count, steps = check_tracks(images, tracks)
+    for name, field, expected in (
+        ("predictions", predictions, (count, steps)),
+        ("probabilities", probabilities, (count, steps)),
+        ("labels", labels, (count,)),
+        ("digits", digits, (count, 2)),
+    ):
+        if field is not None and tuple(field.shape) != expected:
             raise ValueError(f"{name} must have shape {expected}, got {tuple(field.shape)}")
-    if tuple(labels.shape) != expected[:1]:
-        raise ValueError(f"labels must have shape {expected[:1]}, got {tuple(labels.shape)}")
-    if min(n, columns) < 1:
-        raise ValueError(f"n and columns must be at least 1, got {n} and {columns}")
+    if columns < 1:
+        raise ValueError(f"columns must be at least 1, got {columns}")
 
 
 # The curves
@@ -269,7 +230,7 @@ def _plot(
             label=name,
         )
     for name, error in references.items():
-        axes.axhline(error, color=_MUTED, linewidth=0.9, linestyle=(0, (5, 3)))
+        axes.axhline(error, color=MUTED, linewidth=0.9, linestyle=(0, (5, 3)))
         axes.annotate(
             f"{name}: {error:g} %",
             (1, error),
@@ -279,7 +240,7 @@ def _plot(
             ha="right",  # where curves have fallen below
             va="bottom",
             fontsize=7.5,
-            color=_MUTED,
+            color=MUTED,
         )
     if min([*(min(y) for _, y in curves.values()), *references.values()]) > 0:
         _make_logarithmic(axes)
@@ -306,16 +267,5 @@ def _tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e4e4e4", linewidth=0.7)
     axes.set_axisbelow(True)
-    axes.tick_params(colors=_INK, labelsize=8.5)
+    axes.tick_params(colors=INK, labelsize=8.5)
     axes.legend(frameon=False, fontsize=8.5)
-
-
-def _save(figure: Figure, path: str | Path) -> None:
-    """Writes a figure as PNG, whole or not at all."""
-    path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"path must end in .png, got {path}")
-    content = io.BytesIO()
-    figure.savefig(content, format="png", metadata={"Software": None})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, content.getvalue())

@@ -14,7 +14,8 @@ from matplotlib.image import imread
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glimpse.attention import Window, read
+from glimpse.attention import Track, Window, read
+from glimpse.drawing import save, time_colors
 from glimpse.figures import error_by_glimpse_figure, error_curves, window_sheet
 
 MAGENTA = (1.0, 0.0, 1.0)
@@ -33,9 +34,9 @@ def places(picture: NDArray[np.uint8], color: Sequence[float], tolerance: int = 
 
 
 def windows(*boxes: tuple[float, float, float]) -> Window:
-    """Returns one image's windows over time, fields (1, T), from (center_x, center_y, stride)."""
+    """Returns one image's windows over time, without blur, fields (1, T), from (center_x, center_y, stride)."""
     x, y, stride = torch.tensor(boxes).T[:, None]
-    return Window(x, y, stride, torch.ones_like(x), torch.ones_like(x))
+    return Window(x, y, stride, torch.full_like(x, torch.nan), torch.ones_like(x))
 
 
 def marked(height: int, width: int, *spots: tuple[int, int]) -> Tensor:
@@ -49,15 +50,14 @@ def marked(height: int, width: int, *spots: tuple[int, int]) -> Tensor:
 def sheet(path: Path, images: Tensor, window: Window, predictions: Tensor | None = None, **options: Any) -> NDArray[np.uint8]:
     """Draws a sheet with label 3 everywhere and returns its picture."""
     predictions = torch.full(window.center_x.shape, 3) if predictions is None else predictions
-    window_sheet(images, window, predictions, torch.full((len(images),), 3), path, n=options.pop("n", 5), **options)
+    labels = options.pop("labels", torch.full((len(images),), 3))
+    save(path, window_sheet(images, [Track("glimpse", 0, options.pop("n", 5), window)], predictions, labels, **options))
     return pixels(path)
 
 
 def box_color(t: int, glimpses: int) -> tuple[float, ...]:
     """Returns the color that the legend gives to a glimpse."""
-    from glimpse.figures import _time_colors
-
-    return tuple(_time_colors(glimpses)[t][:3])
+    return tuple(time_colors(glimpses)[t])
 
 
 def scale_and_origin(picture: NDArray[np.uint8], x: int, y: int, far_x: int, far_y: int) -> tuple[float, NDArray[Any]]:
@@ -112,9 +112,8 @@ def test_each_glimpse_has_the_color_of_its_time(tmp_path: Path) -> None:
 def test_the_path_joins_the_centers(tmp_path: Path) -> None:
     picture = sheet(tmp_path / "sheet.png", marked(41, 41), windows((5.0, 20.0, 0.5), (35.0, 20.0, 0.5)))
     frame = places(picture, (GREY,) * 3)
-    row = int((frame[:, 1].min() + frame[:, 1].max()) / 2)
-    left, right = frame[:, 0].min(), frame[:, 0].max()
-    middle = picture[row - 2 : row + 3, left + (right - left) // 2]  # between the boxes the image is grey but for the path
+    column, row = np.median(frame, axis=0).astype(int)
+    middle = picture[row - 4 : row + 5, column]  # between the boxes the image is grey but for the path
     assert middle.max() > 255 * GREY + 40
 
 
@@ -152,15 +151,30 @@ def test_a_long_sequence_and_a_window_of_one_filter_are_drawn(tmp_path: Path) ->
     assert sheet(tmp_path / "sheet.png", marked(20, 20), windows(*[(9.0, 9.0, 1.0)] * 64), n=1).size
 
 
+def test_nothing_is_wrong_where_the_label_is_unknown(tmp_path: Path) -> None:
+    red = (0xC8 / 255, 0x1E / 255, 0x1E / 255)
+    picture = sheet(
+        tmp_path / "sheet.png", marked(20, 20), windows((9.0, 9.0, 1.0)), torch.tensor([[8]]), labels=torch.tensor([-1])
+    )
+    assert len(places(picture, red, tolerance=5)) == 0
+    assert len(places(picture[-130:-40], box_color(0, 1), tolerance=30)) > 5  # the class below the image is not grey
+
+
+def test_a_sheet_without_predictions_has_no_strip_for_them(tmp_path: Path) -> None:
+    images, window = marked(20, 20), windows((9.0, 9.0, 1.0))
+    for name, predictions in (("with.png", torch.tensor([[3]])), ("without.png", None)):
+        save(tmp_path / name, window_sheet(images, [Track("read", 0, 5, window)], predictions, torch.tensor([3])))
+    assert len(pixels(tmp_path / "without.png")) < len(pixels(tmp_path / "with.png")) - 15
+
+
 def sheet_arguments() -> dict[str, Any]:
     """Returns arguments that fit together: two images, three glimpses."""
     window = Window(*(field.expand(2, 3) for field in windows((9.0, 9.0, 1.0))))
     return {
         "images": marked(20, 20).expand(2, 3, 20, 20),
-        "window": window,
+        "tracks": [Track("glimpse", 0, 5, window)],
         "predictions": torch.zeros(2, 3, dtype=torch.long),
         "labels": torch.zeros(2, dtype=torch.long),
-        "n": 5,
     }
 
 
@@ -172,17 +186,17 @@ def sheet_arguments() -> dict[str, Any]:
         ("images", torch.zeros(0, 1, 20, 20), r"images .*\(0, 1, 20, 20\)"),
         ("images", torch.zeros(3, 1, 20, 20), r"center_x must have shape \(3, 3\), got \(2, 3\)"),
         ("predictions", torch.zeros(2), r"predictions .*\(2,\)"),
-        ("predictions", torch.zeros(2, 4), r"center_x must have shape \(2, 4\), got \(2, 3\)"),
+        ("predictions", torch.zeros(2, 4), r"predictions must have shape \(2, 3\), got \(2, 4\)"),
         ("labels", torch.zeros(3), r"labels must have shape \(2,\), got \(3,\)"),
         ("probabilities", torch.zeros(2, 3, 10), r"probabilities must have shape \(2, 3\), got \(2, 3, 10\)"),
-        ("n", 0, "got 0 and 8"),
-        ("columns", 0, "got 5 and 0"),
+        ("digits", torch.zeros(2), r"digits must have shape \(2, 2\), got \(2,\)"),
+        ("tracks", [], "at least one track"),
+        ("columns", 0, "got 0"),
     ],
 )
-def test_arguments_that_do_not_fit_are_refused_with_their_values(tmp_path: Path, name: str, value: object, message: str) -> None:
+def test_arguments_that_do_not_fit_are_refused_with_their_values(name: str, value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        window_sheet(path=tmp_path / "sheet.png", **{**sheet_arguments(), name: value})
-    assert not list(tmp_path.iterdir())
+        window_sheet(**{**sheet_arguments(), name: value})
 
 
 # Curves
@@ -259,5 +273,5 @@ def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_figures_do_without_pyplot_and_without_a_display() -> None:
-    code = "import sys, glimpse.figures; assert 'matplotlib.pyplot' not in sys.modules"
+    code = "import sys, glimpse.trajectories.pictures; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -16,6 +16,7 @@ import torch
 from glimpse.classifier import GlimpseClassifier
 from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
+from glimpse.drawing import save
 from glimpse.figures import error_by_glimpse_figure, error_curves, window_sheet
 from glimpse.run import RunFolder
 
@@ -73,18 +74,10 @@ def sheets(runs: Path, name: str, columns: int = 6, rows: int = 3) -> dict[str, 
     for which, file in ((False, f"windows-{name}.png"), (True, f"windows-{name}-wrong.png")):
         batch = data.batch(torch.cat(kept[which])[: columns * rows])
         with torch.no_grad():
-            logits, window = model(batch.images)
+            logits, tracks = model.look(batch.images)
         best = logits.softmax(dim=-1).max(dim=-1)
-        window_sheet(
-            batch.images,
-            window,
-            best.indices,
-            batch.labels,
-            HERE / file,
-            n=model.config.window,
-            probabilities=best.values,
-            columns=columns,
-        )
+        sheet = window_sheet(batch.images, tracks, best.indices, batch.labels, probabilities=best.values, columns=columns)
+        save(HERE / file, sheet)
     distance = torch.cat(distances)
     medians = {
         "distance": distance.median(dim=0).values,

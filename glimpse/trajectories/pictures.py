@@ -1,0 +1,411 @@
+"""Pictures of trajectories: sheets to read and animations to watch.
+
+Glimpses are drawn as the network saw them, the factor of the window's intensity included, on one grey scale for every kind of track
+in a picture: black is the smallest number seen or 0 if that is less, white the largest; a sheet's foot names both. Positions are
+pixels counted from 0, x before y. Dimensions: N images of H x W pixels in C channels, T steps, K classes, windows of n x n.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from glimpse.attention import Track
+from glimpse.drawing import (
+    INK,
+    MUTED,
+    WRONG,
+    add_legend,
+    as_array,
+    check_ending,
+    check_tracks,
+    draw_center,
+    draw_image,
+    draw_tracks,
+    gif,
+    image_aspect,
+    png,
+    rendered,
+    rgb_pictures,
+    save,
+    time_colors,
+    verdict,
+)
+from glimpse.figures import window_sheet
+from glimpse.trajectories.views import Trajectories
+
+__all__ = ["learning_gif", "sheet_png", "trajectory_gif", "trajectory_sheet"]
+
+_MOST = 16  # images in an animation
+_CLASSES = 10  # shown for an image, at most
+_TRUE, _BAND, _OTHER = "#1a7f37", "#dff3e4", "#b4b4b4"  # the true class, its row, bars of classes that are not predicted
+_HOLD = 2.0  # seconds that an animation's last frame stays, at least
+
+
+def trajectory_sheet(trajectories: Trajectories, path: str | Path) -> None:
+    """Writes a sheet with a row for each image: where the model looked, what it saw, what it believed.
+
+    Beside the image with its windows stand the glimpses, framed in their time's color, and below each one how probable the classes
+    were then: the predicted class's bar is in time's color, the true class's row is green. Of more than 10 classes only those that
+    were ever the most probable are shown. Nothing limits the number of images: the caller does.
+
+    Args:
+        trajectories: At least one; of grey or RGB images.
+        path: File to write, ending in `.png`; its folder is made.
+
+    Raises:
+        ValueError: If the shapes do not fit, nothing is there to draw, or the path does not end in `.png`.
+        OSError: If the file cannot be written.
+    """
+    check_ending(path, ".png")
+    _check(trajectories)
+    ranges, pictures = _ranges(trajectories), rgb_pictures(trajectories.images)
+    layout = _Layout.of(trajectories)
+    rows = [rendered(_sheet_row(trajectories, i, pictures[i], ranges, layout)) for i in range(len(trajectories))]
+    save(path, png(np.concatenate([*rows, rendered(_foot(trajectories, ranges, layout))])))
+
+
+def trajectory_gif(trajectories: Trajectories, path: str | Path, *, seconds_per_step: float = 0.7) -> None:
+    """Writes an animation of up to 16 images: the window moves, beside it what it sees and what the model believes.
+
+    Args:
+        trajectories: 1 to 16; of grey or RGB images.
+        path: File to write, ending in `.gif`; its folder is made.
+        seconds_per_step: How long a step is shown, at least 0.02; the last one stays for three steps, two seconds at least.
+
+    Raises:
+        ValueError: If the shapes do not fit, there are too few or too many images, the path does not end in `.gif`, or a step is
+            too short.
+        OSError: If the file cannot be written.
+    """
+    check_ending(path, ".gif")
+    _check(trajectories)
+    if len(trajectories) > _MOST:
+        raise ValueError(f"an animation shows at most {_MOST} images, got {len(trajectories)}")
+    if not seconds_per_step >= 0.02:
+        raise ValueError(f"seconds_per_step must be at least 0.02, got {seconds_per_step}")
+    ranges, pictures = _ranges(trajectories), rgb_pictures(trajectories.images)
+    cards = [_Card(trajectories, i, pictures[i], ranges) for i in range(len(trajectories))]
+    columns = int(np.ceil(np.sqrt(len(cards))))
+    frames = []
+    for t in range(trajectories.steps):
+        grid = _tiled([card.at(t) for card in cards], columns)
+        frames.append(np.concatenate([rendered(_clock(t, trajectories.tracks, grid.shape[1], cards[0].dpi)), grid]))
+    seconds = [seconds_per_step] * (len(frames) - 1) + [max(_HOLD, 3 * seconds_per_step)]
+    save(path, gif(frames, seconds))
+
+
+def learning_gif(
+    frames: Sequence[tuple[int, Trajectories]], path: str | Path, *, seconds_per_frame: float = 0.7, columns: int = 4
+) -> None:
+    """Writes an animation of how attention is learned: a sheet of windows for each moment of a training.
+
+    Args:
+        frames: Number of training images seen, and the trajectories then, of the same images every time.
+        path: File to write, ending in `.gif`; its folder is made.
+        seconds_per_frame: How long a moment is shown; the last one stays for three, two seconds at least.
+        columns: Images side by side, at least 1.
+
+    Raises:
+        ValueError: If there is no frame, the frames differ in their images' number or size, shapes do not fit, or the path does not
+            end in `.gif`.
+        OSError: If the file cannot be written.
+    """
+    check_ending(path, ".gif")
+    shapes = {tuple(trajectories.images.shape) for _, trajectories in frames}
+    if len(shapes) != 1:
+        raise ValueError(f"frames must hold images of one shape, got {sorted(shapes)}")
+    pixels = [rendered(_windows(shown, columns, f"{seen:,} training images seen")) for seen, shown in frames]
+    save(path, gif(pixels, [seconds_per_frame] * (len(pixels) - 1) + [max(_HOLD, 3 * seconds_per_frame)]))
+
+
+def sheet_png(trajectories: Trajectories, *, columns: int = 4) -> bytes:
+    """Returns a compact sheet of a few images with their windows as a PNG file's content.
+
+    Args:
+        trajectories: At least one; of grey or RGB images.
+        columns: Images side by side, at least 1.
+
+    Raises:
+        ValueError: If the shapes do not fit, or nothing is there to draw.
+    """
+    return png(rendered(_windows(trajectories, columns)))
+
+
+def _windows(trajectories: Trajectories, columns: int, title: str = "") -> Figure:
+    """Returns a sheet of windows with everything on it that is known."""
+    _check(trajectories)
+    best = None if trajectories.probabilities is None else trajectories.probabilities.max(dim=-1).values
+    return window_sheet(
+        trajectories.images,
+        trajectories.tracks,
+        trajectories.predictions,
+        trajectories.labels,
+        probabilities=best,
+        digits=trajectories.digits,
+        columns=columns,
+        title=title,
+    )
+
+
+def _check(trajectories: Trajectories) -> None:
+    """Raises a ValueError unless trajectories fit together and can be drawn."""
+    count, steps = check_tracks(trajectories.images, trajectories.tracks)
+    belief = trajectories.probabilities
+    if belief is not None and (belief.ndim != 3 or belief.shape[:2] != (count, steps) or not belief.shape[2]):
+        raise ValueError(f"probabilities must have shape ({count}, {steps}, K), got {tuple(belief.shape)}")
+    for name, expected in (("index", (count,)), ("labels", (count,)), ("digits", (count, 2))):
+        found = tuple(getattr(trajectories, name).shape)
+        if found != expected:
+            raise ValueError(f"{name} must have shape {expected}, got {found}")
+
+
+# What was seen
+
+
+def _ranges(trajectories: Trajectories) -> dict[str, tuple[float, float]]:
+    """Returns, for each kind of track with glimpses, the numbers that are drawn black and white."""
+    ranges: dict[str, tuple[float, float]] = {}
+    for track in trajectories.tracks:
+        if track.patches is not None:
+            low, high = ranges.get(track.kind, (0.0, 1e-6))
+            ranges[track.kind] = (min(low, float(track.patches.min())), max(high, float(track.patches.max())))
+    return ranges
+
+
+def _framed(track: Track, row: int, limits: tuple[float, float]) -> NDArray[Any]:
+    """Returns an image's glimpses as squares in frames of their time's color, shape (T, S, S, 3), 0 to 1, S at least 40."""
+    assert track.patches is not None
+    seen = as_array(track.patches[row]).transpose(0, 2, 3, 1)  # (T, n, n, C)
+    seen = ((seen - limits[0]) / (limits[1] - limits[0])).clip(0, 1)
+    times = -(-40 // track.n)
+    seen = np.broadcast_to(seen, (*seen.shape[:3], 3)).repeat(times, axis=1).repeat(times, axis=2)
+    side, edge = seen.shape[1], max(2, seen.shape[1] // 16)
+    framed = np.empty((len(seen), side + 2 * edge, side + 2 * edge, 3))
+    framed[:] = time_colors(len(seen), track.kind)[:, None, None]
+    framed[:, edge:-edge, edge:-edge] = seen
+    return framed
+
+
+def _with_patches(trajectories: Trajectories) -> list[Track]:
+    return [track for track in trajectories.tracks if track.patches is not None]
+
+
+# What was believed
+
+
+def _classes_shown(belief: NDArray[Any], label: int) -> list[int]:
+    """Returns the classes to show of beliefs (T, K): all if they are few, else the most probable ones and the true one."""
+    if belief.shape[1] <= _CLASSES:
+        return list(range(belief.shape[1]))
+    shown = set(np.argsort(-belief.max(axis=0), kind="stable")[:_CLASSES].tolist())
+    if label >= 0 and label not in shown:
+        shown = {label, *np.argsort(-belief.max(axis=0), kind="stable")[: _CLASSES - 1].tolist()}
+    return sorted(shown)
+
+
+def _prepare_belief(axes: Axes, classes: Sequence[int], label: int, steps: int, size: float) -> None:
+    """Names the classes beside axes that are one class high and one step wide for each, and marks the true one."""
+    axes.set(xlim=(0, steps), ylim=(len(classes), 0), xticks=[], facecolor="none")
+    axes.set_yticks(np.arange(len(classes)) + 0.5, [str(k) for k in classes], fontsize=size, color=MUTED)
+    axes.tick_params(length=0, pad=2)
+    axes.spines[:].set_visible(False)
+    if label in classes:
+        place = classes.index(label)
+        axes.axhspan(place, place + 1, color=_BAND, linewidth=0, zorder=0)
+        axes.get_yticklabels()[place].set(color=_TRUE, fontweight="bold")
+
+
+def _draw_belief(axes: Axes, belief: NDArray[Any], classes: Sequence[int], colors: NDArray[Any]) -> Artist:
+    """Draws beliefs (T, K) as bars, T side by side for each class shown: the predicted class's in time's color."""
+    t, place = np.divmod(np.arange(len(belief) * len(classes)), len(classes))
+    chances = belief[:, classes].ravel()
+    left, right = t + 0.06, t + 0.06 + 0.88 * chances
+    bars = np.stack(
+        [np.stack([x, place + y], axis=-1) for x, y in ((left, 0.12), (right, 0.12), (right, 0.88), (left, 0.88))], axis=1
+    )
+    predicted = np.asarray(classes)[place] == belief.argmax(axis=1)[t]
+    faces = np.where(predicted[:, None], colors[t], np.array([0.66, 0.66, 0.66]))
+    return axes.add_collection(PolyCollection(list(bars), facecolors=faces, linewidths=0), autolim=False)
+
+
+# The sheet
+
+
+class _Layout(NamedTuple):
+    """Sizes on a sheet, in inches.
+
+    Attributes:
+        image: Width and height of an image.
+        cell: Side of a glimpse, and width of a step.
+        belief: Height of the beliefs.
+        size: Width and height of a row.
+    """
+
+    image: tuple[float, float]
+    cell: float
+    belief: float
+    size: tuple[float, float]
+
+    @classmethod
+    def of(cls, trajectories: Trajectories) -> "_Layout":
+        """Returns the sizes that suit the images, tracks, steps and classes."""
+        aspect = image_aspect(*trajectories.images.shape[2:])
+        image = (2.0 / max(aspect, 1), 2.0 * min(aspect, 1))
+        cell = min(0.62, max(0.1, 9 / trajectories.steps))
+        belief = trajectories.probabilities
+        tall = 0.0 if belief is None else 0.125 * min(belief.shape[2], _CLASSES)
+        strip = len(_with_patches(trajectories)) * (cell + 0.04) + tall
+        width = _EDGE + image[0] + _BETWEEN + trajectories.steps * cell + _EDGE
+        return cls(image, cell, tall, (max(width, 4.6), _TITLE + max(image[1], strip) + _GAP))
+
+
+_SHEET_DPI = 110
+_EDGE, _BETWEEN, _TITLE, _GAP, _FOOT = 0.12, 0.34, 0.24, 0.12, 0.42  # inches
+
+
+def _sheet_row(
+    trajectories: Trajectories, i: int, picture: NDArray[Any], ranges: dict[str, tuple[float, float]], layout: _Layout
+) -> Figure:
+    """Returns a figure of one image: its windows, its glimpses, the beliefs."""
+    figure = Figure(figsize=layout.size, dpi=_SHEET_DPI)
+    top, left, label = _TITLE, _EDGE + layout.image[0] + _BETWEEN, int(trajectories.labels[i])
+    axes = _add_axes(figure, _EDGE, top, *layout.image)
+    draw_image(axes, picture)
+    draw_tracks(axes, trajectories.tracks, i)
+    draw_center(axes, trajectories.digits[i])
+    across = trajectories.steps * layout.cell
+    for track in _with_patches(trajectories):
+        squares = _framed(track, i, ranges[track.kind])
+        gap = max(1, squares.shape[1] // 25)
+        spaced = np.pad(squares, ((0, 0), (gap, gap), (gap, gap), (0, 0)), constant_values=1.0)
+        strip = _add_axes(figure, left, top, across, layout.cell)
+        strip.imshow(np.concatenate(list(spaced), axis=1), interpolation="nearest", aspect="auto")
+        strip.set_axis_off()
+        top += layout.cell + 0.04
+    if trajectories.probabilities is not None:
+        belief = as_array(trajectories.probabilities[i])
+        classes = _classes_shown(belief, label)
+        bars = _add_axes(figure, left, top, across, layout.belief)
+        _prepare_belief(bars, classes, label, len(belief), 6.5)
+        _draw_belief(bars, belief, classes, time_colors(len(belief)))
+    _write_verdict(figure, trajectories, i, trajectories.steps - 1, prefix=f"#{int(trajectories.index[i])}   ", size=9)
+    return figure
+
+
+def _add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Returns new axes at a place in inches from the figure's upper left corner."""
+    across, down = figure.get_size_inches()
+    return figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
+
+
+def _write_verdict(figure: Figure, trajectories: Trajectories, i: int, t: int, *, prefix: str, size: float) -> Artist:
+    """Writes what an image is and what it was taken for after a step, in red where that is wrong."""
+    belief = None if trajectories.probabilities is None else as_array(trajectories.probabilities[i, t])
+    predicted, chance = (None, None) if belief is None else (int(belief.argmax()), float(belief.max()))
+    text, wrong = verdict(int(trajectories.labels[i]), predicted, chance)
+    color, weight = (WRONG, "bold") if wrong else (INK, "normal")
+    across, down = figure.get_size_inches()
+    return figure.text(
+        _EDGE / across, 1 - 0.05 / down, prefix + text, va="top", ha="left", fontsize=size, color=color, fontweight=weight
+    )
+
+
+def _foot(trajectories: Trajectories, ranges: dict[str, tuple[float, float]], layout: _Layout) -> Figure:
+    """Returns a figure of what stands below a sheet: the legend and the grey scale."""
+    figure = Figure(figsize=(layout.size[0], _FOOT), dpi=_SHEET_DPI)
+    add_legend(figure, trajectories.tracks, center=bool(trajectories.digits.isfinite().any()))
+    scales = [f"{kind}: black {low:.3g}, white {high:.3g}" for kind, (low, high) in ranges.items()]
+    figure.text(0.5, 0.97, "   ".join(scales), ha="center", va="top", fontsize=7, color=MUTED)
+    return figure
+
+
+# The animation
+
+
+class _Card:
+    """One image of an animation, drawn again for every step.
+
+    Args:
+        trajectories: All images.
+        i: Which one.
+        picture: RGB in 0 to 1, shape (H, W, 3).
+        ranges: What is black and white, of every kind of track.
+    """
+
+    def __init__(self, trajectories: Trajectories, i: int, picture: NDArray[Any], ranges: dict[str, tuple[float, float]]) -> None:
+        self.trajectories, self.i = trajectories, i
+        self.dpi = 100 if len(trajectories) > 4 else 150
+        self.label = int(trajectories.labels[i])
+        seen = _with_patches(trajectories)
+        self.squares = [_framed(track, i, ranges[track.kind]) for track in seen]
+        self.belief = None if trajectories.probabilities is None else as_array(trajectories.probabilities[i])
+        aspect = image_aspect(*picture.shape[:2])
+        wide, tall = 1.7 / max(aspect, 1), 1.7 * min(aspect, 1)
+        side = 0.0 if not seen and self.belief is None else max(0.7, 0.5 * len(seen))
+        height = max(tall, (0.78 if seen else 0.0) + (0.8 if self.belief is not None else 0.0))
+        self.figure = Figure(figsize=(_EDGE + wide + (0.2 + side if side else 0) + _EDGE, _TITLE + height + 0.06), dpi=self.dpi)
+        self.image = _add_axes(self.figure, _EDGE, _TITLE, wide, tall)
+        draw_image(self.image, picture)
+        draw_center(self.image, trajectories.digits[i])
+        left = _EDGE + wide + 0.2
+        each = side / max(1, len(seen))
+        self.glimpses = [
+            _add_axes(self.figure, left + k * each, _TITLE, each - 0.04, each - 0.04).imshow(squares[0], interpolation="nearest")
+            for k, squares in enumerate(self.squares)
+        ]
+        for glimpse in self.glimpses:
+            glimpse.axes.set_axis_off()
+            glimpse.set_animated(True)
+        if self.belief is not None:
+            self.classes = _classes_shown(self.belief, self.label)
+            top = _TITLE + (each + 0.05 if seen else 0.0)
+            self.bars = _add_axes(self.figure, left, top, side - 0.04, _TITLE + height - top)
+            _prepare_belief(self.bars, self.classes, self.label, 1, 5.0)
+        canvas: Any = FigureCanvasAgg(self.figure)
+        canvas.draw()
+        self.canvas, self.background = canvas, canvas.copy_from_bbox(self.figure.bbox)
+
+    def at(self, t: int) -> NDArray[np.uint8]:
+        """Returns the pixels of a step, shape (H, W, 3): what moves, drawn over what stays."""
+        self.canvas.restore_region(self.background)
+        artists = draw_tracks(self.image, self.trajectories.tracks, self.i, now=t)
+        artists.append(_write_verdict(self.figure, self.trajectories, self.i, t, prefix="", size=8))
+        if self.belief is not None:
+            colors = time_colors(len(self.belief))[t : t + 1]
+            artists.append(_draw_belief(self.bars, self.belief[t : t + 1], self.classes, colors))
+        for glimpse, squares in zip(self.glimpses, self.squares, strict=True):
+            glimpse.set_data(squares[t])
+        for artist in sorted([*artists, *self.glimpses], key=lambda artist: artist.zorder):
+            self.figure.draw_artist(artist)
+        for artist in artists:
+            artist.remove()
+        return np.array(self.canvas.buffer_rgba())[..., :3]
+
+
+def _clock(t: int, tracks: Sequence[Track], width: int, dpi: int) -> Figure:
+    """Returns a figure, so many pixels wide, that says which step it is, and which color means what where that is not plain."""
+    figure = Figure(figsize=(width / dpi, 0.24), dpi=dpi)
+    text = f"step {t + 1} of {tracks[0].window.center_x.shape[1]}"
+    figure.text(_EDGE * dpi / width, 0.5, text, va="center", ha="left", fontsize=8, color=MUTED)
+    if len({track.kind for track in tracks}) > 1:
+        add_legend(figure, tracks, now=t)
+    return figure
+
+
+def _tiled(cards: Sequence[NDArray[np.uint8]], columns: int) -> NDArray[np.uint8]:
+    """Returns pictures (H, W, 3) side by side in rows, white where the last row ends early."""
+    height, width, _ = cards[0].shape
+    rows = -(-len(cards) // columns)
+    tiled = np.full((rows * height, columns * width, 3), 255, dtype=np.uint8)
+    for i, card in enumerate(cards):
+        row, column = divmod(i, columns)
+        tiled[row * height : (row + 1) * height, column * width : (column + 1) * width] = card
+    return tiled
