@@ -139,8 +139,8 @@ def _single_latents(source: str, model: DRAW, task: dict[str, Any], options: dic
     places = most_used(usage, options["count"])
     values = torch.linspace(-_REACH, _REACH, steps)
     base = prior_latents(model, 1, seed=options["seed"])
-    changed = torch.cat([traversal(base[0], step, dimension, values) for step, dimension in places])
-    rows = torch.stack(torch.split(_drawn(model, changed).images, steps))
+    changed = [traversal(base[0], step, dimension, values) for step, dimension in places]
+    sample, *rows = torch.split(_drawn(model, torch.cat([base, *changed])).images, [1, *[steps] * len(places)])
     names = [f"step {t + 1}, latent {z + 1} ({usage[t, z]:.2f})" for t, z in places]
     title = f"{source}: a sample (seed {options['seed']}) with one latent set to -3 ... 3"
     if kind == ".png":
@@ -148,7 +148,7 @@ def _single_latents(source: str, model: DRAW, task: dict[str, Any], options: dic
             "Left: the sample. Rows: the latents that say most,"
             f" with their mean divergence in nats over {len(images)} {options['split']} images of {data.name}."
         )
-        sheet = traversal_sheet(_drawn(model, base).images[0], rows, values.tolist(), names, title=title, note=note)
+        sheet = traversal_sheet(sample[0], rows, values.tolist(), names, title=title, note=note)
         save(options["out"], sheet)
     else:
         _save_there_and_back(options["out"], traversal_frames(rows, values.tolist(), names, title=title), steps)

@@ -4,6 +4,7 @@ Positions are pixels of the image, x before y; pixel 0 is the center of the firs
 channels, 1 or 3, T steps.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -99,7 +100,7 @@ def step_frames(drawn: Drawn, images: Tensor | None = None, *, title: str = "") 
         title: Above all.
     """
     count, wide = len(drawn.canvases), 1 if images is None else 2
-    columns = max(1, round((count / wide) ** 0.5))
+    columns = math.ceil((count / wide) ** 0.5)
     pairs = range(1, wide * columns - 1, 2) if wide == 2 else ()
     sheet = _sheet(-(-count // columns), wide * columns, drawn.images, title=title, wide_after=pairs)
     caption = _foot(sheet, "", INK)
@@ -159,15 +160,15 @@ def interpolation_frames(ends: Tensor, way: Tensor, *, title: str = "") -> Itera
 
 
 def traversal_sheet(
-    sample: Tensor, rows: Tensor, values: Sequence[float], names: Sequence[str], *, title: str = "", note: str = ""
+    sample: Tensor, rows: Sequence[Tensor], values: Sequence[float], names: Sequence[str], *, title: str = "", note: str = ""
 ) -> Figure:
     """Returns a sheet with a row for every latent: a sample, and what is drawn with that latent alone set to each value.
 
     Args:
         sample: The sample, shape (C, H, W).
-        rows: What is drawn, shape (R, S, C, H, W).
+        rows: What is drawn for each of R latents, shape (S, C, H, W).
         values: The S values.
-        names: What each of the R latents is called.
+        names: What each of the latents is called.
         title: Above all.
         note: Below all.
     """
@@ -182,9 +183,9 @@ def traversal_sheet(
     return sheet.figure
 
 
-def traversal_frames(rows: Tensor, values: Sequence[float], names: Sequence[str], *, title: str = "") -> Iterator[Pixels]:
+def traversal_frames(rows: Sequence[Tensor], values: Sequence[float], names: Sequence[str], *, title: str = "") -> Iterator[Pixels]:
     """Yields a frame, shape (H', W', 3), for every value: what is drawn with each latent alone set to it; arguments as above."""
-    columns = max(1, round(len(rows) ** 0.5))
+    columns = math.ceil(len(rows) ** 0.5)
     sheet = _sheet(-(-len(rows) // columns), columns, rows[0], title=title, strips=True)
     pictures = [rgb_pictures(row) for row in rows]
     used = [axes for cells in sheet.cells for axes in cells][: len(rows)]
