@@ -114,6 +114,14 @@ def test_text_cannot_leave_its_place(tmp_path: Path, make_trajectories: Maker) -
     assert len(chunks) == 1
 
 
+def test_no_text_in_the_data_ends_its_element(tmp_path: Path, make_trajectories: Maker) -> None:
+    part = make_trajectories()
+    evil = "</script><!--<script><img src=x>"
+    text, (chunk,) = written(tmp_path, replace(part, tracks=(part.tracks[0]._replace(kind=evil),)))  # type: ignore[arg-type]
+    assert chunk["tracks"][0]["kind"] == evil
+    assert [tag for tag, _ in Reader(text).elements] == [tag for tag, _ in Reader(written(tmp_path, part)[0]).elements]
+
+
 def test_nothing_on_the_page_has_an_address_elsewhere(tmp_path: Path, make_trajectories: Maker) -> None:
     text, _ = written(tmp_path, make_trajectories())
     elements = Reader(text).elements

@@ -35,6 +35,7 @@ from glimpse.trajectories.views import Trajectories
 __all__ = ["write_page"]
 
 _DATA = "<!-- data -->"
+_SCRIPTS = ("page-data.js", "page-player.js", "page-list.js", "page.js")  # one module, in this order
 
 
 def write_page(
@@ -75,7 +76,7 @@ def _template(title: str, facts: Mapping[str, str]) -> str:
         title=html.escape(title),
         facts=f'<dl class="facts">{"".join(rows)}</dl>' if facts else "",
         style=(folder / "page.css").read_text("utf-8"),
-        script=(folder / "page.js").read_text("utf-8"),
+        script="\n".join((folder / name).read_text("utf-8") for name in _SCRIPTS),
     )
 
 
