@@ -261,6 +261,9 @@ def test_keys_step_change_the_image_and_the_speed_and_open_the_help(open_page: O
     page.keyboard.press("j")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
+    page.get_by_role("button", name="Keys").click()
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
     expect(page.locator("#image-name")).to_have_text("Image 100")
 
 

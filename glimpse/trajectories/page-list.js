@@ -61,7 +61,6 @@ function makeThumb(item) {
   const { width, height } = item.chunk;
   const small = Math.max(width, height) < 64;
   const picture = make("img", { src: pictureOf(item), alt: "", decoding: "async", class: small && "small" });
-  picture.style.setProperty("--aspect", width / height);
   const classes = wrong ? `${item.label}\u202f→\u202f${item.prediction}` : `${item.label ?? item.prediction ?? item.index}`;
   const share = classifies ? percent(item.confidence, 0) : "";
   const text = make("span", { class: "text" }, make("b", {}, classes), make("span", { class: "share" }, share));
