@@ -107,7 +107,7 @@ class DRAW(nn.Module):
 
     @torch.no_grad()
     def set_initial_canvas(self, means: Tensor) -> None:
-        """Lets the first canvas start from the mean of the training images, which takes a thousand steps to learn.
+        """Lets the first canvas start from the mean of the training images, which it is slow to learn.
 
         Args:
             means: Mean of every pixel, shape (C, H, W), taken as 0.001 to 0.999.
