@@ -44,6 +44,7 @@ __all__ = [
     "rendered",
     "rgb_pictures",
     "save",
+    "tiled",
     "time_colors",
     "verdict",
 ]
@@ -194,7 +195,7 @@ def _draw_track(axes: Axes, track: Track, row: int, now: int | None) -> list[Art
     casing = np.column_stack([np.zeros((len(shown), 3)), 0.35 * rgba[:, 3]])  # keeps a box visible on bright pixels
     for color, line, more in ((casing, (0, ()), 0.9), (rgba, dashes, 0.0)):
         boxes = PolyCollection(list(_squares(x, y, half)), facecolors="none", edgecolors=color, linewidths=wide + more)
-        boxes.set_linestyle([line])
+        boxes.set(linestyle=[line], snap=True)
         artists.append(axes.add_collection(boxes, autolim=False))
     return artists
 
@@ -270,6 +271,17 @@ def rendered(figure: Figure) -> NDArray[np.uint8]:
     return np.array(canvas.buffer_rgba())[..., :3]
 
 
+def tiled(pictures: Sequence[NDArray[np.uint8]], columns: int) -> NDArray[np.uint8]:
+    """Returns pictures (H, W, 3) side by side in rows, white where the last row ends early."""
+    height, width, _ = pictures[0].shape
+    rows = -(-len(pictures) // columns)
+    grid = np.full((rows * height, columns * width, 3), 255, dtype=np.uint8)
+    for i, picture in enumerate(pictures):
+        row, column = divmod(i, columns)
+        grid[row * height : (row + 1) * height, column * width : (column + 1) * width] = picture
+    return grid
+
+
 def png(pixels: NDArray[np.uint8]) -> bytes:
     """Returns pixels (H, W, 3) as a PNG file's content."""
     content = io.BytesIO()
@@ -308,8 +320,8 @@ def _indexed(frames: Sequence[NDArray[np.uint8]]) -> tuple[list[NDArray[np.uint8
     rgb = np.round(np.stack([present >> 10, present >> 5 & 31, present & 31], axis=-1) * 255 / 31).astype(np.uint8)
     palette = rgb
     if len(rgb) > 256:
-        others = Image.fromarray(rgb[None, 96:]).quantize(160, Image.Quantize.MEDIANCUT).getpalette() or []
-        palette = np.concatenate([rgb[:96], np.array(others, dtype=np.uint8).reshape(-1, 3)])[:256]
+        others = Image.fromarray(rgb[None, 64:]).quantize(192, Image.Quantize.MEDIANCUT).getpalette() or []
+        palette = np.concatenate([rgb[:64], np.array(others, dtype=np.uint8).reshape(-1, 3)])[:256]
     wide = palette.astype(np.float32)
     nearest = np.zeros(32768, dtype=np.uint8)
     nearest[present] = ((wide**2).sum(axis=1) - 2 * rgb.astype(np.float32) @ wide.T).argmin(axis=1)

@@ -35,6 +35,7 @@ from glimpse.drawing import (
     rendered,
     rgb_pictures,
     save,
+    tiled,
     time_colors,
     verdict,
 )
@@ -45,7 +46,7 @@ __all__ = ["learning_gif", "sheet_png", "trajectory_gif", "trajectory_sheet"]
 
 _MOST = 16  # images in an animation
 _CLASSES = 10  # shown for an image, at most
-_TRUE, _BAND, _OTHER = "#1a7f37", "#dff3e4", "#b4b4b4"  # the true class, its row, bars of classes that are not predicted
+_TRUE, _BAND, _OTHER = "#1a7f37", "#dff3e4", (0.66, 0.66, 0.66)  # the true class, its row, bars of classes not predicted
 _HOLD = 2.0  # seconds that an animation's last frame stays, at least
 
 
@@ -53,8 +54,9 @@ def trajectory_sheet(trajectories: Trajectories, path: str | Path) -> None:
     """Writes a sheet with a row for each image: where the model looked, what it saw, what it believed.
 
     Beside the image with its windows stand the glimpses, framed in their time's color, and below each one how probable the classes
-    were then: the predicted class's bar is in time's color, the true class's row is green. Of more than 10 classes only those that
-    were ever the most probable are shown. Nothing limits the number of images: the caller does.
+    were then: the predicted class's bar is in time's color, the true class's row is green. Of more than 10
+    classes 10 are shown: those that were the most probable at any step, the true one among them. Nothing limits the number of
+    images: the caller does.
 
     Args:
         trajectories: At least one; of grey or RGB images.
@@ -96,7 +98,7 @@ def trajectory_gif(trajectories: Trajectories, path: str | Path, *, seconds_per_
     columns = int(np.ceil(np.sqrt(len(cards))))
     frames = []
     for t in range(trajectories.steps):
-        grid = _tiled([card.at(t) for card in cards], columns)
+        grid = tiled([card.at(t) for card in cards], columns)
         frames.append(np.concatenate([rendered(_clock(t, trajectories.tracks, grid.shape[1], cards[0].dpi)), grid]))
     seconds = [seconds_per_step] * (len(frames) - 1) + [max(_HOLD, 3 * seconds_per_step)]
     save(path, gif(frames, seconds))
@@ -232,7 +234,7 @@ def _draw_belief(axes: Axes, belief: NDArray[Any], classes: Sequence[int], color
         [np.stack([x, place + y], axis=-1) for x, y in ((left, 0.12), (right, 0.12), (right, 0.88), (left, 0.88))], axis=1
     )
     predicted = np.asarray(classes)[place] == belief.argmax(axis=1)[t]
-    faces = np.where(predicted[:, None], colors[t], np.array([0.66, 0.66, 0.66]))
+    faces = np.where(predicted[:, None], colors[t], np.array(_OTHER))
     return axes.add_collection(PolyCollection(list(bars), facecolors=faces, linewidths=0), autolim=False)
 
 
@@ -398,14 +400,3 @@ def _clock(t: int, tracks: Sequence[Track], width: int, dpi: int) -> Figure:
     if len({track.kind for track in tracks}) > 1:
         add_legend(figure, tracks, now=t)
     return figure
-
-
-def _tiled(cards: Sequence[NDArray[np.uint8]], columns: int) -> NDArray[np.uint8]:
-    """Returns pictures (H, W, 3) side by side in rows, white where the last row ends early."""
-    height, width, _ = cards[0].shape
-    rows = -(-len(cards) // columns)
-    tiled = np.full((rows * height, columns * width, 3), 255, dtype=np.uint8)
-    for i, card in enumerate(cards):
-        row, column = divmod(i, columns)
-        tiled[row * height : (row + 1) * height, column * width : (column + 1) * width] = card
-    return tiled
