@@ -44,7 +44,7 @@ from glimpse.weights import load_weights
 
 __all__ = ["interpolate", "reconstruct", "sample"]
 
-_MOST = {".png": 64, ".gif": 64}  # rows of a sheet, images of an animation
+_MOST = {".png": 32, ".gif": 64}  # rows of a sheet, images of an animation
 _COMPARED = 250  # test images that say how far apart images of the set are
 _MEASURED = 250  # images that say which latents are used
 _REACH = 3.0  # standard deviations that a single latent is moved by, to either side
@@ -260,8 +260,8 @@ def _neighbours(
     )
     scale = float(usual.distances.median())
     note = (
-        f"Nearest: the closest of {len(data.train):,} training images, with its Euclidean distance in pixel values of 0 to 1;"
-        f" between a test image and its nearest the median is {scale:.2f}."
+        f"Nearest: the closest of {len(data.train):,} training images, by the Euclidean distance of pixel values, 0 to 1, from the"
+        f" sample's means; between a test image and its nearest the median is {scale:.2f}."
     )
     return nearest, note, {"nearest_distances": nearest.distances.tolist(), "test_nearest_median": scale}
 

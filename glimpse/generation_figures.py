@@ -178,7 +178,7 @@ def traversal_sheet(
             _draw(axes, picture)
         _caption(cells[0], name, left=True)
     for axes, value in zip(sheet.cells[0][1:], values, strict=True):
-        _caption(axes, f"{value:+.3g}")
+        _caption(axes, f"{value:+.3g}" if value else "0")
     _foot(sheet, note)
     return sheet.figure
 
@@ -295,6 +295,8 @@ def _draw_boxes(axes: Axes, tracks: Sequence[Track], row: int, step: int) -> lis
         x, y, stride = (float(field[row, step]) for field in track.window[:3])
         side, color = (track.n - 1) * stride, _COLORS[track.kind]
         box = Rectangle((x - side / 2, y - side / 2), side, side, fill=False, edgecolor=color, linewidth=1.1, path_effects=_CASING)
+        if len(drawn):
+            box.set_linestyle((0, (3.5, 2)))  # lets a box that lies under it be seen
         drawn.append(axes.add_patch(box))
         drawn += axes.plot([x], [y], marker="o", markersize=1.8, color=color, scalex=False, scaley=False)
     return drawn

@@ -180,9 +180,9 @@ def test_a_classifier_draws_nothing(command: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("sample", "--out", "s.png", "--count", "65"), "a .png shows at most 64 samples, not 65"),
+        (("sample", "--out", "s.png", "--count", "33"), "a .png shows at most 32 samples, not 33"),
         (("sample", "--out", "s.gif", "--count", "65"), "a .gif shows at most 64 samples, not 65"),
-        (("reconstruct", "--out", "r.png", "--count", "65"), "a .png shows at most 64 images, not 65"),
+        (("reconstruct", "--out", "r.png", "--count", "33"), "a .png shows at most 32 images, not 33"),
         (("reconstruct", "--out", "r.png", "--indices", "300"), "300 is not in 0 to 299"),
         (("interpolate", "--out", "i.png"), "say which two images"),
         (("interpolate", "--out", "i.png", "--indices", "1,2,3"), "must name two images to go between, got 1,2,3"),
