@@ -116,7 +116,7 @@ def read_csv(file: BinaryIO) -> dict[str, NDArray[Any]]:
 def _check_end(marked: bool) -> None:
     """Raises ValueError if the last line is not marked."""
     if not marked:
-        raise ValueError("it is cut off: its last line is not marked as the last")
+        raise ValueError("it is cut off, or saved again by another program: its last line is not marked as the last")
 
 
 def _group(each: str, names: list[str]) -> list[str]:

@@ -1,0 +1,143 @@
+"""Makes the figures of this report, and the numbers behind them.
+
+    python reports/trajectories/figures.py [RUN]
+
+looks at `pretrained:classifier-8` on the 10,000 test images; with RUN, the folder of the run that it came from, it also draws how
+attention was learned. MNIST is found as every command finds it.
+"""
+
+import itertools
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from glimpse.classifier import GlimpseClassifier
+from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.digits import open_digits
+from glimpse.drawing import save
+from glimpse.run import RunFolder
+from glimpse.trajectories.collecting import collect, look_at, matches
+from glimpse.trajectories.pictures import learning_gif, trajectory_gif, trajectory_sheet
+from glimpse.trajectories.summary import FAR, summarise_trajectories
+from glimpse.trajectories.summary_figure import summary_figure
+from glimpse.trajectories.views import Trajectories
+
+HERE = Path(__file__).parent
+FIELD = 10  # half of the side of the square in which MNIST's digits stand
+FOREIGN = (0, 5, 10, 15, 20, 30, 40, 100)
+INK = (0, 50, 70, 90, 110, 200)
+
+matplotlib.rcParams["font.size"] = 9
+
+
+def main() -> None:
+    """Makes everything."""
+    model = GlimpseClassifier.from_pretrained("pretrained:classifier-8")
+    digits = open_digits("mnist").test
+    data = ClutteredMNIST(digits, "test")
+    parts = list(collect(model, data, torch.arange(len(data)), patches=True))
+    summary = summarise_trajectories(parts, (28, 28))
+    summary_figure(summary, HERE / "summary.png")
+    views = Trajectories.joined(parts)
+    wrong = matches(views, "wrong", 0.0)
+    trajectory_sheet(views.rows(~wrong).rows(torch.arange(5)), HERE / "right.png")
+    missed = distance(views) > FAR
+    trajectory_sheet(views.rows(wrong & missed).rows(torch.arange(5)), HERE / "wrong-missed.png")
+    trajectory_sheet(views.rows(wrong & ~missed).rows(torch.arange(5)), HERE / "wrong-found.png")
+    trajectory_gif(views.rows(torch.arange(9)), HERE / "glimpses.gif")
+    clean = ClutteredMNIST(digits, "test", ClutterRecipe(pieces=0))  # the same digits at the same places
+    numbers = what_wrong_ones_share(views, wrong, torch.cat([batch.images for batch in clean.batches(500, stop=len(clean))]))
+    (HERE / "summary.json").write_text(json.dumps(summary.as_dict(), indent=1) + "\n")
+    (HERE / "errors.json").write_text(json.dumps(numbers, indent=1) + "\n")
+    if len(sys.argv) > 1:
+        positions = torch.arange(8)
+        kept = RunFolder(Path(sys.argv[1])).kept_weights()
+        frames = [
+            (n, look_at(GlimpseClassifier.from_pretrained(path), data.batch(positions), positions)) for n, path in kept.items()
+        ]
+        learning_gif(frames, HERE / "learning.gif")
+
+
+def distance(views: Trajectories) -> torch.Tensor:
+    """Returns how far the last window's center is from the digit's, in pixels, shape (N,)."""
+    window = views.tracks[0].window
+    return torch.hypot(window.center_x[:, -1] - views.digits[:, 0], window.center_y[:, -1] - views.digits[:, 1])
+
+
+def what_wrong_ones_share(views: Trajectories, wrong: torch.Tensor, clean: torch.Tensor) -> dict[str, object]:
+    """Returns numbers on errors against the clutter on the digit and the digit's own ink, and draws them.
+
+    Ink is the sum of the pixels' intensities. Foreign ink is what the clutter adds in the 21 x 21 pixels around the digit's center.
+    """
+    side = torch.arange(views.images.shape[-1])
+    near_x = (side - views.digits[:, :1]).abs() <= FIELD  # (N, W)
+    near_y = (side - views.digits[:, 1:]).abs() <= FIELD  # (N, H)
+    added = (views.images - clean)[:, 0]
+    foreign = (added * near_y[:, :, None] * near_x[:, None]).sum(dim=(1, 2))
+    own, clutter = clean.sum(dim=(1, 2, 3)), added.sum(dim=(1, 2))
+    missed = distance(views) > FAR
+    predictions = views.predictions
+    assert predictions is not None
+    groups = {"right": ~wrong, "wrong, window on the digit": wrong & ~missed, "wrong, window elsewhere": wrong & missed}
+    pairs = zip(views.labels[wrong & ~missed].tolist(), predictions[wrong & ~missed, -1].tolist(), strict=True)
+    curves = {"foreign": by_bin(foreign, FOREIGN, wrong, missed), "own": by_bin(own, INK, wrong, missed)}
+    draw(curves)
+    return {
+        "groups": {
+            name: {
+                "images": int(group.sum()),
+                "median_own_ink": float(own[group].median()),
+                "median_foreign_ink": float(foreign[group].median()),
+                "median_clutter_ink": float(clutter[group].median()),
+                "median_probability_of_prediction": float(views.probabilities[group, -1].amax(dim=1).median()),  # type: ignore[index]
+            }
+            for name, group in groups.items()
+        },
+        "wrong_but_right_at_an_earlier_step": int(((predictions == views.labels[:, None]).any(dim=1) & wrong).sum()),
+        "missed_percent_by_class": [100 * float(missed[views.labels == k].float().mean()) for k in range(10)],
+        "error_percent_by_class": [100 * float(wrong[views.labels == k].float().mean()) for k in range(10)],
+        "most_frequent_confusions_on_the_digit": [[*pair, count] for pair, count in Counter(pairs).most_common(6)],
+        "by_foreign_ink": curves["foreign"],
+        "by_own_ink": curves["own"],
+    }
+
+
+def by_bin(ink: torch.Tensor, edges: tuple[int, ...], wrong: torch.Tensor, missed: torch.Tensor) -> list[dict[str, float]]:
+    """Returns, for each range of ink, the number of images, their error and how many were missed, in percent."""
+    rows = []
+    for low, high in itertools.pairwise(edges):
+        chosen = (ink >= low) & (ink < high)
+        if chosen.any():
+            share = {"error_percent": wrong, "missed_percent": missed}
+            rows.append(
+                {"from": low, "to": high, "images": int(chosen.sum())}
+                | {name: 100 * float(values[chosen].float().mean()) for name, values in share.items()}
+            )
+    return rows
+
+
+def draw(curves: dict[str, list[dict[str, float]]]) -> None:
+    """Draws the error against the two kinds of ink."""
+    figure = Figure(figsize=(9.0, 3.0), dpi=130, layout="constrained")
+    titles = {"foreign": "clutter's ink on the digit", "own": "the digit's own ink"}
+    for axes, (name, rows) in zip(figure.subplots(1, 2), curves.items(), strict=True):
+        at: NDArray[np.int64] = np.arange(len(rows))
+        axes.bar(at, [row["error_percent"] for row in rows], color="#d9d9d9", label="wrong")
+        axes.plot(at, [row["missed_percent"] for row in rows], color="#0072b2", marker="o", label=f"window over {FAR:g} px away")
+        axes.set_xticks(at, [f"{row['from']}-{row['to']}\n{row['images']:,}" for row in rows])
+        axes.set_xlabel(f"{titles[name]}: range, and images in it")
+        axes.set_ylabel("% of the images")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False)
+    save(HERE / "errors.png", figure)
+
+
+if __name__ == "__main__":
+    main()

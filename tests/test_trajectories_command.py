@@ -1,0 +1,192 @@
+"""`glimpse trajectories`: which images it takes, what it writes, what it refuses."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from PIL import Image
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+from glimpse.classifier import GlimpseClassifier
+from glimpse.cli import glimpse
+from glimpse.config import ClassifierConfig
+from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.digits import open_digits
+from glimpse.trajectories import load
+from glimpse.weights import save_weights
+
+CONFIG = ClassifierConfig(glimpses=3, window=4, hidden=6, features=5)
+RECIPE = {"canvas": 40, "pieces": 2, "piece_size": 8, "border": 0}
+TINY = ["--window=4", "--hidden=8", "--features=8", "--glimpses=2", "--images=160", "--batch-size=16", "--threads=1"]
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """Returns the file of an untrained model of scikit-learn's digits."""
+    torch.manual_seed(0)
+    model = GlimpseClassifier(CONFIG)
+    facts = {"kind": "cluttered", "digits": "sklearn", "recipe": RECIPE}
+    path = tmp_path / "model.safetensors"
+    save_weights(path, model.state_dict(), {"model": "GlimpseClassifier", "config": vars(CONFIG), "task": facts})
+    return path
+
+
+def trajectories(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(glimpse, ["trajectories", *map(str, arguments), "--threads=1"])
+
+
+def made(*arguments: str | Path) -> Result:
+    result = trajectories(*arguments)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def refused(*arguments: str | Path) -> str:
+    """Returns the one line of an error."""
+    result = trajectories(*arguments)
+    assert result.exit_code in (1, 2), result.output
+    assert "Traceback" not in result.output
+    return result.stderr.splitlines()[-1]
+
+
+def by_hand(weights: Path, indices: list[int]) -> tuple[Any, Any, Any]:
+    """Returns probabilities, windows and labels of test images, straight from the model."""
+    data = ClutteredMNIST(open_digits("sklearn").test, "test", ClutterRecipe(**RECIPE))
+    batch = data.batch(torch.tensor(indices))
+    with torch.no_grad():
+        logits, window = GlimpseClassifier.from_pretrained(weights)(batch.images)
+    return torch.softmax(logits, dim=-1), window, batch.labels
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet", "npz"])
+def test_every_data_format_holds_what_the_model_says(weights: Path, tmp_path: Path, kind: str) -> None:
+    out = tmp_path / f"out.{kind}"
+    made(weights, "--out", out, "--indices", "7,2,4-5")
+    table = load(out)
+    probabilities, window, labels = by_hand(weights, [7, 2, 4, 5])
+    assert table["index"].tolist() == [i for i in (7, 2, 4, 5) for _ in range(3)]
+    assert table["step"].tolist() == [1, 2, 3] * 4
+    assert np.array_equal(table["label"].reshape(4, 3)[:, 0], labels.numpy())
+    np.testing.assert_allclose(table["probabilities"].reshape(4, 3, 10), probabilities, rtol=1e-5)
+    for name, field in window._asdict().items():
+        np.testing.assert_allclose(table[name].reshape(4, 3), field, rtol=1e-5)
+
+
+def test_without_a_count_all_images_are_written(weights: Path, tmp_path: Path) -> None:
+    made(weights, "--out", tmp_path / "all.npz")
+    count = len(open_digits("sklearn").test.labels)
+    assert load(tmp_path / "all.npz")["index"].tolist() == [i for i in range(count) for _ in range(3)]
+
+
+@pytest.mark.parametrize("kind", ["wrong", "right", "unsure"])
+def test_only_takes_the_first_of_its_kind(weights: Path, tmp_path: Path, kind: str) -> None:
+    made(weights, "--out", tmp_path / "some.csv", "--only", kind, "--count", "3", "--margin", "0.03")
+    probabilities, _, labels = by_hand(weights, list(range(200)))
+    last = probabilities[:, -1]
+    best = last.sort(dim=1, descending=True).values
+    of_kind = {
+        "wrong": last.argmax(dim=1) != labels,
+        "right": last.argmax(dim=1) == labels,
+        "unsure": best[:, 0] - best[:, 1] < 0.03,
+    }
+    expected = of_kind[kind].nonzero()[:3, 0].tolist()
+    assert len(expected) == 3
+    with (tmp_path / "some.csv").open(newline="") as stream:
+        assert [int(row["index"]) for row in csv.DictReader(stream) if row["step"] == "1"] == expected
+
+
+def test_own_pictures_of_different_sizes_go_into_one_file(weights: Path, tmp_path: Path) -> None:
+    for name, size in (("wide.png", (50, 30)), ("tall.png", (28, 40))):
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, size[::-1], dtype=np.uint8)).save(tmp_path / name)
+    pictures = ["--image", tmp_path / "wide.png", "--image", tmp_path / "tall.png"]
+    made(weights, *pictures, "--out", tmp_path / "own.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "own.jsonl").read_text().splitlines()]
+    assert [row["index"] for row in rows] == [0, 0, 0, 1, 1, 1]
+    assert {row["label"] for row in rows} == {None}
+    assert rows[0]["center_x"] != rows[3]["center_x"]
+    made(weights, *pictures, "--out", tmp_path / "own.html")
+    assert "do not fit one sheet" in refused(weights, *pictures, "--out", tmp_path / "own.png")
+    assert not (tmp_path / "own.png").exists()
+    assert "class is unknown" in refused(weights, *pictures, "--only", "wrong", "--out", tmp_path / "own.csv")
+
+
+@pytest.mark.parametrize(("kind", "head"), [("png", b"\x89PNG"), ("gif", b"GIF8"), ("html", b"<!doctype html>")])
+def test_pictures_and_the_page_are_made(weights: Path, tmp_path: Path, kind: str, head: bytes) -> None:
+    out = tmp_path / "new folder" / f"out.{kind}"
+    result = made(weights, "--out", out, "--count", "2", "--json")
+    assert out.read_bytes()[: len(head)].lower() == head.lower()
+    assert json.loads(result.stdout)["images"] == 2
+
+
+def test_the_format_may_be_named(weights: Path, tmp_path: Path) -> None:
+    made(weights, "--out", tmp_path / "data.txt", "--format", "csv", "--count", "1", "--pixels")
+    table = load(tmp_path / "data.txt", "csv")
+    assert len(table) == 3
+    assert table["pixels"].shape == (3, 16)
+
+
+def test_the_summary_is_a_table_json_and_a_figure(weights: Path, tmp_path: Path) -> None:
+    printed = made(weights, "--summary", "--count", "50").stdout
+    result = made(weights, "--summary", "--count", "50", "--json", "--out", tmp_path / "summary.png")
+    summary = json.loads(result.stdout)
+    probabilities, window, labels = by_hand(weights, list(range(50)))
+    wrong = 100 * (probabilities.argmax(dim=-1) != labels[:, None]).double().mean(dim=0)
+    assert [step["error"] for step in summary["steps"]] == pytest.approx(wrong.tolist())
+    assert summary["steps"][2]["stride"] == pytest.approx(float(np.median(window.stride[:, 2])), rel=1e-5)
+    assert f"{wrong[2]:.2f}" in printed
+    assert (tmp_path / "summary.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_shows_how_attention_was_learned(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = CliRunner().invoke(glimpse, ["train-classifier", "--digits=sklearn", "--canvas=40", f"--out={run}", *TINY])
+    assert result.exit_code == 0, result.output
+    kept = sorted((run / "checkpoints").glob("weights-*"))
+    made(run, "--learning", tmp_path / "learning.gif", "--count", "3")
+    with Image.open(tmp_path / "learning.gif") as animation:
+        assert animation.n_frames == len(kept)  # type: ignore[attr-defined]
+    (events,) = run.glob("events*")
+    pictures = [
+        (event.step, value.image)
+        for event in EventFileLoader(str(events)).Load()
+        for value in event.summary.value
+        if value.tag == "trajectories"
+    ]
+    assert [step for step, _ in pictures] == [int(path.stem.partition("-")[2]) for path in kept]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--out", "x.doc"], "choose an ending"),
+        (["--out", "x.png", "--count", "1000"], "at most 200 images"),
+        (["--out", "x.csv", "--indices", "3,a"], "--indices takes positions"),
+        (["--out", "x.csv", "--indices", "100000"], "is not in 0 to"),
+        (["--out", "x.csv", "--only", "unsure", "--margin", "0"], "no image is of the kind"),
+        (["--out", "x.csv", "--data", "nothing.npz"], "nothing.npz"),
+        (["--out", "x.csv", "--image", "broken.png"], "broken.png is no picture"),
+        (["--out", "x.csv", "--invert"], "--invert is for --image"),
+        (["--out", "taken/x.csv"], "taken"),
+        (["--summary", "--out", "x.csv"], "drawn as .png"),
+        (["--learning", "x.gif"], "no weights kept"),
+        ([], "--out FILE, --summary or --learning"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("broken.png").write_bytes(b"\x89PNG no more")
+    Path("taken").write_text("a file where a folder is wanted")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    assert said in refused(weights, *arguments)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_a_missing_run_is_refused(tmp_path: Path) -> None:
+    assert "no run, weights file or pretrained model" in refused(tmp_path / "nowhere", "--out", tmp_path / "x.csv")
