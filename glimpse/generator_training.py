@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from glimpse.config import GeneratorConfig, TrainingConfig, from_mapping
+from glimpse.datasets.batches import PositionalDataset
 from glimpse.datasets.generative import GenerativeData
 from glimpse.generation import GenerationTask
 from glimpse.generator import DRAW
@@ -23,6 +24,7 @@ __all__ = ["COMMAND", "build", "data_of", "default_folder", "draw", "last_words"
 COMMAND = "train-generator"
 """Name of the command."""
 
+_AVERAGED = 5_000  # training images whose mean the first canvas starts from
 _DRAWN = 8  # validation images on the sheets that show where it learns to read and write
 
 
@@ -83,8 +85,15 @@ def build(run: dict[str, Any], data: GenerativeData, device: torch.device) -> Tr
         raise ValueError(f"the model draws images of {sizes[0]} channels, rows and columns, the data have {sizes[1]}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = DRAW(model_config)
-    return Trainer(GenerationTask(model.to(device), data.train, data.valid), config, device)
+        model = DRAW(model_config).to(device)
+    model.set_initial_canvas(_mean_image(data.train))
+    return Trainer(GenerationTask(model, data.train, data.valid), config, device)
+
+
+def _mean_image(images: PositionalDataset) -> Tensor:
+    """Returns the mean (C, H, W) of some training images."""
+    count = min(_AVERAGED, len(images))
+    return torch.stack([batch.images.sum(dim=0) for batch in images.batches(250, stop=count)]).sum(dim=0) / count
 
 
 def draw(data: GenerativeData) -> Callable[[nn.Module], bytes] | None:
