@@ -131,7 +131,7 @@ def sample(model: str, as_json: bool, **options: Any) -> None:
 
 @glimpse.command()
 @click.argument("model")
-@click.option("--count", type=click.IntRange(min=1), default=8, show_default=True, help="At most so many images.")
+@click.option("--count", type=click.IntRange(min=1), default=None, help="At most so many images. Default: 8, or those you name.")
 @_own_images
 @_frames
 @_drawing_options
@@ -146,7 +146,7 @@ def reconstruct(model: str, as_json: bool, **options: Any) -> None:
 @click.argument("model")
 @click.option("--steps", type=click.IntRange(min=2), default=None, help="Images on the way. Default: 9 for png, 33 for gif.")
 @click.option("--latent", is_flag=True, help="Change single latents of a sample instead, those that say most.")
-@click.option("--count", type=click.IntRange(min=1), default=8, show_default=True, help="With --latent: how many of them.")
+@click.option("--count", type=click.IntRange(1, 32), default=None, help="With --latent: how many of them. Default: 8.")
 @_own_images
 @_drawing_options
 def interpolate(model: str, as_json: bool, **options: Any) -> None:
@@ -198,8 +198,23 @@ def predict(model: str, pictures: tuple[Path, ...], invert: bool, device: str, t
         console.print_rows(("picture", "class", "probability"), [(str(p.picture), p.label, round(p.probability, 4)) for p in found])
 
 
+def _print_schema(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    """Prints what the columns of trajectories mean and ends."""
+    if not asked or context.resilient_parsing:
+        return
+    from glimpse import console
+    from glimpse.trajectories.table import COLUMNS, VERSION
+
+    rows = [(column.name, column.unit, column.meaning + (" (may be absent)" if column.may_miss else "")) for column in COLUMNS]
+    console.print_rows((f"column, version {VERSION}", "unit", "meaning"), rows)
+    context.exit()
+
+
 @glimpse.command()
 @click.argument("model")
+@click.option(
+    "--schema", is_flag=True, is_eager=True, expose_value=False, callback=_print_schema, help="Say what the columns mean."
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; with --summary its figure, a .png.")
 @click.option(
     "--format",

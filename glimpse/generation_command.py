@@ -45,6 +45,7 @@ from glimpse.weights import load_weights
 __all__ = ["interpolate", "reconstruct", "sample"]
 
 _MOST = {".png": 32, ".gif": 64}  # rows of a sheet, images of an animation
+_FEW = 8  # images that are drawn again, or latents that are changed, where no number is given
 _COMPARED = 250  # test images that say how far apart images of the set are
 _MEASURED = 250  # images that say which latents are used
 _REACH = 3.0  # standard deviations that a single latent is moved by, to either side
@@ -65,9 +66,10 @@ def sample(source: str, options: dict[str, Any], *, as_json: bool) -> None:
     """
     out, began = options["out"], time.monotonic()
     kind = _ending(out, (".png", ".gif", ".npz"))
-    model, task = _open(source, options, drawn=kind != ".npz" or options["frames"] is not None)
-    if options["count"] > _MOST.get(kind, options["count"]):
-        raise ValueError(f"a {kind} shows at most {_MOST[kind]} samples, not {options['count']:,}: a .npz holds any number")
+    shown = ".gif" if kind == ".npz" and options["frames"] is not None else kind
+    if options["count"] > _MOST.get(shown, options["count"]):
+        raise ValueError(f"a {shown} shows at most {_MOST[shown]} samples, not {options['count']:,}: a .npz alone holds any number")
+    model, task = _open(source, options, drawn=shown != ".npz")
     if options["binary"] and model.config.observation != "bernoulli":
         raise ValueError(f"--binary is for a Bernoulli likelihood: {source} draws 256 levels")
     latents = prior_latents(model, options["count"], seed=options["seed"], temperature=options["temperature"])
@@ -90,7 +92,8 @@ def reconstruct(source: str, options: dict[str, Any], *, as_json: bool) -> None:
     out, began = options["out"], time.monotonic()
     kind = _ending(out, (".png", ".gif"))
     model, task = _open(source, options)
-    images, names = _images(source, model, task, options, options["count"])
+    few = None if options["indices"] or options["pictures"] else _FEW
+    images, names = _images(source, model, task, options, options["count"] or few)
     if len(images) > _MOST[kind]:
         raise ValueError(f"a {kind} shows at most {_MOST[kind]} images, not {len(images):,}: choose fewer with --count")
     drawn, _ = reconstruct_images(model, images)
@@ -136,7 +139,7 @@ def _single_latents(source: str, model: DRAW, task: dict[str, Any], options: dic
     data = _data(source, model, task, options)
     images = getattr(data, options["split"]).batch(torch.arange(min(_MEASURED, len(getattr(data, options["split"]))))).images
     usage = latent_usage(model, images, seed=options["seed"])
-    places = most_used(usage, options["count"])
+    places = most_used(usage, options["count"] or _FEW)
     values = torch.linspace(-_REACH, _REACH, steps)
     base = prior_latents(model, 1, seed=options["seed"])
     changed = [traversal(base[0], step, dimension, values) for step, dimension in places]
@@ -224,7 +227,7 @@ def _images(
         pictures = [load_picture(path, model.config.channels) for path in options["pictures"]]
         for path, picture in zip(options["pictures"], pictures, strict=True):
             _check_size(path, picture.shape[1:], model)
-        return torch.cat(pictures).to(model.initial_canvas.device), ", ".join(path.name for path in options["pictures"])
+        return torch.cat(pictures)[:count].to(model.initial_canvas.device), ", ".join(path.name for path in options["pictures"])
     data = _data(source, model, task, options)
     part = getattr(data, options["split"])
     positions = parse_positions(options["indices"], len(part))[:count]

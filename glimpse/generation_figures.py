@@ -5,6 +5,7 @@ channels, 1 or 3, T steps.
 """
 
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -46,6 +47,7 @@ _GAP, _STRIP, _HEAD, _FOOT = (
     0.3,
     0.26,
 )  # inches: between images, for a line above a row, for the title, for a line below
+_LINE, _LETTER, _LEGEND = 0.13, 0.056, 2.1  # inches: a line of a note, a letter's width in it, room for the legend beside it
 _LARGEST, _ACROSS, _NARROWEST = 1.2, 10.0, 4.4  # inches: an image, all images of a row, a sheet
 
 
@@ -134,13 +136,12 @@ def interpolation_sheet(ends: Tensor, way: Tensor, *, title: str = "", note: str
         title: Above all.
         note: Below all.
     """
-    sheet = _sheet(1, len(way) + 2, way, title=title, strips=True, wide_after=(0, len(way)))
+    sheet = _sheet(1, len(way) + 2, way, title=title, note=note, strips=True, wide_after=(0, len(way)))
     pictures = rgb_pictures(ends[:1]), rgb_pictures(way), rgb_pictures(ends[1:])
     names = ["image", "drawn again", *[""] * (len(way) - 2), "drawn again", "image"]
     for axes, picture, name in zip(sheet.cells[0], np.concatenate(pictures), names, strict=True):
         _draw(axes, picture)
         _caption(axes, name)
-    _foot(sheet, note)
     return sheet.figure
 
 
@@ -172,14 +173,13 @@ def traversal_sheet(
         title: Above all.
         note: Below all.
     """
-    sheet = _sheet(len(rows), len(values) + 1, sample[None], title=title, strips=True, wide_after=(0,))
+    sheet = _sheet(len(rows), len(values) + 1, sample[None], title=title, note=note, strips=True, wide_after=(0,))
     for cells, row, name in zip(sheet.cells, rows, names, strict=True):
         for axes, picture in zip(cells, (rgb_pictures(sample[None])[0], *rgb_pictures(row)), strict=True):
             _draw(axes, picture)
         _caption(cells[0], name, left=True)
     for axes, value in zip(sheet.cells[0][1:], values, strict=True):
         _caption(axes, f"{value:+.3g}" if value else "0")
-    _foot(sheet, note)
     return sheet.figure
 
 
@@ -222,7 +222,14 @@ class _View(NamedTuple):
 
 
 def _sheet(
-    rows: int, columns: int, images: Tensor, *, title: str = "", strips: bool = False, wide_after: Sequence[int] = ()
+    rows: int,
+    columns: int,
+    images: Tensor,
+    *,
+    title: str = "",
+    note: str = "",
+    strips: bool = False,
+    wide_after: Sequence[int] = (),
 ) -> _Sheet:
     """Returns an empty sheet for images of that size.
 
@@ -230,7 +237,8 @@ def _sheet(
         rows: Rows of cells.
         columns: Cells in a row.
         images: Their last two dimensions are the height and width of what the cells will show.
-        title: Above all.
+        title: Above all, cut off where it is too long.
+        note: Below all, in as many lines as it needs.
         strips: Whether there is room for a line above every row.
         wide_after: Columns after which the gap is wider.
     """
@@ -239,7 +247,9 @@ def _sheet(
     strip = _STRIP if strips else 0.0
     lefts = [column * (wide + _GAP) + 3 * _GAP * sum(column > after for after in wide_after) for column in range(columns)]
     row_height = tall + _GAP + strip
-    across, down = max(lefts[-1] + wide + 4 * _GAP, _NARROWEST), _HEAD + rows * row_height + _FOOT
+    across = max(lefts[-1] + wide + 4 * _GAP, _NARROWEST)
+    lines = textwrap.wrap(note, int((across - _LEGEND) / _LETTER))
+    down = _HEAD + rows * row_height + _FOOT + _LINE * max(0, len(lines) - 1)
     figure = Figure(figsize=(across, down), dpi=_DPI)
     margin = (across - lefts[-1] - wide) / 2
     cells = [
@@ -251,8 +261,12 @@ def _sheet(
         ]
         for row in range(rows)
     ]
+    most = int(across / _LETTER / 1.15)  # letters of a title, which are larger
+    title = title if len(title) <= most else title[: most - 3] + "..."
     figure.text(2 * _GAP / across, 1 - 0.09 / down, title, ha="left", va="top", fontsize=8, color=INK)
-    return _Sheet(figure, cells, (across, down))
+    sheet = _Sheet(figure, cells, (across, down))
+    _foot(sheet, "\n".join(lines))
+    return sheet
 
 
 def _step_sheet(
@@ -266,7 +280,7 @@ def _step_sheet(
     steps = shown_steps(drawn.steps)
     wide_after = (len(firsts) - 1, *([len(firsts) + len(steps) - 1] if lasts else []))
     columns = len(firsts) + len(steps) + len(lasts)
-    sheet = _sheet(len(drawn.canvases), columns, drawn.images, title=title, strips=True, wide_after=wide_after)
+    sheet = _sheet(len(drawn.canvases), columns, drawn.images, title=title, note=note, strips=True, wide_after=wide_after)
     for row, cells in enumerate(sheet.cells):
         canvases = rgb_pictures(drawn.canvases[row, steps])
         around = [pictures[row] for _, pictures in firsts], [pictures[row] for _, pictures in lasts]
@@ -277,7 +291,6 @@ def _step_sheet(
     names = [name for name, _ in firsts] + [f"step {step}" for step in steps] + [name for name, _ in lasts]
     for axes, name in zip(sheet.cells[0], names, strict=True):
         _caption(axes, name)
-    _foot(sheet, note)
     _legend(sheet, drawn.tracks)
     return sheet
 
@@ -313,7 +326,7 @@ def _caption(axes: Axes, text: str, color: str = INK, *, left: bool = False) -> 
 
 
 def _foot(sheet: _Sheet, text: str, color: str = MUTED) -> Text:
-    """Writes a line below all cells, to the left, and returns it."""
+    """Writes something below all cells, to the left, and returns it."""
     across, down = sheet.inches
     return sheet.figure.text(2 * _GAP / across, 0.09 / down, text, ha="left", va="bottom", fontsize=7, color=color)
 

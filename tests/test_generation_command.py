@@ -131,6 +131,12 @@ def test_every_step_becomes_a_numbered_picture_beside_the_sheet(weights: Path, t
     assert "step-3.png: remove them or name another folder" in line
 
 
+def test_a_few_images_are_drawn_again_or_all_that_are_named(weights: Path, tmp_path: Path) -> None:
+    for more, count in (((), 8), (("--indices", "0-9"), 10), (("--indices", "0-9", "--count", 3), 3)):
+        facts = json.loads(run("reconstruct", weights, "--out", tmp_path / "drawn.png", *more, "--json").stdout)
+        assert (facts["images"], facts["steps"]) == (count, 2)
+
+
 def test_ones_own_pictures_are_drawn_again(weights: Path, tmp_path: Path) -> None:
     for name, size in (("a", 28), ("b", 28), ("c", 30)):
         Image.new("L", (size, 28), 90).save(tmp_path / f"{name}.png")

@@ -122,6 +122,18 @@ def test_all_cells_lie_on_the_sheet_and_apart() -> None:
     assert all(apart)
 
 
+@pytest.mark.parametrize("steps", [1, 20])
+def test_a_long_title_and_a_long_note_stay_on_the_sheet_and_off_the_legend(steps: int) -> None:
+    some = drawn(1, steps)
+    figure = reconstruction_sheet(some, some.images, title="A word and another. " * 20, note="A word and another. " * 10)
+    rendered(figure)
+    title, note = (text.get_window_extent() for text in figure.texts)
+    legend, lowest = figure.legends[0].get_window_extent(), min(axes.get_window_extent().y0 for axes in figure.axes)
+    assert 0 <= title.x0 < title.x1 <= figure.bbox.x1
+    assert 0 <= note.x0 < note.x1 <= legend.x0
+    assert 0 <= note.y0 < note.y1 <= lowest
+
+
 def test_distances_stand_above_the_nearest_images() -> None:
     some = drawn(2)
     nearest = Nearest(some.images, torch.tensor([1.234, 5.678], dtype=torch.float64), torch.tensor([3, 4]))
