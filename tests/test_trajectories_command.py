@@ -103,7 +103,7 @@ def test_only_takes_the_first_of_its_kind(weights: Path, tmp_path: Path, kind: s
 def test_own_pictures_of_different_sizes_go_into_one_file(weights: Path, tmp_path: Path) -> None:
     for name, size in (("wide.png", (50, 30)), ("tall.png", (28, 40))):
         Image.fromarray(np.random.default_rng(0).integers(0, 256, size[::-1], dtype=np.uint8)).save(tmp_path / name)
-    pictures = ["--image", tmp_path / "wide.png", "--image", tmp_path / "tall.png"]
+    pictures: list[str | Path] = ["--image", tmp_path / "wide.png", "--image", tmp_path / "tall.png"]
     made(weights, *pictures, "--out", tmp_path / "own.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "own.jsonl").read_text().splitlines()]
     assert [row["index"] for row in rows] == [0, 0, 0, 1, 1, 1]
