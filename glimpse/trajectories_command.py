@@ -28,7 +28,7 @@ from glimpse.weights import load_weights
 __all__ = ["export", "show_learning", "summarise"]
 
 _FEW = {"png": 8, "gif": 9, "html": 300}  # images where no count is given
-_MOST = {"png": 200, "gif": 16}
+_MOST = {"png": 100, "gif": 16}
 
 
 class _Source(NamedTuple):

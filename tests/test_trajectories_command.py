@@ -164,7 +164,7 @@ def test_a_run_shows_how_attention_was_learned(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["--out", "x.doc"], "choose an ending"),
-        (["--out", "x.png", "--count", "1000"], "at most 200 images"),
+        (["--out", "x.png", "--count", "1000"], "at most 100 images"),
         (["--out", "x.csv", "--indices", "3,a"], "--indices takes positions"),
         (["--out", "x.csv", "--indices", "100000"], "is not in 0 to"),
         (["--out", "x.csv", "--only", "unsure", "--margin", "0"], "no image is of the kind"),
