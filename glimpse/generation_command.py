@@ -124,7 +124,7 @@ def _way(source: str, model: DRAW, task: dict[str, Any], options: dict[str, Any]
         raise ValueError(f"--indices must name two images to go between, got {options['indices']}")
     _, latents = reconstruct_images(model, ends)
     way = _drawn(model, between(latents[0], latents[1], steps)).images
-    title = f"{source}: from one image to another, {names}"
+    title = f"{source}: between {names}"
     if kind == ".png":
         note = "Spherical between the means of the two images' latents."
         save(options["out"], interpolation_sheet(ends, way, title=title, note=note))
