@@ -35,13 +35,14 @@ class GeneratorPreset(NamedTuple):
 
 
 _GENERATOR_TRAINING = TrainingConfig(
-    images=20_000_000, weight_decay=0.0, averaging=0, clip_norm=5.0, validate_every=500_000, log_every=50_000
+    images=20_000_000, learning_rate=2e-3, weight_decay=0.0, clip_norm=5.0, validate_every=500_000, log_every=50_000
+)
+_SMALL_TRAINING = replace(
+    _GENERATOR_TRAINING, images=1_200_000, learning_rate=4e-3, averaging=64_000, validate_every=100_000, log_every=10_000
 )
 
 GENERATOR_PRESETS = {
-    "mnist-small": GeneratorPreset(
-        GeneratorConfig(), replace(_GENERATOR_TRAINING, images=1_200_000, validate_every=100_000, log_every=10_000), "auto"
-    ),
+    "mnist-small": GeneratorPreset(GeneratorConfig(), _SMALL_TRAINING, "auto"),
     "mnist": GeneratorPreset(
         GeneratorConfig(glimpses=64, hidden=256, latent=100, read=2, write=5), _GENERATOR_TRAINING, "binarized-mnist"
     ),
