@@ -14,15 +14,19 @@ from glimpse import __version__
 from glimpse.config import ClassifierConfig, GeneratorConfig, TrainingConfig
 from glimpse.options import (
     Commands,
+    chosen_images_options,
     config_options,
     data_dir_option,
     device_option,
     digits_option,
+    drawing_options,
+    frames_option,
     generative_options,
     given,
     image_options,
     json_option,
     open_digit_source,
+    split_option,
     threads_option,
     training_options,
 )
@@ -76,40 +80,6 @@ def train_generator(**options: Any) -> None:
     click.get_current_context().exit(code)
 
 
-def _drawing_options(command: Any) -> Any:
-    """Adds what the commands share that draw with a generator: from `--out` to `--json`."""
-    data = "The set it was trained on, by name or path, where it is not found by itself; or another one of the same size."
-    for option in (
-        json_option,
-        threads_option,
-        device_option,
-        data_dir_option,
-        click.option("--data", default=None, help=data),
-        click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Key of what is random."),
-        click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write, by its ending."),
-    ):
-        command = option(command)
-    return command
-
-
-def _own_images(command: Any) -> Any:
-    """Adds what says which images a generator is given: `--split`, `--indices` and `--image`."""
-    picture = click.Path(exists=True, dir_okay=False, path_type=Path)
-    text = "A picture of your own, in place of a data set's images; may be given several times."
-    for option in (
-        click.option("--image", "pictures", multiple=True, type=picture, help=text),
-        click.option("--indices", help="Positions of the images, such as 0,5,10-19. Default: the first."),
-        click.option("--split", type=click.Choice(["test", "valid"]), default="test", show_default=True),
-    ):
-        command = option(command)
-    return command
-
-
-_frames = click.option(
-    "--frames", type=click.Path(file_okay=False, path_type=Path), default=None, help="Folder for one picture (png) a step."
-)
-
-
 @glimpse.command()
 @click.argument("model")
 @click.option("--count", type=click.IntRange(min=1), default=16, show_default=True, help="Samples.")
@@ -117,8 +87,8 @@ _frames = click.option(
     "--temperature", type=click.FloatRange(min=0), default=1.0, show_default=True, help="Factor on the latents: less is tamer."
 )
 @click.option("--binary", is_flag=True, help="Draw every pixel black or white by its probability, not as the probability.")
-@_frames
-@_drawing_options
+@frames_option
+@drawing_options
 def sample(model: str, as_json: bool, **options: Any) -> None:
     """Draw new images with MODEL, the folder of a generator's run or pretrained:NAME.
 
@@ -132,9 +102,9 @@ def sample(model: str, as_json: bool, **options: Any) -> None:
 @glimpse.command()
 @click.argument("model")
 @click.option("--count", type=click.IntRange(min=1), default=None, help="At most so many images. Default: 8, or those you name.")
-@_own_images
-@_frames
-@_drawing_options
+@chosen_images_options
+@frames_option
+@drawing_options
 def reconstruct(model: str, as_json: bool, **options: Any) -> None:
     """Draw images again, step by step, with MODEL, the folder of a generator's run or pretrained:NAME: a sheet (png) or a gif."""
     from glimpse.generation_command import reconstruct
@@ -147,8 +117,8 @@ def reconstruct(model: str, as_json: bool, **options: Any) -> None:
 @click.option("--steps", type=click.IntRange(min=2), default=None, help="Images on the way. Default: 9 for png, 33 for gif.")
 @click.option("--latent", is_flag=True, help="Change single latents of a sample instead, those that say most.")
 @click.option("--count", type=click.IntRange(1, 32), default=None, help="With --latent: how many of them. Default: 8.")
-@_own_images
-@_drawing_options
+@chosen_images_options
+@drawing_options
 def interpolate(model: str, as_json: bool, **options: Any) -> None:
     """Draw the way from one image to another (--indices A,B) with MODEL, a generator, or what single latents do (--latent).
 
@@ -161,7 +131,7 @@ def interpolate(model: str, as_json: bool, **options: Any) -> None:
 
 @glimpse.command()
 @click.argument("model")
-@click.option("--split", type=click.Choice(["test", "valid"]), default="test", show_default=True)
+@split_option
 @click.option("--glimpses", type=click.IntRange(min=1), help="Other than trained, to see how robust the classifier is.")
 @click.option("--importance-samples", type=click.IntRange(min=1), help="Of a generator: a tighter bound with so many samples.")
 @image_options
@@ -221,8 +191,7 @@ def _print_schema(context: click.Context, parameter: click.Parameter, asked: boo
     type=click.Choice(["jsonl", "csv", "parquet", "npz", "png", "gif", "html"]),
     help="Data (jsonl, csv, parquet, npz), a sheet (png), an animation (gif) or a page (html). Default: the ending of --out.",
 )
-@click.option("--split", type=click.Choice(["test", "valid"]), default="test", show_default=True)
-@click.option("--indices", help="Positions of the images, such as 0,5,10-19. Default: all.")
+@chosen_images_options
 @click.option("--count", type=click.IntRange(min=1), help="At most so many. Default: 8 for png, 9 for gif, 300 for html, else all.")
 @click.option("--only", type=click.Choice(["wrong", "right", "unsure"]), help="Only images of this kind, by the last prediction.")
 @click.option(
@@ -231,13 +200,6 @@ def _print_schema(context: click.Context, parameter: click.Parameter, asked: boo
     default=0.2,
     show_default=True,
     help="Unsure: the two best classes differ by less than this probability.",
-)
-@click.option(
-    "--image",
-    "pictures",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A picture of your own, in place of a data set's images; may be given several times.",
 )
 @click.option("--invert", is_flag=True, help="For dark digits on a light ground in --image.")
 @click.option("--pixels", is_flag=True, help="Write what was seen through every window, too.")

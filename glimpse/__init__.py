@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from glimpse.classifier import GlimpseClassifier
     from glimpse.datasets.clutter import ClutteredMNIST
     from glimpse.filterbank import gaussian_filters
+    from glimpse.generator import DRAW
 
 __version__ = "0.1.0"
 
-__all__ = ["ClutteredMNIST", "GlimpseClassifier", "Window", "gaussian_filters", "read", "write"]
+__all__ = ["DRAW", "ClutteredMNIST", "GlimpseClassifier", "Window", "gaussian_filters", "read", "write"]
 
 _HOME = {
+    "DRAW": "glimpse.generator",
     "ClutteredMNIST": "glimpse.datasets.clutter",
     "GlimpseClassifier": "glimpse.classifier",
     "Window": "glimpse.attention",

@@ -25,6 +25,7 @@ from glimpse.generation_figures import (
 )
 from glimpse.generator import DRAW
 from glimpse.models import open_generator
+from glimpse.options import parse_positions
 from glimpse.prediction import load_picture
 from glimpse.sampling import (
     Drawn,
@@ -39,7 +40,6 @@ from glimpse.sampling import (
     traversal,
 )
 from glimpse.task_images import open_training_images
-from glimpse.trajectories_command import _positions as parse_positions
 from glimpse.weights import load_weights
 
 __all__ = ["interpolate", "reconstruct", "sample"]

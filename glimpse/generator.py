@@ -129,15 +129,31 @@ class DRAW(nn.Module):
         Raises:
             ValueError: If the images or the noise have another shape.
         """
-        canvas, posterior = self._encode(images, noise)
+        canvas, posterior = self.infer(images, noise)
         return Bound(-self._log_likelihood(images, canvas), posterior.kl())
+
+    def infer(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Posterior]:
+        """Returns the last canvas and how all latents are distributed, eqs. 1-8 of DRAW (arXiv:1502.04623).
+
+        Args:
+            images: Shape (B, C, H, W), 0 to 1, of the config's size.
+            noise: Standard normal, shape (B, T, Z).
+
+        Returns:
+            Logits of shape (B, C, H, W), and the posterior with fields of shape (B, T, Z).
+        """
+        posteriors = []
+        for posterior, step in self._steps(images, noise):
+            posteriors.append(posterior)
+            canvas = step.canvas
+        return canvas, _sequence(Posterior, posteriors)
 
     def log_weights(self, images: Tensor, noise: Tensor) -> Tensor:
         """Returns log p(x | z) + log p(z) - log q(z | x) at the sample that the noise makes, in nats, shape (B,).
 
         The mean of their exponentials over the noise is p(x); the mean of themselves is minus the bound.
         """
-        canvas, posterior = self._encode(images, noise)
+        canvas, posterior = self.infer(images, noise)
         return self._log_likelihood(images, canvas) + posterior.log_ratio(noise).sum(dim=1)
 
     @torch.no_grad()
@@ -198,7 +214,7 @@ class DRAW(nn.Module):
         Returns:
             The drawing, with both windows, and the latents, shape (B, T, Z), from which `draw` draws the same.
         """
-        posteriors, steps = zip(*self._infer(images, noise), strict=True)
+        posteriors, steps = zip(*self._steps(images, noise), strict=True)
         return self._drawing(steps), _sequence(Posterior, posteriors).sample(noise)
 
     def look(self, images: Tensor, glimpses: int | None = None, *, patches: bool = False) -> tuple[None, tuple[Track, Track]]:
@@ -223,7 +239,7 @@ class DRAW(nn.Module):
             raise ValueError("this model has no windows to look at: it was made without attention")
         if glimpses not in (None, config.glimpses):
             raise ValueError(f"this model takes {config.glimpses} glimpses, got {glimpses}")
-        steps = [step for _, step in self._infer(images, images.new_zeros(len(images), config.glimpses, config.latent))]
+        steps = [step for _, step in self._steps(images, images.new_zeros(len(images), config.glimpses, config.latent))]
         reads, writes = ([window for step in steps if (window := getattr(step, kind))] for kind in ("read", "write"))
         seen = torch.stack([read(images, window, config.read) for window in reads], dim=1) if patches else None
         written = torch.stack([step.patch for step in steps], dim=1) if patches else None
@@ -236,15 +252,7 @@ class DRAW(nn.Module):
         """Returns the expected pixels, 0 to 1, of canvases of any shape."""
         return torch.sigmoid(at_least_float32(canvas))
 
-    def _encode(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Posterior]:
-        """Returns the last canvas and the distributions of all latents, with fields of shape (B, T, Z)."""
-        posteriors = []
-        for posterior, step in self._infer(images, noise):
-            posteriors.append(posterior)
-            canvas = step.canvas
-        return canvas, _sequence(Posterior, posteriors)
-
-    def _infer(self, images: Tensor, noise: Tensor) -> Iterator[tuple[Posterior, _Step]]:
+    def _steps(self, images: Tensor, noise: Tensor) -> Iterator[tuple[Posterior, _Step]]:
         """Yields every step of eqs. 3-8: how its latent is distributed, and what was done with the sample."""
         config, batch = self.config, len(images)
         shape = (config.channels, config.height, config.width)

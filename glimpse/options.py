@@ -10,23 +10,30 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, g
 import click
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from glimpse.datasets.digits import DigitSource
     from glimpse.datasets.generative import GenerativeData
 
 __all__ = [
     "Commands",
+    "chosen_images_options",
     "clutter_options",
     "config_options",
     "data_dir_option",
     "data_option",
     "device_option",
     "digits_option",
+    "drawing_options",
+    "frames_option",
     "generative_options",
     "given",
     "image_options",
     "json_option",
     "open_digit_source",
     "open_generative_data",
+    "parse_positions",
+    "split_option",
     "threads_option",
     "training_options",
 ]
@@ -191,6 +198,68 @@ def generative_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def frames_option(command: F) -> F:
+    """Adds `--frames`."""
+    kind = click.Path(file_okay=False, path_type=Path)
+    return click.option("--frames", type=kind, default=None, help="Folder for one picture (png) a step.")(command)
+
+
+def split_option(command: F) -> F:
+    """Adds `--split`."""
+    return click.option("--split", type=click.Choice(["test", "valid"]), default="test", show_default=True)(command)
+
+
+def chosen_images_options(command: F) -> F:
+    """Adds what says which images of a set are meant, or which of the person's own: `--split`, `--indices` and `--image`."""
+    picture = click.Path(exists=True, dir_okay=False, path_type=Path)
+    text = "A picture of your own, in place of a data set's images; may be given several times."
+    for option in (
+        click.option("--image", "pictures", multiple=True, type=picture, help=text),
+        click.option("--indices", help="Positions of the images, such as 0,5,10-19. Default: the first, for data all."),
+        split_option,
+    ):
+        command = option(command)
+    return command
+
+
+def drawing_options(command: F) -> F:
+    """Adds what the commands share that draw with a generator: from `--out` to `--json`."""
+    data = "The set it was trained on, by name or path, where it is not found by itself; or another one of the same size."
+    for option in (
+        json_option,
+        threads_option,
+        device_option,
+        data_dir_option,
+        click.option("--data", default=None, help=data),
+        click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Key of what is random."),
+        click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write, by its ending."),
+    ):
+        command = option(command)
+    return command
+
+
+def parse_positions(indices: str | None, count: int) -> "Tensor":
+    """Returns the positions that a text like `0,5,10-19` names, all of them if there is none.
+
+    Raises:
+        ValueError: If the text is none of that kind, or names a position that is not there.
+    """
+    import torch
+
+    if indices is None:
+        return torch.arange(count)
+    found: list[int] = []
+    for part in indices.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ValueError(f"--indices takes positions and ranges such as 0,5,10-19, got {part.strip()!r}")
+        ends = (int(first), int(last or first))
+        if max(ends) >= count or ends[0] > ends[1]:
+            raise ValueError(f"--indices: {part.strip()} is not in 0 to {count - 1}")
+        found += range(ends[0], ends[1] + 1)
+    return torch.tensor(found)
 
 
 def open_digit_source(digits: str, data_dir: Path | None, seed: int = 0) -> "DigitSource":

@@ -203,7 +203,7 @@ def latent_usage(model: DRAW, images: Tensor, *, seed: int) -> Tensor:
 
     Its sum is the mean of the bound's divergence, with one sample of the latents an image. A latent near 0 says nothing.
     """
-    _, posterior = model._encode(images, model.noise(len(images), torch.Generator().manual_seed(seed)).to(images))
+    _, posterior = model.infer(images, model.noise(len(images), torch.Generator().manual_seed(seed)).to(images))
     mean, log_sigma = posterior
     return ((mean.square() + (2 * log_sigma).exp() - 2 * log_sigma - 1) / 2).mean(dim=0)
 

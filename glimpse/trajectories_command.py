@@ -12,6 +12,7 @@ from glimpse.classifier import GlimpseClassifier
 from glimpse.datasets.batches import Batch
 from glimpse.generator import DRAW
 from glimpse.models import open_model
+from glimpse.options import parse_positions
 from glimpse.prediction import load_picture
 from glimpse.run import RunFolder
 from glimpse.task_images import TaskImages, open_task_images
@@ -144,27 +145,7 @@ def _open(source: str, options: dict[str, Any], chosen: dict[str, Any], *, task_
     if options["invert"]:
         raise ValueError("--invert is for --image: the other images are as the model knows them")
     images = open_task_images(task_of or source, facts["task"], options, chosen, device)
-    return _Source(model, images, (), _positions(options["indices"], len(images.data)), _name(images.description))
-
-
-def _positions(indices: str | None, count: int) -> torch.Tensor:
-    """Returns the positions that a text like `0,5,10-19` names, all of them if there is none.
-
-    Raises:
-        ValueError: If the text is none of that kind, or names a position that is not there.
-    """
-    if indices is None:
-        return torch.arange(count)
-    found: list[int] = []
-    for part in indices.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise ValueError(f"--indices takes positions and ranges such as 0,5,10-19, got {part.strip()!r}")
-        ends = (int(first), int(last or first))
-        if max(ends) >= count or ends[0] > ends[1]:
-            raise ValueError(f"--indices: {part.strip()} is not in 0 to {count - 1}")
-        found += range(ends[0], ends[1] + 1)
-    return torch.tensor(found)
+    return _Source(model, images, (), parse_positions(options["indices"], len(images.data)), _name(images.description))
 
 
 def _name(description: dict[str, Any]) -> str:

@@ -181,7 +181,7 @@ def test_the_usage_of_latents_is_torchs_divergence_and_sums_to_the_models() -> N
     noise = model.noise(5, torch.Generator().manual_seed(8))
     with torch.no_grad():
         assert float(usage.sum()) == pytest.approx(float(model(images, noise).kl.sum(dim=1).mean()), rel=1e-5)
-        posterior = model._encode(images, noise)[1]
+        posterior = model.infer(images, noise)[1]
     wanted = kl_divergence(Normal(posterior.mean, posterior.log_sigma.exp()), Normal(0.0, 1.0)).mean(dim=0)
     torch.testing.assert_close(usage, wanted)
 
