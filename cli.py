@@ -250,11 +250,16 @@ def presets(as_json: bool) -> None:
     from dataclasses import asdict
 
     from glimpse import console
-    from glimpse.presets import CLASSIFIER_PRESETS, TRAINING_PRESETS
+
+    def own(config: GeneratorConfig) -> dict[str, Any]:
+        """Returns what does not come from the data."""
+        return {name: value for name, value in asdict(config).items() if name not in ("channels", "height", "width")}
 
     settings = {
         "classifier": {name: asdict(config) for name, config in CLASSIFIER_PRESETS.items()},
         "training": {name: asdict(config) for name, config in TRAINING_PRESETS.items()},
+        "generator": {name: {"data": preset.data} | own(preset.model) for name, preset in GENERATOR_PRESETS.items()},
+        "generator_training": {name: asdict(preset.training) for name, preset in GENERATOR_PRESETS.items()},
     }
     if as_json:
         console.print_json(settings)

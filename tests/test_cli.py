@@ -132,6 +132,8 @@ def test_doctor_says_to_a_person_what_it_says_to_a_program() -> None:
 def test_presets_lists_every_setting_of_both_presets() -> None:
     listed = json.loads(CliRunner().invoke(cli.glimpse, ["presets", "--json"]).stdout)
     assert listed["classifier"].keys() == listed["training"].keys() == {"paper", "tuned"}
+    assert listed["generator"].keys() == listed["generator_training"].keys() >= {"mnist", "mnist-small", "cifar10"}
+    assert listed["generator"]["svhn"]["data"] == "svhn"
     rows = [line.split() for line in CliRunner().invoke(cli.glimpse, ["presets"]).stdout.splitlines()]
     assert ["glimpses", "8", "8"] in rows
     assert len(rows) == sum(1 + len(configs["tuned"]) for configs in listed.values())
