@@ -24,10 +24,10 @@ _EVALUATION_BATCH = 250
 
 
 class _Lesson(NamedTuple):
-    """Training images (B, C, H, W) with the weight of the divergence in their loss."""
+    """Training images (B, C, H, W) with the weight of the divergence in the loss of each, shape (B,)."""
 
     images: Tensor
-    beta: float
+    beta: Tensor
 
 
 class GenerationTask:
@@ -47,14 +47,15 @@ class GenerationTask:
         self.model, self.train, self.valid = model, train, valid
 
     def batch(self, positions: Tensor) -> _Lesson:
-        """Returns the training images at these positions, and beta there."""
-        return _Lesson(self.train.batch(positions).images, self.model.config.kl_weight(int(positions[0])))
+        """Returns the training images at these positions, and beta there: so it does not matter how processes share a batch."""
+        images = self.train.batch(positions).images
+        return _Lesson(images, images.new_tensor([self.model.config.kl_weight(seen) for seen in positions.tolist()]))
 
     def loss(self, network: nn.Module, batch: _Lesson, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Returns the bound, its divergence weighted by beta, and its two parts unweighted, in nats an image."""
         bound = network(batch.images, self.model.noise(len(batch.images), generator))
-        reconstruction, kl = bound.reconstruction.mean(), bound.kl.sum(dim=1).mean()
-        return reconstruction + batch.beta * kl, {"reconstruction": reconstruction, "kl": kl}
+        reconstruction, kl = bound.reconstruction.mean(), bound.kl.sum(dim=1)
+        return reconstruction + (batch.beta * kl).mean(), {"reconstruction": reconstruction, "kl": kl.mean()}
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Returns the bound at beta 1 and its divergence, in nats an image, over the whole validation set."""
@@ -142,7 +143,8 @@ def measure_generator(
 
 def _mean(values: Tensor) -> tuple[float, float]:
     """Returns the mean and its standard error; not a number for a single value."""
-    return float(values.mean()), float(values.std() / math.sqrt(len(values)))
+    error = float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return float(values.mean()), error
 
 
 def _with_noise(model: DRAW, data: PositionalDataset) -> Iterator[tuple[Tensor, Tensor]]:
