@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from glimpse.generator import DRAW
 from glimpse.options import open_generative_data
 from glimpse.presets import GENERATOR_PRESETS
 from glimpse.run import RunFolder, read_config
+from glimpse.sampling import reconstruct_images
 from glimpse.session import budget, merged, settings
 from glimpse.training import Trainer
 from glimpse.trajectories.collecting import look_at
@@ -51,11 +52,8 @@ def new_run(
         from_mapping(TrainingConfig, base["training"])
     start = GENERATOR_PRESETS[preset]
     config = merged(TrainingConfig, vars(start.training) | base["training"], chosen)
-    asked = (
-        {"source": start.data} | base["data"] | {name: chosen[name] for name in ("binarization", "crop", "size") if name in chosen}
-    )
-    if options["data"] is not None:
-        asked["source"] = options["data"]
+    known = base["data"] if options["data"] is None else {"source": options["data"]}  # another set is taken in its own way
+    asked = {"source": start.data} | known | {name: chosen[name] for name in ("binarization", "crop", "size") if name in chosen}
     data = _opened(asked, options, config.seed, device)
     config = merged(TrainingConfig, vars(config), budget(options, chosen, len(data.train)))
     size = {"channels": data.channels, "height": data.height, "width": data.width}
@@ -67,8 +65,8 @@ def data_of(run: dict[str, Any], options: dict[str, Any], device: torch.device) 
     """Returns the data of a run that goes on: the same set, whatever `auto` would choose today."""
     asked = run["data"] | ({} if options["data"] is None else {"source": options["data"]})
     data = _opened(asked, options, run["training"]["seed"], device)
-    if data.sha256 != run["data"]["sha256"]:
-        raise ValueError("the data are not those that the run was started with: their digests differ")
+    if (data.name, data.sha256) != (run["data"]["name"], run["data"]["sha256"]):
+        raise ValueError("the data are not those that the run was started with: their names or digests differ")
     return data
 
 
@@ -97,7 +95,10 @@ def _mean_image(images: PositionalDataset) -> Tensor:
 
 
 def draw(data: GenerativeData) -> Callable[[nn.Module], bytes] | None:
-    """Returns a function that draws where a model reads and writes on a few validation images; None for images it cannot draw."""
+    """Returns a function that draws where a model reads and writes on a few validation images; None for images it cannot draw.
+
+    Of a model without attention it draws how the images come about.
+    """
     if data.channels not in (1, 3):
         return None
     positions = torch.arange(min(_DRAWN, len(data.valid)))
@@ -105,9 +106,20 @@ def draw(data: GenerativeData) -> Callable[[nn.Module], bytes] | None:
     def sheet(model: nn.Module) -> bytes:
         from glimpse.trajectories.pictures import sheet_png  # matplotlib is not needed before
 
-        return sheet_png(look_at(model, data.valid.batch(positions), positions))  # type: ignore[arg-type]
+        draws, batch = cast(DRAW, model), data.valid.batch(positions)
+        return sheet_png(look_at(draws, batch, positions)) if draws.config.attention else _reconstructions(draws, batch.images)
 
     return sheet
+
+
+@torch.no_grad()
+def _reconstructions(model: DRAW, images: Tensor) -> bytes:
+    """Returns a PNG file's content that shows how images (N, C, H, W) are drawn again."""
+    from glimpse.drawing import png, rendered
+    from glimpse.generation_figures import reconstruction_sheet
+
+    drawn, _ = reconstruct_images(model, images)
+    return png(rendered(reconstruction_sheet(drawn, images)))
 
 
 def status(values: dict[str, float]) -> str:
