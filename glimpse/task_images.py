@@ -86,8 +86,9 @@ def _generative(
     if chosen:
         raise ValueError(f"{source} holds a generator, which sees no clutter: leave out {_options(chosen)}")
     data = open_training_images(source, task, options, device)
-    description = {"kind": "generative", "name": data.name, "split": options["split"], "binarization": data.binarization}
-    return TaskImages(getattr(data, options["split"]), description | {"note": data.note}, None)
+    known = {name: getattr(data, name) for name in ("name", "binarization", "crop", "note")}
+    description = {"kind": "generative", "split": options["split"]} | known
+    return TaskImages(getattr(data, options["split"]), description, None)
 
 
 def open_training_images(source: str, task: Mapping[str, Any], options: Mapping[str, Any], device: torch.device) -> GenerativeData:
@@ -105,15 +106,27 @@ def open_training_images(source: str, task: Mapping[str, Any], options: Mapping[
     """
     wanted = {name: tuple(task[name]) for name in ("crop", "size") if task[name]}
     if options["data"] is not None:
-        return open_generative_data(str(options["data"]), options["data_dir"], device=device, **wanted)
+        return _named_set(str(options["data"]), task, options["data_dir"], device, wanted)
     record = RunFolder(Path(source)).config["data"] if Path(source).is_dir() else {"source": task["name"], "seed": 0}
     if record["source"] == "pictures":
         raise ValueError(f"{source} was trained on a person's own pictures: name them with --data")
-    if task["binarization"] != "fixed" and task["name"] != "pictures":
+    if task["binarization"] != "fixed":
         wanted["binarization"] = task["binarization"]
     data = open_generative_data(record["source"], options["data_dir"], seed=record["seed"] or 0, device=device, **wanted)
     if data.sha256 != task["sha256"]:
         raise ValueError(f"{data.name} is not what {source} was trained on, its digest differs: name images with --data")
+    return data
+
+
+def _named_set(
+    source: str, task: Mapping[str, Any], data_dir: Path | None, device: torch.device, wanted: dict[str, Any]
+) -> GenerativeData:
+    """Returns a set that a person names, binarized in its own way, or as in training where it is what the model was trained on."""
+    if not Path(source).is_dir():
+        wanted = {name: value for name, value in wanted.items() if name != "size"}  # that of a folder's pictures
+    data = open_generative_data(source, data_dir, device=device, **wanted)
+    if data.sha256 == task["sha256"] and data.binarization != task["binarization"]:
+        return open_generative_data(source, data_dir, device=device, binarization=task["binarization"], **wanted)
     return data
 
 
