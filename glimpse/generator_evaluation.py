@@ -70,12 +70,16 @@ def _show(source: str, model: DRAW, result: GenerationResult, described: dict[st
     facts.append(("images per second", f"{rate['images_per_second']:,.0f} ({rate['device']}, {rate['threads']} threads)"))
     console.print_rows((source, f"{described['name']}, {described['split']}"), facts)
     console.print_rows(("step", "KL, nats"), [(step, f"{kl:.3f}") for step, kl in enumerate(result.kl_by_step, start=1)])
-    if described["note"] is not None:
-        console.warn(described["note"])
-        return
-    published = published_generation(described["name"], described["binarization"]) if described["split"] == "test" else ()
+    published = _published(described, model.config.observation)
     if published:
         _show_published(source, model, result, published)
+
+
+def _published(described: dict[str, Any], observation: str) -> tuple[PublishedBound, ...]:
+    """Returns the published rows to set beside a result: none unless it is on all images of a published test set, in its unit."""
+    if described["split"] != "test" or described["crop"] is not None or described["note"] is not None:
+        return ()
+    return published_generation(described["name"], described["binarization"], observation)
 
 
 def _show_published(source: str, model: DRAW, result: GenerationResult, published: tuple[PublishedBound, ...]) -> None:

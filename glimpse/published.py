@@ -132,17 +132,18 @@ _BOUNDS: dict[str, tuple[PublishedBound, ...]] = {
 }
 
 
-def published_generation(name: str, binarization: str) -> tuple[PublishedBound, ...]:
-    """Returns the published bounds on a set's test images, none where the set differs.
+def published_generation(name: str, binarization: str, observation: str) -> tuple[PublishedBound, ...]:
+    """Returns the published bounds on a set's test images, none where the set or the likelihood differs.
 
     Args:
         name: Name of the set.
         binarization: `fixed`, `dynamic` or `none`; MNIST's rows are for the fixed one.
+        observation: `bernoulli`, whose bounds are in nats, or `logistic`, whose bounds are in bits per dimension.
 
-    >>> published_generation("binarized-mnist", "fixed")[12].value
+    >>> published_generation("binarized-mnist", "fixed", "bernoulli")[12].value
     80.97
-    >>> published_generation("dynamic-mnist", "dynamic")
+    >>> published_generation("dynamic-mnist", "dynamic", "bernoulli")
     ()
     """
-    own = {"binarized-mnist": "fixed", "cifar10": "none"}
-    return _BOUNDS[name] if own.get(name) == binarization else ()
+    own = {"binarized-mnist": ("fixed", "bernoulli"), "cifar10": ("none", "logistic")}
+    return _BOUNDS[name] if own.get(name) == (binarization, observation) else ()
