@@ -85,7 +85,12 @@ def _generative(
     """Returns a part of the set that a generator was trained on, or of another one."""
     if chosen:
         raise ValueError(f"{source} holds a generator, which sees no clutter: leave out {_options(chosen)}")
-    data = open_training_images(source, task, options, device)
+    try:
+        data = open_training_images(source, task, options, device)
+    except FileNotFoundError as error:
+        if options["data"] is not None:
+            raise
+        raise _not_at_hand(source, task["name"], error) from error
     known = {name: getattr(data, name) for name in ("name", "binarization", "crop", "note")}
     description = {"kind": "generative", "split": options["split"]} | known
     return TaskImages(getattr(data, options["split"]), description, None)
@@ -153,9 +158,14 @@ def _digits(source: str, task: Mapping[str, Any], options: Mapping[str, Any], ch
     try:
         return open_digit_source(name, options["data_dir"])
     except FileNotFoundError as error:
-        cause = str(error).partition(";")[0]
-        advice = "name a folder that has it with --data-dir or GLIMPSE_DATA, or give images with --data FILE.npz"
-        raise FileNotFoundError(f"{source} was trained on {name}, and {cause}: {advice}") from error
+        raise _not_at_hand(source, name, error) from error
+
+
+def _not_at_hand(source: str, name: str, error: FileNotFoundError) -> FileNotFoundError:
+    """Returns the error that says what a model was trained on, why that is not there, and how to give it."""
+    cause = str(error).partition(";")[0]
+    advice = "name a folder that has it with --data-dir or GLIMPSE_DATA, or give images with --data FILE.npz"
+    return FileNotFoundError(f"{source} was trained on {name}, and {cause}: {advice}")
 
 
 def _trained_on(source: str) -> Path:
