@@ -113,9 +113,8 @@ def test_a_training_that_goes_on_weighs_the_divergence_as_if_it_had_not_stopped(
 
     monkeypatch.setattr(GenerationTask, "batch", watched)
     config = TrainingConfig(images=64, batch_size=16, warmup=0, averaging=0, log_every=64, validate_every=64)
-    stopped, gone_on = (
-        Trainer(GenerationTask(generator(beta_warmup=48), digits.train, digits.valid), config, torch.device("cpu")) for _ in range(2)
-    )
+    tasks = [GenerationTask(generator(beta_warmup=48), digits.train, digits.valid) for _ in range(2)]
+    stopped, gone_on = (Trainer(task, config, torch.device("cpu")) for task in tasks)
     records = stopped.fit()
     assert [next(records).images for _ in range(2)] == [16, 32]
     gone_on.restore(stopped.state())
@@ -191,16 +190,15 @@ def test_levels_are_reported_in_bits_for_every_number_of_an_image() -> None:
 def test_importance_samples_tighten_the_bound_and_one_of_them_is_the_bound_again(digits: GenerativeData) -> None:
     model, images = generator(), digits.test.batch(torch.arange(300)).images
     with torch.no_grad():
+        noises = [model.noise(300, torch.Generator().manual_seed(seed)) for seed in range(20)]
+        weights = torch.stack([model.log_weights(images, noise) for noise in noises]).double().numpy()
     tolerance = 5 * (weights[0] - weights[1]).std() / math.sqrt(300)
     found = {count: measured(model, digits.test, importance_samples=count)[1] for count in (1, 20)}
     one, many = (found[count].importance_nats or math.nan for count in (1, 20))
     assert one == pytest.approx(found[1].bound_nats, abs=tolerance)
     assert many < found[20].bound_nats - tolerance
     assert found[20].bound_nats == found[1].bound_nats == measured(model, digits.test)[1].bound_nats
-    weights = torch.stack(
-        [model.log_weights(images, model.noise(300, torch.Generator().manual_seed(s))) for s in range(20)]
-    ).detach()
-    by_hand = -np.log(np.exp(weights.double().numpy()).mean(axis=0))
+    by_hand = -np.log(np.exp(weights).mean(axis=0))
     assert many == pytest.approx(by_hand.mean(), abs=tolerance)
     assert found[20].importance_standard_error == pytest.approx(by_hand.std(ddof=1) / math.sqrt(300), rel=0.2)
     assert found[20].importance_samples == 20
