@@ -5,6 +5,8 @@ line with one object; notes, warnings and progress go to stderr. A foreseen erro
 """
 
 import os
+import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -218,9 +220,18 @@ def trajectories(model: str, as_json: bool, **options: Any) -> None:
     """Write where MODEL, a run's folder or pretrained:NAME, looked, and what it believed after each glimpse."""
     from glimpse import trajectories_command
 
+    explicit = given(out=0, format=0, pixels=0, only=0, margin=0, summary=0, split=0)
+    refused = {"learning": [*explicit.keys() - {"split"}], "summary": [*explicit.keys() & {"format", "pixels"}]}
+    refused |= {"pictures": [*explicit.keys() & {"split"}]}
+    if options["only"] != "unsure" and "margin" in explicit:
+        raise click.UsageError("--margin is for --only unsure.")
+    for name, others in refused.items():
+        if options[name] and others:
+            own = "image" if name == "pictures" else name
+            raise click.UsageError(f"--{own} does not go with {', '.join('--' + other for other in sorted(others))}.")
     chosen = given(canvas=0, pieces=0, piece_size=0, border=0, digits=0)
     if options["learning"] is not None:
-        trajectories_command.show_learning(model, options, chosen)
+        trajectories_command.show_learning(model, options, chosen, as_json=as_json)
     elif options["summary"]:
         trajectories_command.summarise(model, options, chosen, as_json=as_json)
     elif options["out"] is not None:
@@ -391,7 +402,8 @@ def preview(path: Path, out: Path, count: int, columns: int, boxes: bool) -> Non
 
 
 def main() -> None:
-    """Runs the command line, under one name however it was started."""
+    """Runs the command line, under one name however it was started; SIGTERM ends it as an exception does, so that all is tidied."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     glimpse(prog_name="glimpse")
 
 

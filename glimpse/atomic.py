@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +15,21 @@ __all__ = ["atomic_file", "leftovers", "named", "write_atomically"]
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """Context with a file to write, seekable, that takes the path's place when the context ends well, and otherwise is gone.
 
-    A kill or a power cut leaves the old file or the new one, never a part.
+    A kill or a power cut leaves the old file or the new one, never a part. A link is followed. What processes that are no more left
+    of the same file goes.
 
     Raises:
-        OSError: At once if the folder cannot be written or the path is a folder, later if the disk is full; it names the path.
+        OSError: At once if the folder cannot be written or the path is a folder or a device, later if the disk is full; it names
+            the path.
     """
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        code = errno.EISDIR if path.is_dir() else errno.EINVAL
+        raise OSError(code, os.strerror(code) if path.is_dir() else "is no ordinary file", str(path))
+    path = path.resolve()
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        if part in leftovers(path.parent) and not _runs(int(part.suffixes[-2][1:])):
+            part.unlink(missing_ok=True)
     try:
         file = aside.open("wb")
     except OSError as error:
@@ -57,6 +65,17 @@ def write_atomically(path: Path, content: bytes) -> None:
 def leftovers(folder: Path) -> list[Path]:
     """Returns the files in a folder that were being written aside when a kill came: parts, of no use to anyone."""
     return [path for path in folder.glob(".*.tmp") if path.suffixes[-2:-1] and path.suffixes[-2][1:].isdecimal()]
+
+
+def _runs(process: int) -> bool:
+    """Returns whether a process of this number runs."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OverflowError, PermissionError):
+        return True
+    return True
 
 
 @contextlib.contextmanager

@@ -51,7 +51,7 @@ __all__ = [
 
 INK, MUTED, WRONG, FRAME = "#222222", "#777777", "#c81e1e", "#262626"
 
-_MARGIN = 0.06  # of the longer side, around an image
+_MARGIN = 0.06  # of the longer side, around an image, of which half lies on either side
 _FAMILIES = {"glimpse": ("plasma", 0.36, 0.97), "read": ("plasma", 0.36, 0.97), "write": ("winter", 0.4, 1.0)}
 _CASING = [withStroke(linewidth=2.4, foreground="black")]
 _SQUARE: dict[str, Any] = {"linestyle": "", "marker": "s", "markerfacecolor": "none", "markersize": 6}
@@ -95,8 +95,8 @@ def verdict(label: int, predicted: int | None, probability: float | None = None)
         probability: Of the predicted class, 0 to 1.
     """
     wrong = predicted is not None and label >= 0 and predicted != label
-    words = [str(label)] if label >= 0 else []
-    if predicted is not None and predicted != label:
+    words = [str(label)] if label >= 0 else [] if predicted is None else [f"seen as {predicted}"]
+    if wrong:
         words.append(f"taken for {predicted}")
     return ", ".join(words) + ("" if probability is None else f" ({100 * probability:.0f} %)"), wrong
 
@@ -136,22 +136,32 @@ def draw_image(axes: Axes, picture: NDArray[Any], *, strip: float = 0.0) -> None
         strip: Height of a strip for text below, as a share of the axes' width.
     """
     height, width = picture.shape[:2]
-    margin = _MARGIN / 2 * max(height, width)
-    bottom = height - 0.5 + margin
-    below = strip * (width + 2 * margin)
+    down, across = _margins(height, width)
+    bottom = height - 0.5 + down
+    below = strip * (width + 2 * across)
     axes.imshow(picture, interpolation="nearest", aspect="equal")
     axes.set(facecolor=FRAME, xticks=[], yticks=[], anchor="N")
     axes.spines[:].set_visible(False)
     if strip:
         axes.axhspan(bottom, bottom + below, facecolor=FRAME, zorder=5)  # over the windows
-    axes.set_xlim(-0.5 - margin, width - 0.5 + margin)
-    axes.set_ylim(bottom + below, -0.5 - margin)
+    axes.set_xlim(-0.5 - across, width - 0.5 + across)
+    axes.set_ylim(bottom + below, -0.5 - down)
 
 
 def image_aspect(height: int, width: int) -> float:
     """Returns height by width of an image of H x W pixels with its margin."""
-    margin = _MARGIN * max(height, width)
-    return (height + margin) / (width + margin)
+    down, across = _margins(height, width)
+    return (height + 2 * down) / (width + 2 * across)
+
+
+def _margins(height: int, width: int) -> tuple[float, float]:
+    """Returns the margins above and below, and beside an image, in pixels: room for a window as long as the longer side.
+
+    They are never more than that side itself, of a very long image.
+    """
+    margin, longer = _MARGIN / 2 * max(height, width), max(height, width)
+    down, across = (margin + min(longer - side, side) / 2 for side in (height, width))
+    return down, across
 
 
 def draw_tracks(axes: Axes, tracks: Sequence[Track], row: int, *, now: int | None = None) -> list[Artist]:

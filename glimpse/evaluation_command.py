@@ -14,7 +14,7 @@ from glimpse.generator_evaluation import evaluate_generator
 from glimpse.metrics import ClassificationResult, summarise
 from glimpse.models import open_model
 from glimpse.published import published_classification
-from glimpse.task_images import open_task_images
+from glimpse.task_images import check_images, open_task_images
 from glimpse.weights import load_weights
 
 __all__ = ["evaluate"]
@@ -44,6 +44,7 @@ def evaluate(source: str, options: dict[str, Any], chosen: dict[str, Any], *, as
         return
     if options["importance_samples"] is not None:
         raise ValueError("--importance-samples is for a generator: a classifier has no bound")
+    check_images(images, model.config.channels)
     data, described, _ = images
     result, seconds = measure(model, data, options["glimpses"])
     glimpses = options["glimpses"] or model.config.glimpses

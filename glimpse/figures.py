@@ -83,7 +83,7 @@ def window_sheet(
         _write_title(axes, truth[i], None if classes is None else classes[i, -1], None if certainty is None else certainty[i])
         if classes is not None:
             _write_classes(axes, classes[i], truth[i], time_colors(classes.shape[1]))
-    add_legend(figure, tracks)
+    add_legend(figure, tracks, center=digits is not None and bool(digits.isfinite().any()))
     return figure
 
 

@@ -3,13 +3,11 @@
 import time
 from typing import Any
 
-import torch
-
 from glimpse import console
 from glimpse.generation import GenerationResult, measure_generator
 from glimpse.generator import DRAW
 from glimpse.published import PublishedBound, published_generation
-from glimpse.task_images import TaskImages
+from glimpse.task_images import TaskImages, check_images
 
 __all__ = ["evaluate_generator"]
 
@@ -33,10 +31,7 @@ def evaluate_generator(
     if options["glimpses"] is not None:
         raise ValueError(f"a generator takes as many steps as it was trained with, {model.config.glimpses}: leave out --glimpses")
     count, described = len(images.data), images.description
-    shape = tuple(images.data.batch(torch.tensor([0])).images.shape[1:])
-    size = (model.config.channels, model.config.height, model.config.width)
-    if shape != size:
-        raise ValueError(f"the model draws images of {size} channels, rows and columns, these have {shape}")
+    check_images(images, model.config.channels, (model.config.height, model.config.width))
     began = time.monotonic()
     with console.ProgressView("Evaluating", count) as view:
         for step in measure_generator(model, images.data, importance_samples=options["importance_samples"] or 0):

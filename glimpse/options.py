@@ -256,7 +256,9 @@ def parse_positions(indices: str | None, count: int) -> "Tensor":
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise ValueError(f"--indices takes positions and ranges such as 0,5,10-19, got {part.strip()!r}")
         ends = (int(first), int(last or first))
-        if max(ends) >= count or ends[0] > ends[1]:
+        if ends[0] > ends[1]:
+            raise ValueError(f"--indices: {part.strip()} is the wrong way round")
+        if ends[1] >= count:
             raise ValueError(f"--indices: {part.strip()} is not in 0 to {count - 1}")
         found += range(ends[0], ends[1] + 1)
     return torch.tensor(found)

@@ -16,7 +16,7 @@ from glimpse.datasets.generative import GenerativeData
 from glimpse.options import open_digit_source, open_generative_data
 from glimpse.run import RunFolder
 
-__all__ = ["TaskImages", "open_task_images", "open_training_images"]
+__all__ = ["TaskImages", "check_images", "open_task_images", "open_training_images"]
 
 
 class TaskImages(NamedTuple):
@@ -77,6 +77,25 @@ def open_task_images(
     description = {"kind": "cluttered", "digits": digits.name, "split": split, "recipe": asdict(recipe)}
     height, width = getattr(digits, split).images.shape[1:]
     return TaskImages(images_of_split, description, (height, width))
+
+
+def check_images(images: TaskImages, channels: int, size: tuple[int, int] | None = None) -> None:
+    """Raises ValueError unless images are such as a model can see.
+
+    Args:
+        images: Opened by `open_task_images`.
+        channels: Channels that the model was trained on.
+        size: Height and width that it needs; None for any.
+    """
+    found = tuple(images.data.batch(torch.tensor([0])).images.shape[1:])
+    if found[0] == channels and size in (None, found[1:]):
+        return
+    name = images.description.get("path") or images.description.get("name") or images.description.get("digits")
+    wanted = f"{channels} channel{'s' if channels > 1 else ''}" + (f" of {size[0]} x {size[1]} pixels" if size else "")
+    raise ValueError(
+        f"{name}: its images have {found[0]} channel{'s' if found[0] > 1 else ''} of {found[1]} x {found[2]} pixels, the model was "
+        f"trained on {wanted}: give images like those"
+    )
 
 
 def _generative(

@@ -15,7 +15,7 @@ from glimpse.models import open_model
 from glimpse.options import parse_positions
 from glimpse.prediction import load_picture
 from glimpse.run import RunFolder
-from glimpse.task_images import TaskImages, open_task_images
+from glimpse.task_images import TaskImages, check_images, open_task_images
 from glimpse.trajectories.collecting import collect, look_at, matches
 from glimpse.trajectories.files import DATA_FORMATS, open_writer
 from glimpse.trajectories.page import write_page
@@ -65,23 +65,22 @@ def export(source: str, options: dict[str, Any], chosen: dict[str, Any], *, as_j
     """
     out, kind = options["out"], _format(options)
     opened = _open(source, options, chosen)
-    count = options["count"] or (None if options["indices"] else _FEW.get(kind))
-    patches = kind in _FEW or options["pixels"]
-    wanted = min(count or len(opened.positions), len(opened.positions))
-    if kind in _MOST and wanted > _MOST[kind] and not options["only"]:
-        raise ValueError(
-            f"a .{kind} shows at most {_MOST[kind]} images, not {wanted:,}: choose fewer with --count, or make a .html"
-        )
+    there, most = len(opened.positions), _MOST.get(kind)
+    count = options["count"] or (_FEW.get(kind, there) if options["indices"] is None else there)
+    if most is not None and min(count, there) > most:
+        raise ValueError(f"a .{kind} shows at most {most} images, not {min(count, there):,}: choose fewer, or make a .html")
     began = time.monotonic()
-    parts = _Counted(_found(opened, options, min(count, _MOST.get(kind, count)) if count else _MOST.get(kind), patches=patches))
+    parts = _Counted(_found(opened, options, count, patches=kind in _FEW or options["pixels"]))
     _write(parts, out, kind, options, opened.name, source)
-    facts = {"out": str(out), "format": kind, "images": parts.images, "steps": parts.steps}
     if as_json:
-        console.print_json(facts | {"model": source, "seconds": round(time.monotonic() - began, 2)})
+        facts = {"out": str(out), "format": kind, "images": parts.images, "steps": parts.steps}
+        console.print_json({"model": source, "data": opened.name} | facts | {"seconds": round(time.monotonic() - began, 2)})
         return
-    console.note(f"{out} holds the trajectories of {parts.images:,} images, {parts.steps} steps each.")
+    cut = f", the first of {there:,}" if options["count"] is None and not options["only"] and parts.images < there else ""
+    console.note(f"{out} holds the trajectories of {_images(parts.images)}{cut}, {parts.steps} steps each.")
     if kind in DATA_FORMATS:
-        console.note(f"Read it with: glimpse.trajectories.load({str(out)!r})")
+        named = "" if out.suffix.lower() == f".{kind}" else f", format={kind!r}"
+        console.note(f"Read it with: glimpse.trajectories.load({str(out)!r}{named})")
 
 
 def summarise(source: str, options: dict[str, Any], chosen: dict[str, Any], *, as_json: bool) -> None:
@@ -101,7 +100,7 @@ def summarise(source: str, options: dict[str, Any], chosen: dict[str, Any], *, a
         console.note(f"{options['out']} shows it.")
 
 
-def show_learning(source: str, options: dict[str, Any], chosen: dict[str, Any]) -> None:
+def show_learning(source: str, options: dict[str, Any], chosen: dict[str, Any], *, as_json: bool) -> None:
     """Draws the same images with the weights that a run kept along its way.
 
     Raises:
@@ -123,7 +122,11 @@ def show_learning(source: str, options: dict[str, Any], chosen: dict[str, Any]) 
             frames.append((images, Trajectories.joined(list(parts))))
             view.update(len(frames))
     learning_gif(frames, out)
-    console.note(f"{out} shows {len(positions)} images at {len(frames)} moments of the training.")
+    if as_json:
+        facts = {"out": str(out), "format": "gif", "images": len(positions), "frames": len(frames)}
+        console.print_json({"model": source, "data": opened.name} | facts)
+        return
+    console.note(f"{out} shows {_images(len(positions))} at {len(frames)} moments of the training.")
 
 
 # What is looked at
@@ -141,11 +144,16 @@ def _open(source: str, options: dict[str, Any], chosen: dict[str, Any], *, task_
             wrong = ", ".join("--" + name.replace("_", "-") for name in others) or f"--only {options['only']}"
             raise ValueError(f"--image brings pictures whose class is unknown: leave out {wrong}")
         names = ", ".join(path.name for path in options["pictures"])
+        if options["only"]:
+            names += f", {options['only']} ones"
         return _Source(model, None, options["pictures"], torch.arange(len(options["pictures"])), names)
     if options["invert"]:
         raise ValueError("--invert is for --image: the other images are as the model knows them")
     images = open_task_images(task_of or source, facts["task"], options, chosen, device)
-    return _Source(model, images, (), parse_positions(options["indices"], len(images.data)), _name(images.description))
+    size = (model.config.height, model.config.width) if isinstance(model, DRAW) else None
+    check_images(images, model.config.channels, size)
+    name = _name(images.description) + (f", {options['only']} ones" if options["only"] else "")
+    return _Source(model, images, (), parse_positions(options["indices"], len(images.data)), name)
 
 
 def _name(description: dict[str, Any]) -> str:
@@ -202,10 +210,18 @@ def _looked(opened: _Source, glimpses: int | None, *, patches: bool = False, inv
 def _format(options: dict[str, Any]) -> str:
     """Returns the format asked for: by name, else by the file's ending."""
     known = (*DATA_FORMATS, *_FEW)
-    kind = options["format"] or options["out"].suffix.lower().removeprefix(".")
+    ending = options["out"].suffix.lower().removeprefix(".")
+    kind = options["format"] or ending
     if kind not in known:
         raise ValueError(f"{options['out']}: choose an ending or a --format among {', '.join(known)}")
+    if kind != ending and (ending in known or kind in _FEW):
+        raise ValueError(f"--format {kind} does not go with {options['out']}: let it end in .{kind}")
     return str(kind)
+
+
+def _images(count: int) -> str:
+    """Returns so many images in words."""
+    return f"{count:,} image" if count == 1 else f"{count:,} images"
 
 
 class _Counted:

@@ -60,10 +60,12 @@ def black(height: int = 30, width: int = 30) -> Tensor:
 def on_image(places: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     """Returns where pixels (row, column) of the picture lie on the image, as rows of x, y.
 
-    A margin of 3 % of the longer side is on every side; pixel 0 of the image reaches from -0.5 to 0.5.
+    A margin of 3 % of the longer side is on every side, and the shorter side has half the difference more on both; pixel 0 of the
+    image reaches from -0.5 to 0.5.
     """
-    margin = 0.03 * max(height, width)
-    return (places[:, ::-1] + 0.5) * (width + 2 * margin) / SIDE - margin - 0.5
+    longer = max(height, width)
+    margins = np.array([0.03 * longer + (longer - width) / 2, 0.03 * longer + (longer - height) / 2])
+    return (places[:, ::-1] + 0.5) * 1.06 * longer / SIDE - margins - 0.5
 
 
 def found(picture: NDArray[np.uint8], color: NDArray[Any], tolerance: int = 12) -> NDArray[Any]:
@@ -77,7 +79,7 @@ def test_a_box_lies_where_its_outermost_filters_are(height: int, width: int, cha
     image = torch.rand(channels, height, width, generator=torch.Generator().manual_seed(0)) * 0.3
     picture = picture_of(image, [track((9.0, 11.5, 2.5, torch.nan))])
     box = on_image(found(picture, time_colors(1)[0]), height, width)
-    line = 1.1 * 150 / 72 * (width + 0.06 * max(height, width)) / SIDE  # a line's width on the image
+    line = 1.1 * 150 / 72 * 1.06 * max(height, width) / SIDE  # a line's width on the image
     np.testing.assert_allclose(box.min(axis=0), (4, 6.5), atol=line)  # 9 - 2 * 2.5, 11.5 - 2 * 2.5
     np.testing.assert_allclose(box.max(axis=0), (14, 16.5), atol=line)
 
@@ -153,7 +155,7 @@ def test_a_cross_stands_at_the_digits_center_and_nowhere_if_it_is_unknown() -> N
     [
         (3, 3, 0.987, "3 (99 %)", False),
         (3, 5, 0.5, "3, taken for 5 (50 %)", True),
-        (-1, 5, 0.5, "taken for 5 (50 %)", False),
+        (-1, 5, 0.5, "seen as 5 (50 %)", False),
         (3, None, None, "3", False),
         (-1, None, None, "", False),
     ],

@@ -4,6 +4,7 @@ import csv
 import functools
 import itertools
 import math
+import os
 import pickle
 import random
 import struct
@@ -279,3 +280,27 @@ def test_leftovers_are_only_what_was_written_aside(tmp_path: Path) -> None:
     for name in (".latest.pt.12.tmp", ".a.tmp", "b.12.tmp", ".c.x.tmp", ".d.12", "metrics.csv"):
         (tmp_path / name).write_bytes(struct.pack("<I", 0))
     assert [path.name for path in leftovers(tmp_path)] == [".latest.pt.12.tmp"]
+
+
+def test_what_a_dead_process_left_of_a_file_goes_when_it_is_written_again(tmp_path: Path) -> None:
+    for name in (".a.csv.4194399.tmp", f".a.csv.{os.getppid()}.tmp", ".b.csv.4194399.tmp", ".a.csv.x.tmp"):
+        (tmp_path / name).touch()
+    write_atomically(tmp_path / "a.csv", b"whole")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "a.csv",
+        f".a.csv.{os.getppid()}.tmp",
+        ".b.csv.4194399.tmp",
+        ".a.csv.x.tmp",
+    }
+
+
+def test_a_link_is_followed_and_what_is_no_ordinary_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "real.csv").write_bytes(b"old")
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    write_atomically(tmp_path / "link.csv", b"new")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "real.csv").read_bytes() == b"new"
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(OSError, match="no ordinary file"):
+        write_atomically(tmp_path / "pipe.csv", b"new")
+    assert (tmp_path / "pipe.csv").is_fifo()

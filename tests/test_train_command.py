@@ -260,7 +260,7 @@ def test_a_copied_config_is_read_itself_not_the_one_beside_it(run: Path, tmp_pat
         ("{", "is not JSON"),
         ("[]", "does not hold a run's settings"),
         ('{"model": {}}', "training, data, environment, command, preset missing"),
-        ('{"model": [], "training": {}, "data": {"kind": "file"}, "environment": {}, "command": "", "preset": "tuned"}', "model, data missing"),
+        ('{"model": [], "training": {}, "data": {}, "environment": {}, "command": "", "preset": "tuned"}', "model, data missing"),
         ("\xff\x00", "is not JSON"),
     ],
 )

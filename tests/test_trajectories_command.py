@@ -85,7 +85,9 @@ def test_without_a_count_all_images_are_written(weights: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("kind", ["wrong", "right", "unsure"])
 def test_only_takes_the_first_of_its_kind(weights: Path, tmp_path: Path, kind: str) -> None:
-    made(weights, "--out", tmp_path / "some.csv", "--only", kind, "--count", "3", "--margin", "0.03")
+    made(
+        weights, "--out", tmp_path / "some.csv", "--only", kind, "--count", "3", *(["--margin", "0.03"] if kind == "unsure" else [])
+    )
     probabilities, _, labels = by_hand(weights, list(range(200)))
     last = probabilities[:, -1]
     best = last.sort(dim=1, descending=True).values
@@ -147,7 +149,8 @@ def test_a_run_shows_how_attention_was_learned(tmp_path: Path) -> None:
     result = CliRunner().invoke(glimpse, ["train-classifier", "--digits=sklearn", "--canvas=40", f"--out={run}", *TINY])
     assert result.exit_code == 0, result.output
     kept = sorted((run / "checkpoints").glob("weights-*"))
-    made(run, "--learning", tmp_path / "learning.gif", "--count", "3")
+    result = made(run, "--learning", tmp_path / "learning.gif", "--count", "3", "--json")
+    assert json.loads(result.stdout)["frames"] == len(kept)
     with Image.open(tmp_path / "learning.gif") as animation:
         assert animation.n_frames == len(kept)  # type: ignore[attr-defined]
     (events,) = run.glob("events*")
@@ -171,6 +174,15 @@ def test_a_run_shows_how_attention_was_learned(tmp_path: Path) -> None:
         (["--out", "x.csv", "--data", "nothing.npz"], "nothing.npz"),
         (["--out", "x.csv", "--image", "broken.png"], "broken.png is no picture"),
         (["--out", "x.csv", "--invert"], "--invert is for --image"),
+        (["--out", "x.csv", "--indices", "5-2"], "the wrong way round"),
+        (["--out", "x.csv", "--data", "colored.npz"], "have 3 channels of 30 x 50 pixels"),
+        (["--out", "x.png", "--only", "wrong", "--count", "500"], "at most 100 images"),
+        (["--out", "x.csv", "--format", "png"], "does not go with x.csv"),
+        (["--out", "x.png", "--format", "csv"], "does not go with x.png"),
+        (["--out", "x.csv", "--margin", "0.5"], "--margin is for --only unsure"),
+        (["--summary", "--pixels", "--format", "csv"], "--summary does not go with --format, --pixels"),
+        (["--learning", "x.gif", "--only", "wrong", "--out", "x.png"], "--learning does not go with --only, --out"),
+        (["--out", "x.csv", "--image", "broken.png", "--split", "test"], "--image does not go with --split"),
         (["--out", "taken/x.csv"], "taken"),
         (["--summary", "--out", "x.csv"], "drawn as .png"),
         (["--learning", "x.gif"], "no weights kept"),
@@ -182,6 +194,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("broken.png").write_bytes(b"\x89PNG no more")
+    np.savez("colored.npz", images=np.zeros((3, 30, 50, 3), np.uint8), labels=np.zeros(3, int))
     Path("taken").write_text("a file where a folder is wanted")
     before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     assert said in refused(weights, *arguments)
