@@ -65,7 +65,7 @@ def on_image(places: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     """
     longer = max(height, width)
     margins = np.array([0.03 * longer + (longer - width) / 2, 0.03 * longer + (longer - height) / 2])
-    return (places[:, ::-1] + 0.5) * 1.06 * longer / SIDE - margins - 0.5
+    return np.asarray((places[:, ::-1] + 0.5) * 1.06 * longer / SIDE - margins - 0.5)
 
 
 def found(picture: NDArray[np.uint8], color: NDArray[Any], tolerance: int = 12) -> NDArray[Any]:
