@@ -5,12 +5,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from glimpse import pretrained
 from glimpse.classification import predictions
 from glimpse.classifier import GlimpseClassifier
+from glimpse.datasets.batches import Batch, PositionalDataset
+from glimpse.datasets.binarized import find_binarized_mnist
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
+from glimpse.datasets.generative import open_generative
+from glimpse.generation import GenerationResult, measure_generator
+from glimpse.generator import DRAW
 from glimpse.weights import load_weights
 
 NAMES = ("classifier-4", "classifier-8")
@@ -28,8 +34,49 @@ def test_a_shipped_model_has_weights_facts_card_and_licence(name: str) -> None:
     assert stored["task"] == {"kind": "cluttered", "digits": "mnist", "recipe": vars(ClutterRecipe())}
 
 
+def test_the_shipped_generator_has_weights_facts_card_and_licence() -> None:
+    facts = pretrained.available()["draw-mnist"]
+    weights, stored = load_weights("pretrained:draw-mnist")
+    assert facts["glimpses"] == stored["config"]["glimpses"]
+    assert facts["parameters"] == sum(tensor.numel() for tensor in weights.values())
+    assert facts["licence"] == "MIT"
+    card = pretrained.find("draw-mnist").with_suffix(".md").read_text(encoding="utf-8")
+    assert f"{facts['bound_nats']:.2f} nats" in card
+    assert stored["task"]["name"] == "binarized-mnist"
+    assert stored["task"]["binarization"] == "fixed"
+
+
+def test_the_shipped_generator_has_the_stated_bound(data_folder: Path) -> None:
+    facts = pretrained.available()["draw-mnist"]
+    data = open_generative("binarized-mnist", data_dir=data_folder)
+    (*_, result) = measure_generator(DRAW.from_pretrained("pretrained:draw-mnist"), Head(data.test, 1000))
+    assert isinstance(result, GenerationResult)
+    assert result.bound_nats == pytest.approx(facts["bound_nats"], abs=3 * result.standard_error)  # of 1,000 images
+
+
+class Head(PositionalDataset):
+    """The first images of a set whose order is random, so that they are a fair sample of it."""
+
+    def __init__(self, data: PositionalDataset, count: int) -> None:
+        self.data, self.count = data, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def batch(self, positions: Tensor) -> Batch:
+        return self.data.batch(positions)
+
+
+@pytest.fixture
+def data_folder(mnist_folder: Path) -> Path:
+    """Returns the folder with MNIST if it has the fixed binarization, too."""
+    if find_binarized_mnist([mnist_folder]) is None:
+        pytest.skip("GLIMPSE_DATA names no folder with binarized MNIST")
+    return mnist_folder
+
+
 def test_an_unknown_model_is_answered_with_the_names_there_are() -> None:
-    with pytest.raises(ValueError, match="classifier-4, classifier-8"):
+    with pytest.raises(ValueError, match="classifier-4, classifier-8, draw-mnist"):
         pretrained.find("pretrained:classifier-5")
 
 
