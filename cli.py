@@ -158,11 +158,11 @@ def evaluate(model: str, as_json: bool, **options: Any) -> None:
 def predict(model: str, pictures: tuple[Path, ...], invert: bool, device: str, threads: int | None, as_json: bool) -> None:
     """Say what MODEL, a run's folder or pretrained:NAME, sees in each of your PICTURES."""
     from glimpse import console, environment
-    from glimpse.classifier import GlimpseClassifier
+    from glimpse.models import open_classifier
     from glimpse.prediction import predict_pictures
 
     environment.use_threads(threads)
-    classifier = GlimpseClassifier.from_pretrained(model).to(environment.choose_device(device))
+    classifier = open_classifier(model).to(environment.choose_device(device))
     found = predict_pictures(classifier, pictures, invert=invert)
     if as_json:
         console.print_json({"model": model, "predictions": [prediction._asdict() for prediction in found]})
@@ -294,8 +294,13 @@ def pretrained(as_json: bool) -> None:
     if not models:
         console.note("This version ships no trained models.")
         return
-    fields = list(dict.fromkeys(field for facts in models.values() for field in facts))
-    console.print_rows(("name", *fields), [(PREFIX + name, *map(facts.get, fields)) for name, facts in models.items()])
+    columns = ("name", "glimpses", "parameters", "trained on", "on its test set")
+    rows = []
+    for name, facts in models.items():
+        error, bound = facts.get("test_error_percent"), facts.get("bound_nats")
+        result = f"{error:.2f} % error" if error is not None else f"<= {bound:.2f} nats" if bound is not None else None
+        rows.append((PREFIX + name, facts.get("glimpses"), facts.get("parameters"), facts.get("task"), result))
+    console.print_rows(columns, rows)
 
 
 @glimpse.command()

@@ -18,7 +18,7 @@ from glimpse.datasets.files import DataParts, open_data
 from glimpse.options import open_digit_source
 from glimpse.presets import CLASSIFIER_PRESETS, LONGER_BUDGETS, TRAINING_PRESETS
 from glimpse.run import RunFolder, read_config
-from glimpse.session import budget, is_file, merged, settings
+from glimpse.session import budget, is_file, merged, settings, starting_point
 from glimpse.training import Trainer
 from glimpse.trajectories.collecting import look_at
 
@@ -113,16 +113,8 @@ def new_run(
     options: dict[str, Any], chosen: dict[str, Any], device: torch.device, threads: int
 ) -> tuple[dict[str, Any], ClassifierData]:
     """Returns the settings of a new run and its data."""
-    preset = options["preset"]
-    base: dict[str, Any] = {"model": {}, "training": {}, "data": {}}
+    preset, base = starting_point(COMMAND, ClassifierConfig, CLASSIFIER_PRESETS, options, chosen)
     model, training, recipe = CLASSIFIER_PRESETS[preset], TRAINING_PRESETS[preset], ClutterRecipe()
-    if options["config_file"] is not None:
-        if "preset" in chosen:
-            raise ValueError("give the settings to start from as --preset or as --config, not both")
-        base = read_config(options["config_file"])
-        preset = base["preset"]
-        from_mapping(ClassifierConfig, base["model"])  # an unknown name is a mistake, not something to leave out
-        from_mapping(TrainingConfig, base["training"])
     model_config = merged(ClassifierConfig, vars(model) | base["model"], chosen)
     config = merged(TrainingConfig, vars(training) | base["training"], chosen)
     generated = [f"--{name.replace('_', '-')}" for name in chosen if name in ("digits", *vars(recipe))]

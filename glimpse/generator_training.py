@@ -16,7 +16,7 @@ from glimpse.options import open_generative_data
 from glimpse.presets import GENERATOR_PRESETS
 from glimpse.run import RunFolder, read_config
 from glimpse.sampling import reconstruct_images
-from glimpse.session import budget, merged, settings
+from glimpse.session import budget, merged, settings, starting_point
 from glimpse.training import Trainer
 from glimpse.trajectories.collecting import look_at
 
@@ -39,17 +39,7 @@ def new_run(
     options: dict[str, Any], chosen: dict[str, Any], device: torch.device, threads: int
 ) -> tuple[dict[str, Any], GenerativeData]:
     """Returns the settings of a new run and its data."""
-    preset = options["preset"]
-    base: dict[str, Any] = {"model": {}, "training": {}, "data": {}}
-    if options["config_file"] is not None:
-        if "preset" in chosen:
-            raise ValueError("give the settings to start from as --preset or as --config, not both")
-        base = read_config(options["config_file"])
-        if base["command"] != COMMAND:
-            raise ValueError(f"{options['config_file']} holds the settings of glimpse {base['command']}, not of {COMMAND}")
-        preset = base["preset"]
-        from_mapping(GeneratorConfig, base["model"])  # an unknown name is a mistake, not something to leave out
-        from_mapping(TrainingConfig, base["training"])
+    preset, base = starting_point(COMMAND, GeneratorConfig, GENERATOR_PRESETS, options, chosen)
     start = GENERATOR_PRESETS[preset]
     config = merged(TrainingConfig, vars(start.training) | base["training"], chosen)
     known = base["data"] if options["data"] is None else {"source": options["data"]}  # another set is taken in its own way

@@ -9,6 +9,7 @@ import math
 import os
 import platform
 import subprocess
+from collections.abc import Collection
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,10 +19,44 @@ import torch.distributed as dist
 
 from glimpse import environment
 from glimpse.config import ClassifierConfig, GeneratorConfig, TrainingConfig, from_mapping
+from glimpse.run import read_config
 
-__all__ = ["budget", "is_file", "joined_processes", "merged", "refuse_differences", "settings", "task_facts"]
+__all__ = ["budget", "is_file", "joined_processes", "merged", "refuse_differences", "settings", "starting_point", "task_facts"]
 
 C = TypeVar("C")
+
+
+def starting_point(
+    command: str,
+    kind: type[ClassifierConfig] | type[GeneratorConfig],
+    presets: Collection[str],
+    options: dict[str, Any],
+    chosen: dict[str, Any],
+) -> tuple[str, dict[str, Any]]:
+    """Returns a new run's preset, and the settings of another run to start from: its own, all empty unless there is `--config`.
+
+    Args:
+        command: The one that trains.
+        kind: Config of the model.
+        presets: Names of the presets that there are.
+        options: `preset` and `config_file`.
+        chosen: What was given explicitly.
+
+    Raises:
+        ValueError: If both were chosen, or the other run is one of another command, or its preset or settings are unknown.
+    """
+    if options["config_file"] is None:
+        return options["preset"], {"model": {}, "training": {}, "data": {}}
+    if "preset" in chosen:
+        raise ValueError("give the settings to start from as --preset or as --config, not both")
+    base = read_config(options["config_file"])
+    if base["command"] != command:
+        raise ValueError(f"{options['config_file']} holds the settings of glimpse {base['command']}, not of {command}")
+    if base["preset"] not in presets:
+        raise ValueError(f"{options['config_file']} names the preset {base['preset']!r}; there are {', '.join(presets)}")
+    from_mapping(kind, base["model"])  # an unknown name is a mistake, not something to leave out
+    from_mapping(TrainingConfig, base["training"])
+    return base["preset"], base
 
 
 def merged(kind: type[C], base: dict[str, Any], chosen: dict[str, Any]) -> C:

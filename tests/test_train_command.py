@@ -276,6 +276,17 @@ def test_an_unknown_setting_in_a_config_is_an_error(run: Path, tmp_path: Path) -
     assert "knows no lr" in refused("--config", tmp_path / "config.json", "--out", tmp_path / "run")
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"command": "train-generator"}, "holds the settings of glimpse train-generator"), ({"preset": "best"}, "preset 'best'")],
+)
+def test_settings_to_start_from_are_of_the_same_command_and_of_a_known_preset(
+    run: Path, tmp_path: Path, change: dict[str, str], said: str
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(settings_of(run) | change))
+    assert said in refused("--config", tmp_path / "config.json", "--out", tmp_path / "run")
+
+
 def test_a_run_is_not_continued_by_another_number_of_processes(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert "started with 1 processes, not 2" in refused("--resume", "--out", run)
