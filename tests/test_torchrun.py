@@ -105,3 +105,16 @@ def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
     done = run(*TRAIN, "--batch-size=15", "--out", str(tmp_path / "run"), processes=2)
     assert done.returncode != 0
     assert "a batch of 15 images cannot be shared by 2 processes" in done.stderr
+
+
+def test_a_generator_learns_in_two_processes_and_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    small = ["--data=digits", "--glimpses=2", "--hidden=32", "--latent=4", "--read=3", "--write=3", "--learning-rate=0.004"]
+    budget = ["--images=6400", "--batch-size=32", "--validate-every=3200", "--log-every=1600", "--beta-warmup=3200"]
+    done = run("train-generator", *small, *budget, "--threads=1", "--device=cpu", "--out", str(out), processes=2)
+    assert done.returncode == 0, done.stderr
+    first, last = column(out, "valid_bound")
+    assert last < first < 200
+    assert len(list(out.glob("events.*"))) == 1
+    again = run("train-generator", "--resume", "--device=cpu", "--out", str(out), processes=2)
+    assert (again.returncode, "is finished" in again.stderr) == (0, True)
