@@ -86,7 +86,7 @@ def train_generator(**options: Any) -> None:
 @click.argument("model")
 @click.option("--count", type=click.IntRange(min=1), default=16, show_default=True, help="Samples.")
 @click.option(
-    "--temperature", type=click.FloatRange(min=0), default=1.0, show_default=True, help="Factor on the latents: less is tamer."
+    "--temperature", type=click.FloatRange(0, 100), default=1.0, show_default=True, help="Factor on the latents: less is tamer."
 )
 @click.option("--binary", is_flag=True, help="Draw every pixel black or white by its probability, not as the probability.")
 @frames_option

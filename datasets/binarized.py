@@ -45,8 +45,8 @@ def open_binarized_mnist(places: list[Path]) -> Opened:
     if folder is None:
         looked = ", ".join(str(place) for place in places)
         raise FileNotFoundError(
-            f"binarized-mnist is not in {looked} and cannot be downloaded: put binarized_mnist_train, _valid and _test there, the"
-            f" original .amat .npy of packed bits, into a folder {_FOLDER}; or use dynamic-mnist"
+            f"binarized-mnist is not in {looked} and cannot be downloaded: put binarized_mnist_train, _valid and _test, the"
+            f" original .amat or .npy of packed bits, into a folder {_FOLDER} there; or use dynamic-mnist"
         )
     train, valid, test = (_images(folder, split) for split in _KNOWN)
     return Opened(train, valid, test, str(folder), digest(train, valid, test))

@@ -1,5 +1,6 @@
 """Settings of what is built: one frozen dataclass a thing, nothing heavy imported, so that they can be listed at once."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -50,6 +51,7 @@ class ClassifierConfig:
 
     def __post_init__(self) -> None:
         counts = ("glimpses", "window", "hidden", "features", "channels", "classes")
+        _check_finite(self)
         _check_range(self, counts, 1)
         _check_choice(self, encoder=Encoder, parametrization=Parametrization, supervision=Supervision)
         if not 1e-4 <= self.sigma <= 1e4:
@@ -92,6 +94,7 @@ class GeneratorConfig:
     width: int = 28
 
     def __post_init__(self) -> None:
+        _check_finite(self)
         _check_range(self, ("glimpses", "hidden", "latent", "read", "write", "channels", "height", "width"), 1)
         _check_range(self, ("beta", "beta_warmup"), 0)
         _check_choice(self, observation=Observation)
@@ -145,6 +148,7 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        _check_finite(self)
         _check_range(self, ("images", "batch_size", "validate_every", "log_every"), 1)
         _check_range(self, ("warmup", "averaging", "weight_decay", "seed"), 0)
         _check_choice(self, schedule=Schedule, precision=Precision)
@@ -182,6 +186,13 @@ def _check_range(config: object, names: tuple[str, ...], least: float) -> None:
     for name in names:
         if not getattr(config, name) >= least:
             raise ValueError(f"{name} must be at least {least}, got {getattr(config, name)}")
+
+
+def _check_finite(config: object) -> None:
+    """Raises ValueError if one of the numbers is none or has no end."""
+    for name, value in vars(config).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name} must be a finite number, got {value}")
 
 
 def _check_choice(config: object, **choices: Any) -> None:

@@ -148,7 +148,7 @@ def _mean(values: Tensor) -> tuple[float, float]:
 
 
 def _with_noise(model: DRAW, data: PositionalDataset) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yields all images, batch after batch, with noise that depends on nothing but their positions."""
+    """Yields all images, batch after batch, with noise that depends on nothing but their positions and the kind of device."""
     for number, batch in enumerate(data.batches(_EVALUATION_BATCH, stop=len(data))):
         generator = torch.Generator(batch.images.device).manual_seed(NOISE_SEED * 1000 + number)
         yield batch.images, model.noise(len(batch.images), generator)

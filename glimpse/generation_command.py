@@ -50,6 +50,8 @@ _COMPARED = 250  # test images that say how far apart images of the set are
 _MEASURED = 250  # images that say which latents are used
 _REACH = 3.0  # standard deviations that a single latent is moved by, to either side
 _STEPS = {".png": 9, ".gif": 33}
+_MOST_STEPS = {".png": 15, ".gif": 200}
+_MOST_NUMBERS = 2**30  # in a file of arrays: 4 GiB, which are made in memory
 
 
 def sample(source: str, options: dict[str, Any], *, as_json: bool) -> None:
@@ -70,6 +72,10 @@ def sample(source: str, options: dict[str, Any], *, as_json: bool) -> None:
     if options["count"] > _MOST.get(shown, options["count"]):
         raise ValueError(f"a {shown} shows at most {_MOST[shown]} samples, not {options['count']:,}: a .npz alone holds any number")
     model, task = _open(source, options, drawn=shown != ".npz")
+    if options["count"] * (model.config.glimpses + 2) * model.config.pixels > _MOST_NUMBERS:
+        raise ValueError(
+            f"{options['count']:,} samples with all their canvases are over 4 GiB: draw fewer at a time, each with its --seed"
+        )
     if options["binary"] and model.config.observation != "bernoulli":
         raise ValueError(f"--binary is for a Bernoulli likelihood: {source} draws 256 levels")
     latents = prior_latents(model, options["count"], seed=options["seed"], temperature=options["temperature"])
@@ -110,6 +116,10 @@ def interpolate(source: str, options: dict[str, Any], *, as_json: bool) -> None:
     kind = _ending(out, (".png", ".gif"))
     model, task = _open(source, options)
     steps = options["steps"] or _STEPS[kind]
+    if steps > _MOST_STEPS[kind]:
+        raise ValueError(f"a {kind} shows at most {_MOST_STEPS[kind]} steps, not {steps}")
+    if options["count"] is not None and not options["latent"]:
+        raise ValueError("--count is for --latent: how many latents")
     draw = _single_latents if options["latent"] else _way
     draw(source, model, task, options, kind, steps)
     _say(source, {"steps": steps, "seed": options["seed"]}, options, began, as_json=as_json)
@@ -145,7 +155,7 @@ def _single_latents(source: str, model: DRAW, task: dict[str, Any], options: dic
     changed = [traversal(base[0], step, dimension, values) for step, dimension in places]
     sample, *rows = torch.split(_drawn(model, torch.cat([base, *changed])).images, [1, *[steps] * len(places)])
     names = [f"step {t + 1}, latent {z + 1} ({usage[t, z]:.2f})" for t, z in places]
-    title = f"{source}: a sample (seed {options['seed']}) with one latent set to -3 ... 3"
+    title = f"{source}: one latent at -3 ... 3 (seed {options['seed']})"
     if kind == ".png":
         note = (
             "Left: the sample. Rows: the latents that say most,"
@@ -211,9 +221,11 @@ def _check_size(name: object, shape: Sequence[int], model: DRAW) -> None:
     """Raises ValueError unless a shape (C, H, W) is the model's."""
     config = model.config
     own = (config.channels, config.height, config.width)
-    has, draws = (f"{width} x {height} pixels in {channels} channels" for channels, height, width in (shape, own))
+    has, draws = (
+        f"{width} x {height} pixels in {channels} channel{'s' if channels > 1 else ''}" for channels, height, width in (shape, own)
+    )
     if has != draws:
-        raise ValueError(f"{name} has {has}, the model draws {draws}")
+        raise ValueError(f"{name} has {has}, the model draws {draws}: give images of that size")
 
 
 def _images(
@@ -251,9 +263,9 @@ def _neighbours(
         console.note("Say where the images are that it was trained on with --data NAME or PATH, or --data-dir FOLDER.")
         return None, "", {}
     data.train.binarized = data.test.binarized = False
-    others = data.test.batch(torch.arange(min(_COMPARED, len(data.test)))).images
+    others = reconstruct_images(model, data.test.batch(torch.arange(min(_COMPARED, len(data.test)))).images)[0].images
     with console.ProgressView("Comparing", len(data.train)) as view:
-        for step in nearest_images(torch.cat([images.to(others), others]), data.train):
+        for step in nearest_images(torch.cat([images, others]).to(model.initial_canvas.device), data.train):
             if isinstance(step, Nearest):
                 found = step
             else:
@@ -264,9 +276,9 @@ def _neighbours(
     scale = float(usual.distances.median())
     note = (
         f"Nearest: the closest of {len(data.train):,} training images, by the Euclidean distance of pixel values, 0 to 1, from the"
-        f" sample's means; between a test image and its nearest the median is {scale:.2f}."
+        f" sample's means; of test images that the model draws again the median is {scale:.2f}."
     )
-    return nearest, note, {"nearest_distances": nearest.distances.tolist(), "test_nearest_median": scale}
+    return nearest, note, {"nearest_distances": nearest.distances.tolist(), "reconstruction_nearest_median": scale}
 
 
 # What is written

@@ -49,9 +49,11 @@ def evaluate_generator(
 
 def _show(source: str, model: DRAW, result: GenerationResult, described: dict[str, Any], rate: dict[str, Any]) -> None:
     """Prints the result for a person."""
+    likelihood = model.config.observation != "bernoulli" or described["binarization"] != "none"
+    subset = ", a subset" if described["note"] is not None else ""
     facts = [
-        ("bound, nats", f"{result.bound_nats:.2f}"),
-        ("standard error", f"{result.standard_error:.2f}"),
+        ("bound, nats" if likelihood else "cost, nats (grey under Bernoulli: no likelihood)", f"{result.bound_nats:.2f}"),
+        ("standard error", f"{result.standard_error:.2f}" if result.n > 1 else "-"),
         ("images", f"{result.n:,}"),
         ("reconstruction, nats", f"{result.reconstruction_nats:.2f}"),
         ("KL divergence, nats", f"{result.kl_nats:.2f}"),
@@ -63,7 +65,7 @@ def _show(source: str, model: DRAW, result: GenerationResult, described: dict[st
         error = result.importance_standard_error or 0.0
         facts.append((f"with {result.importance_samples} importance samples", f"{result.importance_nats:.2f} (s.e. {error:.2f})"))
     facts.append(("images per second", f"{rate['images_per_second']:,.0f} ({rate['device']}, {rate['threads']} threads)"))
-    console.print_rows((source, f"{described['name']}, {described['split']}"), facts)
+    console.print_rows((source, f"{described['name']}{subset}, {described['split']}"), facts)
     console.print_rows(("step", "KL, nats"), [(step, f"{kl:.3f}") for step, kl in enumerate(result.kl_by_step, start=1)])
     published = _published(described, model.config.observation)
     if published:

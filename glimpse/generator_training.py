@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import torch
 from torch import Tensor, nn
 
 from glimpse.config import GeneratorConfig, TrainingConfig, from_mapping
 from glimpse.datasets.batches import PositionalDataset
-from glimpse.datasets.generative import GenerativeData
+from glimpse.datasets.generative import GenerativeData, GenerativeName
 from glimpse.generation import GenerationTask
 from glimpse.generator import DRAW
 from glimpse.options import open_generative_data
@@ -53,7 +53,9 @@ def new_run(
 
 def data_of(run: dict[str, Any], options: dict[str, Any], device: torch.device) -> GenerativeData:
     """Returns the data of a run that goes on: the same set, whatever `auto` would choose today."""
-    asked = run["data"] | ({} if options["data"] is None else {"source": options["data"]})
+    asked = run["data"] if options["data"] is None else run["data"] | {"source": options["data"]}
+    if options["data"] in get_args(GenerativeName) and options["data"] not in ("auto", run["data"]["name"]):
+        raise ValueError(f"the run was started with {run['data']['name']}, not {options['data']}: leave out --data")
     data = _opened(asked, options, run["training"]["seed"], device)
     if (data.name, data.sha256) != (run["data"]["name"], run["data"]["sha256"]):
         raise ValueError("the data are not those that the run was started with: their names or digests differ")
@@ -120,7 +122,8 @@ def status(values: dict[str, float]) -> str:
 
 def last_words(folder: RunFolder, trainer: Trainer, run: dict[str, Any]) -> Iterator[str]:
     """Yields how well it went and what to do next."""
-    yield f"Best validation bound {trainer.best:.2f} nats. Weights, metrics and checkpoints lie in {folder.path}"
+    subset = f" on a subset of {run['data']['name']}, no result on the set" if run["data"]["is_subset"] else ""
+    yield f"Best validation bound {trainer.best:.2f} nats{subset}. Weights, metrics and checkpoints lie in {folder.path}"
     yield f"The bound on the test set: glimpse evaluate {folder.path}"
     yield f"New images: glimpse sample {folder.path} --out samples.png"
     yield f"Curves: tensorboard --logdir {folder.path}"

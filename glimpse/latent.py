@@ -41,13 +41,17 @@ class Posterior(NamedTuple):
         return self.mean + self.log_sigma.exp() * noise
 
     def kl(self) -> Tensor:
-        r"""Returns the divergence from a standard normal, shape (...), summed over the Z dimensions.
+        """Returns the divergence from a standard normal, shape (...), summed over the Z dimensions."""
+        return self.divergences().sum(dim=-1)
 
-        .. math:: KL = \sum_z \tfrac{1}{2} (\mu_z^2 + \sigma_z^2 - \log \sigma_z^2 - 1)
+    def divergences(self) -> Tensor:
+        r"""Returns the divergence of every dimension from a standard normal, shape (..., Z).
+
+        .. math:: KL_z = \tfrac{1}{2} (\mu_z^2 + \sigma_z^2 - \log \sigma_z^2 - 1)
 
         Eq. 11 of DRAW (arXiv:1502.04623), its constant read as one half for every dimension and step: 0 at the prior.
         """
-        return (self.mean.square() + (2 * self.log_sigma).exp() - 2 * self.log_sigma - 1).sum(dim=-1) / 2
+        return (self.mean.square() + (2 * self.log_sigma).exp() - 2 * self.log_sigma - 1) / 2
 
     def log_ratio(self, noise: Tensor) -> Tensor:
         """Returns log P(z) - log Q(z) at z = mean + sigma * noise, shape (...), summed over Z: minus the KL on average."""

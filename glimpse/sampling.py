@@ -7,6 +7,7 @@ References:
     T. White, "Sampling Generative Networks", 2016, arXiv:1609.04468, which takes it to the latents of generators.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
 
@@ -85,7 +86,12 @@ def prior_latents(model: DRAW, count: int, *, seed: int, temperature: float = 1.
         count: How many samples N.
         seed: Key of the randomness.
         temperature: Standard deviation of what is drawn: 1 is the model's own, less is tamer, 0 gives one image alone.
+
+    Raises:
+        ValueError: If the temperature is below 0 or no number.
     """
+    if not 0 <= temperature < math.inf:
+        raise ValueError(f"temperature must be 0 or more, got {temperature}")
     generator = torch.Generator().manual_seed(seed)
     noise = torch.cat([model.noise(1, generator) for _ in range(count)])
     return (temperature * noise).to(model.initial_canvas.device)
@@ -204,8 +210,7 @@ def latent_usage(model: DRAW, images: Tensor, *, seed: int) -> Tensor:
     Its sum is the mean of the bound's divergence, with one sample of the latents an image. A latent near 0 says nothing.
     """
     _, posterior = model.infer(images, model.noise(len(images), torch.Generator().manual_seed(seed)).to(images))
-    mean, log_sigma = posterior
-    return ((mean.square() + (2 * log_sigma).exp() - 2 * log_sigma - 1) / 2).mean(dim=0)
+    return posterior.divergences().mean(dim=0)
 
 
 def most_used(usage: Tensor, count: int) -> list[tuple[int, int]]:

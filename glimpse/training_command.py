@@ -1,5 +1,6 @@
 """What `glimpse train-classifier` and its kin do between parsing and the exit code: one engine for every kind of model."""
 
+import math
 import os
 import signal
 from collections import deque
@@ -98,7 +99,7 @@ def _asked(options: dict[str, Any], chosen: dict[str, Any], run: dict[str, Any])
     asked: dict[str, Any] = {}
     if options["config_file"] is not None:
         base = read_config(options["config_file"])
-        of_data = ("channels", "classes")
+        of_data = ("channels", "classes", "height", "width")
         asked = base["training"] | {name: value for name, value in base["model"].items() if name not in of_data}
         asked |= base["data"].get("recipe", {})
     sizes = run["data"].get("sizes") or run["data"]["digits"]["sizes"]
@@ -129,6 +130,11 @@ def _train(
             if trainer.rank == 0:
                 console.note(f"{'Resuming' if start else 'Training'} in {folder.path} on {run['environment']['device']}")
                 _show(records, kind.status, total, start)
+                if not math.isfinite(trainer.best):
+                    raise ValueError(
+                        f"no validation gave a number, so {folder.path} holds no weights: lower --learning-rate or "
+                        "--clip-norm, and look at metrics.csv there"
+                    )
                 for line in kind.last_words(folder, trainer, run):
                     console.note(line)
             else:

@@ -69,6 +69,10 @@ def export(source: str, options: dict[str, Any], chosen: dict[str, Any], *, as_j
     count = options["count"] or (_FEW.get(kind, there) if options["indices"] is None else there)
     if most is not None and min(count, there) > most:
         raise ValueError(f"a .{kind} shows at most {most} images, not {min(count, there):,}: choose fewer, or make a .html")
+    if kind in _FEW and opened.model.config.channels not in (1, 3):
+        raise ValueError(
+            f"pictures have 1 or 3 channels, {source} looks at {opened.model.config.channels}: choose a format of data"
+        )
     began = time.monotonic()
     parts = _Counted(_found(opened, options, count, patches=kind in _FEW or options["pixels"]))
     _write(parts, out, kind, options, opened.name, source)
@@ -299,4 +303,6 @@ def _show(source: str, name: str, summary: Summary) -> None:
                 number(step.sigma, 2),
             )
         )
-    console.print_rows(columns, rows, title=f"{source} on {summary.images:,} images: {name}")
+    shown = [i for i in range(len(columns)) if any(row[i] != "-" for row in rows)]
+    cells = [tuple(row[i] for i in shown) for row in rows]
+    console.print_rows([columns[i] for i in shown], cells, title=f"{source} on {summary.images:,} images: {name}")

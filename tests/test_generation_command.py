@@ -74,7 +74,11 @@ def test_a_sheet_of_samples_tells_how_near_the_training_images_are(weights: Path
     train = grey.batch(torch.arange(len(grey))).images.double().numpy()
     wanted = [min(np.sqrt(((train - sample) ** 2).sum(axis=(1, 2, 3)))) for sample in samples]
     np.testing.assert_allclose(facts["nearest_distances"], wanted, rtol=1e-6)
-    assert facts["test_nearest_median"] > 0
+    model, test = DRAW.from_pretrained(weights), open_generative("digits").test
+    again, _ = model.reconstruct(test.batch(torch.arange(250)).images, torch.zeros(250, 2, 3))
+    means = torch.sigmoid(again.canvases[:, -1]).detach().double().numpy()
+    usual = np.median([min(np.sqrt(((train - mean) ** 2).sum(axis=(1, 2, 3)))) for mean in means])
+    assert facts["reconstruction_nearest_median"] == pytest.approx(usual, rel=1e-5)
     assert size_of(out) > (100, 100)
     assert [path.name for path in out.parent.iterdir()] == ["samples.png"]
 
@@ -144,7 +148,9 @@ def test_ones_own_pictures_are_drawn_again(weights: Path, tmp_path: Path) -> Non
     run("reconstruct", weights, "--out", tmp_path / "drawn.png", "--image", a, "--image", b)
     run("interpolate", weights, "--out", tmp_path / "way.png", "--image", a, "--image", b)
     line = refused("reconstruct", weights, "--out", tmp_path / "drawn.png", "--image", c)
-    assert line == f"Error: {c} has 30 x 28 pixels in 1 channels, the model draws 28 x 28 pixels in 1 channels"
+    assert (
+        line == f"Error: {c} has 30 x 28 pixels in 1 channel, the model draws 28 x 28 pixels in 1 channel: give images of that size"
+    )
     assert "leave out --indices" in refused("reconstruct", weights, "--out", tmp_path / "d.png", "--image", a, "--indices", "0")
 
 
@@ -164,7 +170,10 @@ def test_samples_of_a_model_whose_data_are_not_at_hand_are_drawn_with_a_note(tmp
     assert "nearest_distances" not in json.loads(result.stdout)
     assert size_of(tmp_path / "samples.png") > (100, 100)
     line = refused("sample", weights, "--out", tmp_path / "samples.png", "--data", "digits")
-    assert line == "Error: digits has 28 x 28 pixels in 1 channels, the model draws 12 x 10 pixels in 3 channels"
+    assert (
+        line
+        == "Error: digits has 28 x 28 pixels in 1 channel, the model draws 12 x 10 pixels in 3 channels: give images of that size"
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -191,6 +200,10 @@ def test_a_classifier_draws_nothing(command: str, tmp_path: Path) -> None:
         (("reconstruct", "--out", "r.png", "--count", "33"), "a .png shows at most 32 images, not 33"),
         (("reconstruct", "--out", "r.png", "--indices", "300"), "300 is not in 0 to 299"),
         (("interpolate", "--out", "i.png"), "say which two images"),
+        (("interpolate", "--out", "i.png", "--indices", "1,2", "--steps", "16"), "a .png shows at most 15 steps, not 16"),
+        (("interpolate", "--out", "i.png", "--indices", "1,2", "--count", "3"), "--count is for --latent"),
+        (("sample", "--out", "s.png", "--temperature", "nan"), "temperature must be 0 or more, got nan"),
+        (("sample", "--out", "s.npz", "--count", "1000000"), "are over 4 GiB"),
         (("interpolate", "--out", "i.png", "--indices", "1,2,3"), "must name two images to go between, got 1,2,3"),
     ],
 )

@@ -239,7 +239,7 @@ def test_sets_that_are_made_of_the_same_digits_are_not_the_same(mnist_folder: Pa
     data = open_generative("two-digit", data_dir=mnist_folder)
     options: dict[str, Any] = {"data": "dynamic-mnist", "data_dir": mnist_folder}
     record = {"data": data.record(), "training": {"seed": 0}}
-    with pytest.raises(ValueError, match="names or digests differ"):
+    with pytest.raises(ValueError, match="started with two-digit, not dynamic-mnist"):
         generator_training.data_of(record, options, torch.device("cpu"))
 
 
@@ -464,3 +464,25 @@ def test_what_has_no_classes_is_neither_wrong_nor_predicts(run: Path, tmp_path: 
     assert not (tmp_path / "x.csv").exists()
     Image.new("L", (28, 28)).save(tmp_path / "picture.png")
     assert "knows no classes" in refused("predict", run, tmp_path / "picture.png")
+
+
+def test_a_run_started_from_another_s_settings_goes_on(run: Path, tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (30, 12, 10), dtype=np.uint8)
+    np.savez(tmp_path / "own.npz", images=pictures)
+    command = ["train-generator", "--config", run, "--data", tmp_path / "own.npz", "--out", tmp_path / "new", "--resume"]
+    for _ in range(2):
+        result = invoked(*command)
+        assert result.exit_code == 0, result.output
+    assert "is finished" in result.stderr
+
+
+def test_another_named_set_is_refused_by_its_name_when_a_run_goes_on(run: Path) -> None:
+    assert "started with digits, not two-digit" in refused("train-generator", "--resume", "--out", run, "--data", "two-digit")
+
+
+def test_a_training_without_one_finite_validation_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glimpse.generation.GenerationTask.validate", lambda task, model: {"bound": float("nan"), "kl": 0.0})
+    arguments = ["--data=digits", *MODEL, *FEW, "--threads=1"]
+    result = invoked("train-generator", *arguments, "--out", tmp_path / "run")
+    assert result.exit_code == 1
+    assert "no validation gave a number" in result.stderr.splitlines()[-1]

@@ -384,6 +384,8 @@ def test_a_finished_training_yields_nothing() -> None:
         {"batch_size": 0},
         {"learning_rate": 0.0},
         {"learning_rate": math.nan},
+        {"learning_rate": math.inf},
+        {"weight_decay": math.inf},
         {"clip_norm": -1.0},
         {"warmup": -1},
         {"schedule": "linear"},

@@ -40,6 +40,7 @@ def summary_figure(summary: Summary, path: str | Path) -> None:
     for axes, panel in zip(parts[0].subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for color, kind in zip(_COLORS, kinds, strict=False):
             panel(axes, [step for step in summary.steps if step.window == kind], color, kind if len(kinds) > 1 else "")
+        axes.set_ylim(bottom=0)  # last, since it ends the fitting to what is drawn
         _tidy(axes)
     for part, kind in zip(parts[1:], kinds, strict=True):
         _draw_maps(part, summary, kind)
@@ -52,7 +53,6 @@ def _draw_distance(axes: Axes, steps: Sequence[StepSummary], color: str, name: s
     t, median, low, high = zip(*known, strict=True)
     axes.fill_between(t, low, high, color=color, alpha=0.18, linewidth=0, label=f"{name} quartiles".strip())
     axes.plot(t, median, color=color, marker="o", markersize=4, label=f"{name} median".strip())
-    axes.set_ylim(bottom=0)
     axes.set_ylabel("window's center to digit's (px)")
 
 
@@ -82,7 +82,6 @@ def _draw_width(axes: Axes, steps: Sequence[StepSummary], color: str, name: str)
         t_blurred, sigma, low, high = zip(*blurred, strict=True)
         axes.fill_between(t_blurred, low, high, color=color, alpha=0.1, linewidth=0)
         axes.plot(t_blurred, sigma, color=color, linestyle="--", marker="s", markersize=3, label=f"{name} sigma".strip())
-    axes.set_ylim(bottom=0)
     axes.set_ylabel("median (px)")
 
 
