@@ -34,6 +34,9 @@ __all__ = ["RunFolder", "StoppedError", "read_config", "train_in"]
 SNAPSHOTS = 30
 """How many times weights alone are kept over a whole run."""
 
+DRAW_EVERY = 20.0
+"""Seconds that lie at least between two pictures of a model's doings, but for the last one."""
+
 _DATA = {  # what a run records of each kind of data
     "cluttered": ("digits", "recipe"),
     "file": ("path", "sha256"),
@@ -232,7 +235,8 @@ def train_in(
         trainer: Fresh; it takes up the checkpoint.
         facts: What goes into the weights' file beside the weights.
         checkpoint_every: Seconds between checkpoints; there is one at every best validation and at the end, too.
-        draw: Makes a PNG picture of what the model to keep does with a few images, as often as weights alone are kept.
+        draw: Makes a PNG picture of what the model to keep does with a few images, when weights alone are kept and
+            none was made for a while.
         stop: Asked after every step; an exit code stops the training.
 
     Raises:
@@ -252,6 +256,7 @@ def train_in(
         return
     folder.prepare()
     began = saved = time.monotonic()
+    drawn = -math.inf
     snapshots = [count for count in _snapshot_counts(trainer) if count > trainer.images]
     with MetricsLog(folder, _columns(trainer), trainer.images) as log:
 
@@ -268,8 +273,9 @@ def train_in(
             if snapshots and record.images >= snapshots[0] and good:
                 snapshots = [count for count in snapshots if count > record.images]
                 save_weights(folder.checkpoints / f"weights-{record.images:010d}.safetensors", trainer.model.state_dict(), facts)
-                if draw is not None:
+                if draw is not None and (trainer.finished or time.monotonic() - drawn >= DRAW_EVERY):
                     log.write_picture(record.images, draw(trainer.model))
+                    drawn = time.monotonic()
             if record.kind == "warning":
                 yield record
                 continue

@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +29,6 @@ SMALL = ["--hidden=16", "--latent=4"]
 MODEL = ["--glimpses=2", "--read=3", "--write=3", *SMALL]
 FEW = ["--images=32", "--batch-size=16"]
 TIMES = ("seconds", "images_per_second")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def few_pictures() -> Iterator[None]:
-    """Lets a run keep and draw only its first and its last weights: drawing takes longer than training."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("glimpse.run.SNAPSHOTS", 2)
-        yield
 
 
 def invoked(*arguments: object) -> Result:

@@ -160,7 +160,7 @@ def test_a_run_shows_how_attention_was_learned(tmp_path: Path) -> None:
         for value in event.summary.value
         if value.tag == "trajectories"
     ]
-    assert [step for step, _ in pictures] == [int(path.stem.partition("-")[2]) for path in kept]
+    assert [step for step, _ in pictures] == [int(path.stem.partition("-")[2]) for path in (kept[0], kept[-1])]
 
 
 @pytest.mark.parametrize(
