@@ -27,7 +27,7 @@ COLUMNS = ("run", "images", "seconds", "loss", "reconstruction", "kl", "grad_nor
 
 def main(runs: Path) -> None:
     """Makes everything."""
-    folders = sorted(path for path in runs.iterdir() if (path / "metrics.csv").is_file())
+    folders = sorted(path for path in runs.iterdir() if (path / "model.safetensors").is_file())
     rows = [{"run": folder.name} | row for folder in folders for row in RunFolder(folder).rows()]
     with (HERE / "curves.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore", lineterminator="\n")
@@ -69,10 +69,11 @@ def stability(folders: list[Path], rows: list[dict[str, str]]) -> None:
     figure = Figure(figsize=(11.0, 3.2), dpi=130, layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     extremes = {}
-    for folder in folders:
+    for number, folder in enumerate(folders):
+        color = f"C{number}"
         own = [row for row in rows if row["run"] == folder.name]
         norms = [float(row["grad_norm"]) for row in own if row["grad_norm"]]
-        left.plot([int(row["images"]) for row in own if row["grad_norm"]], norms, label=folder.name, linewidth=1)
+        left.plot([int(row["images"]) for row in own if row["grad_norm"]], norms, label=folder.name, linewidth=1, color=color)
         model = DRAW.from_pretrained(folder)
         record = RunFolder(folder).config["data"]
         images = open_generative(record["source"], crop=tuple(record["crop"] or ()) or None, download=False).test
@@ -81,7 +82,7 @@ def stability(folders: list[Path], rows: list[dict[str, str]]) -> None:
         )
         steps = range(1, model.config.glimpses + 1)
         canvas = drawing.canvases[:, 1:].detach().flatten(2).abs().amax(dim=2)  # (200, T)
-        right.plot(steps, canvas.median(dim=0).values, label=folder.name)
+        right.plot(steps, canvas.median(dim=0).values, color=color)
         facts = {
             "largest_gradient_norm": max(norms),
             "skipped_steps": int(own[-1]["skipped"]),
@@ -89,23 +90,23 @@ def stability(folders: list[Path], rows: list[dict[str, str]]) -> None:
             "all_finite": bool(drawing.canvases.isfinite().all()),
         }
         if drawing.write is not None and drawing.read is not None:
-            middle.plot(steps, drawing.read.intensity.detach().median(dim=0).values, label=f"{folder.name}, read")
-            middle.plot(steps, drawing.write.intensity.detach().median(dim=0).values, label=f"{folder.name}, write", linestyle="--")
+            middle.plot(steps, drawing.read.intensity.detach().median(dim=0).values, color=color)
+            middle.plot(steps, drawing.write.intensity.detach().median(dim=0).values, color=color, linestyle="--")
             facts |= {
-                f"{kind}_intensity": [float(window.intensity.min()), float(window.intensity.max())]
+                f"{kind}_intensity": [window.intensity.min().item(), window.intensity.max().item()]
                 for kind, window in (("read", drawing.read), ("write", drawing.write))
             }
         extremes[folder.name] = facts
     for axes, text in (
         (left, "gradient norm before clipping"),
-        (middle, "median intensity"),
+        (middle, "median intensity: read, written (dashed)"),
         (right, "median largest canvas logit"),
     ):
         axes.set_yscale("log")
         axes.set_ylabel(text)
         axes.set_xlabel("training images seen" if axes is left else "step")
-        axes.legend(frameon=False, fontsize=6.5)
         axes.spines[["top", "right"]].set_visible(False)
+    left.legend(frameon=False, fontsize=7)
     save(HERE / "stability.png", figure)
     (HERE / "stability.json").write_text(json.dumps(extremes, indent=1) + "\n")
 
