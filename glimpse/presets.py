@@ -38,7 +38,7 @@ _GENERATOR_TRAINING = TrainingConfig(
     images=20_000_000, learning_rate=2e-3, weight_decay=0.0, clip_norm=5.0, validate_every=500_000, log_every=50_000
 )
 _SMALL_TRAINING = replace(
-    _GENERATOR_TRAINING, images=1_200_000, learning_rate=4e-3, averaging=64_000, validate_every=100_000, log_every=10_000
+    _GENERATOR_TRAINING, images=1_000_000, learning_rate=4e-3, averaging=64_000, validate_every=100_000, log_every=10_000
 )
 
 GENERATOR_PRESETS = {

@@ -45,7 +45,8 @@ def curves(rows: list[dict[str, str]]) -> None:
     figure, axes = plot("training images seen", "validation bound (nats)")
     for name in dict.fromkeys(row["run"] for row in rows):
         chosen = [row for row in rows if row["run"] == name and row["valid_bound"]]
-        axes.plot([int(row["images"]) for row in chosen], [float(row["valid_bound"]) for row in chosen], label=name)
+        if len(chosen) > 1:
+            axes.plot([int(row["images"]) for row in chosen], [float(row["valid_bound"]) for row in chosen], label=name)
     for name, bound in PUBLISHED.items():
         axes.axhline(bound, color="#777777", linewidth=0.9, linestyle=(0, (5, 3)))
         axes.annotate(f"{name}: {bound:.2f}", (0, bound), (4, 2), textcoords="offset points", fontsize=7.5, color="#777777")
