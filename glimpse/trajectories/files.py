@@ -79,8 +79,8 @@ def open_writer(path: str | Path, format: DataFormat | None = None) -> Iterator[
 def load(path: str | Path, format: DataFormat | None = None) -> Table:  # noqa: A002
     """Returns the table that a file of any of the formats holds.
 
-    A `.jsonl` or `.csv` that another program has saved again lacks the mark on its last line and counts as cut off; a changed digit in
-    text goes unseen, a changed byte in `.parquet` or `.npz` does not.
+    A `.jsonl` or `.csv` that another program has saved again lacks the mark on its last line and counts as cut off. A digit that
+    was changed in text goes unseen.
 
     Args:
         path: File to read.
