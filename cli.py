@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from glimpse import __version__
-from glimpse.config import ClassifierConfig, GeneratorConfig, TrainingConfig
+from glimpse.config import GeneratorConfig, TrainingConfig
 from glimpse.options import (
     Commands,
     chosen_images_options,
@@ -27,17 +27,21 @@ from glimpse.options import (
     given,
     image_options,
     json_option,
+    model_options,
     open_digit_source,
     split_option,
     threads_option,
     training_options,
 )
-from glimpse.presets import CLASSIFIER_PRESETS, GENERATOR_PRESETS, TRAINING_PRESETS
+from glimpse.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, GENERATOR_PRESETS, TRAINING_PRESETS
+from glimpse.suites import SUITES
 
 if TYPE_CHECKING:
     from glimpse.datasets.clutter import Split
 
 __all__ = ["glimpse", "main"]
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,16 +54,24 @@ def glimpse(debug: bool) -> None:
 
 
 @glimpse.command("train-classifier")
+@click.option(
+    "--model",
+    type=click.Choice(list(CLASSIFIER_MODELS)),
+    help="glimpse reads through the filterbank; ram samples patches and learns where by reinforcement; random-glimpses is "
+    "glimpse with windows anywhere; conv (two layers), convnet and spatial-transformer see the whole image.  [default: glimpse]",
+)
 @training_options(CLASSIFIER_PRESETS, "tuned", "runs/PRESET-GLIMPSES")
-@config_options(ClassifierConfig, CLASSIFIER_PRESETS["tuned"], "tuned", skip=("channels", "classes"))
+@model_options(CLASSIFIER_PRESETS, skip=("channels", "classes", "height", "width"))
 @config_options(TrainingConfig, TRAINING_PRESETS["tuned"], "tuned")
 @image_options
 def train_classifier(**options: Any) -> None:
-    """Train a glimpse classifier on cluttered digits, or on your own images, and keep the weights that validate best."""
+    """Train a classifier on cluttered digits, or on your own images, and keep the weights that validate best."""
     from glimpse import classifier_training
     from glimpse.training_command import train
 
-    chosen = given(ClassifierConfig, TrainingConfig, canvas=0, pieces=0, piece_size=0, border=0, digits=0, data=0, preset=0)
+    kinds = {type(config) for config in CLASSIFIER_PRESETS.values()}
+    chosen = given(*kinds, TrainingConfig, canvas=0, pieces=0, piece_size=0, border=0, digits=0, data=0, preset=0, model=0)
+    options["preset"] = classifier_training.preset_of(options, chosen)
     code = train(classifier_training, options, chosen)
     click.get_current_context().exit(code)
 
@@ -135,6 +147,7 @@ def interpolate(model: str, as_json: bool, **options: Any) -> None:
 @click.argument("model")
 @split_option
 @click.option("--glimpses", type=click.IntRange(min=1), help="Other than trained, to see how robust the classifier is.")
+@click.option("--test-samples", type=click.IntRange(min=0), help="Of ram: sequences of locations to average over, 0 for the mean.")
 @click.option("--importance-samples", type=click.IntRange(min=1), help="Of a generator: a tighter bound with so many samples.")
 @image_options
 @json_option
@@ -146,6 +159,39 @@ def evaluate(model: str, as_json: bool, **options: Any) -> None:
     from glimpse.evaluation_command import evaluate
 
     evaluate(model, options, given(canvas=0, pieces=0, piece_size=0, border=0, digits=0), as_json=as_json)
+
+
+@glimpse.command()
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.option(
+    "--suite",
+    type=click.Choice(list(SUITES)),
+    help="Train this suite's models where they are not trained yet, go on with those that were interrupted, and compare them.",
+)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="The suite's folder. Default: runs/compare-SUITE.")
+@click.option("--models", help="Of the suite, such as glimpse-8,ram-8. Default: all.")
+@click.option("--images", type=click.IntRange(min=1), help="Budget of every model of the suite. Default: the suite's own.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Train every model from the seeds 0 to N - 1. Default: the suite's own.")
+@click.option(
+    "--within", type=click.FloatRange(min=0), metavar="MINUTES", help="Stop after so long, to go on at the next call; 0 estimates."
+)
+@click.option("--precision", type=click.Choice(["fp32", "bf16"]), help="Of the suite's trainings. Default: the presets'.")
+@click.option("--compile/--no-compile", default=None, help="Whether the suite's models are compiled. Default: the presets'.")
+@click.option("--csv", type=_FILE, help="Write every number to this file.")
+@click.option("--markdown", type=_FILE, help="Write the table, its legend and the tests between models to this file.")
+@click.option("--figure", type=_FILE, help="Draw error against values read into this .png.")
+@data_dir_option
+@device_option
+@threads_option
+@json_option
+def compare(runs: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Set trained classifiers of one task beside one another, and beside published numbers.
+
+    RUN is a run's folder or pretrained:NAME; runs that differ in their seed alone are one row. Or name a suite.
+    """
+    from glimpse.compare_command import compare_models
+
+    click.get_current_context().exit(compare_models(runs, options, as_json=as_json))
 
 
 @glimpse.command()
@@ -277,7 +323,7 @@ def presets(as_json: bool) -> None:
         return
     for kind, configs in settings.items():
         names = dict.fromkeys(name for config in configs.values() for name in config)
-        console.print_rows((kind, *configs), [(name, *(config[name] for config in configs.values())) for name in names])
+        console.print_rows((kind, *configs), [(name, *(config.get(name, "-") for config in configs.values())) for name in names])
 
 
 @glimpse.command()

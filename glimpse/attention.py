@@ -81,6 +81,10 @@ class Window(NamedTuple):
                 intensity=log_intensity.exp(),
             )
 
+    def widened(self, factor: float) -> "Window":
+        """Returns the window around the same center with stride and sigma multiplied by a factor: a coarser scale of a retina."""
+        return self._replace(stride=factor * self.stride, sigma=factor * self.sigma)
+
     def filters(self, *, n: int, height: int, width: int) -> tuple[Tensor, Tensor]:
         """Returns the filters down the rows, shape (B, n, H), and along the columns, shape (B, n, W): F_Y and F_X."""
         return (

@@ -8,15 +8,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from glimpse.classification import ClassificationTask
-from glimpse.classifier import GlimpseClassifier
-from glimpse.config import ClassifierConfig, TrainingConfig, from_mapping
+from glimpse.classification import classification_task
+from glimpse.config import AnyClassifierConfig, TrainingConfig, from_mapping
 from glimpse.datasets.batches import PositionalDataset
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import DigitSource
 from glimpse.datasets.files import DataParts, open_data
+from glimpse.models import build_classifier
 from glimpse.options import open_digit_source
-from glimpse.presets import CLASSIFIER_PRESETS, LONGER_BUDGETS, TRAINING_PRESETS
+from glimpse.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, LONGER_BUDGETS, TRAINING_PRESETS
 from glimpse.run import RunFolder, read_config
 from glimpse.session import budget, is_file, merged, settings, starting_point
 from glimpse.training import Trainer
@@ -60,6 +60,12 @@ class ClassifierData:
     classes: int
     record: dict[str, Any]
 
+    @property
+    def shape(self) -> dict[str, int]:
+        """What a model's config says of the images: channels, classes, height and width of the first one."""
+        height, width = self.valid.batch(torch.zeros(1, dtype=torch.int64)).images.shape[2:]
+        return {"channels": self.channels, "classes": self.classes, "height": height, "width": width}
+
 
 def cluttered_data(source: DigitSource, recipe: ClutterRecipe, *, seed: int, device: torch.device) -> ClassifierData:
     """Returns fresh clutter around a source's training digits, and the pinned clutter around its validation digits."""
@@ -87,35 +93,63 @@ def build(run: dict[str, Any], data: ClassifierData, device: torch.device) -> Tr
     """Returns a fresh trainer for a run's settings; its initial weights depend on the seed alone.
 
     Raises:
-        ValueError: If the model's channels or classes do not fit the data.
+        ValueError: If what the model's config says of the images does not fit the data.
     """
-    model_config = from_mapping(ClassifierConfig, run["model"])
+    model_config = from_mapping(config_kind(run["preset"]), run["model"])
     config = from_mapping(TrainingConfig, run["training"])
-    expected = (data.channels, data.classes)
-    if (model_config.channels, model_config.classes) != expected:
-        raise ValueError(f"the data have {expected[0]} channels and {expected[1]} classes, the model's config says otherwise")
+    wrong = {name: value for name, value in data.shape.items() if getattr(model_config, name, value) != value}
+    if wrong:
+        there = ", ".join(f"{name} {value}" for name, value in wrong.items())
+        raise ValueError(f"the data have {there}, the model's config says otherwise")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = GlimpseClassifier(model_config)
-    return Trainer(ClassificationTask(model.to(device), data.train, data.valid), config, device)
+        model = build_classifier(model_config)
+    return Trainer(classification_task(model.to(device), data.train, data.valid), config, device)
+
+
+def config_kind(preset: str) -> type[AnyClassifierConfig]:
+    """Returns the kind of config that a preset's model has."""
+    return type(CLASSIFIER_PRESETS[preset])
+
+
+def preset_of(options: dict[str, Any], chosen: dict[str, Any]) -> str:
+    """Returns the preset that `--preset` and `--model` stand for together.
+
+    Raises:
+        ValueError: If they contradict each other.
+    """
+    model, preset = options["model"], options["preset"]
+    if model is None or preset in CLASSIFIER_MODELS[model]:
+        return str(preset)
+    if "preset" in chosen:
+        raise ValueError(f"--preset {preset} is none of --model {model}: leave one of them out")
+    return CLASSIFIER_MODELS[model][0]
 
 
 def default_folder(options: dict[str, Any], chosen: dict[str, Any]) -> Path:
     """Returns the folder of a run that names none."""
-    preset, glimpses = options["preset"], CLASSIFIER_PRESETS[options["preset"]].glimpses
+    preset = options["preset"]
+    settings_of_model = vars(CLASSIFIER_PRESETS[preset])
     if options["config_file"] is not None:
         base = read_config(options["config_file"])
-        preset, glimpses = base["preset"], base["model"].get("glimpses", glimpses)
-    return Path("runs") / f"{preset}-{chosen.get('glimpses', glimpses)}"
+        preset, settings_of_model = base["preset"], base["model"]
+    glimpses = chosen.get("glimpses", settings_of_model.get("glimpses"))
+    return Path("runs") / (preset if glimpses is None else f"{preset}-{glimpses}")
 
 
 def new_run(
     options: dict[str, Any], chosen: dict[str, Any], device: torch.device, threads: int
 ) -> tuple[dict[str, Any], ClassifierData]:
     """Returns the settings of a new run and its data."""
-    preset, base = starting_point(COMMAND, ClassifierConfig, CLASSIFIER_PRESETS, options, chosen)
+    kinds = {name: type(config) for name, config in CLASSIFIER_PRESETS.items()}
+    preset, base = starting_point(COMMAND, kinds, options, chosen)
+    if options["model"] is not None and preset not in CLASSIFIER_MODELS[options["model"]]:
+        raise ValueError(
+            f"{options['config_file']} holds the settings of a run of preset {preset}: leave out --model {options['model']}"
+        )
+    _refuse_strangers(preset, chosen)
     model, training, recipe = CLASSIFIER_PRESETS[preset], TRAINING_PRESETS[preset], ClutterRecipe()
-    model_config = merged(ClassifierConfig, vars(model) | base["model"], chosen)
+    model_config = merged(kinds[preset], vars(model) | base["model"], chosen)
     config = merged(TrainingConfig, vars(training) | base["training"], chosen)
     generated = [f"--{name.replace('_', '-')}" for name in chosen if name in ("digits", *vars(recipe))]
     if options["data"] is not None and generated:
@@ -129,8 +163,21 @@ def new_run(
         source = open_digit_source(digits, options["data_dir"], config.seed)
         data = cluttered_data(source, constants, seed=config.seed, device=device)
     config = merged(TrainingConfig, vars(config), budget(options, chosen, len(data.train)))
-    model_config = merged(ClassifierConfig, vars(model_config), {"channels": data.channels, "classes": data.classes})
+    model_config = merged(kinds[preset], vars(model_config), data.shape)
     return settings(COMMAND, preset, model_config, config, data.record, device=device, threads=threads), data
+
+
+def _refuse_strangers(preset: str, chosen: dict[str, Any]) -> None:
+    """Checks that every setting of a model that was chosen is one of this preset's model.
+
+    Raises:
+        ValueError: If one is not; the message names the models that have it.
+    """
+    for name in chosen:
+        presets = [other for other, config in CLASSIFIER_PRESETS.items() if hasattr(config, name)]
+        if presets and preset not in presets:
+            models = [model for model, its in CLASSIFIER_MODELS.items() if set(its) & set(presets)]
+            raise ValueError(f"--{name.replace('_', '-')} is for --model {' or '.join(models)}, not for preset {preset}")
 
 
 def data_of(run: dict[str, Any], options: dict[str, Any], device: torch.device) -> ClassifierData:
@@ -166,17 +213,21 @@ def last_words(folder: RunFolder, trainer: Trainer, run: dict[str, Any]) -> Iter
     """Yields how well it went and what a longer training would bring."""
     yield f"Best validation error {trainer.best:.2f} %. Weights, metrics and checkpoints lie in {folder.path}"
     yield f"Its error on the test set: glimpse evaluate {folder.path}"
-    yield f"Where it looks: glimpse trajectories {folder.path} --out glimpses.html"
-    yield f"Curves, and attention being learned: tensorboard --logdir {folder.path}"
+    if hasattr(trainer.task.model, "look"):
+        yield f"Where it looks: glimpse trajectories {folder.path} --out glimpses.html"
+        yield f"Curves, and attention being learned: tensorboard --logdir {folder.path}"
+    else:
+        yield f"Curves: tensorboard --logdir {folder.path}"
+    yield f"Beside other models of the same task: glimpse compare {folder.path} RUN..."
     longer = [f"{error:.2f} % after {images:,}" for images, error in LONGER_BUDGETS if images > trainer.images]
-    usual = run["preset"] == "tuned" and run["data"]["kind"] == "cluttered" and run["data"]["digits"]["name"] == "mnist"
-    if longer and usual:
+    usual = run["preset"] == "tuned" and run["model"]["glimpses"] == 8 and run["data"].get("recipe") == asdict(ClutterRecipe())
+    if longer and usual and run["data"]["digits"]["name"] == "mnist":
         yield f"A longer budget (--images) brought 8 glimpses to a validation error of {', '.join(longer)} images."
 
 
-def draw(data: ClassifierData) -> Callable[[nn.Module], bytes] | None:
-    """Returns a function that draws where a model looks on a few validation images; None for images that cannot be drawn."""
-    if data.channels not in (1, 3):
+def draw(model: nn.Module, data: ClassifierData) -> Callable[[nn.Module], bytes] | None:
+    """Returns what draws where such a model looks on a few validation images; None if it does not, or they cannot be drawn."""
+    if data.channels not in (1, 3) or not hasattr(model, "look"):
         return None
     positions = torch.arange(min(_DRAWN, len(data.valid)))
 

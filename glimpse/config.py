@@ -5,16 +5,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-__all__ = ["ClassifierConfig", "GeneratorConfig", "TrainingConfig", "from_mapping"]
+__all__ = [
+    "AnyClassifierConfig",
+    "ClassifierConfig",
+    "ConvConfig",
+    "ConvNetConfig",
+    "GeneratorConfig",
+    "RAMConfig",
+    "SpatialTransformerConfig",
+    "TrainingConfig",
+    "from_mapping",
+]
 
-Parametrization = Literal["paper", "pointing"]
+Parametrization = Literal["paper", "pointing", "random"]
 Encoder = Literal["none", "mlp"]
 Supervision = Literal["last", "linear"]
+FirstGlimpse = Literal["centered", "random"]
+Reward = Literal["last", "every", "gain"]
 Observation = Literal["bernoulli", "logistic"]
 Precision = Literal["fp32", "bf16"]
 Schedule = Literal["cosine", "constant"]
 
 C = TypeVar("C")
+
+_MOST_SCALES = 8
 
 
 @dataclass(frozen=True)
@@ -24,12 +38,14 @@ class ClassifierConfig:
     Attributes:
         glimpses: Glimpses T before the last prediction.
         window: Side n of the window of n x n filters.
+        scales: Windows at each glimpse, all around one center, each of twice the stride and sigma of the one before.
         hidden: Units of the LSTM.
         features: Units of the glimpse encoder; not used without one.
         encoder: `none` feeds the glimpse to the LSTM as it is; `mlp` puts a normalised two-layer network and the window's place
             before it.
         parametrization: `paper` decodes five raw numbers by DRAW's eqs. 21-24; `pointing` moves the window to what the last glimpse
-            showed, ties sigma to the stride and bounds every logarithm.
+            showed, ties sigma to the stride and bounds every logarithm; `random` does the same but for the centers of all
+            glimpses after the first, which are anywhere in the image.
         supervision: What the training loss averages: the prediction after the `last` glimpse, or all of them with `linear` weights.
         sigma: Standard deviation of the filters at the start, in pixels under `paper`, in strides under `pointing`.
         reach: Half widths of the last window that a raw step of 1 moves the next one by, beyond what is pointed at.
@@ -39,6 +55,7 @@ class ClassifierConfig:
 
     glimpses: int = 8
     window: int = 12
+    scales: int = 1
     hidden: int = 256
     features: int = 256
     encoder: Encoder = "mlp"
@@ -50,14 +67,145 @@ class ClassifierConfig:
     classes: int = 10
 
     def __post_init__(self) -> None:
-        counts = ("glimpses", "window", "hidden", "features", "channels", "classes")
         _check_finite(self)
-        _check_range(self, counts, 1)
+        _check_range(self, ("glimpses", "window", "scales", "hidden", "features", "channels", "classes"), 1)
         _check_choice(self, encoder=Encoder, parametrization=Parametrization, supervision=Supervision)
+        _check_scales(self.scales)
         if not 1e-4 <= self.sigma <= 1e4:
             raise ValueError(f"sigma must be in 1e-4 to 1e4, got {self.sigma}")
         if not self.reach > 0:
             raise ValueError(f"reach must be greater than 0, got {self.reach}")
+
+
+@dataclass(frozen=True)
+class RAMConfig:
+    """What a recurrent attention model, RAM, is made of.
+
+    Attributes:
+        glimpses: Glimpses T before the last prediction.
+        window: Side n of the patches of n x n numbers.
+        scales: Patches at each glimpse, all around one center, each over twice the side of the one before.
+        hidden: Units of the LSTM.
+        features: Units of the glimpse network.
+        policy_std: Standard deviation of the location policy, where half the image's side is 1.
+        policy_std_start: The same at the start of training.
+        policy_anneal: Images over which it falls from the one to the other, by a constant factor an image; 0 keeps `policy_std`.
+        monte_carlo: Sequences of locations sampled for every image in training; the loss averages over them.
+        test_samples: Sequences of locations sampled for every image at test time, whose class probabilities are averaged; 0 follows
+            the policy's mean instead.
+        first_glimpse: Whether the first glimpse is in the middle or anywhere.
+        reward: What a location is rewarded for: a right `last` prediction, the share of right ones among `every` one that follows,
+            or the `gain` in nats from the prediction before its glimpse to the one after it.
+        supervision: What the cross-entropy averages: the prediction after the `last` glimpse, or all of them with `linear` weights.
+        channels: Channels of the images.
+        classes: Number of classes.
+    """
+
+    glimpses: int = 8
+    window: int = 12
+    scales: int = 4
+    hidden: int = 256
+    features: int = 256
+    policy_std: float = 0.08
+    policy_std_start: float = 0.3
+    policy_anneal: int = 800_000
+    monte_carlo: int = 1
+    test_samples: int = 0
+    first_glimpse: FirstGlimpse = "random"
+    reward: Reward = "gain"
+    supervision: Supervision = "linear"
+    channels: int = 1
+    classes: int = 10
+
+    def __post_init__(self) -> None:
+        _check_finite(self)
+        _check_range(self, ("glimpses", "window", "scales", "hidden", "features", "monte_carlo", "channels", "classes"), 1)
+        _check_range(self, ("test_samples", "policy_anneal"), 0)
+        _check_choice(self, first_glimpse=FirstGlimpse, reward=Reward, supervision=Supervision)
+        _check_scales(self.scales)
+        for name in ("policy_std", "policy_std_start"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)}")
+
+    def std_at(self, images: int) -> float:
+        """Returns the standard deviation of the policy in training after so many images."""
+        if images >= self.policy_anneal:
+            return self.policy_std
+        return float(self.policy_std_start * (self.policy_std / self.policy_std_start) ** (images / self.policy_anneal))
+
+
+@dataclass(frozen=True)
+class ConvConfig:
+    """What the two-layer convolutional baseline is made of.
+
+    Attributes:
+        filters: Filters of the convolution.
+        kernel: Side of its filters in pixels.
+        step: Pixels from one place of a filter to the next.
+        hidden: Units of the layer after the convolution.
+        channels: Channels of the images.
+        classes: Number of classes.
+        height: Rows of the images.
+        width: Columns of the images.
+    """
+
+    filters: int = 8
+    kernel: int = 10
+    step: int = 5
+    hidden: int = 256
+    channels: int = 1
+    classes: int = 10
+    height: int = 100
+    width: int = 100
+
+    def __post_init__(self) -> None:
+        _check_range(self, ("filters", "kernel", "step", "hidden", "channels", "classes", "height", "width"), 1)
+        if self.kernel > min(self.height, self.width):
+            raise ValueError(f"kernel must fit into images of {self.height} x {self.width}, got {self.kernel}")
+
+
+@dataclass(frozen=True)
+class ConvNetConfig:
+    """What a batch-normalised convnet over the whole image is made of.
+
+    Attributes:
+        filters: Filters of the first layer; each of the later stages has more.
+        channels: Channels of the images.
+        classes: Number of classes.
+    """
+
+    filters: int = 16
+    channels: int = 1
+    classes: int = 10
+
+    def __post_init__(self) -> None:
+        _check_range(self, ("filters", "channels", "classes"), 1)
+
+
+@dataclass(frozen=True)
+class SpatialTransformerConfig:
+    """What a classifier behind a spatial transformer is made of.
+
+    Attributes:
+        window: Side n of the window of n x n numbers that the transformer reads.
+        filters: Filters of the localisation network's first layer; later ones have more.
+        features: Units of the network that sees the window.
+        channels: Channels of the images.
+        classes: Number of classes.
+    """
+
+    window: int = 12
+    filters: int = 16
+    features: int = 256
+    channels: int = 1
+    classes: int = 10
+
+    def __post_init__(self) -> None:
+        _check_range(self, ("window", "filters", "features", "channels", "classes"), 1)
+
+
+AnyClassifierConfig = ClassifierConfig | RAMConfig | ConvConfig | ConvNetConfig | SpatialTransformerConfig
+"""What says how a classifier of any kind is made."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +334,12 @@ def _check_range(config: object, names: tuple[str, ...], least: float) -> None:
     for name in names:
         if not getattr(config, name) >= least:
             raise ValueError(f"{name} must be at least {least}, got {getattr(config, name)}")
+
+
+def _check_scales(scales: int) -> None:
+    """Raises ValueError if there are so many scales that the coarsest sees nothing but its own margin."""
+    if scales > _MOST_SCALES:
+        raise ValueError(f"scales must be at most {_MOST_SCALES}, each being twice as coarse as the one before; got {scales}")
 
 
 def _check_finite(config: object) -> None:

@@ -1,19 +1,21 @@
 """What `glimpse evaluate` does between parsing and printing."""
 
+import dataclasses
 import time
 from typing import Any
 
 import torch
 
 from glimpse import console, environment
-from glimpse.classification import predictions
-from glimpse.classifier import GlimpseClassifier
+from glimpse.classification import glimpses_of, predictions, samples_of
+from glimpse.convolutional import TwoLayerConv
 from glimpse.datasets.batches import PositionalDataset
 from glimpse.generator import DRAW
 from glimpse.generator_evaluation import evaluate_generator
 from glimpse.metrics import ClassificationResult, summarise
-from glimpse.models import open_model
+from glimpse.models import Classifier, open_model
 from glimpse.published import published_classification
+from glimpse.ram import RAM
 from glimpse.task_images import check_images, open_task_images
 from glimpse.weights import load_weights
 
@@ -44,18 +46,24 @@ def evaluate(source: str, options: dict[str, Any], chosen: dict[str, Any], *, as
         return
     if options["importance_samples"] is not None:
         raise ValueError("--importance-samples is for a generator: a classifier has no bound")
-    check_images(images, model.config.channels)
+    if options["test_samples"] is not None:
+        if not isinstance(model, RAM):
+            raise ValueError("--test-samples is for a recurrent attention model (ram): no other samples where it looks")
+        model.config = dataclasses.replace(model.config, test_samples=options["test_samples"])
+    size = (model.config.height, model.config.width) if isinstance(model, TwoLayerConv) else None
+    check_images(images, model.config.channels, size)
     data, described, _ = images
     result, seconds = measure(model, data, options["glimpses"])
-    glimpses = options["glimpses"] or model.config.glimpses
+    glimpses = options["glimpses"] or glimpses_of(model)
     rate = {"images_per_second": round(result.n / seconds, 1), "device": str(device), "threads": threads}
+    sampled = {"test_samples": samples_of(model)} if isinstance(model, RAM) else {}
     if as_json:
-        console.print_json({"model": source} | result.as_dict() | {"glimpses": glimpses, "data": described} | rate)
+        console.print_json({"model": source} | result.as_dict() | {"glimpses": glimpses} | sampled | {"data": described} | rate)
     else:
-        _show(source, result, described, glimpses, rate)
+        _show(source, result, described, sampled.get("test_samples"), rate)
 
 
-def measure(model: GlimpseClassifier, data: PositionalDataset, glimpses: int | None = None) -> tuple[ClassificationResult, float]:
+def measure(model: Classifier, data: PositionalDataset, glimpses: int | None = None) -> tuple[ClassificationResult, float]:
     """Returns everything a classifier is judged by, over a whole data set, and the seconds that reading it out took.
 
     Raises:
@@ -74,8 +82,9 @@ def measure(model: GlimpseClassifier, data: PositionalDataset, glimpses: int | N
     return summarise(torch.cat(logits), torch.cat(labels), model.config.classes), seconds
 
 
-def _show(source: str, result: ClassificationResult, described: dict[str, Any], glimpses: int, rate: dict[str, Any]) -> None:
+def _show(source: str, result: ClassificationResult, described: dict[str, Any], samples: int | None, rate: dict[str, Any]) -> None:
     """Prints the result for a person."""
+    glimpses = len(result.error_by_glimpse)
     low, high = result.interval
     facts = [
         ("error %", f"{result.error:.2f}"),
@@ -85,15 +94,20 @@ def _show(source: str, result: ClassificationResult, described: dict[str, Any], 
         ("calibration error", f"{result.calibration_error:.4f}"),
         ("images per second", f"{rate['images_per_second']:,.0f} ({rate['device']}, {rate['threads']} threads)"),
     ]
+    if samples is not None:
+        sampled = f"{samples} sequences, averaged" if samples > 1 else "1" if samples else "none: the policy's mean"
+        facts.insert(1, ("samples of locations at test time", sampled))
     console.print_rows((source, " ".join(f"{key}={value}" for key, value in described.items() if key != "recipe")), facts)
-    steps = [(step, f"{error:.2f}") for step, error in enumerate(result.error_by_glimpse, start=1)]
-    console.print_rows(("glimpse", "error %"), steps)
+    if glimpses > 1:
+        steps = [(step, f"{error:.2f}") for step, error in enumerate(result.error_by_glimpse, start=1)]
+        console.print_rows(("glimpse", "error %"), steps)
     classes = range(len(result.confusion))
     counts = [(truth, *row) for truth, row in zip(classes, result.confusion, strict=True)]
     console.print_rows(("true \\ predicted", *map(str, classes)), counts)
     published = _published(described)
     if published:
-        here = (f"{source}, {glimpses} glimpses", f"{result.error:.2f}", "measured here", "")
+        name = f"{source}, {glimpses} glimpses" if glimpses > 1 else source
+        here = (name, f"{result.error:.2f}", "measured here", "")
         rows = [(row.model, f"{row.error_percent:.2f}", row.source, row.note) for row in published]
         console.print_rows(("model", "error %", "where", "note"), [here, *rows], title="The same task, published")
 

@@ -39,7 +39,7 @@ def new_run(
     options: dict[str, Any], chosen: dict[str, Any], device: torch.device, threads: int
 ) -> tuple[dict[str, Any], GenerativeData]:
     """Returns the settings of a new run and its data."""
-    preset, base = starting_point(COMMAND, GeneratorConfig, GENERATOR_PRESETS, options, chosen)
+    preset, base = starting_point(COMMAND, dict.fromkeys(GENERATOR_PRESETS, GeneratorConfig), options, chosen)
     start = GENERATOR_PRESETS[preset]
     config = merged(TrainingConfig, vars(start.training) | base["training"], chosen)
     known = base["data"] if options["data"] is None else {"source": options["data"]}  # another set is taken in its own way
@@ -86,7 +86,7 @@ def _mean_image(images: PositionalDataset) -> Tensor:
     return torch.stack([batch.images.sum(dim=0) for batch in images.batches(250, stop=count)]).sum(dim=0) / count
 
 
-def draw(data: GenerativeData) -> Callable[[nn.Module], bytes] | None:
+def draw(model: nn.Module, data: GenerativeData) -> Callable[[nn.Module], bytes] | None:
     """Returns a function that draws where a model reads and writes on a few validation images; None for images it cannot draw.
 
     Of a model without attention it draws how the images come about.

@@ -2,7 +2,7 @@
 
 import errno
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -30,6 +30,7 @@ __all__ = [
     "given",
     "image_options",
     "json_option",
+    "model_options",
     "open_digit_source",
     "open_generative_data",
     "parse_positions",
@@ -320,21 +321,57 @@ def config_options(kind: type[Any], default: Any, name: str, *, skip: tuple[str,
         name: The preset's name.
         skip: Fields without an option.
     """
-    hints = get_type_hints(kind)
-    texts = dict(re.findall(r"^ {8}(\w+): ((?:.|\n {12})+)", kind.__doc__ or "", flags=re.MULTILINE))
+    hints, texts = get_type_hints(kind), _field_texts(kind)
 
     def add(command: F) -> F:
         for field in reversed(fields(kind)):
-            if field.name in skip:
-                continue
-            flag, hint = f"--{field.name.replace('_', '-')}", hints[field.name]
-            names = f"{flag}/--no-{flag[2:]}" if hint is bool else flag
-            choice = click.Choice(get_args(hint)) if get_origin(hint) is Literal else hint
-            text = " ".join(texts[field.name].replace("`", "").split()) + f"  [preset {name}: {getattr(default, field.name)}]"
-            command = click.option(names, field.name, type=choice, default=None, help=text)(command)
+            if field.name not in skip:
+                value = f"{name}: {getattr(default, field.name)}"
+                command = _config_option(field.name, hints[field.name], texts[field.name], value)(command)
         return command
 
     return add
+
+
+def model_options(presets: Mapping[str, Any], *, skip: tuple[str, ...] = ()) -> Callable[[F], F]:
+    """Adds an option for every field of any of several models' configs; one that is not given is None.
+
+    The help is what the first config's docstring says of the field, and its value in every preset whose model has it.
+
+    Args:
+        presets: The configs by name.
+        skip: Fields without an option.
+    """
+    hints: dict[str, Any] = {}
+    for config in presets.values():
+        hints |= {name: hint for name, hint in get_type_hints(type(config)).items() if name not in hints}
+    texts = [_field_texts(type(config)) for config in presets.values()]
+
+    def add(command: F) -> F:
+        for name in reversed(hints):
+            if name not in skip:
+                values = {preset: getattr(config, name) for preset, config in presets.items() if hasattr(config, name)}
+                text = next(found[name] for found in texts if name in found)
+                command = _config_option(name, hints[name], text, ", ".join(f"{key} {value}" for key, value in values.items()))(
+                    command
+                )
+        return command
+
+    return add
+
+
+def _field_texts(kind: type[Any]) -> dict[str, str]:
+    """Returns what a config's docstring says of its fields."""
+    found = re.findall(r"^ {8}(\w+): ((?:.|\n {12})+)", kind.__doc__ or "", flags=re.MULTILINE)
+    return {name: " ".join(text.replace("`", "").split()) for name, text in found}
+
+
+def _config_option(name: str, hint: Any, text: str, defaults: str) -> Callable[[F], F]:
+    """Returns what adds the option for a field of a config."""
+    flag = f"--{name.replace('_', '-')}"
+    names = f"{flag}/--no-{flag[2:]}" if hint is bool else flag
+    choice = click.Choice(get_args(hint)) if get_origin(hint) is Literal else hint
+    return click.option(names, name, type=choice, default=None, help=f"{text}  [preset {defaults}]")
 
 
 def given(*kinds: type[Any], **also: Any) -> dict[str, Any]:

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from glimpse.attention import Window
-from glimpse.config import ClassifierConfig
+from glimpse.config import ClassifierConfig, Parametrization
 from glimpse.filterbank import at_least_float32
 
-__all__ = ["FINEST_STRIDE", "Locator", "Pointer", "brightness"]
+__all__ = ["FINEST_STRIDE", "PLACERS", "Locator", "Pointer", "Scatter", "brightness"]
 
 FINEST_STRIDE = 0.75
 """Smallest stride of a window that a pointer places, in pixels."""
@@ -40,8 +40,10 @@ class Locator(nn.Module):
         with torch.no_grad():
             self.raw.bias[2] = 2 * math.log(config.sigma)
 
-    def forward(self, state: Tensor, previous: Window | None, glimpse: Tensor | None, *, height: int, width: int) -> Window:
-        """Returns the window that a state (B, hidden) asks for; what came before does not matter."""
+    def forward(
+        self, state: Tensor, previous: Window | None, glimpse: Tensor | None, uniforms: Tensor | None, *, height: int, width: int
+    ) -> Window:
+        """Returns the window that a state (B, hidden) asks for; what came before does not matter, nor does noise."""
         with torch.autocast(state.device.type, enabled=False):
             return Window.from_raw(self.raw(at_least_float32(state)), n=self.n, height=height, width=width)
 
@@ -73,13 +75,16 @@ class Pointer(nn.Module):
         self.worth = _quiet(nn.Linear(config.hidden, self.n**2))
         self.gain = nn.Parameter(torch.tensor(_GAIN))
 
-    def forward(self, state: Tensor, previous: Window | None, glimpse: Tensor | None, *, height: int, width: int) -> Window:
+    def forward(
+        self, state: Tensor, previous: Window | None, glimpse: Tensor | None, uniforms: Tensor | None, *, height: int, width: int
+    ) -> Window:
         """Returns the next window.
 
         Args:
             state: Output of the LSTM, shape (B, hidden).
             previous: The window before, fields of shape (B,); None for the first, which is learned and sees the whole image.
             glimpse: What it read, shape (B, C, n, n); None for the first.
+            uniforms: Noise in 0 to 1, shape (B, 2), for what is random about the window; a pointer needs none.
             height: Rows H of the image.
             width: Columns W of the image.
 
@@ -96,9 +101,7 @@ class Pointer(nn.Module):
                 step = torch.full_like(x, (max(height, width) - 1) / 2 * self.reach)
             else:
                 previous, glimpse = Window(*(field.detach() for field in previous)), glimpse.detach()
-                right, down = self._pointed_at(glimpse, self.worth(state))
-                center_x, center_y = previous.center_x + previous.stride * right, previous.center_y + previous.stride * down
-                step = previous.stride * (self.n - 1) / 2 * self.reach
+                center_x, center_y, step = self._around(state, previous, glimpse, uniforms, height=height, width=width)
             stride = FINEST_STRIDE * torch.exp(math.log(max(coarsest / FINEST_STRIDE, 1.0)) * torch.sigmoid(place))
             return Window(
                 center_x=_inside(center_x + step * x, width),
@@ -108,12 +111,47 @@ class Pointer(nn.Module):
                 intensity=torch.exp(torch.tanh(log_intensity)),
             )
 
+    def _around(
+        self, state: Tensor, previous: Window, glimpse: Tensor, uniforms: Tensor | None, *, height: int, width: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns what the window's center starts from, column and row, and how far a raw step of 1 moves it, all of shape (B,)."""
+        right, down = self._pointed_at(glimpse, self.worth(state))
+        step = previous.stride * (self.n - 1) / 2 * self.reach
+        return previous.center_x + previous.stride * right, previous.center_y + previous.stride * down, step
+
     def _pointed_at(self, glimpse: Tensor, worth: Tensor) -> tuple[Tensor, Tensor]:
         """Returns how far right and down of the window's center it points, in strides, both of shape (B,)."""
         scores = self.gain * brightness(glimpse).flatten(1) + worth  # (B, n * n)
         weights = torch.softmax(scores, dim=1).view(-1, self.n, self.n)
         offset = torch.arange(self.n).to(weights) - (self.n - 1) / 2
         return weights.sum(dim=1) @ offset, weights.sum(dim=2) @ offset
+
+
+class Scatter(Pointer):
+    """Places windows anywhere: what a pointer is worth shows against it.
+
+    The first window, stride, sigma and intensity are a pointer's; all centers but the first are uniform over the image.
+
+    Args:
+        config: Its window, hidden units, and sigma in strides at the start.
+    """
+
+    def __init__(self, config: ClassifierConfig) -> None:
+        super().__init__(config)
+        del self.worth, self.gain  # it points at nothing
+
+    def _around(
+        self, state: Tensor, previous: Window, glimpse: Tensor, uniforms: Tensor | None, *, height: int, width: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns a center anywhere in the image, and that no raw step moves it."""
+        if uniforms is None:
+            raise ValueError("windows at random need uniforms, the noise of their places")
+        x, y = at_least_float32(uniforms).unbind(dim=1)
+        return (width - 1) * x, (height - 1) * y, torch.zeros_like(x)
+
+
+PLACERS: dict[Parametrization, type[Locator] | type[Pointer]] = {"paper": Locator, "pointing": Pointer, "random": Scatter}
+"""What places the windows, by the name of its parametrisation."""
 
 
 def brightness(glimpse: Tensor) -> Tensor:

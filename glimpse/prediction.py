@@ -9,7 +9,9 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from glimpse.classifier import GlimpseClassifier
+from glimpse.classification import classify
+from glimpse.convolutional import TwoLayerConv
+from glimpse.models import Classifier
 
 __all__ = ["Prediction", "load_picture", "predict_pictures"]
 
@@ -57,7 +59,7 @@ def load_picture(path: Path, channels: int) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous()
 
 
-def predict_pictures(model: GlimpseClassifier, pictures: Sequence[Path], *, invert: bool = False) -> list[Prediction]:
+def predict_pictures(model: Classifier, pictures: Sequence[Path], *, invert: bool = False) -> list[Prediction]:
     """Returns the model's prediction for every picture, each at its own size, on the model's device.
 
     Args:
@@ -66,14 +68,17 @@ def predict_pictures(model: GlimpseClassifier, pictures: Sequence[Path], *, inve
         invert: Whether dark and light are to be swapped first.
 
     Raises:
-        ValueError: If a file is no picture.
+        ValueError: If a file is no picture, or the model knows images of another size alone.
     """
     device = next(model.parameters()).device
     predictions = []
-    for path in pictures:
+    for position, path in enumerate(pictures):
         image = load_picture(path, model.config.channels).to(device)
+        if isinstance(model, TwoLayerConv) and image.shape[2:] != (model.config.height, model.config.width):
+            known, there = f"{model.config.width} x {model.config.height}", f"{image.shape[3]} x {image.shape[2]}"
+            raise ValueError(f"{path} has {there} pixels, the model knows images of {known} alone: bring it to that size")
         with torch.no_grad():
-            logits, _ = model(1 - image if invert else image)
+            logits = classify(model, 1 - image if invert else image, torch.tensor([position], device=device))
         probabilities = torch.softmax(logits[0, -1], dim=-1)
         label = int(probabilities.argmax())
         predictions.append(Prediction(str(path), label, float(probabilities[label]), probabilities.tolist()))

@@ -3,18 +3,57 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-from glimpse.config import ClassifierConfig, GeneratorConfig, TrainingConfig
+from glimpse.config import (
+    AnyClassifierConfig,
+    ClassifierConfig,
+    ConvConfig,
+    ConvNetConfig,
+    GeneratorConfig,
+    RAMConfig,
+    SpatialTransformerConfig,
+    TrainingConfig,
+)
 
-__all__ = ["CLASSIFIER_PRESETS", "GENERATOR_PRESETS", "LONGER_BUDGETS", "TRAINING_PRESETS", "GeneratorPreset"]
+__all__ = [
+    "CLASSIFIER_MODELS",
+    "CLASSIFIER_PRESETS",
+    "GENERATOR_PRESETS",
+    "LONGER_BUDGETS",
+    "TRAINING_PRESETS",
+    "GeneratorPreset",
+]
 
-CLASSIFIER_PRESETS = {
+CLASSIFIER_PRESETS: dict[str, AnyClassifierConfig] = {
     "tuned": ClassifierConfig(),
     "paper": ClassifierConfig(encoder="none", parametrization="paper", supervision="last", sigma=1.0),
+    "random-glimpses": ClassifierConfig(parametrization="random"),
+    "ram": RAMConfig(),
+    "conv": ConvConfig(),
+    "convnet": ConvNetConfig(),
+    "spatial-transformer": SpatialTransformerConfig(),
 }
-"""`tuned` is what to use; `paper` is DRAW's parametrisation as the paper states it, for comparison."""
+"""`tuned` is what to use; `paper` is DRAW's parametrisation as the paper states it, for comparison; the others are baselines."""
 
-TRAINING_PRESETS = {"tuned": TrainingConfig(), "paper": TrainingConfig(weight_decay=0.0)}
+TRAINING_PRESETS = {
+    "tuned": TrainingConfig(),
+    "paper": TrainingConfig(weight_decay=0.0),
+    "random-glimpses": TrainingConfig(),
+    "ram": TrainingConfig(images=2_500_000),
+    "conv": TrainingConfig(images=10_000_000, learning_rate=3e-3),
+    "convnet": TrainingConfig(learning_rate=4e-3),
+    "spatial-transformer": TrainingConfig(learning_rate=1e-3),
+}
 """How the classifiers of the same names are trained."""
+
+CLASSIFIER_MODELS: dict[str, tuple[str, ...]] = {
+    "glimpse": ("tuned", "paper"),
+    "ram": ("ram",),
+    "conv": ("conv",),
+    "convnet": ("convnet",),
+    "random-glimpses": ("random-glimpses",),
+    "spatial-transformer": ("spatial-transformer",),
+}
+"""The presets of each model that can be trained, its default first."""
 
 LONGER_BUDGETS: tuple[tuple[int, float], ...] = ((1_000_000, 3.34), (3_000_000, 2.50))
 """Validation error in percent that the preset `tuned` reached after so many images, measured with 8 glimpses on MNIST."""

@@ -9,7 +9,7 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,8 @@ import torch
 import torch.distributed as dist
 
 from glimpse import environment
-from glimpse.config import ClassifierConfig, GeneratorConfig, TrainingConfig, from_mapping
+from glimpse.config import AnyClassifierConfig, GeneratorConfig, TrainingConfig, from_mapping
+from glimpse.presets import CLASSIFIER_MODELS
 from glimpse.run import read_config
 
 __all__ = ["budget", "is_file", "joined_processes", "merged", "refuse_differences", "settings", "starting_point", "task_facts"]
@@ -28,8 +29,7 @@ C = TypeVar("C")
 
 def starting_point(
     command: str,
-    kind: type[ClassifierConfig] | type[GeneratorConfig],
-    presets: Collection[str],
+    kinds: Mapping[str, type[AnyClassifierConfig] | type[GeneratorConfig]],
     options: dict[str, Any],
     chosen: dict[str, Any],
 ) -> tuple[str, dict[str, Any]]:
@@ -37,8 +37,7 @@ def starting_point(
 
     Args:
         command: The one that trains.
-        kind: Config of the model.
-        presets: Names of the presets that there are.
+        kinds: The presets that there are, with the config of each one's model.
         options: `preset` and `config_file`.
         chosen: What was given explicitly.
 
@@ -52,9 +51,9 @@ def starting_point(
     base = read_config(options["config_file"])
     if base["command"] != command:
         raise ValueError(f"{options['config_file']} holds the settings of glimpse {base['command']}, not of {command}")
-    if base["preset"] not in presets:
-        raise ValueError(f"{options['config_file']} names the preset {base['preset']!r}; there are {', '.join(presets)}")
-    from_mapping(kind, base["model"])  # an unknown name is a mistake, not something to leave out
+    if base["preset"] not in kinds:
+        raise ValueError(f"{options['config_file']} names the preset {base['preset']!r}; there are {', '.join(kinds)}")
+    from_mapping(kinds[base["preset"]], base["model"])  # an unknown name is a mistake, not something to leave out
     from_mapping(TrainingConfig, base["training"])
     return base["preset"], base
 
@@ -95,6 +94,7 @@ def refuse_differences(run: dict[str, Any], chosen: dict[str, Any]) -> None:
     known |= {
         name: tuple(value) if isinstance(value := data.get(name), list) else value for name in ("binarization", "crop", "size")
     }
+    known |= {"model": next((model for model, presets in CLASSIFIER_MODELS.items() if run["preset"] in presets), None)}
     known |= {"threads": run["environment"]["threads"], "digits": data.get("digits", {}).get("digits")}
     known |= {"data": data.get("source", data.get("path"))}
     for name, value in chosen.items():
@@ -127,7 +127,7 @@ def task_facts(data: dict[str, Any]) -> dict[str, Any]:
 def settings(
     command: str,
     preset: str,
-    model: ClassifierConfig | GeneratorConfig,
+    model: AnyClassifierConfig | GeneratorConfig,
     training: TrainingConfig,
     data: dict[str, Any],
     *,

@@ -198,6 +198,7 @@ class Trainer:
         first = self.images + self.rank * share
         generator = torch.Generator(self.device).manual_seed((self.config.seed << 20) + self.step * self.world + self.rank)
         batch = self.task.batch(torch.arange(first, first + share))
+        before = [buffer.clone() for buffer in self.task.model.buffers()]  # batch statistics, which a skipped step must not move
         with self._autocast():
             loss, metrics = self.task.loss(self.network, batch, generator)
         self.optimizer.zero_grad(set_to_none=True)
@@ -215,6 +216,8 @@ class Trainer:
             for name, value in (values | {"taken": 1.0}).items():
                 self._sums[name] += value
         else:
+            for buffer, kept in zip(self.task.model.buffers(), before, strict=True):
+                buffer.copy_(kept)
             self.skipped += 1
             self.skipped_in_row += 1
 

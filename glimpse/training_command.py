@@ -43,7 +43,7 @@ class Kind(Protocol):
         """Returns a fresh trainer for a run's settings."""
         ...
 
-    def draw(self, data: Any) -> Callable[[nn.Module], bytes] | None:
+    def draw(self, model: nn.Module, data: Any) -> Callable[[nn.Module], bytes] | None:
         """Returns what draws a model's doings as a PNG while it trains, None where there is nothing to draw."""
         ...
 
@@ -56,13 +56,14 @@ class Kind(Protocol):
         ...
 
 
-def train(kind: Kind, options: dict[str, Any], chosen: dict[str, Any]) -> int:
+def train(kind: Kind, options: dict[str, Any], chosen: dict[str, Any], *, again: bool = True) -> int:
     """Trains as the options say and returns the exit code: 0, or 128 plus the number of the signal that stopped it.
 
     Args:
         kind: What is trained.
         options: All options by name.
         chosen: Those of the settings that were given explicitly.
+        again: Whether to say, when a signal stops it, how to go on.
     """
     device = environment.choose_device(options["device"])
     folder = RunFolder(options["out"] or kind.default_folder(options, chosen))
@@ -91,7 +92,7 @@ def train(kind: Kind, options: dict[str, Any], chosen: dict[str, Any]) -> int:
         trainer = kind.build(run, data, device)
         if rank == 0 and not resumed:
             folder.start(run)  # last, so that a start that fails leaves no folder behind
-        return _train(kind, folder, trainer, run, kind.draw(data), options["checkpoint_every"])
+        return _train(kind, folder, trainer, run, kind.draw(trainer.task.model, data), options["checkpoint_every"], again)
 
 
 def _asked(options: dict[str, Any], chosen: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
@@ -99,8 +100,8 @@ def _asked(options: dict[str, Any], chosen: dict[str, Any], run: dict[str, Any])
     asked: dict[str, Any] = {}
     if options["config_file"] is not None:
         base = read_config(options["config_file"])
-        of_data = ("channels", "classes", "height", "width")
-        asked = base["training"] | {name: value for name, value in base["model"].items() if name not in of_data}
+        own = ("channels", "classes", "height", "width")  # these follow from its data
+        asked = base["training"] | {name: value for name, value in base["model"].items() if name not in own}
         asked |= base["data"].get("recipe", {})
     sizes = run["data"].get("sizes") or run["data"]["digits"]["sizes"]
     threads = {"threads": options["threads"]} if options["threads"] is not None else {}
@@ -114,6 +115,7 @@ def _train(
     run: dict[str, Any],
     draw: Callable[[nn.Module], bytes] | None,
     checkpoint_every: float,
+    again: bool,
 ) -> int:
     """Trains with a progress bar and returns the exit code."""
     facts = {"model": type(trainer.task.model).__name__, "config": run["model"], "task": task_facts(run["data"])}
@@ -140,7 +142,7 @@ def _train(
             else:
                 deque(records, maxlen=0)
         except StoppedError as stopped:
-            if trainer.rank == 0:
+            if trainer.rank == 0 and again:
                 console.note(f"Stopped; continue with: glimpse {kind.COMMAND} --resume --out {folder.path}")
             return stopped.code
     return 0

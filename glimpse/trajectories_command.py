@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import torch
 
 from glimpse import console, environment
-from glimpse.classifier import GlimpseClassifier
+from glimpse.classification import samples_of
 from glimpse.datasets.batches import Batch
 from glimpse.generator import DRAW
-from glimpse.models import open_model
+from glimpse.models import Looking, open_looking
 from glimpse.options import parse_positions
 from glimpse.prediction import load_picture
 from glimpse.run import RunFolder
@@ -43,7 +43,7 @@ class _Source(NamedTuple):
         name: What the images are, for a title.
     """
 
-    model: GlimpseClassifier | DRAW
+    model: Looking | DRAW
     images: TaskImages | None
     pictures: tuple[Path, ...]
     positions: torch.Tensor
@@ -121,7 +121,7 @@ def show_learning(source: str, options: dict[str, Any], chosen: dict[str, Any], 
     frames = []
     with console.ProgressView("Looking", len(kept), unit="weights") as view:
         for images, path in kept.items():
-            model = open_model(path).to(next(opened.model.parameters()).device)
+            model = open_looking(path).to(next(opened.model.parameters()).device)
             parts = _looked(opened._replace(model=model, positions=positions), options["glimpses"], invert=options["invert"])
             frames.append((images, Trajectories.joined(list(parts))))
             view.update(len(frames))
@@ -141,7 +141,9 @@ def _open(source: str, options: dict[str, Any], chosen: dict[str, Any], *, task_
     _, facts = load_weights(source)
     environment.use_threads(options["threads"])
     device = environment.choose_device(options["device"])
-    model = open_model(source).to(device)
+    model = open_looking(source).to(device)
+    if samples_of(model) > 1:
+        console.note(f"One of {samples_of(model)} sampled sequences is shown; `glimpse evaluate` averages over all of them.")
     if options["pictures"]:
         others = [name for name in ("data", "indices") if options[name]] + [*chosen]
         if others or options["only"] in ("right", "wrong"):
@@ -195,7 +197,7 @@ def _looked(opened: _Source, glimpses: int | None, *, patches: bool = False, inv
     """Yields the trajectories of all positions of a source."""
     if opened.images is not None:
         for part in collect(opened.model, opened.images.data, opened.positions, glimpses=glimpses, patches=patches):
-            known = opened.model.config.classes if isinstance(opened.model, GlimpseClassifier) else None
+            known = None if isinstance(opened.model, DRAW) else opened.model.config.classes
             if known is not None and int(part.labels.max()) >= known:
                 raise ValueError(f"the model knows classes 0 to {known - 1}, the images have {int(part.labels.max())}")
             yield part

@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from glimpse.attention import Window
+from glimpse.attention import Window, read
 from glimpse.classification import predictions
 from glimpse.classifier import GlimpseClassifier, supervised_loss
 from glimpse.config import ClassifierConfig, Parametrization
 from glimpse.datasets.files import ImageSet
-from glimpse.presets import CLASSIFIER_PRESETS
+from glimpse.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS
 
 SMALL = {"glimpses": 3, "window": 4, "hidden": 6, "features": 5}
-PRESETS = sorted(CLASSIFIER_PRESETS)
+PRESETS = sorted(CLASSIFIER_MODELS["glimpse"])
 
 
 def images(batch: int, channels: int, height: int, width: int, seed: int = 0) -> Tensor:
@@ -24,10 +24,17 @@ def images(batch: int, channels: int, height: int, width: int, seed: int = 0) ->
     return torch.rand((batch, channels, height, width), generator=generator, dtype=torch.float64)
 
 
+def preset_of(name: str) -> ClassifierConfig:
+    """Returns the config of a preset of a glimpse classifier."""
+    config = CLASSIFIER_PRESETS[name]
+    assert isinstance(config, ClassifierConfig)
+    return config
+
+
 def small(preset: str = "tuned", *, noise: float = 0.0, **changes: int | float | str) -> GlimpseClassifier:
     """Returns a small model of a preset, seeded, in float64, every parameter moved by normal noise of that scale."""
     torch.manual_seed(0)
-    model = GlimpseClassifier(replace(CLASSIFIER_PRESETS[preset], **(SMALL | changes))).double()  # type: ignore[arg-type]
+    model = GlimpseClassifier(replace(preset_of(preset), **(SMALL | changes))).double()  # type: ignore[arg-type]
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(noise * torch.randn(parameter.shape, dtype=torch.float64))
@@ -57,10 +64,12 @@ def paper_run(model: GlimpseClassifier, image: np.ndarray) -> tuple[np.ndarray, 
         raw = weights["place.raw.weight"] @ output + weights["place.raw.bias"]
         center_x, center_y = (width + 1) / 2 * (raw[0] + 1), (height + 1) / 2 * (raw[1] + 1)
         sigma, stride = np.exp(raw[2]) ** 0.5, (max(height, width) - 1) / (n - 1) * np.exp(raw[3])
-        filters_x = paper_filters(center_x, stride, sigma, n, width)
-        filters_y = paper_filters(center_y, stride, sigma, n, height)
-        glimpse = np.exp(raw[4]) * np.stack([filters_y @ channel @ filters_x.T for channel in image])
-        gates = weights["lstm.gates.weight"] @ np.concatenate([glimpse.ravel(), output]) + weights["lstm.gates.bias"]
+        glimpses = []
+        for wider in (2**scale for scale in range(model.config.scales)):
+            filters_x = paper_filters(center_x, wider * stride, wider * sigma, n, width)
+            filters_y = paper_filters(center_y, wider * stride, wider * sigma, n, height)
+            glimpses.append(np.exp(raw[4]) * np.stack([filters_y @ channel @ filters_x.T for channel in image]))
+        gates = weights["lstm.gates.weight"] @ np.concatenate([np.ravel(glimpses), output]) + weights["lstm.gates.bias"]
         enter, keep, candidate, leave = (gates[k * hidden : (k + 1) * hidden] for k in range(4))
         cell = sigmoid(keep) * cell + sigmoid(enter) * np.tanh(candidate)
         output = sigmoid(leave) * np.tanh(cell)
@@ -69,9 +78,9 @@ def paper_run(model: GlimpseClassifier, image: np.ndarray) -> tuple[np.ndarray, 
     return np.array(logits), np.array(windows)
 
 
-@pytest.mark.parametrize(("channels", "height", "width"), [(1, 9, 9), (3, 11, 17), (2, 16, 8)])
-def test_the_papers_preset_equals_a_plain_loop_over_the_equations(channels: int, height: int, width: int) -> None:
-    model, batch = small("paper", noise=0.3, channels=channels), images(3, channels, height, width)
+@pytest.mark.parametrize(("channels", "height", "width", "scales"), [(1, 9, 9, 1), (3, 11, 17, 1), (2, 16, 8, 1), (2, 11, 17, 3)])
+def test_the_papers_preset_equals_a_plain_loop_over_the_equations(channels: int, height: int, width: int, scales: int) -> None:
+    model, batch = small("paper", noise=0.3, channels=channels, scales=scales), images(3, channels, height, width)
     logits, window = model(batch)
     for row in range(3):
         expected_logits, expected_windows = paper_run(model, batch[row].numpy())
@@ -81,7 +90,7 @@ def test_the_papers_preset_equals_a_plain_loop_over_the_equations(channels: int,
 
 
 def test_the_papers_preset_is_the_papers_parametrisation() -> None:
-    config = CLASSIFIER_PRESETS["paper"]
+    config = preset_of("paper")
     assert (config.glimpses, config.window, config.hidden) == (8, 12, 256)
     assert (config.encoder, config.parametrization, config.supervision, config.sigma) == ("none", "paper", "last", 1.0)
     assert sorted(name.partition(".")[0] for name, _ in GlimpseClassifier(config).named_children()) == ["classify", "lstm", "place"]
@@ -107,7 +116,7 @@ def test_more_glimpses_leave_the_first_ones_as_they_were(preset: str) -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_one_model_takes_images_of_any_size(preset: str) -> None:
-    model = GlimpseClassifier(CLASSIFIER_PRESETS[preset])
+    model = GlimpseClassifier(preset_of(preset))
     for height, width in ((28, 28), (100, 100), (60, 250)):
         logits, _ = model(torch.rand(1, 1, height, width))
         assert logits.isfinite().all()
@@ -231,7 +240,16 @@ def test_no_glimpses_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"glimpses": 0}, {"window": 0}, {"classes": 0}, {"sigma": 0.0}, {"encoder": "cnn"}, {"parametrization": "draw"}]
+    "wrong",
+    [
+        {"glimpses": 0},
+        {"window": 0},
+        {"scales": 0},
+        {"classes": 0},
+        {"sigma": 0.0},
+        {"encoder": "cnn"},
+        {"parametrization": "draw"},
+    ],
 )
 def test_settings_out_of_range_are_refused_by_name(wrong: dict[str, int | float | str]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
@@ -242,6 +260,106 @@ def test_settings_out_of_range_are_refused_by_name(wrong: dict[str, int | float 
 def test_parametrisations_and_encoders_combine(parametrization: Parametrization, encoder: str) -> None:
     model = small(parametrization=parametrization, encoder=encoder)
     assert model(images(2, 1, 20, 20))[0].isfinite().all()
+
+
+# Scales
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_scale_is_a_window_of_its_own_around_one_center(preset: str, channels: int) -> None:
+    model, batch = small(preset, noise=0.3, channels=channels, scales=3), images(4, channels, 20, 30)
+    logits, window = model(batch)
+    looked, tracks = model.look(batch, patches=True)
+    torch.testing.assert_close(looked, logits)
+    assert [(track.kind, track.scale, track.n) for track in tracks] == [("glimpse", 0, 4), ("glimpse", 1, 4), ("glimpse", 2, 4)]
+    for scale, track in enumerate(tracks):
+        center_x, center_y, stride, sigma, intensity = window
+        expected = Window(center_x, center_y, stride * 2**scale, sigma * 2**scale, intensity)
+        torch.testing.assert_close(tuple(track.window), tuple(expected))
+        assert track.patches is not None
+        assert track.patches.shape == (4, 3, channels, 4, 4)
+        for step in range(3):
+            seen = read(batch, Window(*(field[:, step] for field in expected)), 4)
+            torch.testing.assert_close(track.patches[:, step], seen)
+    assert all(track.patches is None for track in model.look(batch)[1])
+
+
+def test_the_encoder_sees_every_scale_and_a_pointer_points_in_the_finest() -> None:
+    model, batch = small(noise=0.3, scales=3), images(4, 1, 20, 30)
+    logits, tracks = model.look(batch, patches=True)
+    assert model.encoder is not None
+    state, window, finest = model.lstm.initial(4), None, None
+    for step in range(3):
+        window = model.place(state.output, window, finest, None, height=20, width=30)
+        place = [
+            2 * window.center_x / 29 - 1,
+            2 * window.center_y / 19 - 1,
+            window.stride.log(),
+            (window.sigma / window.stride).log(),
+        ]
+        seen = [read(batch, Window(window[0], window[1], k * window[2], k * window[3], window[4]), 4) for k in (1, 2, 4)]
+        finest = seen[0]
+        state = model.lstm(model.encoder(torch.cat([patch.flatten(1) for patch in seen], dim=1), torch.stack(place, dim=1)), state)
+        torch.testing.assert_close(logits[:, step], model.classify(state.output))
+        torch.testing.assert_close(tracks[0].window.center_x[:, step], window.center_x)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_scale_more_is_as_many_more_inputs(preset: str) -> None:
+    one, three = (sum(p.numel() for p in small(preset, scales=scales, channels=2).parameters()) for scales in (1, 3))
+    assert three - one == 2 * 2 * 4**2 * (4 * 6 if preset == "paper" else 2 * 5)
+
+
+# Windows at random
+
+
+def noise(batch: int, glimpses: int, seed: int = 0) -> Tensor:
+    return torch.rand((batch, glimpses, 2), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_windows_at_random_lie_where_the_noise_says_after_a_learned_first_one() -> None:
+    model, batch, uniforms = small("random-glimpses", noise=0.3), images(5, 1, 20, 30), noise(5, 3)
+    logits, window = model(batch, None, uniforms)
+    assert logits.shape == (5, 3, 10)
+    torch.testing.assert_close(window.center_x[:, 1:], 29 * uniforms[:, 1:, 0])
+    torch.testing.assert_close(window.center_y[:, 1:], 19 * uniforms[:, 1:, 1])
+    assert all(len(field[:, 0].unique()) == 1 for field in window)
+    assert len(window.stride[:, 1].unique()) == 5, "how wide a window is should depend on what was seen"
+    other = torch.cat([1 - uniforms[:, :1], uniforms[:, 1:]], dim=1)  # the first glimpse's noise is not looked at
+    assert torch.equal(model(batch, None, other)[0], logits)
+
+
+def test_windows_at_random_need_noise_of_the_right_shape() -> None:
+    model, batch = small("random-glimpses"), images(2, 1, 20, 20)
+    with pytest.raises(ValueError, match="need uniforms"):
+        model(batch)
+    assert model(batch, 1)[0].shape == (2, 1, 10)  # the first window is learned
+    for shape in ((2, 2, 2), (1, 3, 2), (2, 3), (2, 3, 1), (2, 4, 2)):
+        with pytest.raises(ValueError, match=r"uniforms must have shape \(2, 3, 2\)"):
+            model(batch, None, torch.rand(shape))
+    with pytest.raises(ValueError, match=r"uniforms must have shape \(2, 5, 2\), got \(2, 3, 2\)"):
+        model(batch, 5, noise(2, 3))
+
+
+def test_windows_at_random_give_every_parameter_a_gradient() -> None:
+    model = small("random-glimpses", noise=0.3)
+    model(images(4, 1, 20, 20), None, noise(4, 3))[0].square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_noise_does_not_matter_to_a_model_that_chooses(preset: str) -> None:
+    model, batch = small(preset, noise=0.3), images(2, 1, 20, 20)
+    assert torch.equal(model(batch, None, noise(2, 3))[0], model(batch)[0])
+
+
+def test_an_image_with_its_noise_is_classified_alike_alone_and_in_a_batch() -> None:
+    model, batch, uniforms = small("random-glimpses", noise=0.3, scales=2), images(5, 1, 20, 20), noise(5, 3)
+    alone = torch.cat([model(image[None], None, its[None])[0] for image, its in zip(batch, uniforms, strict=True)])
+    torch.testing.assert_close(alone, model(batch, None, uniforms)[0], rtol=1e-12, atol=1e-12)
 
 
 def test_predictions_run_over_the_whole_set_in_its_order() -> None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from glimpse import __version__, cli, console
 from glimpse.options import Commands
+from glimpse.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS
 
 ROOT = Path(__file__).parent.parent
 HEAVY = {"torch", "torchvision", "matplotlib", "numpy", "sklearn", "pyarrow", "tensorboard"}
@@ -129,14 +130,15 @@ def test_doctor_says_to_a_person_what_it_says_to_a_program() -> None:
     assert ["versions.glimpse", __version__] in [line.split() for line in lines]
 
 
-def test_presets_lists_every_setting_of_both_presets() -> None:
+def test_presets_lists_every_setting_of_every_preset() -> None:
     listed = json.loads(CliRunner().invoke(cli.glimpse, ["presets", "--json"]).stdout)
-    assert listed["classifier"].keys() == listed["training"].keys() == {"paper", "tuned"}
+    assert listed["classifier"].keys() == listed["training"].keys() == CLASSIFIER_PRESETS.keys()
+    assert {preset for presets in CLASSIFIER_MODELS.values() for preset in presets} == CLASSIFIER_PRESETS.keys()
     assert listed["generator"].keys() == listed["generator_training"].keys() >= {"mnist", "mnist-small", "cifar10"}
     assert listed["generator"]["svhn"]["data"] == "svhn"
     rows = [line.split() for line in CliRunner().invoke(cli.glimpse, ["presets"]).stdout.splitlines()]
-    assert ["glimpses", "8", "8"] in rows
-    assert len(rows) == sum(1 + len(next(iter(configs.values()))) for configs in listed.values())
+    assert ["glimpses", "8", "8", "8", "8", "-", "-", "-"] in rows
+    assert len(rows) == sum(1 + len({name for config in configs.values() for name in config}) for configs in listed.values())
 
 
 def test_json_has_no_numbers_that_are_none(capsys: pytest.CaptureFixture[str]) -> None:

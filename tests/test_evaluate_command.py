@@ -10,12 +10,15 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
+from glimpse.chance import uniforms
 from glimpse.classifier import GlimpseClassifier
 from glimpse.cli import glimpse
-from glimpse.config import ClassifierConfig
+from glimpse.config import ClassifierConfig, ConvConfig, ConvNetConfig, RAMConfig, SpatialTransformerConfig
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.evaluation_command import _published
+from glimpse.models import Classifier, build_classifier
+from glimpse.ram import RAM
 from glimpse.weights import save_weights
 
 CONFIG = ClassifierConfig(glimpses=3, window=4, hidden=6, features=5)
@@ -121,6 +124,116 @@ def test_a_person_sees_error_interval_steps_and_confusion(on_sklearn: Path) -> N
     assert "calibration error" in lines
     assert "true \\ predicted" in lines
     assert "published" not in shown.lower()
+
+
+# Other models
+
+
+def saved(folder: Path, network: Classifier) -> Path:
+    """Returns the file of a model's weights that say it was trained on scikit-learn's digits."""
+    path, task = folder / "model.safetensors", {"kind": "cluttered", "digits": "sklearn", "recipe": RECIPE}
+    facts = {"model": type(network).__name__, "config": vars(network.config), "task": task}
+    save_weights(path, network.state_dict(), facts)
+    return path
+
+
+def ram(test_samples: int = 0) -> RAM:
+    """Returns a seeded recurrent attention model with something to say."""
+    torch.manual_seed(0)
+    config = RAMConfig(glimpses=3, window=4, hidden=6, features=5, scales=2, policy_std=0.4, test_samples=test_samples)
+    network = RAM(config).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn(parameter.shape))
+    return network
+
+
+def sampled(network: RAM, samples: int) -> tuple[list[float], float]:
+    """Returns the error after each glimpse in percent and the last loss in nats, one image and one sequence at a time."""
+    data = ClutteredMNIST(open_digits("sklearn").test, "test", ClutterRecipe(**RECIPE))
+    wrong, nats = np.zeros(3), 0.0
+    for index in range(len(data)):
+        image, label, _ = data[index]
+        probabilities = np.zeros((3, 10))
+        for sample in range(max(samples, 1)):
+            noise = uniforms(torch.tensor([index]), 3, sample)
+            with torch.no_grad():
+                logits = network(image[None], 3, noise, None if samples else 0.0).logits[0].double().numpy()
+            probabilities += np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True) / max(samples, 1)
+        wrong += probabilities.argmax(axis=1) != int(label)
+        nats -= np.log(probabilities[-1, int(label)])
+    return (100 * wrong / len(data)).tolist(), nats / len(data)
+
+
+@pytest.mark.parametrize(
+    ("own", "options", "samples", "words"),
+    [
+        (0, [], 0, "none: the policy's mean"),
+        (0, ["--test-samples=3"], 3, "3 sequences, averaged"),
+        (2, [], 2, "2 sequences, averaged"),
+        (2, ["--test-samples=0"], 0, "none: the policy's mean"),
+        (2, ["--test-samples=1"], 1, "1"),
+    ],
+)
+def test_trap_17_how_many_samples_an_error_averages_over_stands_beside_it(
+    tmp_path: Path, own: int, options: list[str], samples: int, words: str
+) -> None:
+    weights, (errors, nats) = saved(tmp_path, ram(own)), sampled(ram(own), samples)
+    found = numbers(weights, *options)
+    assert found["error_by_glimpse"] == pytest.approx(errors)
+    assert found["nll"] == pytest.approx(nats, rel=1e-5)
+    assert (found["glimpses"], found["test_samples"]) == (3, samples)
+    shown = evaluate(weights, *options).stdout.splitlines()
+    place = next(i for i, line in enumerate(shown) if line.startswith("error %"))
+    assert shown[place].split()[-1] == f"{errors[-1]:.2f}"
+    assert shown[place + 1].startswith("samples of locations at test time")
+    assert shown[place + 1].endswith(words)
+
+
+def test_the_ways_to_sample_give_other_answers() -> None:
+    nats = [sampled(ram(), samples)[1] for samples in (0, 1, 2)]
+    assert len({round(value, 6) for value in nats}) == 3
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        ConvConfig(filters=2, kernel=4, hidden=6, height=40, width=40),
+        ConvNetConfig(filters=2),
+        SpatialTransformerConfig(window=4, filters=2, features=5),
+    ],
+    ids=lambda config: type(config).__name__,
+)
+def test_a_model_of_the_whole_image_has_one_error_and_no_glimpses(tmp_path: Path, config: ConvConfig) -> None:
+    torch.manual_seed(0)
+    network = build_classifier(config).eval()
+    weights = saved(tmp_path, network)
+    data = ClutteredMNIST(open_digits("sklearn").test, "test", ClutterRecipe(**RECIPE))
+    wrong = 0
+    with torch.no_grad():
+        for index in range(len(data)):
+            image, label, _ = data[index]
+            wrong += int(network(image[None])[0][0, -1].argmax()) != int(label)
+    found = numbers(weights)
+    assert found["error"] == pytest.approx(100 * wrong / 300)
+    assert (found["error_by_glimpse"], found["glimpses"]) == ([found["error"]], 1)
+    assert "test_samples" not in found
+    shown = evaluate(weights).stdout
+    assert "glimpse " not in shown
+    assert "samples of locations" not in shown
+    assert "sees the whole image at once: it takes no number of glimpses" in refused(weights, "--glimpses=2").splitlines()[-1]
+    assert refused(weights, "--test-samples=2").startswith("--test-samples is for a recurrent attention model (ram)")
+
+
+def test_two_layers_measure_images_of_their_own_size_alone(tmp_path: Path) -> None:
+    weights = saved(tmp_path, build_classifier(ConvConfig(filters=2, kernel=4, hidden=6, height=40, width=40)))
+    said = refused(weights, "--canvas=50")
+    assert "1 channel of 50 x 50 pixels, the model was trained on 1 channel of 40 x 40 pixels" in said
+
+
+def test_samples_of_locations_are_asked_of_no_other_model(on_sklearn: Path) -> None:
+    assert refused(on_sklearn, "--test-samples=2").startswith("--test-samples is for a recurrent attention model (ram)")
+    assert "test_samples" not in numbers(on_sklearn)
 
 
 # Which images

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import brentq  # type: ignore[import-untyped]
-from scipy.stats import binomtest, norm  # type: ignore[import-untyped]
+from scipy.optimize import brentq
+from scipy.stats import binomtest, norm
 from sklearn import metrics as reference
 from torch import Tensor
 

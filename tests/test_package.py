@@ -18,15 +18,18 @@ from glimpse import cli
 ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"atomic", "config", "console", "datasets", "environment", "filterbank", "metrics", "presets", "pretrained", "published"},
-    {"attention", "events", "latent", "likelihood", "placing", "recurrent", "weights"},
-    {"classifier", "generator"},
-    {"classification", "drawing", "generation", "prediction", "training"},
+    {"attention", "chance", "events", "latent", "likelihood", "placing", "recurrent", "retina", "suites", "time_limit", "weights"},
+    {"classifier", "convolutional", "generator", "spatial_transformer"},
+    {"drawing", "generation", "ram", "training"},
     {"figures", "models"},
-    {"sampling", "trajectories"},
+    {"classification"},
+    {"prediction", "sampling", "trajectories"},
     {"generation_figures", "options", "run", "session"},
     {"classifier_training", "generator_training", "task_images"},
-    {"generator_evaluation"},
+    {"comparison", "generator_evaluation"},
     {"evaluation_command", "generation_command", "training_command", "trajectories_command"},
+    {"suite_training"},
+    {"compare_command"},
     {"cli"},
     {"__main__"},
 ]
@@ -101,7 +104,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: dict[str, Path]) ->
 def test_the_wheel_holds_every_file_of_the_package_as_it_is(built: dict[str, Path]) -> None:
     in_tree = {
         path.relative_to(ROOT).as_posix(): path.read_bytes()
-        for folder in ("glimpse", "glimpse/datasets", "glimpse/pretrained", "glimpse/trajectories")
+        for folder in ("glimpse", "glimpse/comparison", "glimpse/datasets", "glimpse/pretrained", "glimpse/trajectories")
         for path in (ROOT / folder).iterdir()
         if path.is_file()
     }

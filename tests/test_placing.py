@@ -1,4 +1,4 @@
-"""Where the window goes: both parametrisations against plain loops, and what a pointer does before anything is learned."""
+"""Where the window goes: all parametrisations against plain loops, and what a pointer does before anything is learned."""
 
 import math
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from glimpse.attention import Window, read
 from glimpse.config import ClassifierConfig
-from glimpse.placing import FINEST_STRIDE, Locator, Pointer, brightness
+from glimpse.placing import FINEST_STRIDE, PLACERS, Locator, Pointer, Scatter, brightness
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -84,7 +84,7 @@ def test_a_pointers_windows_equal_a_plain_loop(n: int, height: int, width: int, 
     for step in range(4):
         state = normal(3, 7, seed=10 + step)
         before = glimpse
-        window = place(state, window, glimpse, height=height, width=width)
+        window = place(state, window, glimpse, None, height=height, width=width)
         for row in range(3):
             seen = None if before is None else before[row].detach().numpy()
             last[row] = expected = looped_window(place, state[row].numpy(), last[row], seen, height, width)
@@ -96,7 +96,7 @@ def test_a_pointers_windows_equal_a_plain_loop(n: int, height: int, width: int, 
 
 @pytest.mark.parametrize(("height", "width"), [(100, 100), (40, 90), (12, 12)])
 def test_a_pointers_first_window_spans_the_image(height: int, width: int) -> None:
-    window = unmoved(pointer(12))(normal(1, 7), None, None, height=height, width=width)
+    window = unmoved(pointer(12))(normal(1, 7), None, None, None, height=height, width=width)
     assert (window.center_x.item(), window.center_y.item()) == ((width - 1) / 2, (height - 1) / 2)
     span = 11 * window.stride.item()
     assert 0.94 * (max(height, width) - 1) < span <= max(height, width) - 1
@@ -109,7 +109,7 @@ def test_a_pointers_window_keeps_its_bounds_whatever_the_weights(scale: float) -
     place, images = pointer(6, scale=scale), normal(200, 1, 40, 60)
     window, glimpse = None, None
     for step in range(5):
-        window = place(normal(200, 7, seed=step), window, glimpse, height=40, width=60)
+        window = place(normal(200, 7, seed=step), window, glimpse, None, height=40, width=60)
         glimpse = read(images, window, 6)
         for center, pixels in ((window.center_x, 60), (window.center_y, 40)):
             assert center.min() >= -1e-9 * scale
@@ -130,7 +130,7 @@ def test_pointing_goes_to_a_bright_blob_before_anything_is_learned(column: int, 
     window, state = None, torch.zeros(1, 7, dtype=torch.float64)
     glimpse, away = None, []
     for _ in range(6):
-        window = place(state, window, glimpse, height=100, width=100)
+        window = place(state, window, glimpse, None, height=100, width=100)
         glimpse = read(image, window, 12)
         away.append(math.hypot(window.center_x.item() - column, window.center_y.item() - row))
     assert away[1] < max(0.5 * away[0], 3)
@@ -139,9 +139,9 @@ def test_pointing_goes_to_a_bright_blob_before_anything_is_learned(column: int, 
 
 def test_pointing_does_not_move_on_a_flat_glimpse() -> None:
     place, state = unmoved(pointer(5)), torch.zeros(2, 7, dtype=torch.float64)
-    first = place(state, None, None, height=30, width=30)
+    first = place(state, None, None, None, height=30, width=30)
     for value in (0.0, 0.3, 1.0):
-        window = place(state, first, torch.full((2, 1, 5, 5), value, dtype=torch.float64), height=30, width=30)
+        window = place(state, first, torch.full((2, 1, 5, 5), value, dtype=torch.float64), None, height=30, width=30)
         torch.testing.assert_close((window.center_x, window.center_y), (first.center_x, first.center_y))
 
 
@@ -149,7 +149,7 @@ def test_the_gradient_passes_at_the_edge_as_if_there_were_none() -> None:
     place = unmoved(pointer(5))
     with torch.no_grad():
         place.raw.bias[0] = 10.0  # far to the right of the image
-    window = place(torch.zeros(1, 7, dtype=torch.float64), None, None, height=30, width=41)
+    window = place(torch.zeros(1, 7, dtype=torch.float64), None, None, None, height=30, width=41)
     assert window.center_x.item() == pytest.approx(40, abs=1e-9)
     (gradient,) = torch.autograd.grad(window.center_x.sum(), place.raw.bias)
     assert gradient[0].item() == pytest.approx(0.3 * 20)
@@ -159,7 +159,7 @@ def test_a_pointers_gradients_come_from_the_state_and_do_not_chain_through_windo
     place, state = pointer(5, scale=0.1), normal(2, 7).requires_grad_()
     before = [torch.full((2,), value, dtype=torch.float64, requires_grad=True) for value in (20.0, 15.0, 2.0, 1.0, 1.0)]
     glimpse = normal(2, 1, 5, 5).requires_grad_()
-    window = place(state, Window(*before), glimpse, height=30, width=40)
+    window = place(state, Window(*before), glimpse, None, height=30, width=40)
     for field in window:
         gradients = torch.autograd.grad(field.sum(), [state, *before, glimpse], retain_graph=True, allow_unused=True)
         assert gradients[0] is not None
@@ -172,7 +172,7 @@ def test_a_pointers_gradients_are_those_of_finite_differences() -> None:
     last = Window(*(torch.full((2,), value, dtype=torch.float64) for value in (20.0, 15.0, 2.0, 1.0, 1.0)))
     parameters = list(place.parameters())
     assert torch.autograd.gradcheck(
-        lambda state, *_: torch.stack(place(state, last, glimpse, height=30, width=40)), (state, *parameters)
+        lambda state, *_: torch.stack(place(state, last, glimpse, None, height=30, width=40)), (state, *parameters)
     )
 
 
@@ -188,7 +188,7 @@ def test_brightness_has_mean_zero_and_maximum_one() -> None:
 
 def test_a_locators_first_window_is_that_of_raw_zeros_with_the_sigma_asked_for() -> None:
     place = Locator(ClassifierConfig(window=12, hidden=7, parametrization="paper", sigma=3.5)).double()
-    window = place(torch.zeros(2, 7, dtype=torch.float64), None, None, height=75, width=100)
+    window = place(torch.zeros(2, 7, dtype=torch.float64), None, None, None, height=75, width=100)
     expected = (49.5, 37.0, 9.0, 3.5, 1.0)
     for field, value in zip(window, expected, strict=True):
         torch.testing.assert_close(field, torch.full((2,), value, dtype=torch.float64))
@@ -198,15 +198,69 @@ def test_a_locator_is_a_linear_map_decoded_by_the_papers_equations() -> None:
     place, state = Locator(ClassifierConfig(window=3, hidden=7, parametrization="paper", sigma=2.0)).double(), normal(4, 7)
     raw = state @ place.raw.weight.T + place.raw.bias
     expected = Window.from_raw(raw, n=3, height=8, width=11)
-    torch.testing.assert_close(place(state, None, None, height=8, width=11), expected)
+    torch.testing.assert_close(place(state, None, None, None, height=8, width=11), expected)
 
 
-@pytest.mark.parametrize("kind", ["paper", "pointing"])
+@pytest.mark.parametrize(("n", "height", "width"), [(5, 30, 44), (1, 9, 6), (12, 100, 100), (4, 1, 2)])
+def test_a_scatters_windows_equal_a_plain_loop(n: int, height: int, width: int) -> None:
+    place = Scatter(ClassifierConfig(window=n, hidden=7, parametrization="random")).double()
+    with torch.no_grad():
+        for index, parameter in enumerate(place.parameters()):
+            parameter.add_(0.7 * normal(*parameter.shape, seed=100 + index))
+    weight, bias = place.raw.weight.detach().numpy(), place.raw.bias.detach().numpy()
+    state, uniforms = normal(3, 7), torch.tensor([[0.0, 1.0], [0.5, 0.25], [0.9, 0.1]], dtype=torch.float64)
+    before, seen = Window(*normal(5, 3).abs()), normal(3, 2, n, n)
+    window = place(state, before, seen, uniforms, height=height, width=width)
+    coarsest = max((max(height, width) - 1) / max(n - 1, 1), FINEST_STRIDE)
+    for row in range(3):
+        raw = weight @ state[row].numpy() + bias
+        stride = FINEST_STRIDE * (coarsest / FINEST_STRIDE) ** sigmoid(raw[3])
+        center_x, center_y = (width - 1) * float(uniforms[row, 0]), (height - 1) * float(uniforms[row, 1])
+        expected = [center_x, center_y, stride, 0.5 * stride * 2 ** math.tanh(raw[2]), math.exp(math.tanh(raw[4]))]
+        np.testing.assert_allclose([field[row].item() for field in window], expected, rtol=1e-10, atol=1e-10)
+
+
+def test_a_scatters_first_window_is_a_pointers_and_takes_no_noise() -> None:
+    place, other = Scatter(ClassifierConfig(window=5, hidden=7, parametrization="random")).double(), pointer(scale=0.7)
+    place.load_state_dict({name: value for name, value in other.state_dict().items() if name.startswith("raw")})
+    expected = other(normal(3, 7), None, None, None, height=30, width=44)
+    for uniforms in (None, torch.rand(3, 2)):
+        torch.testing.assert_close(place(normal(3, 7), None, None, uniforms, height=30, width=44), expected, rtol=0, atol=0)
+
+
+def test_a_scatters_places_are_uniform_over_the_image_and_pass_no_gradient() -> None:
+    place, count = Scatter(ClassifierConfig(window=5, hidden=7, parametrization="random")), 20_000
+    uniforms = torch.rand(count, 2, generator=torch.Generator().manual_seed(0))
+    before, seen = Window(*torch.ones(5, count)), torch.rand(count, 1, 5, 5)
+    window = place(torch.randn(count, 7), before, seen, uniforms, height=31, width=61)
+    for center, pixels in ((window.center_x, 61), (window.center_y, 31)):
+        assert 0 <= center.min() <= center.max() <= pixels - 1
+        share = torch.histc(center.detach() / (pixels - 1), bins=10, min=0, max=1) / count
+        assert (share - 0.1).abs().max() < 5 * math.sqrt(0.1 * 0.9 / count)
+        gradients = torch.autograd.grad(center.sum(), list(place.parameters()), retain_graph=True, materialize_grads=True)
+        assert all(gradient[:2].abs().max() == 0 for gradient in gradients)
+
+
+def test_a_scatter_without_noise_is_refused() -> None:
+    place = Scatter(ClassifierConfig(window=5, hidden=7, parametrization="random"))
+    with pytest.raises(ValueError, match="need uniforms"):
+        place(torch.zeros(2, 7), Window(*torch.ones(5, 2)), torch.zeros(2, 1, 5, 5), None, height=9, width=9)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 8])
+def test_a_wider_window_has_the_same_center_and_more_stride_and_sigma(factor: int) -> None:
+    window = Window(*normal(5, 3).abs())
+    wider = window.widened(factor)
+    for name, share in (("center_x", 1), ("center_y", 1), ("stride", factor), ("sigma", factor), ("intensity", 1)):
+        assert (getattr(wider, name) == share * getattr(window, name)).all(), name
+
+
+@pytest.mark.parametrize("kind", ["paper", "pointing", "random"])
 def test_the_raw_numbers_of_a_window_are_computed_in_float32_under_autocast(kind: str) -> None:
     config = ClassifierConfig(window=5, hidden=7, parametrization=kind)  # type: ignore[arg-type]
-    place = (Locator if kind == "paper" else Pointer)(config)
+    place = PLACERS[config.parametrization](config)
     state = torch.randn(3, 7, generator=torch.Generator().manual_seed(1))
-    plain = place(state, None, None, height=100, width=100)
+    plain = place(state, None, None, None, height=100, width=100)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        window = place(state, None, None, height=100, width=100)
+        window = place(state, None, None, None, height=100, width=100)
     assert all(torch.equal(one, other) for one, other in zip(window, plain, strict=True))

@@ -10,9 +10,11 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
+from glimpse.chance import uniforms
 from glimpse.classifier import GlimpseClassifier
 from glimpse.cli import glimpse
-from glimpse.config import ClassifierConfig
+from glimpse.config import ClassifierConfig, ConvConfig, ConvNetConfig, RAMConfig, SpatialTransformerConfig
+from glimpse.models import build_classifier
 from glimpse.prediction import load_picture, predict_pictures
 from glimpse.weights import save_weights
 
@@ -94,6 +96,56 @@ def test_a_picture_is_classified_as_its_pixels_are(tmp_path: Path) -> None:
             assert prediction.probabilities == pytest.approx(probabilities.tolist(), abs=1e-6)
             assert prediction.label == int(probabilities.argmax())
             assert prediction.probability == max(prediction.probabilities)
+
+
+@pytest.mark.parametrize("test_samples", [0, 3])
+def test_a_model_that_looks_at_random_takes_its_noise_from_the_pictures_place(tmp_path: Path, test_samples: int) -> None:
+    torch.manual_seed(0)
+    ram = build_classifier(RAMConfig(glimpses=2, window=4, hidden=6, features=5, classes=4, test_samples=test_samples)).eval()
+    with torch.no_grad():
+        for parameter in ram.parameters():
+            parameter.add_(0.5 * torch.randn(parameter.shape))
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    found = predict_pictures(ram, [tmp_path / "a.png"] * 3)
+    image = torch.from_numpy(GREY / np.float32(255))[None, None]
+    for place, prediction in enumerate(found):
+        expected = torch.zeros(4)
+        for sample in range(max(1, test_samples)):
+            with torch.no_grad():
+                logits = ram(image, 2, uniforms(torch.tensor([place]), 2, sample), None if test_samples else 0.0)[0]
+            expected += torch.softmax(logits[0, -1], dim=0) / max(1, test_samples)
+        assert prediction.probabilities == pytest.approx(expected.tolist(), rel=1e-4)
+    assert found == predict_pictures(ram, [tmp_path / "a.png"] * 3)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        ConvConfig(filters=2, kernel=4, hidden=6, classes=4, height=18, width=27),
+        ConvNetConfig(filters=2, classes=4),
+        SpatialTransformerConfig(window=4, filters=2, features=5, classes=4),
+    ],
+    ids=lambda config: type(config).__name__,
+)
+def test_a_model_of_the_whole_image_classifies_pictures_too(tmp_path: Path, config: ConvConfig) -> None:
+    torch.manual_seed(0)
+    whole = build_classifier(config).eval()
+    file = tmp_path / "whole.safetensors"
+    facts = {"model": type(whole).__name__, "config": vars(config), "task": {"kind": "file", "sha256": ""}}
+    save_weights(file, whole.state_dict(), facts)
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    Image.fromarray(GREY[:12]).save(tmp_path / "b.png")
+    result = CliRunner().invoke(glimpse, ["predict", str(file), str(tmp_path / "a.png"), "--json"])
+    assert result.exit_code == 0, result.output
+    with torch.no_grad():
+        expected = torch.softmax(whole(torch.from_numpy(GREY / np.float32(255))[None, None])[0][0, -1], dim=0)
+    assert json.loads(result.stdout)["predictions"][0]["probabilities"] == pytest.approx(expected.tolist(), rel=1e-4)
+    other = CliRunner().invoke(glimpse, ["predict", str(file), str(tmp_path / "b.png")])
+    if isinstance(config, ConvConfig):
+        line = "b.png has 27 x 12 pixels, the model knows images of 27 x 18 alone: bring it to that size\n"
+        assert (other.exit_code, other.stderr) == (1, f"Error: {tmp_path}/{line}")
+    else:
+        assert other.exit_code == 0
 
 
 def test_predict_prints_a_row_for_every_picture(weights: Path, tmp_path: Path) -> None:

@@ -171,3 +171,32 @@ def test_a_signal_at_any_step_leaves_a_checkpoint_of_that_step(
     assert train(tmp_path / "run", "--resume").exit_code == 0
     assert taken == list(range(1, 61))
     assert_same(tmp_path / "run", whole)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [*MODEL, "--model=ram", "--scales=2", "--monte-carlo=2", "--policy-anneal=600"],
+        [*MODEL, "--model=random-glimpses"],
+        ["--model=convnet", "--filters=2"],
+    ],
+    ids=["ram", "random-glimpses", "convnet"],
+)
+def test_a_model_that_draws_noise_or_keeps_statistics_goes_on_to_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    folders = {name: tmp_path / name for name in ("whole", "stopped")}
+    start = ["train-classifier", *DATA, *options, "--images=320", "--batch-size=16", "--averaging=64", "--warmup=32"]
+    start += ["--validate-every=160", "--log-every=64", "--threads=1"]
+    assert CliRunner().invoke(glimpse, [*start, f"--out={folders['whole']}"]).exit_code == 0
+    advance = Trainer._advance
+
+    def signalled(self: Trainer) -> None:
+        advance(self)
+        if self.step in (7, 13):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Trainer, "_advance", signalled)
+    codes = [CliRunner().invoke(glimpse, [*start, "--resume", f"--out={folders['stopped']}"]).exit_code for _ in range(3)]
+    assert codes == [143, 143, 0]
+    assert_same(folders["stopped"], folders["whole"])

@@ -4,27 +4,39 @@ import csv
 import errno
 import json
 import os
+import re
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import click
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from glimpse.classifier import GlimpseClassifier
 from glimpse.cli import glimpse
-from glimpse.config import ClassifierConfig, TrainingConfig
+from glimpse.config import TrainingConfig
 from glimpse.datasets.clutter import ClutterRecipe
-from glimpse.presets import CLASSIFIER_PRESETS, TRAINING_PRESETS
+from glimpse.models import CLASSIFIERS, open_classifier
+from glimpse.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
 from glimpse.run import RunFolder
 
 DATA = ["--digits=sklearn", "--canvas=40", "--pieces=2"]
 MODEL = ["--window=4", "--hidden=8", "--features=8", "--glimpses=2"]
 BUDGET = ["--images=320", "--batch-size=16", "--validate-every=160", "--log-every=160", "--warmup=100"]
 TINY = [*MODEL, *BUDGET, "--threads=1"]
+OTHERS = {
+    "glimpse": MODEL,
+    "ram": [*MODEL, "--scales=2"],
+    "conv": ["--filters=2", "--hidden=8"],
+    "convnet": ["--filters=2"],
+    "random-glimpses": MODEL,
+    "spatial-transformer": ["--window=4", "--filters=2", "--features=8"],
+}
+"""Each model, tiny."""
 
 
 def train(*options: str | Path) -> Result:
@@ -69,26 +81,60 @@ def colour(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # Options
 
 
-@pytest.mark.parametrize("kind", [ClassifierConfig, TrainingConfig, ClutterRecipe])
+OF_DATA = {"channels", "classes", "height", "width"}
+TYPES = {"int": click.types.IntParamType, "float": click.types.FloatParamType, "bool": click.types.BoolParamType}
+
+
+def option_of(name: str) -> click.Option:
+    """Returns the option of a setting."""
+    (option,) = [option for option in glimpse.commands["train-classifier"].params if option.name == name]
+    assert isinstance(option, click.Option)
+    assert option.opts == [f"--{name.replace('_', '-')}"]
+    assert option.default is None
+    return option
+
+
+def assert_takes(option: click.Option, hint: Any) -> None:
+    """Asserts that an option takes what a config's field does."""
+    if isinstance(option.type, click.Choice):
+        assert list(option.type.choices) == list(get_args(hint))
+    else:
+        assert isinstance(option.type, TYPES[hint.__name__])
+
+
+def values_in_help(option: click.Parameter) -> list[str]:
+    """Returns what the help of a model's setting says at its end: the value in each preset whose model has it."""
+    found = re.search(r"\[preset ([^:]*)\]$", getattr(option, "help", None) or "")
+    return found[1].split(", ") if found else []
+
+
+@pytest.mark.parametrize("kind", [TrainingConfig, ClutterRecipe])
 def test_options_carry_the_names_types_and_defaults_of_the_config(kind: type) -> None:
-    options = {option.name: option for option in glimpse.commands["train-classifier"].params if isinstance(option, click.Option)}
-    names = {"int": click.types.IntParamType, "float": click.types.FloatParamType, "bool": click.types.BoolParamType}
     for field in fields(kind):
-        if field.name in ("channels", "classes"):  # the data's
-            assert field.name not in options
-            continue
-        option = options[field.name]
-        assert option.opts == [f"--{field.name.replace('_', '-')}"]
+        option = option_of(field.name)
         assert field.default is not MISSING
-        assert option.default is None
-        if kind is ClutterRecipe:
+        if kind is TrainingConfig:
+            assert f"[preset tuned: {field.default}]" in (option.help or "")
+            assert_takes(option, kind.__annotations__[field.name])
+
+
+@pytest.mark.parametrize("preset", CLASSIFIER_PRESETS)
+def test_options_carry_the_names_types_and_values_of_every_models_config(preset: str) -> None:
+    config = CLASSIFIER_PRESETS[preset]
+    hints = get_type_hints(type(config))
+    for name, value in vars(config).items():
+        if name in OF_DATA:
+            assert name not in {option.name for option in glimpse.commands["train-classifier"].params}
             continue
-        assert f"[preset tuned: {field.default}]" in (option.help or "")
-        hint = kind.__annotations__[field.name]
-        if isinstance(option.type, click.Choice):
-            assert list(option.type.choices) == list(get_args(hint))
-        else:
-            assert isinstance(option.type, names[hint.__name__])
+        option = option_of(name)
+        assert_takes(option, hints[name])
+        assert f"{preset} {value}" in values_in_help(option)
+    speaking = {
+        option.name
+        for option in glimpse.commands["train-classifier"].params
+        if any(value.startswith(f"{preset} ") for value in values_in_help(option))
+    }
+    assert speaking == hints.keys() - OF_DATA, "an option names a preset whose model does not have it"
 
 
 def test_a_run_records_every_setting_and_the_rest_are_the_presets(run: Path) -> None:
@@ -149,6 +195,140 @@ def test_without_mnist_the_default_says_loudly_that_it_takes_other_digits_and_re
     assert digits["reason"]
     again = train("--resume", "--digits=auto", "--out", tmp_path / "run")
     assert (again.exit_code, "NOT MNIST" in again.stderr) == (0, False)
+
+
+# Other models
+
+
+@pytest.mark.parametrize("model", CLASSIFIER_MODELS)
+def test_a_model_is_trained_from_its_preset_and_comes_back_as_what_it_is(model: str, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = train("--model", model, *OTHERS[model], *DATA, "--images=32", "--batch-size=16", "--threads=1", "--out", out)
+    assert result.exit_code == 0, result.output
+    settings, preset = settings_of(out), CLASSIFIER_MODELS[model][0]
+    config = CLASSIFIER_PRESETS[preset]
+    assert settings["preset"] == preset
+    ours = {"height": 40, "width": 40}
+    own = {name: ours.get(name, value) for name, value in vars(config).items()}
+    assert settings["model"] == own | {flag.partition("=")[0][2:]: int(flag.partition("=")[2]) for flag in OTHERS[model]}
+    assert settings["training"] == vars(TRAINING_PRESETS[preset]) | {"images": 32, "batch_size": 16}
+    trained = open_classifier(out)
+    assert type(trained) is CLASSIFIERS[type(config)]
+    assert vars(trained.config) == settings["model"]
+    with (out / "metrics.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert ("reward" in row) == (model == "ram")
+    looks = model in ("glimpse", "ram", "random-glimpses")
+    assert ("Where it looks: glimpse trajectories" in result.stderr) == looks
+    (events,) = out.glob("events*")
+    tags = {value.tag for event in EventFileLoader(str(events)).Load() for value in event.summary.value}
+    assert ("trajectories" in tags) == looks
+    again = train("--resume", "--model", model, "--out", out)
+    assert (again.exit_code, "is finished" in again.stderr) == (0, True), again.output
+
+
+def test_a_preset_of_the_model_goes_with_it(tmp_path: Path) -> None:
+    options = ["--model=glimpse", "--preset=paper", "--window=4", "--hidden=8", "--images=16", "--batch-size=16"]
+    assert train(*options, *DATA, "--out", tmp_path / "run").exit_code == 0
+    assert settings_of(tmp_path / "run")["preset"] == "paper"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--model=ram", "--preset=paper"], "--preset paper is none of --model ram: leave one of them out"),
+        (["--preset=conv", "--model=glimpse"], "--preset conv is none of --model glimpse: leave one of them out"),
+        (["--model=conv", "--policy-std=0.1"], "--policy-std is for --model ram, not for preset conv"),
+        (["--preset=conv", "--policy-std=0.1"], "--policy-std is for --model ram, not for preset conv"),
+        (
+            ["--model=convnet", "--glimpses=4"],
+            "--glimpses is for --model glimpse or ram or random-glimpses, not for preset convnet",
+        ),
+        (["--kernel=3"], "--kernel is for --model conv, not for preset tuned"),
+        (["--model=ram", "--reach=0.5"], "--reach is for --model glimpse or random-glimpses, not for preset ram"),
+        (["--model=conv", "--kernel=41"], "kernel must fit into images of 40 x 40, got 41"),
+        (["--model=ram", "--policy-std=0"], "policy_std must be greater than 0, got 0.0"),
+        (["--model=ram", "--monte-carlo=0"], "monte_carlo must be at least 1, got 0"),
+    ],
+)
+def test_a_model_that_does_not_go_with_the_other_options_is_one_line(tmp_path: Path, options: list[str], said: str) -> None:
+    assert refused(*options, *DATA, *BUDGET, "--out", tmp_path / "run") == said
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_unknown_model_is_answered_with_those_there_are(tmp_path: Path) -> None:
+    result = train("--model=cnn", *DATA, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert all(model in result.stderr for model in CLASSIFIER_MODELS)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--model=ram", "with --model glimpse, not ram"),
+        ("--model=conv", "with --model glimpse, not conv"),
+        ("--policy-std=0.1", "without --policy-std"),
+        ("--model=glimpse", ""),
+    ],
+)
+def test_a_run_goes_on_with_its_own_model_alone(run: Path, option: str, said: str) -> None:
+    if said:
+        assert said in refused("--resume", "--out", run, option)
+    else:
+        assert train("--resume", "--out", run, option).exit_code == 0
+
+
+def test_another_models_settings_are_started_from_with_its_options_alone(tmp_path: Path) -> None:
+    options = [*OTHERS["ram"], *DATA, "--images=16", "--batch-size=16", "--threads=1"]
+    assert train("--model=ram", *options, "--policy-std=0.25", "--out", tmp_path / "first").exit_code == 0
+    second: list[str | Path] = ["--config", tmp_path / "first", "--out", tmp_path / "second"]
+    assert refused(*second, "--kernel=3") == "--kernel is for --model conv, not for preset ram"
+    assert train(*second, "--monte-carlo=2").exit_code == 0
+    first, second_settings = settings_of(tmp_path / "first"), settings_of(tmp_path / "second")
+    assert first["model"]["policy_std"] == 0.25
+    assert second_settings["model"] == first["model"] | {"monte_carlo": 2}
+    assert second_settings["preset"] == "ram"
+
+
+def test_a_run_of_ram_from_anothers_settings_goes_on_with_the_same_words(tmp_path: Path) -> None:
+    start = ["--model=ram", *OTHERS["ram"], *DATA, "--images=80", "--batch-size=16", "--threads=1", "--policy-anneal=16"]
+    assert train(*start, "--out", tmp_path / "first").exit_code == 0
+    second: list[str | Path] = ["--config", tmp_path / "first", "--images=40", "--threads=1", "--out", tmp_path / "second"]
+    assert train(*second).exit_code == 0
+    assert settings_of(tmp_path / "second")["model"]["policy_anneal"] == 16
+    again = train(*second, "--resume")
+    assert (again.exit_code, "is finished" in again.stderr) == (0, True), again.output
+    assert "with --policy-anneal 16, not 32" in refused(*second, "--resume", "--policy-anneal=32")
+
+
+@pytest.mark.parametrize(
+    ("options", "folder"),
+    [
+        ([], "tuned-8"),
+        (["--glimpses=3"], "tuned-3"),
+        (["--model=ram"], "ram-8"),
+        (["--model=random-glimpses", "--glimpses=2"], "random-glimpses-2"),
+        (["--model=convnet"], "convnet"),
+        (["--model=conv"], "conv"),
+    ],
+)
+def test_a_run_without_a_name_is_named_after_its_model(options: list[str], folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    named: list[Path] = []
+
+    def note(kind: Any, options: dict[str, Any], chosen: dict[str, Any]) -> int:
+        named.append(kind.default_folder(options, chosen))
+        return 0
+
+    monkeypatch.setattr("glimpse.training_command.train", note)
+    assert train(*options).exit_code == 0
+    assert named == [Path("runs") / folder]
+
+
+def test_own_images_say_how_large_the_two_layers_are(colour: Path, tmp_path: Path) -> None:
+    options = [*OTHERS["conv"], f"--data={colour}", "--images=16", "--batch-size=16", "--threads=1"]
+    assert train("--model=conv", *options, "--out", tmp_path / "run").exit_code == 0
+    model = settings_of(tmp_path / "run")["model"]
+    assert [model[name] for name in ("channels", "height", "width", "classes")] == [3, 16, 24, 3]
 
 
 # Going on

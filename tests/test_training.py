@@ -409,3 +409,24 @@ def test_a_config_from_a_file_refuses_unknown_names_and_wrong_types() -> None:
 
 def test_the_largest_seed_can_be_trained_with() -> None:
     assert len(records(Plane(), replace(TOY, images=20, seed=2**32 - 1))) == 2
+
+
+def test_a_skipped_step_leaves_the_statistics_of_batches_as_they_were() -> None:
+    class Normalised(Plane):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
+
+        def batch(self, positions: Tensor) -> Batch:
+            batch = super().batch(positions)
+            return batch._replace(images=batch.images * (math.nan if int(positions[0]) == 70 else 1.0))
+
+        def loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+            return network(batch.images).square().mean(), {}
+
+    task = Normalised()
+    last = records(task)[-1]
+    assert last.values["skipped"] == 1
+    assert math.isfinite(last.values["valid_error"])
+    counted = task.model[1].num_batches_tracked  # type: ignore[index]
+    assert int(counted) == 39  # of 40 steps

@@ -12,11 +12,14 @@ from click.testing import CliRunner, Result
 from PIL import Image
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
+from glimpse.chance import uniforms
 from glimpse.classifier import GlimpseClassifier
 from glimpse.cli import glimpse
-from glimpse.config import ClassifierConfig
+from glimpse.config import AnyClassifierConfig, ClassifierConfig, ConvConfig, ConvNetConfig, RAMConfig, SpatialTransformerConfig
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
+from glimpse.models import build_classifier
+from glimpse.ram import RAM
 from glimpse.trajectories import load
 from glimpse.weights import save_weights
 
@@ -28,11 +31,16 @@ TINY = ["--window=4", "--hidden=8", "--features=8", "--glimpses=2", "--images=16
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     """Returns the file of an untrained model of scikit-learn's digits."""
+    return weights_of(tmp_path, CONFIG)
+
+
+def weights_of(folder: Path, config: AnyClassifierConfig) -> Path:
+    """Returns the file of an untrained model of scikit-learn's digits."""
     torch.manual_seed(0)
-    model = GlimpseClassifier(CONFIG)
+    model = build_classifier(config)
     facts = {"kind": "cluttered", "digits": "sklearn", "recipe": RECIPE}
-    path = tmp_path / "model.safetensors"
-    save_weights(path, model.state_dict(), {"model": "GlimpseClassifier", "config": vars(CONFIG), "task": facts})
+    path = folder / "model.safetensors"
+    save_weights(path, model.state_dict(), {"model": type(model).__name__, "config": vars(config), "task": facts})
     return path
 
 
@@ -75,6 +83,79 @@ def test_every_data_format_holds_what_the_model_says(weights: Path, tmp_path: Pa
     np.testing.assert_allclose(table["probabilities"].reshape(4, 3, 10), probabilities, rtol=1e-5)
     for name, field in window._asdict().items():
         np.testing.assert_allclose(table[name].reshape(4, 3), field, rtol=1e-5)
+
+
+@pytest.mark.parametrize("first_glimpse", ["random", "centered"])
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet", "npz"])
+def test_every_scale_of_a_retina_is_a_track(tmp_path: Path, kind: str, first_glimpse: Any) -> None:
+    config = RAMConfig(glimpses=3, window=4, hidden=6, features=5, scales=3, first_glimpse=first_glimpse)
+    weights, out, indices = weights_of(tmp_path, config), tmp_path / f"out.{kind}", torch.tensor([7, 2, 4, 5])
+    made(weights, "--out", out, "--indices", "7,2,4-5", "--pixels")
+    table = load(out)
+    batch = ClutteredMNIST(open_digits("sklearn").test, "test", ClutterRecipe(**RECIPE)).batch(indices)
+    noise = uniforms(indices, 3) if first_glimpse == "random" else None
+    with torch.no_grad():
+        logits, tracks = RAM.from_pretrained(weights).look(batch.images, None, noise, 0.0, patches=True)
+    for scale, track in enumerate(tracks):
+        rows = table["scale"] == scale
+        assert table["index"][rows].tolist() == [i for i in (7, 2, 4, 5) for _ in range(3)]
+        assert table["step"][rows].tolist() == [1, 2, 3] * 4
+        assert set(table["window"][rows]) == {"glimpse"}
+        assert set(table["stride"][rows]) == {2.0**scale}
+        assert np.isnan(table["sigma"][rows]).all()
+        for name in ("center_x", "center_y"):
+            np.testing.assert_allclose(table[name][rows].reshape(4, 3), getattr(track.window, name))
+        np.testing.assert_allclose(table["right"][rows] - table["left"][rows], 3 * 2**scale)
+        assert track.patches is not None
+        np.testing.assert_allclose(table["pixels"][rows].reshape(4, 3, 1, 4, 4), track.patches, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(
+            table["probabilities"][rows].reshape(4, 3, 10), torch.softmax(logits, dim=-1), rtol=1e-4, atol=1e-6
+        )
+    assert len(table) == 3 * 4 * 3
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        RAMConfig(glimpses=3, window=4, hidden=6, features=5, scales=3, test_samples=2),
+        ClassifierConfig(glimpses=3, window=4, hidden=6, features=5, scales=2, parametrization="random"),
+    ],
+    ids=["ram", "random-glimpses"],
+)
+def test_pictures_the_page_and_the_summary_are_made_of_windows_at_random(tmp_path: Path, config: AnyClassifierConfig) -> None:
+    weights = weights_of(tmp_path, config)
+    for kind in ("png", "gif", "html"):
+        made(weights, "--out", tmp_path / f"out.{kind}", "--count", "2")
+        assert (tmp_path / f"out.{kind}").stat().st_size > 1000
+    shown = [made(weights, "--summary", "--count", "50", "--json") for _ in range(2)]
+    first, again = (result.stdout for result in shown)
+    assert first == again
+    assert ("One of 2 sampled sequences is shown" in shown[0].stderr) == isinstance(config, RAMConfig)
+    summary = json.loads(first)
+    assert [step["step"] for step in summary["steps"]] == [1, 2, 3]
+    assert ("sigma px" in made(weights, "--summary", "--count", "50").stdout) == isinstance(config, ClassifierConfig)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        ConvConfig(filters=2, kernel=4, hidden=6, height=40, width=40),
+        ConvNetConfig(filters=2),
+        SpatialTransformerConfig(window=4, filters=2, features=5),
+    ],
+    ids=lambda config: type(config).__name__,
+)
+@pytest.mark.parametrize("asked", [["--out", "x.csv"], ["--summary"], ["--out", "x.png"]])
+def test_a_model_of_the_whole_image_has_no_windows_to_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: AnyClassifierConfig, asked: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    weights = weights_of(tmp_path, config)
+    result = trajectories(weights, *asked)
+    kind = type(build_classifier(config)).__name__
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr == f"Error: {weights} is a {kind}, which sees the whole image at once: it has no windows to show\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
 
 
 def test_without_a_count_all_images_are_written(weights: Path, tmp_path: Path) -> None:

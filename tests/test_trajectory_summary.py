@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from glimpse.attention import Track, Window
-from glimpse.trajectories.summary import FAR, summarise_trajectories
+from glimpse.trajectories.summary import FAR, cell_side, summarise_trajectories
 from glimpse.trajectories.summary_figure import summary_figure
 from glimpse.trajectories.views import Trajectories
 
@@ -51,6 +51,18 @@ def test_batches_make_no_difference(make_trajectories: Callable[..., Trajectorie
     assert np.array_equal(whole.heat["glimpse"], parts.heat["glimpse"])
 
 
+@pytest.mark.parametrize(("height", "width"), [(40, 40), (60, 60), (100, 75), (28, 28), (55, 101)])
+def test_centers_on_every_pixel_fill_the_heat_map_evenly(height: int, width: int) -> None:
+    y, x = (index.flatten().double()[:, None] for index in torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij"))
+    count, nothing = len(x), torch.full((len(x), 2), torch.nan)
+    tracks = (Track("glimpse", 0, 2, Window(x, y, *(torch.ones_like(x),) * 3)),)
+    views = Trajectories(torch.arange(count), torch.zeros(count, 1, height, width), -torch.ones(count).long(), nothing, tracks)
+    heat = summarise_trajectories([views]).heat["glimpse"][0] * count
+    whole = heat[: height // cell_side(height, width), : width // cell_side(height, width)]
+    assert heat.sum() == pytest.approx(count)
+    assert whole.min() == pytest.approx(whole.max()) == pytest.approx(cell_side(height, width) ** 2)
+
+
 def test_the_heat_map_has_the_center_in_its_cell_and_all_images_once() -> None:
     def field(*values: float) -> torch.Tensor:
         return torch.tensor([list(values)])
@@ -64,8 +76,8 @@ def test_the_heat_map_has_the_center_in_its_cell_and_all_images_once() -> None:
         (Track("read", 0, 2, window),),
     )
     heat = summarise_trajectories([views]).heat["read"]
-    assert heat.shape == (2, 50, 50)
-    assert heat[0, 30, 5] == 1.0  # rows are pixels, columns are two pixels wide
+    assert heat.shape == (2, 25, 50)  # cells of two pixels
+    assert heat[0, 15, 5] == 1.0
     assert heat[1, 0, 49] == 1.0
     assert heat.sum() == 2.0
 

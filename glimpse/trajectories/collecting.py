@@ -1,12 +1,13 @@
 """Trajectories of a model over a data set, batch after batch, so that any number of images can be gone through."""
 
-from collections.abc import Iterator
-from typing import Literal, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from glimpse.attention import Track, Window
+from glimpse.classification import look_inputs
 from glimpse.datasets.batches import Batch, PositionalDataset
 from glimpse.trajectories.views import Trajectories
 
@@ -20,10 +21,14 @@ _BATCH = 250
 class Looker(Protocol):
     """A model that looks through windows."""
 
-    def look(
-        self, images: Tensor, glimpses: int | None = None, *, patches: bool = False
-    ) -> tuple[Tensor | None, tuple[Track, ...]]:
-        """Returns logits (B, T, K), None where it does not classify, and its windows."""
+    config: Any
+
+    @property
+    def look(self) -> Callable[..., tuple[Tensor | None, tuple[Track, ...]]]:
+        """What takes images, perhaps a number of `glimpses` and noise, and whether to keep `patches`.
+
+        It returns logits (B, T, K), None where the model does not classify, and its windows.
+        """
         ...
 
 
@@ -54,7 +59,8 @@ def look_at(model: Looker, batch: Batch, index: Tensor, *, glimpses: int | None 
         patches: Whether to keep what was seen through the windows.
     """
     with torch.no_grad():
-        logits, tracks = model.look(batch.images, glimpses, patches=patches)
+        positions = index.to(batch.images.device)
+        logits, tracks = model.look(batch.images, patches=patches, **look_inputs(model, positions, glimpses))
     return Trajectories(
         index=index,
         images=batch.images.cpu(),

@@ -15,13 +15,13 @@ from torch import Tensor
 from glimpse.attention import Track, WindowKind
 from glimpse.trajectories.views import UNKNOWN, Trajectories
 
-__all__ = ["FAR", "StepSummary", "Summary", "summarise_trajectories"]
+__all__ = ["FAR", "StepSummary", "Summary", "cell_side", "summarise_trajectories"]
 
 FAR = 20.0
 """Pixels from the digit's center beyond which a window has missed it: the side of the field that MNIST's digits fill."""
 
 _FIELD = 20 / 28  # of a digit's frame, the part that MNIST's digits were fitted into
-_CELLS = 50  # of a heat map along each axis
+_MOST_CELLS = 50  # of a heat map along each axis
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Summary:
     Attributes:
         images: Number of images N.
         steps: One entry for each kind of window and step.
-        heat: For each kind of window the share of its centers in each cell of a grid over the image, shape (T, 50, 50), rows before
-            columns; centers outside count in the cells at the edge.
+        heat: For each kind of window the share of its centers in each cell of a grid over the image, shape (T, rows, columns);
+            cells are so many whole pixels wide that there are at most 50 along an axis; centers outside count at the edge.
         size: Height and width of the images in pixels; of the first ones, where they differ.
     """
 
@@ -136,15 +136,21 @@ def _overlap(away: Tensor, half: Tensor, field: float) -> Tensor:
     return length.clamp(min=0) / (2 * field)
 
 
+def cell_side(height: int, width: int) -> int:
+    """Returns how many pixels of an image a cell of its heat map is wide and high: whole ones, so that cells hold equally many."""
+    return -(-max(height, width) // _MOST_CELLS)
+
+
 def _counts(track: Track, height: int, width: int) -> NDArray[np.float64]:
-    """Returns how many centers lie in each cell at each step, shape (T, cells, cells)."""
-    window = track.window
-    row = ((window.center_y + 0.5) / height * _CELLS).long().clamp(0, _CELLS - 1)
-    column = ((window.center_x + 0.5) / width * _CELLS).long().clamp(0, _CELLS - 1)
+    """Returns how many centers lie in each cell at each step, shape (T, rows, columns)."""
+    side = cell_side(height, width)
+    rows, columns = -(-height // side), -(-width // side)
+    row = ((track.window.center_y + 0.5) / side).floor().long().clamp(0, rows - 1)
+    column = ((track.window.center_x + 0.5) / side).floor().long().clamp(0, columns - 1)
     steps = row.shape[1]
-    cell = torch.arange(steps) * _CELLS**2 + row * _CELLS + column  # (N, T)
-    counts = torch.bincount(cell.flatten(), minlength=steps * _CELLS**2)
-    return np.asarray(counts.view(steps, _CELLS, _CELLS).double().numpy())
+    cell = (torch.arange(steps) * rows + row) * columns + column  # (N, T)
+    counts = torch.bincount(cell.flatten(), minlength=steps * rows * columns)
+    return np.asarray(counts.view(steps, rows, columns).double().numpy())
 
 
 def _step(kind: WindowKind, t: int, facts: dict[str, Tensor], errors: Tensor | None) -> StepSummary:

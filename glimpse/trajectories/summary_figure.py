@@ -9,7 +9,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from glimpse.drawing import check_ending, save
-from glimpse.trajectories.summary import FAR, StepSummary, Summary
+from glimpse.trajectories.summary import FAR, StepSummary, Summary, cell_side
 
 __all__ = ["summary_figure"]
 
@@ -90,8 +90,10 @@ def _draw_maps(part: SubFigure, summary: Summary, kind: str) -> None:
     maps = next(maps for name, maps in summary.heat.items() if name == kind)
     shown = np.unique(np.linspace(0, len(maps) - 1, min(_MAPS, len(maps))).round().astype(int))
     height, width = summary.size
+    side = cell_side(height, width)
+    extent = (-0.5, maps.shape[2] * side - 0.5, maps.shape[1] * side - 0.5, -0.5)
     for axes, t in zip(part.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
-        axes.imshow(np.sqrt(maps[t]), cmap="inferno", extent=(-0.5, width - 0.5, height - 0.5, -0.5), interpolation="nearest")
+        axes.imshow(np.sqrt(maps[t]), cmap="inferno", extent=extent, interpolation="nearest")
         axes.set_title(f"{kind} {t + 1}", fontsize=8.5)
         axes.set(xticks=[0, width - 1], yticks=[0, height - 1])
         axes.tick_params(labelsize=7, length=2)

@@ -1,0 +1,296 @@
+"""Classifiers of one task set beside one another and beside published numbers: rows of what was measured, and tests of every pair.
+
+Nothing here reads, writes or measures. Errors are in percent, times in seconds. Dimension: N test images.
+"""
+
+import itertools
+import json
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glimpse.comparison.costs import Reading, reading
+from glimpse.comparison.names import distinct_names, kind_of
+from glimpse.comparison.significance import holm, mcnemar, t_interval
+from glimpse.config import AnyClassifierConfig, ClassifierConfig, RAMConfig
+from glimpse.metrics import wilson_interval
+from glimpse.published import PublishedResult, counterpart
+
+__all__ = ["Comparison", "Pair", "Row", "Trained", "compare", "first_at_or_below"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One trained model and what was measured of it.
+
+    Attributes:
+        source: Where it lies.
+        config: What it is made of.
+        predicted: Class of every test image, integers, shape (N,).
+        labels: True classes, integers, shape (N,).
+        parameters: Learned numbers.
+        multiply_adds: Of one image.
+        images_per_second: At inference.
+        seed: Of its training, None where unknown.
+        images: Seen in training, None where unknown.
+        run: What its config.json holds, None where there is none.
+        progress: Rows of its metrics.csv, empty where there is none.
+    """
+
+    source: str
+    config: AnyClassifierConfig
+    predicted: NDArray[Any]
+    labels: NDArray[Any]
+    parameters: int
+    multiply_adds: int
+    images_per_second: float
+    seed: int | None = None
+    images: int | None = None
+    run: Mapping[str, Any] | None = None
+    progress: Sequence[Mapping[str, str]] = ()
+
+    @property
+    def wrong(self) -> NDArray[Any]:
+        """Which test images are classified wrongly, shape (N,)."""
+        found: NDArray[Any] = self.predicted != self.labels
+        return found
+
+    @property
+    def error(self) -> float:
+        """Test error in percent."""
+        return 100 * int(self.wrong.sum()) / len(self.labels)
+
+
+@dataclass(frozen=True)
+class Row:
+    """Models that differ in their seed alone.
+
+    Attributes:
+        model: Name, unlike the other rows'.
+        kind: Kind of classifier.
+        error: Test error in percent, the mean over seeds.
+        interval: 95 % interval of the error in percent: low, high.
+        deviation: Standard deviation of the error over seeds in percentage points, None of one seed.
+        errors: Test error of every seed in percent.
+        seeds: Seeds in that order, the lowest first; None where unknown.
+        sources: Where the models lie, in that order.
+        parameters: Learned numbers.
+        multiply_adds: Of one image.
+        reading: What it takes in of an image, by all sampled sequences of locations together.
+        test_samples: Sequences of locations sampled for every test image; None of a model that samples none in training either.
+        inference_rate: Images a second, the median over seeds.
+        training_rate: Images a second, the median over seeds; None where unknown.
+        trained_on: Device, threads, precision and compilation of the training, None where unknown.
+        images: Seen in training by every seed, None where unknown.
+        published: Published row of a model like this one.
+        reached: For every seed the images and the seconds when the validation error was first at or below the published error,
+            None where it never was or nothing is known.
+    """
+
+    model: str
+    kind: str
+    error: float
+    interval: tuple[float, float]
+    deviation: float | None
+    errors: tuple[float, ...]
+    seeds: tuple[int | None, ...]
+    sources: tuple[str, ...]
+    parameters: int
+    multiply_adds: int
+    reading: Reading
+    test_samples: int | None
+    inference_rate: float
+    training_rate: float | None
+    trained_on: str | None
+    images: tuple[int | None, ...]
+    published: PublishedResult | None
+    reached: tuple[tuple[int, float] | None, ...]
+
+    @property
+    def when_reached(self) -> tuple[float, float] | None:
+        """Images and seconds until the published error, each the median over seeds; None unless every seed reached it."""
+        known = [point for point in self.reached if point is not None]
+        if not known or len(known) < len(self.reached):
+            return None
+        return statistics.median(images for images, _ in known), statistics.median(seconds for _, seconds in known)
+
+
+class Pair(NamedTuple):
+    """McNemar's test of two rows, each by its first seed.
+
+    Attributes:
+        first: Name of a row.
+        second: Name of another.
+        only_first: Test images that only the first gets wrong.
+        only_second: Test images that only the second gets wrong.
+        p: Probability of counts as far apart or farther, were the two errors the same.
+        p_holm: The same after Holm's correction over all pairs.
+    """
+
+    first: str
+    second: str
+    only_first: int
+    only_second: int
+    p: float
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that is compared.
+
+    Attributes:
+        rows: What was measured.
+        pairs: Tests of every row against every later one.
+        alone: Published rows that stand beside none of the measured ones.
+        n: Test images.
+        facts: What else was measured with which: `data`, `device`, `threads`.
+    """
+
+    rows: tuple[Row, ...]
+    pairs: tuple[Pair, ...]
+    alone: tuple[PublishedResult, ...]
+    n: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def compare(
+    trained: Sequence[Trained],
+    published: tuple[PublishedResult, ...] = (),
+    *,
+    size: tuple[int, int],
+    facts: Mapping[str, Any] | None = None,
+) -> Comparison:
+    """Returns trained models of one task as rows, in the order given, with a test of every pair.
+
+    Models with the same settings but for the seed are one row; a second model with the same settings and seed begins another.
+
+    Args:
+        trained: All measured on the same test images in the same order.
+        published: Published rows of the task.
+        size: Height and width of the images.
+        facts: What the measurements were made with.
+
+    Raises:
+        ValueError: If there is no model, or two were measured on other images.
+    """
+    if not trained:
+        raise ValueError("expected at least one model to compare, got none")
+    for other in trained[1:]:
+        if not np.array_equal(other.labels, trained[0].labels):
+            raise ValueError(f"{trained[0].source} and {other.source} were measured on other test images")
+    groups = _grouped(trained)
+    firsts = [group[0] for group in groups]
+    names = distinct_names([one.config for one in firsts], [_settings(one) for one in firsts], [one.source for one in firsts])
+    rows = tuple(_row(name, group, published, size) for name, group in zip(names, groups, strict=True))
+    alone = tuple(result for result in published if result not in [row.published for row in rows])
+    return Comparison(rows, _pairs(names, firsts), alone, len(trained[0].labels), facts or {})
+
+
+def first_at_or_below(progress: Iterable[Mapping[str, str]], error: float) -> tuple[int, float] | None:
+    """Returns the images and the seconds at the first validation with an error of at most so many percent, None if there is none.
+
+    Args:
+        progress: Rows of a metrics.csv, in their order.
+        error: In percent.
+    """
+    for row in progress:
+        if row.get("valid_error") and float(row["valid_error"]) <= error:
+            return int(row["images"]), float(row["seconds"])
+    return None
+
+
+def _grouped(trained: Sequence[Trained]) -> list[list[Trained]]:
+    """Returns the models in groups that differ in the seed alone, each ordered by seed; one without a run is alike no other."""
+    groups: dict[tuple[str, int], list[Trained]] = {}
+    for model in trained:
+        key = json.dumps([_settings(model), model.source if model.run is None else None], sort_keys=True)
+        turn = next(i for i in itertools.count() if model.seed not in [other.seed for other in groups.get((key, i), [])])
+        groups.setdefault((key, turn), []).append(model)
+    return [sorted(group, key=lambda model: -1 if model.seed is None else model.seed) for group in groups.values()]
+
+
+def _settings(model: Trained) -> dict[str, Any]:
+    """Returns all known settings of a model and its training but the seed."""
+    training = {} if model.run is None else dict(model.run["training"])
+    return {"kind": kind_of(model.config)} | asdict(model.config) | {name: training[name] for name in training if name != "seed"}
+
+
+def _row(name: str, group: Sequence[Trained], published: tuple[PublishedResult, ...], size: tuple[int, int]) -> Row:
+    """Returns the row of models that differ in their seed alone."""
+    first, errors = group[0], tuple(model.error for model in group)
+    like = _counterpart(first.config, published, size)
+    rates = [rate for model in group if (rate := _training_rate(model.progress)) is not None]
+    return Row(
+        model=name,
+        kind=kind_of(first.config),
+        error=statistics.fmean(errors),
+        interval=_interval(group),
+        deviation=statistics.stdev(errors) if len(group) > 1 else None,
+        errors=errors,
+        seeds=tuple(model.seed for model in group),
+        sources=tuple(model.source for model in group),
+        parameters=first.parameters,
+        multiply_adds=first.multiply_adds,
+        reading=reading(first.config, *size),
+        test_samples=first.config.test_samples if isinstance(first.config, RAMConfig) else None,
+        inference_rate=statistics.median(model.images_per_second for model in group),
+        training_rate=statistics.median(rates) if rates else None,
+        trained_on=" / ".join(dict.fromkeys(_conditions(model.run) for model in group if model.run is not None)) or None,
+        images=tuple(model.images for model in group),
+        published=like,
+        reached=tuple(first_at_or_below(model.progress, like.error_percent) if like else None for model in group),
+    )
+
+
+def _interval(group: Sequence[Trained]) -> tuple[float, float]:
+    """Returns the 95 % interval of an error in percent: of several seeds Student's over them, of one Wilson's over the images."""
+    if len(group) > 1:
+        return t_interval([model.error for model in group])
+    low, high = wilson_interval(int(group[0].wrong.sum()), len(group[0].labels))
+    return 100 * low, 100 * high
+
+
+def _counterpart(
+    config: AnyClassifierConfig, published: tuple[PublishedResult, ...], size: tuple[int, int]
+) -> PublishedResult | None:
+    """Returns the published row of a model like this one; what a published RAM reads is counted over one sequence of locations."""
+    one_sequence = replace(config, test_samples=0) if isinstance(config, RAMConfig) else config
+    values = reading(one_sequence, *size).values
+    glimpses, window = (config.glimpses, config.window) if isinstance(config, ClassifierConfig | RAMConfig) else (None, None)
+    return counterpart(published, kind_of(config), glimpses=glimpses, window=window, values_read=values)
+
+
+def _training_rate(progress: Sequence[Mapping[str, str]]) -> float | None:
+    """Returns the median of the images a second in a metrics.csv, None where there is none."""
+    rates = [float(row["images_per_second"]) for row in progress if row.get("images_per_second")]
+    return statistics.median(rates) if rates else None
+
+
+def _conditions(run: Mapping[str, Any]) -> str:
+    """Returns what a run's speed depends on besides the model."""
+    environment, training = run["environment"], run["training"]
+    threads, processes = environment.get("threads"), environment.get("processes", 1)
+    said = [str(environment.get("device")), f"{threads} thread{'s' if threads != 1 else ''}", str(training.get("precision"))]
+    said += [f"{processes} processes"] if processes > 1 else []
+    said += [word for name, word in (("compile", "compiled"), ("cuda_graph", "CUDA graph")) if training.get(name)]
+    return ", ".join(said)
+
+
+def _pairs(names: Sequence[str], models: Sequence[Trained]) -> tuple[Pair, ...]:
+    """Returns the test of every model against every later one."""
+    counts = [(one, two, *_discordant(models[one], models[two])) for one, two in itertools.combinations(range(len(models)), 2)]
+    p = [mcnemar(only_first, only_second) for _, _, only_first, only_second in counts]
+    return tuple(
+        Pair(names[one], names[two], only_first, only_second, value, corrected)
+        for (one, two, only_first, only_second), value, corrected in zip(counts, p, holm(p), strict=True)
+    )
+
+
+def _discordant(one: Trained, two: Trained) -> tuple[int, int]:
+    """Returns how many images only the first model gets wrong, and how many only the second."""
+    return int((one.wrong & ~two.wrong).sum()), int((two.wrong & ~one.wrong).sum())

@@ -1,0 +1,227 @@
+"""A comparison as tables: short cells and a legend for people, and every number as plain values for programs."""
+
+import string
+from typing import Any
+
+from glimpse.comparison.rows import Comparison, Row
+from glimpse.published import PublishedResult
+
+__all__ = ["flat", "legend", "pair_table", "pair_title", "table"]
+
+_COLUMNS = (
+    "model",
+    "seeds",
+    "error %",
+    "95 % interval",
+    "published",
+    "parameters",
+    "multiply-adds",
+    "values read",
+    "train/s",
+    "infer/s",
+    "to published",
+)
+
+_LEGEND = {
+    "error %": "share of the test images that is wrong after the last glimpse; of several seeds the mean.",
+    "ram's error": "(N samples): averaged over N sampled sequences of locations; (mean): at the policy's mean locations.",
+    "95 % interval, one seed": "over the test images (Wilson); what another seed would change is not in it.",
+    "95 % interval, several seeds": "of the mean, over the seeds (Student's t).",
+    "published": "error of the same kind of model with as many glimpses and values read; rows with no error % are published only.",
+    "published in": "{sources}. Second-hand: as others quote it.",
+    "multiply-adds": "for one image, in matrix products and convolutions only.",
+    "values read": "numbers taken in of one image, through all windows; *: the whole image.",
+    "train/s": "images a second in training, as recorded by each run (median).",
+    "infer/s": "images a second when classifying, measured by this command with the models taking turns.",
+    "to published": "training images and time until the VALIDATION error first was as low as the published test error (median over "
+    "seeds); -: not known, or not every seed got there.",
+}
+"""What each column means; a line is left out where it says nothing of the table."""
+
+_Cells = dict[str, object]
+
+
+def table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """Returns the column names and the cells of the table that a person reads: measured rows, then published ones alone."""
+    letters = {source: letter for letter, source in _sources(comparison).items()}
+    rows = [_measured_cells(row, letters) for row in comparison.rows]
+    rows += [_published_cells(result, letters) for result in comparison.alone]
+    return _COLUMNS, [tuple(row.get(column) for column in _COLUMNS) for row in rows]
+
+
+def _measured_cells(row: Row, letters: dict[str, str]) -> _Cells:
+    """Returns the cells of a measured row by column, without those that are empty."""
+    cells: _Cells = {
+        "model": row.model,
+        "seeds": len(row.seeds),
+        "error %": f"{row.error:.2f}" + _samples(row),
+        "95 % interval": f"{row.interval[0]:.2f}-{row.interval[1]:.2f}",
+        "parameters": _short(row.parameters),
+        "multiply-adds": _short(row.multiply_adds),
+        "values read": f"{row.reading.values:,}" + ("*" if row.reading.whole else ""),
+        "infer/s": f"{row.inference_rate:,.0f}",
+    }
+    if row.published is not None:
+        cells["published"] = _published_error(row.published, letters)
+    if row.training_rate is not None:
+        cells["train/s"] = f"{row.training_rate:,.0f}"
+    if row.when_reached is not None:
+        images, seconds = row.when_reached
+        cells["to published"] = f"{_short(images)}, {_time(seconds)}"
+    return cells
+
+
+def _published_cells(result: PublishedResult, letters: dict[str, str]) -> _Cells:
+    """Returns the cells of a row that is only published, without those that are empty."""
+    cells: _Cells = {"model": result.model, "published": _published_error(result, letters)}
+    if result.values_read is not None:
+        cells["values read"] = f"{result.values_read:,}" + ("" if result.glimpses else "*")
+    return cells
+
+
+def _published_error(result: PublishedResult, letters: dict[str, str]) -> str:
+    """Returns a published error with the letter that says where it stands."""
+    return f"{result.error_percent:.2f} {letters[_source(result)]}"
+
+
+def legend(comparison: Comparison) -> list[str]:
+    """Returns what the table's columns and letters mean, and what was trained on what."""
+    sources = "; ".join(f"{letter} {source}" for letter, source in _sources(comparison).items())
+    unneeded = _unneeded(comparison)
+    lines = [f"{name}: {text.format(sources=sources)}" for name, text in _LEGEND.items() if name not in unneeded]
+    conditions: dict[str, list[str]] = {}
+    for row in comparison.rows:
+        if row.trained_on:
+            conditions.setdefault(row.trained_on, []).append(row.model)
+    return lines + [f"trained on {what}: {'; '.join(names)}" for what, names in conditions.items()]
+
+
+def _unneeded(comparison: Comparison) -> set[str]:
+    """Returns the names of the legend's lines that say nothing of this table."""
+    rows = comparison.rows
+    needed = {
+        "ram's error": any(row.test_samples is not None for row in rows),
+        "95 % interval, one seed": any(len(row.seeds) == 1 for row in rows),
+        "95 % interval, several seeds": any(len(row.seeds) > 1 for row in rows),
+        "train/s": any(row.training_rate is not None for row in rows),
+    }
+    needed |= dict.fromkeys(("published", "published in", "to published"), bool(_sources(comparison)))
+    return {name for name, is_needed in needed.items() if not is_needed}
+
+
+def _sources(comparison: Comparison) -> dict[str, str]:
+    """Returns where the published numbers stand, by the letter that says so in the table."""
+    beside = [row.published for row in comparison.rows if row.published is not None]
+    return dict(zip(string.ascii_lowercase, dict.fromkeys(map(_source, (*beside, *comparison.alone))), strict=False))
+
+
+def _source(result: PublishedResult) -> str:
+    """Returns where a published number stands, and what to know of it besides what it sees."""
+    notes = [note.strip() for note in result.note.split(";") if note and "whole image" not in note]
+    return ", ".join([result.source, *notes])
+
+
+def pair_table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """Returns the column names and the cells of the tests between models."""
+    columns = ("first", "second", "only first wrong", "only second wrong", "p", "p, Holm")
+    return columns, [(*pair[:4], _probability(pair.p), _probability(pair.p_holm)) for pair in comparison.pairs]
+
+
+def pair_title(comparison: Comparison) -> str:
+    """Returns what stands over the tests between models."""
+    seeds = ", the lowest seed of each" if any(len(row.seeds) > 1 for row in comparison.rows) else ""
+    pairs = len(comparison.pairs)
+    corrected = f"; p, Holm: corrected for {pairs} tests" if pairs > 1 else ""
+    return f"Do two models differ? McNemar's exact test on {comparison.n:,} test images{seeds}; a small p says so{corrected}"
+
+
+def flat(comparison: Comparison) -> list[dict[str, Any]]:
+    """Returns every row as a dictionary of plain values, all with the same names, published rows alone included."""
+    measured = [_flat_row(row, comparison.n) for row in comparison.rows]
+    names = dict.fromkeys(measured[0]) if measured else {}
+    for result in comparison.alone:
+        own = {"row": "published", "model": result.model, "kind": result.kind or None} | _flat_published(result)
+        own |= {"values_read": result.values_read}
+        measured.append(names | own)
+    return measured
+
+
+def _flat_row(row: Row, n: int) -> dict[str, Any]:
+    """Returns a measured row as a dictionary of plain values."""
+    reached = row.when_reached or (None, None)
+    return {
+        "row": "measured",
+        "model": row.model,
+        "kind": row.kind,
+        "error_percent": row.error,
+        "low": row.interval[0],
+        "high": row.interval[1],
+        "interval": "t over seeds" if row.deviation is not None else "Wilson over images",
+        "deviation_over_seeds": row.deviation,
+        "errors_by_seed": list(row.errors),
+        "seeds": list(row.seeds),
+        "test_images": n,
+        "test_samples": row.test_samples,
+        **_flat_published(row.published),
+        "parameters": row.parameters,
+        "multiply_adds": row.multiply_adds,
+        "values_read": row.reading.values,
+        "whole_canvas": row.reading.whole,
+        "images_trained": list(row.images),
+        "training_images_per_second": row.training_rate,
+        "trained_on": row.trained_on,
+        "inference_images_per_second": row.inference_rate,
+        "images_to_published_error_on_validation": reached[0],
+        "seconds_to_published_error_on_validation": reached[1],
+        "seeds_that_reached_it": sum(point is not None for point in row.reached) if row.published else None,
+        "sources": list(row.sources),
+    }
+
+
+def _flat_published(result: PublishedResult | None) -> dict[str, Any]:
+    """Returns what is published of a model as plain values."""
+    return {
+        "published_error_percent": result.error_percent if result else None,
+        "published_as": result.model if result else None,
+        "published_in": result.source if result else None,
+        "published_note": result.note or None if result else None,
+    }
+
+
+def _samples(row: Row) -> str:
+    """Returns what stands beside the error of a model that samples where it looks."""
+    if row.test_samples is None:
+        return ""
+    return f" ({row.test_samples} samples)" if row.test_samples else " (mean)"
+
+
+def _probability(p: float) -> str:
+    """Returns a p value in two digits.
+
+    >>> _probability(0.0312), _probability(1e-40)
+    ('0.031', '<1e-9')
+    """
+    return f"{p:.2g}" if p >= 1e-9 else "<1e-9"
+
+
+def _time(seconds: float) -> str:
+    """Returns a time in two digits.
+
+    >>> _time(40), _time(750), _time(9000)
+    ('40 s', '12 min', '2.5 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds // 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.2g} h"
+
+
+def _short(number: float) -> str:
+    """Returns a count in three digits.
+
+    >>> _short(775_072), _short(12_345_678), _short(640)
+    ('775k', '12.3M', '640')
+    """
+    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= 0.9995 * factor:
+            return f"{number / factor:.3g}{letter}"
+    return f"{number:.0f}"

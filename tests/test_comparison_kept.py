@@ -1,0 +1,63 @@
+"""Measurements that are kept: they come back as they were or not at all."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from glimpse.comparison import kept
+from glimpse.comparison.kept import KeptMeasurements, Measured, Speeds
+
+CPU = torch.device("cpu")
+MEASURED = Measured(np.arange(300) % 7, np.arange(300) % 10, parameters=12, multiply_adds=34, size=(40, 50))
+
+
+def same(found: Measured | None) -> bool:
+    """Returns whether what was read is what was kept."""
+    return (
+        found is not None
+        and np.array_equal(found.predicted, MEASURED.predicted)
+        and np.array_equal(found.labels, MEASURED.labels)
+        and (found.parameters, found.multiply_adds, found.size) == (12, 34, (40, 50))
+    )
+
+
+def test_what_is_kept_comes_back_for_the_same_weights_device_and_version_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    KeptMeasurements(tmp_path / "new", CPU).keep("a", MEASURED)
+    assert same(KeptMeasurements(tmp_path / "new", CPU).read("a"))
+    assert KeptMeasurements(tmp_path / "new", CPU).read("b") is None
+    assert KeptMeasurements(tmp_path / "new", torch.device("cuda")).read("a") is None
+    monkeypatch.setattr(kept, "__version__", "another")
+    assert KeptMeasurements(tmp_path / "new", CPU).read("a") is None
+
+
+@pytest.mark.parametrize("end", [-30, None])
+def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, end: int | None) -> None:
+    kept = KeptMeasurements(tmp_path, CPU)
+    kept.keep("a", MEASURED)
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:100] + bytes([whole[100] ^ 255]) + whole[101:end])
+    assert kept.read("a") is None
+    kept.keep("a", MEASURED)
+    assert same(kept.read("a"))
+
+
+def test_speeds_are_those_of_exactly_these_models_together_and_of_the_threads_that_were_asked_for(tmp_path: Path) -> None:
+    kept, speeds = KeptMeasurements(tmp_path, CPU), Speeds([10.5, 20.0], "cpu", 2)
+    kept.keep_speeds(["a", "b"], speeds)
+    assert kept.read_speeds(["a", "b"], None) == kept.read_speeds(["a", "b"], 2) == speeds
+    assert kept.read_speeds(["a", "b"], 1) is None
+    assert kept.read_speeds(["b", "a"], None) is None
+    assert kept.read_speeds(["a"], None) is None
+
+
+def test_without_a_folder_nothing_is_kept() -> None:
+    kept = KeptMeasurements(None, CPU)
+    kept.keep("a", MEASURED)
+    kept.keep_speeds(["a"], Speeds([1.0], "cpu", 1))
+    assert kept.read("a") is None
+    assert kept.read_speeds(["a"], None) is None
