@@ -151,19 +151,20 @@ class Nearest(NamedTuple):
 def nearest_images(images: Tensor, data: PositionalDataset, *, chunk: int = 1000) -> Iterator[int | Nearest]:
     """Yields how many images of a set were compared, chunk after chunk, and at the end the nearest ones.
 
-    The neighbour is found by products of matrices in float32; its distance is then taken exactly, so that a copy is at 0.
+    Differences are squared and summed pair by pair, not by products of matrices, whose rounding depends on an image's place among
+    the others: a copy is at 0, and of two alike images the first counts.
 
     Args:
         images: Shape (N, C, H, W), on the data's device.
         data: Where to look: all images of one epoch.
         chunk: Images that are compared at once.
     """
-    wanted, best = images.flatten(1), images.new_full((len(images),), torch.inf)
+    best = images.new_full((len(images),), torch.inf)
     found, positions = torch.zeros_like(images), torch.zeros(len(images), dtype=torch.int64)
     done = 0
     for batch in data.batches(chunk, stop=len(data)):
-        squares = batch.images.flatten(1).square().sum(dim=1) - 2 * wanted @ batch.images.flatten(1).T  # (N, chunk), less |image|^2
-        least, place = squares.min(dim=1)
+        distances = torch.cdist(images.flatten(1), batch.images.flatten(1), compute_mode="donot_use_mm_for_euclid_dist")
+        least, place = distances.min(dim=1)  # of (N, chunk)
         nearer = least < best
         best = torch.where(nearer, least, best)
         found[nearer] = batch.images[place[nearer]]
