@@ -98,31 +98,32 @@ def _compare_suite(options: Mapping[str, Any], *, as_json: bool) -> int:
         sources = [str(planned.folder.path) for planned in trained]
         comparison = measured_comparison(sources, options, folder / "evaluations", limit)
     except StoppedError as stopped:
-        _say_how_far("Stopped", plan_suite(folder, options), options, as_json=False)
+        _say_how_far("Stopped", plan_suite(folder, options), options, as_json=as_json)
         return stopped.code
     except KeyboardInterrupt:
-        _say_how_far("Stopped", plan_suite(folder, options), options, as_json=False)
+        _say_how_far("Stopped", plan_suite(folder, options), options, as_json=as_json)
         return 130
     except OutOfTimeError:
-        _say_how_far("The time is over", plan_suite(folder, options), options, as_json=as_json)
+        how_far = _say_how_far("The time is over", plan_suite(folder, options), options, as_json=as_json)
+        if as_json:
+            console.print_json(how_far)
         return 0
     _show(comparison, options, as_json=as_json)
     return 0
 
 
-def _say_how_far(why: str, plan: Sequence[PlannedRun], options: Mapping[str, Any], *, as_json: bool) -> None:
-    """Says how far a suite is and what goes on with it."""
+def _say_how_far(why: str, plan: Sequence[PlannedRun], options: Mapping[str, Any], *, as_json: bool) -> dict[str, Any]:
+    """Says how far a suite is and what goes on with it, and returns the same for a program."""
     done = sum(planned.finished for planned in plan)
-    again = shlex.join(["glimpse", "compare", *_arguments(options)])
-    if as_json:
-        console.print_json({"suite": options["suite"], "finished": done, "runs": len(plan), "go_on": again})
+    again = shlex.join(["glimpse", "compare", *_arguments(options), *(["--json"] if as_json else [])])
     measured = "" if done < len(plan) else ", but not all are measured"
     console.note(f"{why}: {done} of {len(plan)} runs are finished{measured}. Go on with: {again}")
+    return {"suite": options["suite"], "finished": done, "runs": len(plan), "go_on": again}
 
 
 def _arguments(options: Mapping[str, Any]) -> Iterator[str]:
     """Yields the arguments that a suite was asked for with."""
-    names = ("suite", *_OF_A_SUITE, "csv", "markdown", "figure", "threads", "data_dir")
+    names = ("suite", *_OF_A_SUITE, *_ENDINGS, "threads", "data_dir")
     for name in names:
         value, flag = options[name], name.replace("_", "-")
         if isinstance(value, bool):
@@ -142,7 +143,7 @@ def _show(comparison: Comparison, options: Mapping[str, Any], *, as_json: bool) 
     else:
         _print(comparison)
     _write_files(comparison, options)
-    for name in ("csv", "markdown", "figure"):
+    for name in _ENDINGS:
         if options[name] is not None:
             console.note(f"Wrote {options[name]}")
 

@@ -355,4 +355,4 @@ def save(path: str | Path, content: Figure | bytes) -> None:
 def check_ending(path: str | Path, ending: str) -> None:
     """Raises a ValueError unless a path ends in `.png`, say."""
     if Path(path).suffix.lower() != ending:
-        raise ValueError(f"path must end in {ending}, got {path}")
+        raise ValueError(f"the file's name must end in {ending}, got {path}")

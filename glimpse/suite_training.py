@@ -15,10 +15,10 @@ import torch
 from glimpse import classifier_training, console, environment
 from glimpse.comparison.costs import TIMED_IMAGES, FixedImages, forward_seconds
 from glimpse.comparison.models import total_images
-from glimpse.config import TrainingConfig
+from glimpse.config import TrainingConfig, from_mapping
 from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.models import CLASSIFIERS
-from glimpse.presets import TRAINING_PRESETS
+from glimpse.presets import CLASSIFIER_PRESETS, TRAINING_PRESETS
 from glimpse.run import RunFolder, StoppedError
 from glimpse.session import refuse_differences
 from glimpse.suites import SUITES, Entry, Suite
@@ -29,6 +29,7 @@ from glimpse.training_command import train
 __all__ = ["PlannedRun", "estimate", "plan_suite", "train_suite"]
 
 _TIMED_STEPS, _TIMED_SECONDS = 30, 2.0  # at most, for timing the training of a model
+_OF_THE_DATA = ("channels", "classes", "height", "width")  # what a model's config says of the images
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,16 @@ def plan_suite(folder: Path, options: Mapping[str, Any]) -> list[PlannedRun]:
         options: `suite`, what is asked in place of its own `models`, `images` and `seeds`, `precision` and `compile`.
 
     Raises:
-        ValueError: If there is no such model, or a run was started with other settings.
+        ValueError: If there is no such model, or the folder is a run's own, or a run was started with other settings than are
+            asked for now or than the model's other seeds have.
     """
     suite = _suite(options)
-    return [_planned(suite, entry, seed, folder, options) for seed in suite.seeds for entry in suite.entries]
+    if RunFolder(folder).started:
+        raise ValueError(f"{folder} is a run's own folder: choose another --out, to hold the folders of the suite's runs")
+    plan = [_planned(suite, entry, seed, folder, options) for seed in suite.seeds for entry in suite.entries]
+    for entry in suite.entries:
+        _refuse_mixture([planned for planned in plan if planned.entry is entry])
+    return plan
 
 
 def _suite(options: Mapping[str, Any]) -> Suite:
@@ -118,6 +125,31 @@ def _planned(suite: Suite, entry: Entry, seed: int, folder: Path, options: Mappi
     except ValueError as error:
         raise ValueError(f"{run.path}: {error}") from error
     return PlannedRun(entry, seed, run, chosen, _images_seen(run), total_images(run.config["training"]))
+
+
+def _refuse_mixture(runs: Sequence[PlannedRun]) -> None:
+    """Raises ValueError if a model's runs differ in more than their seeds, as when its preset has changed since one was started."""
+    first, settings = runs[0], _settings(runs[0])
+    for other in runs[1:]:
+        for name, value in _settings(other).items():
+            if value != settings[name]:
+                flag = name.replace("_", "-")
+                raise ValueError(
+                    f"{first.folder.path} has {flag} {settings[name]}, {other.folder.path} {value}: seeds of one model must not differ "
+                    f"in more; move away what was trained with the other settings, or choose another --out"
+                )
+
+
+def _settings(planned: PlannedRun) -> dict[str, Any]:
+    """Returns the settings of a run's model and training but the seed: those it was started with or else would be."""
+    kinds = {"model": type(CLASSIFIER_PRESETS[planned.entry.preset]), "training": TrainingConfig}
+    if planned.folder.started:
+        config = planned.folder.config
+        found = {name: value for part, kind in kinds.items() for name, value in vars(from_mapping(kind, config[part])).items()}
+    else:
+        preset = vars(CLASSIFIER_PRESETS[planned.entry.preset]) | vars(TRAINING_PRESETS[planned.entry.preset])
+        found = preset | {name: value for name, value in planned.chosen.items() if name in preset}
+    return {name: value for name, value in found.items() if name not in ("seed", *_OF_THE_DATA)}
 
 
 def _images_seen(run: RunFolder) -> int:
@@ -202,7 +234,7 @@ def estimate(plan: Sequence[PlannedRun], options: Mapping[str, Any]) -> None:
         images, seconds, runs = images + left, seconds + takes, runs + 1
     compiled = ", compiling not counted" if options["compile"] else ""
     said = f"{images:,} images, about {console.duration(seconds)} on {device}, threads: {threads}{compiled}"
-    console.note(f"Estimated time of {runs} runs: {said}")
+    console.note(f"Estimated time of {runs} {'run' if runs == 1 else 'runs'}: {said}")
 
 
 def _recorded_speeds(plan: Sequence[PlannedRun]) -> dict[str, _Speed]:

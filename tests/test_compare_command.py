@@ -273,8 +273,8 @@ def test_a_suite_stops_when_its_time_is_over_and_goes_on_at_the_next_call(
     assert compare_models([], options | {"within": 0.01}, as_json=True) == 0
     shown = capsys.readouterr()
     again = f"glimpse compare --suite tiny --out '{out}' --models conv --within 0.01 --threads 1 --device cpu"
-    assert json.loads(shown.out) == {"suite": "tiny", "finished": 0, "runs": 1, "go_on": again}
-    assert shown.err.splitlines()[-1] == f"The time is over: 0 of 1 runs are finished. Go on with: {again}"
+    assert json.loads(shown.out) == {"suite": "tiny", "finished": 0, "runs": 1, "go_on": f"{again} --json"}
+    assert shown.err.splitlines()[-1] == f"The time is over: 0 of 1 runs are finished. Go on with: {again} --json"
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGALRM)) == before
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     state = RunFolder(out / "conv-seed0").load(torch.device("cpu"))
@@ -315,6 +315,24 @@ def test_an_interrupted_suite_ends_as_one_that_was_not(
     assert compared(capsys, **parts)["rows"][0]["errors_by_seed"] == whole["rows"][0]["errors_by_seed"]
     weights = [(tmp_path / name / "conv-seed0" / "model.safetensors").read_bytes() for name in ("whole", "parts")]
     assert weights[0] == weights[1]
+
+
+def test_an_interruption_while_it_measures_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    options = OPTIONS | {"suite": "tiny", "out": tmp_path / "suite", "models": "conv", "seeds": 1}
+    with monkeypatch.context() as patch:
+        patch.setattr(measuring, "forward_seconds", interrupted)
+        assert compare_models([], options, as_json=False) == 130
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("Stopped: 1 of 1 runs are finished, but not all are measured. Go on with: glimpse compare --suite tiny")
+    assert compare_models([], options, as_json=True) == 0
+    shown = capsys.readouterr()
+    assert "Training in" not in shown.err
+    assert [row["model"] for row in json.loads(shown.out)["rows"]] == ["conv"]
 
 
 def test_a_suite_that_was_started_otherwise_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -228,14 +228,15 @@ def test_the_table_says_error_interval_published_and_samples(suite: Comparison) 
     assert len(rows) == 9 + len(CLUTTERED) - 6
 
 
-def test_on_a_terminal_of_120_columns_only_names_are_folded(
-    suite: Comparison, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+def test_a_terminal_of_120_columns_is_enough_and_none_is_so_narrow_that_a_number_is_cut(
+    suite: Comparison, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
 ) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("COLUMNS", str(columns))
     _print_table(*table(suite), "title")
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in capsys.readouterr().out.splitlines()]
-    assert max(map(len, lines)) <= 120
+    assert max(map(len, lines)) <= max(columns, 120)
     for row in table(suite)[1]:
         cells = " ".join("-" if cell is None else str(cell) for cell in row[1:])
         assert any(" ".join(line.split()).endswith(cells) for line in lines), cells

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from glimpse import suite_training
+from glimpse import classifier_training, suite_training
 from glimpse.cli import glimpse
+from glimpse.presets import TRAINING_PRESETS
 from glimpse.suite_training import PlannedRun, plan_suite
 from glimpse.suites import SUITES, Entry, Suite
 
@@ -67,3 +68,40 @@ def test_an_estimate_counts_steps_and_their_share_of_the_validations(tmp_path: P
         found[every] = suite_training._seconds_per_image(run, OPTIONS, torch.device("cpu"), 1)
     shares = {every: forward * 300 / 250 / min(every, 320) for every in found}  # one validation at the end of 320 images at least
     assert all(0 < found[every] - shares[every] < 0.05 * shares[every] for every in found)  # a step takes no minutes
+
+
+# Seeds of one model
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns a suite's folder with one run, of conv from seed 0, that was started with bf16."""
+    folder = tmp_path_factory.mktemp("started")
+    with pytest.MonkeyPatch.context() as patch:
+        (run,) = planned(patch, folder, models="conv", seeds=1, precision="bf16")
+        found, _ = classifier_training.new_run(
+            suite_training._training_options(run, OPTIONS), dict(run.chosen), torch.device("cpu"), 1
+        )
+        run.folder.start(found)
+    return folder
+
+
+def test_a_started_run_goes_well_with_seeds_of_the_same_settings(started: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for options in ({"precision": "bf16"}, {"models": "glimpse-2"}, {"models": "conv", "seeds": 1}):
+        assert planned(monkeypatch, started, **options)
+
+
+def test_seeds_of_a_model_that_differ_in_a_setting_are_refused_by_name(started: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, other = started / "conv-seed0", started / "conv-seed1"
+    with pytest.raises(ValueError, match=f"^{first} has precision bf16, {other} fp32: .* choose another --out$"):
+        planned(monkeypatch, started)
+    changed = TRAINING_PRESETS | {"conv": replace(TRAINING_PRESETS["conv"], learning_rate=0.125)}
+    monkeypatch.setattr(suite_training, "TRAINING_PRESETS", changed)
+    with pytest.raises(ValueError, match=f"^{first} has learning-rate 0.003, {other} 0.125: .* choose another --out$"):
+        planned(monkeypatch, started, precision="bf16")
+    assert planned(monkeypatch, started, models="conv", seeds=1)  # alone it goes on as it was started
+
+
+def test_a_runs_own_folder_is_no_suites(started: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="conv-seed0 is a run's own folder: choose another --out"):
+        planned(monkeypatch, started / "conv-seed0")

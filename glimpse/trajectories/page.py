@@ -55,7 +55,7 @@ def write_page(
     """
     path = Path(path)
     if path.suffix.lower() != ".html":
-        raise ValueError(f"path must end in .html, got {path}")
+        raise ValueError(f"the file's name must end in .html, got {path}")
     before, after = _template(title, facts or {}).split(_DATA)
     data = _chunks(trajectories_chunks)
     first = next(data, None)
