@@ -131,13 +131,11 @@ def _refuse_mixture(runs: Sequence[PlannedRun]) -> None:
     """Raises ValueError if a model's runs differ in more than their seeds, as when its preset has changed since one was started."""
     first, settings = runs[0], _settings(runs[0])
     for other in runs[1:]:
-        for name, value in _settings(other).items():
-            if value != settings[name]:
-                flag = name.replace("_", "-")
-                raise ValueError(
-                    f"{first.folder.path} has {flag} {settings[name]}, {other.folder.path} {value}: seeds of one model must not differ "
-                    f"in more; move away what was trained with the other settings, or choose another --out"
-                )
+        theirs = _settings(other)
+        for name in [name for name in settings if settings[name] != theirs[name]]:
+            values = f"{name.replace('_', '-')} {settings[name]}, {other.folder.path} {theirs[name]}"
+            way = "move away what was trained with the other settings, or choose another --out"
+            raise ValueError(f"{first.folder.path} has {values}: seeds of one model must not differ in more; {way}")
 
 
 def _settings(planned: PlannedRun) -> dict[str, Any]:

@@ -339,3 +339,19 @@ def test_a_faultless_model_can_be_drawn_and_another_ending_is_refused(tmp_path: 
     assert (tmp_path / "a.png").stat().st_size > 0
     with pytest.raises(ValueError, match=r"must end in \.png"):
         write_figure(tmp_path / "a.jpg", faultless)
+
+
+@pytest.mark.parametrize("wrong", [(820, 910), (990, 1000), (31, 45), (300, 310)])
+def test_the_errors_axis_has_numbers_to_read_and_ends_at_100_percent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: tuple[int, int]
+) -> None:
+    kept: list[Figure] = []
+    monkeypatch.setattr(figure, "save", lambda path, drawn: kept.append(drawn))
+    first, second = (range(len(LABELS) * count // 1000) for count in wrong)
+    write_figure(
+        tmp_path / "a.png", compare([trained("a", ConvConfig(), first), trained("b", ConvNetConfig(), second)], size=(28, 28))
+    )
+    (axes,) = kept[0].axes
+    low, high = axes.get_ylim()
+    assert high <= 100
+    assert len([tick for tick in axes.get_yticks() if low <= tick <= high]) >= 3

@@ -55,6 +55,15 @@ def test_speeds_are_those_of_exactly_these_models_together_and_of_the_threads_th
     assert kept.read_speeds(["a"], None) is None
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"images_per_second": [1.0]}', b"\xff"])
+def test_damaged_speeds_are_as_good_as_none(tmp_path: Path, content: bytes) -> None:
+    kept = KeptMeasurements(tmp_path, CPU)
+    kept.keep_speeds(["a"], Speeds([1.0], "cpu", 1))
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(content)
+    assert kept.read_speeds(["a"], None) is None
+
+
 def test_without_a_folder_nothing_is_kept() -> None:
     kept = KeptMeasurements(None, CPU)
     kept.keep("a", MEASURED)
