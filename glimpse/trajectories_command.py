@@ -81,9 +81,8 @@ def export(source: str, options: dict[str, Any], chosen: dict[str, Any], *, as_j
         console.print_json({"model": source, "data": opened.name} | facts | {"seconds": round(time.monotonic() - began, 2)})
         return
     cut = f", the first of {there:,}" if options["count"] is None and not options["only"] and parts.images < there else ""
-    console.note(
-        f"{out} holds the trajectories of {_images(parts.images)}{cut}, {parts.steps} {'step' if parts.steps == 1 else 'steps'} each."
-    )
+    steps = "1 step" if parts.steps == 1 else f"{parts.steps} steps"
+    console.note(f"{out} holds the trajectories of {_images(parts.images)}{cut}, {steps} each.")
     if kind in DATA_FORMATS:
         named = "" if out.suffix.lower() == f".{kind}" else f", format={kind!r}"
         console.note(f"Read it with: glimpse.trajectories.load({str(out)!r}{named})")

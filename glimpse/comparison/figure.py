@@ -129,7 +129,7 @@ def _scale(axes: Axes, points: Sequence[_Point]) -> None:
         _plain_numbers(axes.yaxis, subs=(1, 2, 3, 5) if high > 4 * low else tuple(step / 10 for step in range(10, 100)))
 
 
-def _plain_numbers(axis: Any, subs: tuple[int, ...]) -> None:
+def _plain_numbers(axis: Any, subs: tuple[float, ...]) -> None:
     """Gives a logarithmic axis plain numbers."""
     axis.set_major_locator(LogLocator(subs=subs, numticks=20))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
