@@ -56,7 +56,8 @@ def load_weights(source: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]
                 raise ValueError(f"its metadata do not say what model it is, under the key {_KEY!r}")
             return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (the file is no mapping)
     except (SafetensorError, ValueError) as error:
-        raise ValueError(f"{path} does not hold weights that glimpse wrote ({error}): take a whole copy of the file, or train again") from error
+        way = "take a whole copy of the file, or train again"
+        raise ValueError(f"{path} does not hold weights that glimpse wrote ({error}): {way}") from error
 
 
 def load_model(kind: type[M], config: type, source: str | Path) -> M:
