@@ -249,6 +249,10 @@ def test_every_letter_beside_a_published_number_is_in_the_legend(suite: Comparis
     where = ["DRAW, Table 1", "public reproduction", "RAM, second-hand", "public reproduction, number of pieces unclear"]
     assert "; ".join(f"{letter} {source}" for letter, source in zip("abcde", [*where, "DCN, second-hand"], strict=True)) in text
     assert "trained on cpu, 1 thread, bf16, compiled: " in text
+    assert "trained with 1k images: " in text
+    budgets = [trained("a", ConvConfig(), range(9), images=2_900_096), trained("b", ConvNetConfig(), range(9), images=None)]
+    lines = [line for line in legend(compare(budgets, size=(100, 100))) if line.startswith("trained with")]
+    assert lines == ["trained with 2.9M images: conv"]
     alone = legend(compare([trained("a", ConvConfig(), range(9))], size=(100, 100)))
     assert not any(line.startswith(("published", "to published", "ram", "train/s", "95 % interval, several")) for line in alone)
     assert any(line.startswith("95 % interval, one seed") for line in alone)

@@ -85,15 +85,18 @@ def _published_error(result: PublishedResult, letters: dict[str, str]) -> str:
 
 
 def legend(comparison: Comparison) -> list[str]:
-    """Returns what the table's columns and letters mean, and what was trained on what."""
+    """Returns what the table's columns and letters mean, on how many images each model was trained, and on what."""
     sources = "; ".join(f"{letter} {source}" for letter, source in _sources(comparison).items())
     unneeded = _unneeded(comparison)
     lines = [f"{name}: {text.format(sources=sources)}" for name, text in _LEGEND.items() if name not in unneeded]
-    conditions: dict[str, list[str]] = {}
+    facts: dict[str, list[str]] = {}
+    for row in comparison.rows:
+        if images := dict.fromkeys(_short(images) for images in row.images if images is not None):
+            facts.setdefault(f"trained with {' / '.join(images)} images", []).append(row.model)
     for row in comparison.rows:
         if row.trained_on:
-            conditions.setdefault(row.trained_on, []).append(row.model)
-    return lines + [f"trained on {what}: {'; '.join(names)}" for what, names in conditions.items()]
+            facts.setdefault(f"trained on {row.trained_on}", []).append(row.model)
+    return lines + [f"{fact}: {'; '.join(names)}" for fact, names in facts.items()]
 
 
 def _unneeded(comparison: Comparison) -> set[str]:
