@@ -22,7 +22,6 @@ _RAM = "RAM"
 _REPRODUCTION = "public reproduction"
 _SECOND_HAND = "second-hand"
 _WHOLE_IMAGE = "sees the whole image"
-_PUBLISHED_WINDOW = 12
 
 
 class PublishedResult(NamedTuple):
@@ -73,9 +72,9 @@ _BY_TASK: dict[tuple[int, int], tuple[PublishedResult, ...]] = {
         PublishedResult("differentiable RAM, 4 glimpses, 12x12", 4.18, _DRAW, "", "glimpse", 4, 4 * 12 * 12),
         PublishedResult("differentiable RAM, 8 glimpses, 12x12", 3.36, _DRAW, "", "glimpse", 8, 8 * 12 * 12),
         PublishedResult("convolutional", 16.51, _RAM, f"{_SECOND_HAND}; {_WHOLE_IMAGE}", "conv", None, 100 * 100),
-        PublishedResult("RAM, 4 glimpses", 14.95, _RAM, _SECOND_HAND, "ram", 4),
-        PublishedResult("RAM, 6 glimpses", 11.58, _RAM, _SECOND_HAND, "ram", 6),
-        PublishedResult("RAM, 8 glimpses", 10.83, _RAM, _SECOND_HAND, "ram", 8),
+        PublishedResult("RAM, 4 glimpses, 12x12, 4 scales", 14.95, _RAM, _SECOND_HAND, "ram", 4, 4 * 12 * 12 * 4),
+        PublishedResult("RAM, 6 glimpses, 12x12, 4 scales", 11.58, _RAM, _SECOND_HAND, "ram", 6, 6 * 12 * 12 * 4),
+        PublishedResult("RAM, 8 glimpses, 12x12, 4 scales", 10.83, _RAM, _SECOND_HAND, "ram", 8, 8 * 12 * 12 * 4),
         PublishedResult("RAM with a context CNN, 6 glimpses", 2.00, _REPRODUCTION, "number of pieces unclear", "", 6),
         PublishedResult("RAM with a context CNN, 8 glimpses", 1.71, _REPRODUCTION, "number of pieces unclear", "", 8),
         PublishedResult(
@@ -99,9 +98,9 @@ _BY_TASK: dict[tuple[int, int], tuple[PublishedResult, ...]] = {
         PublishedResult("fully connected, 64 units", 28.58, _RAM, f"{_SECOND_HAND}; {_WHOLE_IMAGE}", values_read=60 * 60),
         PublishedResult("fully connected, 256 units", 11.96, _RAM, f"{_SECOND_HAND}; {_WHOLE_IMAGE}", values_read=60 * 60),
         PublishedResult("convolutional", 8.09, _RAM, f"{_SECOND_HAND}; {_WHOLE_IMAGE}", "conv", None, 60 * 60),
-        PublishedResult("RAM, 4 glimpses", 4.96, _RAM, _SECOND_HAND, "ram", 4),
-        PublishedResult("RAM, 6 glimpses", 4.08, _RAM, _SECOND_HAND, "ram", 6),
-        PublishedResult("RAM, 8 glimpses", 4.04, _RAM, _SECOND_HAND, "ram", 8),
+        PublishedResult("RAM, 4 glimpses, 12x12, 3 scales", 4.96, _RAM, _SECOND_HAND, "ram", 4, 4 * 12 * 12 * 3),
+        PublishedResult("RAM, 6 glimpses, 12x12, 3 scales", 4.08, _RAM, _SECOND_HAND, "ram", 6, 6 * 12 * 12 * 3),
+        PublishedResult("RAM, 8 glimpses, 12x12, 3 scales", 4.04, _RAM, _SECOND_HAND, "ram", 8, 8 * 12 * 12 * 3),
     ),
 }
 
@@ -125,30 +124,22 @@ def published_classification(canvas: int, pieces: int, digits_source: str) -> tu
     return _BY_TASK.get((canvas, pieces), ()) if digits_source == "mnist" else ()
 
 
-def counterpart(
-    rows: tuple[PublishedResult, ...], kind: str, *, glimpses: int | None, window: int | None, values_read: int
-) -> PublishedResult | None:
+def counterpart(rows: tuple[PublishedResult, ...], kind: str, *, glimpses: int | None, values_read: int) -> PublishedResult | None:
     """Returns the first published row of a model like this one, None where there is none.
-
-    A row that does not state what it reads stands for windows of the side that DRAW's Table 1 gives, 12.
 
     Args:
         rows: Those of the task.
         kind: Which kind of classifier of `glimpse train-classifier` the model is.
         glimpses: Glimpses that it takes, None where it takes none.
-        window: Side of its window, None where it has none.
         values_read: Numbers that it reads of an image.
 
     >>> rows = published_classification(100, 8, "mnist")
-    >>> counterpart(rows, "ram", glimpses=8, window=12, values_read=8 * 144 * 4).error_percent
+    >>> counterpart(rows, "ram", glimpses=8, values_read=8 * 144 * 4).error_percent
     8.11
-    >>> counterpart(rows, "glimpse", glimpses=8, window=12, values_read=8 * 144 * 4)
+    >>> counterpart(rows, "glimpse", glimpses=8, values_read=8 * 144 * 4)
     """
-    for row in rows:
-        like = row.values_read == values_read or (row.values_read is None and window == _PUBLISHED_WINDOW)
-        if kind and (row.kind, row.glimpses) == (kind, glimpses) and like:
-            return row
-    return None
+    alike = (row for row in rows if kind and (row.kind, row.glimpses, row.values_read) == (kind, glimpses, values_read))
+    return next(alike, None)
 
 
 _DRAW_2 = "DRAW, Table 2"

@@ -48,24 +48,30 @@ class Suite:
     digits: str = "mnist"
 
 
-def _entries(images: int, convnet_images: int, *, ram_glimpses: tuple[int, ...]) -> tuple[Entry, ...]:
-    """Returns the models that every suite has, with these budgets."""
+def _entries(
+    images: int, *, ram_glimpses: tuple[int, ...], window: int = 12, scales: int, convnet_images: int = 0
+) -> tuple[Entry, ...]:
+    """Returns the models that every suite has, with these budgets and RAM's retina on this task."""
+    ram = {"window": window, "scales": scales}
+    equal_sight = (Entry(f"glimpse-8-scales-{scales}", "tuned", images, {"glimpses": 8} | ram),) if scales > 1 else ()
     return (
-        Entry("glimpse-8", "tuned", images, {"glimpses": 8}),
-        Entry("glimpse-4", "tuned", images, {"glimpses": 4}),
-        Entry("glimpse-8-scales-4", "tuned", images, {"glimpses": 8, "scales": 4}),
-        *(Entry(f"ram-{glimpses}", "ram", images, {"glimpses": glimpses}) for glimpses in ram_glimpses),
-        Entry("random-glimpses-8", "random-glimpses", images, {"glimpses": 8}),
+        Entry("glimpse-8", "tuned", images, {"glimpses": 8, "window": window}),
+        Entry("glimpse-4", "tuned", images, {"glimpses": 4, "window": window}),
+        *equal_sight,
+        *(Entry(f"ram-{glimpses}", "ram", images, {"glimpses": glimpses} | ram) for glimpses in ram_glimpses),
+        Entry("random-glimpses-8", "random-glimpses", images, {"glimpses": 8, "window": window}),
         Entry("conv", "conv", images),
-        Entry("convnet", "convnet", convnet_images),
-        Entry("spatial-transformer", "spatial-transformer", images),
+        Entry("convnet", "convnet", convnet_images or images),
+        Entry("spatial-transformer", "spatial-transformer", images, {"window": window}),
     )
 
 
+_CLUTTERED = _entries(1_000_000, ram_glimpses=(8, 4), scales=4, convnet_images=300_000)
+
 SUITES = {
-    "cluttered-100": Suite(100, 8, _entries(1_000_000, 300_000, ram_glimpses=(8, 4)), seeds=(0, 1, 2)),
-    "cluttered-60": Suite(60, 4, _entries(300_000, 300_000, ram_glimpses=(8, 6, 4))),
-    "translated-60": Suite(60, 0, _entries(300_000, 300_000, ram_glimpses=(8, 4))),
-    "plain-28": Suite(28, 0, _entries(300_000, 300_000, ram_glimpses=(8, 4))),
+    "cluttered-100": Suite(100, 8, _CLUTTERED, seeds=(0, 1, 2)),
+    "cluttered-60": Suite(60, 4, _entries(300_000, ram_glimpses=(8, 6, 4), scales=3)),
+    "translated-60": Suite(60, 0, _entries(300_000, ram_glimpses=(8, 4), scales=3)),
+    "plain-28": Suite(28, 0, _entries(300_000, ram_glimpses=(8, 4), window=8, scales=1)),
 }
-"""What `glimpse compare --suite` knows by name."""
+"""What `glimpse compare --suite` knows by name. RAM's windows and scales are those of its paper on each task."""

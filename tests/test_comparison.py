@@ -190,12 +190,22 @@ def test_a_published_row_states_what_it_reads_as_its_words_do() -> None:
         assert (row.values_read == side * side) == whole
         if "glimpses" in row.model:
             assert f"{row.glimpses} glimpses" in row.model
-        if row.source == "DRAW, Table 1" and not whole:
+        if "12x12" in row.model:
             assert row.glimpses is not None
-            assert row.values_read == row.glimpses * 144 * (4 if "4 scales" in row.model else 1)
-        if not whole and row.source != "DRAW, Table 1":
+            scales = next((n for n in (3, 4) if f"{n} scales" in row.model), 1)
+            assert row.values_read == row.glimpses * 144 * scales
+        elif not whole:
             assert row.values_read is None
-    assert counterpart((), "ram", glimpses=8, window=12, values_read=4608) is None
+    assert counterpart((), "ram", glimpses=8, values_read=4608) is None
+
+
+def test_a_model_that_reads_other_windows_or_scales_than_the_published_one_stands_beside_no_number() -> None:
+    for canvas, pieces, scales, error in ((100, 8, 4, 8.11), (60, 4, 3, 4.04)):
+        rows = published_classification(canvas, pieces, "mnist")
+        found = [counterpart(rows, "ram", glimpses=8, values_read=8 * 144 * n) for n in range(1, 6)]
+        assert [None if row is None else row.error_percent for row in found] == [
+            error if n == scales else None for n in range(1, 6)
+        ]
 
 
 # What is shown
@@ -224,7 +234,7 @@ def test_the_table_says_error_interval_published_and_samples(suite: Comparison) 
     assert cells["conv"]["values read"] == "10,000*"
     assert cells["glimpse 8 of 12x12"]["to published"] == "200, 4 s"
     assert cells["spatial-transformer"]["published"] is None
-    assert cells["RAM, 6 glimpses"]["published"] == "11.58 c"
+    assert cells["RAM, 6 glimpses, 12x12, 4 scales"]["published"] == "11.58 c"
     assert len(rows) == 9 + len(CLUTTERED) - 6
 
 
@@ -314,7 +324,7 @@ def test_no_label_of_the_figure_lies_over_another_or_outside(drawn: tuple[Figure
         label.update_positions(renderer)
     boxes = [Text.get_window_extent(label, renderer) for label in labels]
     frame = axes.get_window_extent(renderer)
-    assert len(labels) == 9 + 8
+    assert len(labels) == 9 + 11
     assert not any(one.overlaps(two) for one, two in itertools.combinations(boxes, 2))
     assert all(frame.contains(box.x0, box.y0) and frame.contains(box.x1, box.y1) for box in boxes)
 

@@ -261,8 +261,8 @@ def _counterpart(
     """Returns the published row of a model like this one; what a published RAM reads is counted over one sequence of locations."""
     one_sequence = replace(config, test_samples=0) if isinstance(config, RAMConfig) else config
     values = reading(one_sequence, *size).values
-    glimpses, window = (config.glimpses, config.window) if isinstance(config, ClassifierConfig | RAMConfig) else (None, None)
-    return counterpart(published, kind_of(config), glimpses=glimpses, window=window, values_read=values)
+    glimpses = config.glimpses if isinstance(config, ClassifierConfig | RAMConfig) else None
+    return counterpart(published, kind_of(config), glimpses=glimpses, values_read=values)
 
 
 def _training_rate(progress: Sequence[Mapping[str, str]]) -> float | None:
