@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from glimpse import __version__
-from glimpse.config import GeneratorConfig, TrainingConfig
+from glimpse.config import OF_THE_DATA, GeneratorConfig, TrainingConfig
 from glimpse.options import (
     Commands,
     chosen_images_options,
@@ -61,7 +61,7 @@ def glimpse(debug: bool) -> None:
     "glimpse with windows anywhere; conv (two layers), convnet and spatial-transformer see the whole image.  [default: glimpse]",
 )
 @training_options(CLASSIFIER_PRESETS, "tuned", "runs/PRESET-GLIMPSES")
-@model_options(CLASSIFIER_PRESETS, skip=("channels", "classes", "height", "width"))
+@model_options(CLASSIFIER_PRESETS, skip=OF_THE_DATA)
 @config_options(TrainingConfig, TRAINING_PRESETS["tuned"], "tuned")
 @image_options
 def train_classifier(**options: Any) -> None:
@@ -177,7 +177,9 @@ def evaluate(model: str, as_json: bool, **options: Any) -> None:
 )
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), help="Of the suite's trainings. Default: the presets'.")
 @click.option("--compile/--no-compile", default=None, help="Whether the suite's models are compiled. Default: the presets'.")
-@click.option("--csv", type=_FILE, help="Write every number to this file.")
+@click.option(
+    "--csv", type=_FILE, help="Write every row's numbers to this file, and the tests between models to NAME-pairs.csv beside it."
+)
 @click.option("--markdown", type=_FILE, help="Write the table, its legend and the tests between models to this file.")
 @click.option("--figure", type=_FILE, help="Draw error against values read into this .png.")
 @data_dir_option

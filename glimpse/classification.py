@@ -21,6 +21,7 @@ from glimpse.ram import RAM, Episode, hybrid_loss
 __all__ = [
     "ClassificationTask",
     "ReinforcedTask",
+    "capturable",
     "classification_task",
     "classify",
     "glimpses_of",
@@ -176,6 +177,11 @@ def glimpses_of(model: Classifier) -> int:
 def samples_of(model: Any) -> int:
     """Returns how many sequences of sampled locations a classifier's answer at test time averages over; 0 if it samples none."""
     return model.config.test_samples if isinstance(model.config, RAMConfig) else 0
+
+
+def capturable(model: Classifier) -> bool:
+    """Returns whether a classifier's training can be captured as a CUDA graph: noise is not among a capture's inputs."""
+    return not (isinstance(model, RAM) or _looks_at_random(model))
 
 
 def _looks_at_random(model: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from glimpse.classification import classification_task
+from glimpse.classification import capturable, classification_task
 from glimpse.config import AnyClassifierConfig, TrainingConfig, from_mapping
 from glimpse.datasets.batches import PositionalDataset
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
@@ -93,7 +93,7 @@ def build(run: dict[str, Any], data: ClassifierData, device: torch.device) -> Tr
     """Returns a fresh trainer for a run's settings; its initial weights depend on the seed alone.
 
     Raises:
-        ValueError: If what the model's config says of the images does not fit the data.
+        ValueError: If what the model's config says of the images does not fit the data, or it cannot be captured as a CUDA graph.
     """
     model_config = from_mapping(config_kind(run["preset"]), run["model"])
     config = from_mapping(TrainingConfig, run["training"])
@@ -104,6 +104,8 @@ def build(run: dict[str, Any], data: ClassifierData, device: torch.device) -> Tr
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = build_classifier(model_config)
+    if config.cuda_graph and not capturable(model):
+        raise ValueError(f"--cuda-graph is not for a model that looks at random, such as preset {run['preset']}: leave it out")
     return Trainer(classification_task(model.to(device), data.train, data.valid), config, device)
 
 

@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from rich.text import Text
 
 from glimpse import console
 from glimpse.comparison.figure import write_figure
-from glimpse.comparison.files import write_csv, write_markdown
+from glimpse.comparison.files import pairs_path, write_csv, write_markdown
 from glimpse.comparison.measuring import measured_comparison
 from glimpse.comparison.rows import Comparison
 from glimpse.comparison.table import flat, legend, pair_table, pair_title, table
@@ -97,6 +98,10 @@ def _compare_suite(options: Mapping[str, Any], *, as_json: bool) -> int:
             raise ValueError(f"no run in {folder} could be trained to its end")
         sources = [str(planned.folder.path) for planned in trained]
         comparison = measured_comparison(sources, options, folder / "evaluations", limit)
+        left_out = [planned.name for planned in plan if planned not in trained]
+        if left_out:
+            diverged = {"left_out": f"{'; '.join(left_out)} (diverged)"}
+            comparison = replace(comparison, facts={**comparison.facts, **diverged})
     except StoppedError as stopped:
         _say_how_far("Stopped", plan_suite(folder, options), options, as_json=as_json)
         return stopped.code
@@ -145,7 +150,8 @@ def _show(comparison: Comparison, options: Mapping[str, Any], *, as_json: bool) 
     _write_files(comparison, options)
     for name in _ENDINGS:
         if options[name] is not None:
-            console.note(f"Wrote {options[name]}")
+            beside = f" and {pairs_path(options[name])}" if name == "csv" and comparison.pairs else ""
+            console.note(f"Wrote {options[name]}{beside}")
 
 
 def _write_files(comparison: Comparison, options: Mapping[str, Any]) -> None:
@@ -163,10 +169,12 @@ def _write_files(comparison: Comparison, options: Mapping[str, Any]) -> None:
 def _print(comparison: Comparison) -> None:
     """Prints what a person reads: the table, its legend and the tests between models."""
     facts = comparison.facts
-    title = f"{facts['data']}: {comparison.n:,} test images; measured on {facts['device']}, threads: {facts['threads']}"
+    title = f"{facts['data']}: {comparison.n:,} {comparison.images}; measured on {facts['device']}, threads: {facts['threads']}"
     _print_table(*table(comparison), title)
     for line in legend(comparison):
         console.note(line)
+    if "left_out" in facts:
+        console.note(f"left out: {facts['left_out']}")
     if comparison.pairs:
         console.print_rows(*pair_table(comparison), title=pair_title(comparison))
 

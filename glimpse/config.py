@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 __all__ = [
+    "OF_THE_DATA",
     "AnyClassifierConfig",
     "ClassifierConfig",
     "ConvConfig",
@@ -25,6 +26,9 @@ Reward = Literal["last", "every", "gain"]
 Observation = Literal["bernoulli", "logistic"]
 Precision = Literal["fp32", "bf16"]
 Schedule = Literal["cosine", "constant"]
+
+OF_THE_DATA = ("channels", "classes", "height", "width")
+"""Settings of a model that follow from its data: no one chooses them."""
 
 C = TypeVar("C")
 

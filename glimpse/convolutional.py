@@ -22,7 +22,7 @@ from glimpse.config import ConvConfig, ConvNetConfig
 from glimpse.filterbank import at_least_float32
 from glimpse.weights import load_model
 
-__all__ = ["ConvNet", "TwoLayerConv", "strided_stages"]
+__all__ = ["ConvNet", "TwoLayerConv", "check_shape", "strided_stages"]
 
 _STAGES = ((2, 2), (4, 3))  # for each stage: multiple of the first layer's filters, and number of convolutions
 
@@ -115,7 +115,7 @@ class ConvNet(nn.Module):
         Raises:
             ValueError: If the images have another number of channels than the model, or no pixels.
         """
-        _check_images(images, self.config.channels)
+        check_shape(images, self.config.channels)
         logits = self.classify(self.stages(images).amax(dim=(2, 3)))
         return (at_least_float32(logits)[:, None],)
 
@@ -146,7 +146,7 @@ def _normalised(incoming: int, outgoing: int, *, side: int, step: int) -> list[n
     return [convolution, nn.BatchNorm2d(outgoing), nn.ReLU()]
 
 
-def _check_images(images: Tensor, channels: int) -> None:
+def check_shape(images: Tensor, channels: int) -> None:
     """Raises ValueError if images are not of shape (B, channels, H, W) with at least one pixel."""
     if images.ndim != 4 or images.shape[1] != channels or 0 in images.shape[2:]:
         raise ValueError(f"images must have shape (B, {channels}, H, W), got {tuple(images.shape)}")

@@ -8,13 +8,12 @@ import torch
 
 from glimpse import console, environment
 from glimpse.classification import glimpses_of, predictions, samples_of
-from glimpse.convolutional import TwoLayerConv
+from glimpse.comparison.models import published_on
 from glimpse.datasets.batches import PositionalDataset
 from glimpse.generator import DRAW
 from glimpse.generator_evaluation import evaluate_generator
 from glimpse.metrics import ClassificationResult, summarise
 from glimpse.models import Classifier, open_model
-from glimpse.published import published_classification
 from glimpse.ram import RAM
 from glimpse.task_images import check_images, open_task_images
 from glimpse.weights import load_weights
@@ -50,8 +49,7 @@ def evaluate(source: str, options: dict[str, Any], chosen: dict[str, Any], *, as
         if not isinstance(model, RAM):
             raise ValueError("--test-samples is for a recurrent attention model (ram): no other samples where it looks")
         model.config = dataclasses.replace(model.config, test_samples=options["test_samples"])
-    size = (model.config.height, model.config.width) if isinstance(model, TwoLayerConv) else None
-    check_images(images, model.config.channels, size)
+    check_images(images, model.config)
     data, described, _ = images
     result, seconds = measure(model, data, options["glimpses"])
     glimpses = options["glimpses"] or glimpses_of(model)
@@ -104,18 +102,9 @@ def _show(source: str, result: ClassificationResult, described: dict[str, Any], 
     classes = range(len(result.confusion))
     counts = [(truth, *row) for truth, row in zip(classes, result.confusion, strict=True)]
     console.print_rows(("true \\ predicted", *map(str, classes)), counts)
-    published = _published(described)
+    published = published_on(described)
     if published:
         name = f"{source}, {glimpses} glimpses" if glimpses > 1 else source
         here = (name, f"{result.error:.2f}", "measured here", "")
         rows = [(row.model, f"{row.error_percent:.2f}", row.source, row.note) for row in published]
         console.print_rows(("model", "error %", "where", "note"), [here, *rows], title="The same task, published")
-
-
-def _published(described: dict[str, Any]) -> tuple[Any, ...]:
-    """Returns the published rows to set beside a result: none unless digits, recipe and split are those of the papers."""
-    recipe = described.get("recipe", {})
-    usual = {"piece_size": 8, "border": 0}
-    if described.get("split") != "test" or any(recipe.get(name) != value for name, value in usual.items()):
-        return ()
-    return published_classification(recipe["canvas"], recipe["pieces"], described["digits"])

@@ -31,7 +31,7 @@ def evaluate_generator(
     if options["glimpses"] is not None:
         raise ValueError(f"a generator takes as many steps as it was trained with, {model.config.glimpses}: leave out --glimpses")
     count, described = len(images.data), images.description
-    check_images(images, model.config.channels, (model.config.height, model.config.width))
+    check_images(images, model.config)
     began = time.monotonic()
     with console.ProgressView("Evaluating", count) as view:
         for step in measure_generator(model, images.data, importance_samples=options["importance_samples"] or 0):

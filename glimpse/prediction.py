@@ -60,7 +60,7 @@ def load_picture(path: Path, channels: int) -> Tensor:
 
 
 def predict_pictures(model: Classifier, pictures: Sequence[Path], *, invert: bool = False) -> list[Prediction]:
-    """Returns the model's prediction for every picture, each at its own size, on the model's device.
+    """Returns the model's prediction for every picture, each at its own size and by itself, on the model's device.
 
     Args:
         model: A trained classifier.
@@ -72,13 +72,13 @@ def predict_pictures(model: Classifier, pictures: Sequence[Path], *, invert: boo
     """
     device = next(model.parameters()).device
     predictions = []
-    for position, path in enumerate(pictures):
+    for path in pictures:
         image = load_picture(path, model.config.channels).to(device)
         if isinstance(model, TwoLayerConv) and image.shape[2:] != (model.config.height, model.config.width):
             known, there = f"{model.config.width} x {model.config.height}", f"{image.shape[3]} x {image.shape[2]}"
             raise ValueError(f"{path} has {there} pixels, the model knows images of {known} alone: bring it to that size")
         with torch.no_grad():
-            logits = classify(model, 1 - image if invert else image, torch.tensor([position], device=device))
+            logits = classify(model, 1 - image if invert else image, torch.zeros(1, dtype=torch.int64, device=device))
         probabilities = torch.softmax(logits[0, -1], dim=-1)
         label = int(probabilities.argmax())
         predictions.append(Prediction(str(path), label, float(probabilities[label]), probabilities.tolist()))

@@ -28,7 +28,7 @@ from glimpse.weights import load_model
 __all__ = ["RAM", "Episode", "hybrid_loss", "reinforce_loss", "returns"]
 
 
-_WHERE = 0.1  # weight of REINFORCE's part, so that clipping the whole gradient is not a matter of its noise alone
+_REINFORCE_WEIGHT = 0.1  # of the loss, so that clipping the whole gradient is not a matter of its noise alone
 _LEAST_STD = 1e-6  # in the density of a policy that does not sample, which no one asks for
 
 
@@ -54,8 +54,10 @@ class RAM(nn.Module):
 
     Departures from Mnih et al. (2014): the core is an LSTM, like that of the glimpse classifier it is compared with, not rectified
     units; the glimpse network is normalised, the same as the glimpse classifier's; the location policy is a network with a hidden
-    layer that sees the patches and their place beside the core's state, and moves the last location. The policy and the baseline
-    pass no gradient into the core: it and the glimpse network learn what, they learn where.
+    layer that sees the patches and their place beside the core's state, and moves the last location; its mean is kept inside the
+    image, and its standard deviation falls in training. Unless the config says `last`, cross-entropy counts after every glimpse,
+    and a location's return is what its own glimpse added (`gain`), not whether the last prediction is right. The policy and the
+    baseline pass no gradient into the core: it and the glimpse network learn what, they learn where.
 
     Args:
         config: What it is made of; its defaults if None.
@@ -231,7 +233,7 @@ def hybrid_loss(episode: Episode, labels: Tensor, config: RAMConfig) -> tuple[Te
     gained = returns(episode.logits, labels, config.reward)
     where = reinforce_loss(episode.log_probs, gained - episode.baselines)
     baseline = F.mse_loss(episode.baselines, gained)
-    return what + _WHERE / gained.shape[1] * where + baseline, {"reward": gained.mean()}
+    return what + _REINFORCE_WEIGHT / gained.shape[1] * where + baseline, {"reward": gained.mean()}
 
 
 def _normal(uniforms: Tensor) -> Tensor:

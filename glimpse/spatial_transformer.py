@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glimpse.config import SpatialTransformerConfig
-from glimpse.convolutional import strided_stages
+from glimpse.convolutional import check_shape, strided_stages
 from glimpse.filterbank import at_least_float32
 from glimpse.weights import load_model
 
@@ -74,11 +74,9 @@ class SpatialTransformer(nn.Module):
         Raises:
             ValueError: If the images have another number of channels than the model, or no pixels.
         """
-        config = self.config
-        if images.ndim != 4 or images.shape[1] != config.channels or 0 in images.shape[2:]:
-            raise ValueError(f"images must have shape (B, {config.channels}, H, W), got {tuple(images.shape)}")
+        check_shape(images, self.config.channels)
         affine = self.localise(images)
-        window = affine_read(images, affine, config.window)
+        window = affine_read(images, affine, self.config.window)
         logits = self.classify(self.what(window.flatten(1)))
         return at_least_float32(logits)[:, None], affine
 

@@ -15,7 +15,7 @@ import torch
 from glimpse import classifier_training, console, environment
 from glimpse.comparison.costs import TIMED_IMAGES, FixedImages, forward_seconds
 from glimpse.comparison.models import total_images
-from glimpse.config import TrainingConfig, from_mapping
+from glimpse.config import OF_THE_DATA, TrainingConfig, from_mapping
 from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.models import CLASSIFIERS
 from glimpse.presets import CLASSIFIER_PRESETS, TRAINING_PRESETS
@@ -29,7 +29,6 @@ from glimpse.training_command import train
 __all__ = ["PlannedRun", "estimate", "plan_suite", "train_suite"]
 
 _TIMED_STEPS, _TIMED_SECONDS = 30, 2.0  # at most, for timing the training of a model
-_OF_THE_DATA = ("channels", "classes", "height", "width")  # what a model's config says of the images
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ def _settings(planned: PlannedRun) -> dict[str, Any]:
     else:
         preset = vars(CLASSIFIER_PRESETS[planned.entry.preset]) | vars(TRAINING_PRESETS[planned.entry.preset])
         found = preset | {name: value for name, value in planned.chosen.items() if name in preset}
-    return {name: value for name, value in found.items() if name not in ("seed", *_OF_THE_DATA)}
+    return {name: value for name, value in found.items() if name not in ("seed", *OF_THE_DATA)}
 
 
 def _images_seen(run: RunFolder) -> int:
@@ -219,12 +218,13 @@ def estimate(plan: Sequence[PlannedRun], options: Mapping[str, Any]) -> None:
     device = environment.choose_device(options["device"])
     threads = environment.use_threads(options["threads"])
     speeds = _recorded_speeds(plan)
+    measured = "measured now, not compiled" if options["compile"] else "measured now"
     images, seconds, runs = 0, 0.0, 0
     for planned in plan:
         if planned.finished:
             continue
         if planned.entry.name not in speeds:
-            speeds[planned.entry.name] = _Speed(_seconds_per_image(planned, options, device, threads), "measured now")
+            speeds[planned.entry.name] = _Speed(_seconds_per_image(planned, options, device, threads), measured)
         speed, left = speeds[planned.entry.name], planned.total - planned.done
         rate = f"{1 / speed.seconds_per_image:,.0f}/s with validation, {speed.origin}"
         takes = left * speed.seconds_per_image

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 
 from glimpse import console
+from glimpse.config import AnyClassifierConfig, ConvConfig, GeneratorConfig
 from glimpse.datasets.batches import PositionalDataset
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import DigitSource
@@ -41,7 +42,7 @@ def open_task_images(
     Args:
         source: The model: a run's folder, a weights file or `pretrained:NAME`.
         task: What its weights say it was trained on.
-        options: `data`, `data_dir` and `split`.
+        options: `data_dir`, `split`, and `data` where other images can be named.
         chosen: Digits and constants of the recipe in place of the task's own.
         device: Where the images go.
 
@@ -52,15 +53,16 @@ def open_task_images(
     chosen = {name: value for name, value in chosen.items() if (name, value) != ("digits", "auto")}  # auto: the model's own
     if task["kind"] == "generative":
         return _generative(source, task, options, chosen, device)
-    path = options["data"]
+    path = options.get("data")
     if path is None and task["kind"] == "file" and not chosen:
         path = _trained_on(source)
     if path is not None:
         if chosen:
             raise ValueError(f"--data brings its own images: leave out {_options(chosen)}")
         parts = open_data(path, device=device)
-        if options["data"] is None and parts.sha256 != task["sha256"]:
-            raise ValueError(f"{path} has changed since {source} was trained on it: name images with --data")
+        if options.get("data") is None and parts.sha256 != task["sha256"]:
+            way = ": name images with --data" if "data" in options else ""
+            raise ValueError(f"{path} has changed since {source} was trained on it{way}")
         part, images = parts.evaluation
         if parts.is_whole and parts.valid is not None and parts.sha256 == task.get("sha256"):
             console.note(f"The model was trained on {path}, which has no test part: measuring on the tenth it was validated on.")
@@ -79,14 +81,10 @@ def open_task_images(
     return TaskImages(images_of_split, description, (height, width))
 
 
-def check_images(images: TaskImages, channels: int, size: tuple[int, int] | None = None) -> None:
-    """Raises ValueError unless images are such as a model can see.
-
-    Args:
-        images: Opened by `open_task_images`.
-        channels: Channels that the model was trained on.
-        size: Height and width that it needs; None for any.
-    """
+def check_images(images: TaskImages, config: AnyClassifierConfig | GeneratorConfig) -> None:
+    """Raises ValueError unless images, opened by `open_task_images`, are such as a model with this config can see."""
+    channels = config.channels
+    size = (config.height, config.width) if isinstance(config, ConvConfig | GeneratorConfig) else None
     found = tuple(images.data.batch(torch.tensor([0])).images.shape[1:])
     if found[0] == channels and size in (None, found[1:]):
         return
@@ -109,7 +107,7 @@ def _generative(
     except FileNotFoundError as error:
         if options["data"] is not None:
             raise
-        raise _not_at_hand(source, task["name"], error) from error
+        raise _not_at_hand(source, task["name"], error, options) from error
     known = {name: getattr(data, name) for name in ("name", "binarization", "crop", "note")}
     description = {"kind": "generative", "split": options["split"]} | known
     return TaskImages(getattr(data, options["split"]), description, None)
@@ -172,18 +170,20 @@ def _digits(source: str, task: Mapping[str, Any], options: Mapping[str, Any], ch
         record = RunFolder(Path(source)).config["data"]["digits"]
         found = open_digit_source(record["digits"], options["data_dir"], record["seed"] or 0)
         if found.sha256 != record["sha256"]:
-            raise ValueError(f"{record['digits']} has changed since {source} was trained on it: name digits with --digits")
+            way = ": name digits with --digits" if "data" in options else ""
+            raise ValueError(f"{record['digits']} has changed since {source} was trained on it{way}")
         return found
     try:
         return open_digit_source(name, options["data_dir"])
     except FileNotFoundError as error:
-        raise _not_at_hand(source, name, error) from error
+        raise _not_at_hand(source, name, error, options) from error
 
 
-def _not_at_hand(source: str, name: str, error: FileNotFoundError) -> FileNotFoundError:
+def _not_at_hand(source: str, name: str, error: FileNotFoundError, options: Mapping[str, Any]) -> FileNotFoundError:
     """Returns the error that says what a model was trained on, why that is not there, and how to give it."""
     cause = str(error).partition(";")[0]
-    advice = "name a folder that has it with --data-dir or GLIMPSE_DATA, or give images with --data FILE.npz"
+    others = ", or give images with --data FILE.npz" if "data" in options else ""
+    advice = f"name a folder that has it with --data-dir or GLIMPSE_DATA{others}"
     return FileNotFoundError(f"{source} was trained on {name}, and {cause}: {advice}")
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from glimpse import console, environment
+from glimpse.config import OF_THE_DATA
 from glimpse.run import RunFolder, StoppedError, read_config, train_in
 from glimpse.session import budget, joined_processes, refuse_differences, task_facts
 from glimpse.training import Record, Trainer
@@ -100,8 +101,7 @@ def _asked(options: dict[str, Any], chosen: dict[str, Any], run: dict[str, Any])
     asked: dict[str, Any] = {}
     if options["config_file"] is not None:
         base = read_config(options["config_file"])
-        own = ("channels", "classes", "height", "width")  # these follow from its data
-        asked = base["training"] | {name: value for name, value in base["model"].items() if name not in own}
+        asked = base["training"] | {name: value for name, value in base["model"].items() if name not in OF_THE_DATA}
         asked |= base["data"].get("recipe", {})
     sizes = run["data"].get("sizes") or run["data"]["digits"]["sizes"]
     threads = {"threads": options["threads"]} if options["threads"] is not None else {}

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -157,8 +158,7 @@ def _open(source: str, options: dict[str, Any], chosen: dict[str, Any], *, task_
     if options["invert"]:
         raise ValueError("--invert is for --image: the other images are as the model knows them")
     images = open_task_images(task_of or source, facts["task"], options, chosen, device)
-    size = (model.config.height, model.config.width) if isinstance(model, DRAW) else None
-    check_images(images, model.config.channels, size)
+    check_images(images, model.config)
     name = _name(images.description) + (f", {options['only']} ones" if options["only"] else "")
     return _Source(model, images, (), parse_positions(options["indices"], len(images.data)), name)
 
@@ -208,7 +208,8 @@ def _looked(opened: _Source, glimpses: int | None, *, patches: bool = False, inv
         image = load_picture(opened.pictures[i], opened.model.config.channels)
         batch = Batch(1 - image if invert else image, torch.tensor([UNKNOWN]), torch.full((1, 2), torch.nan))
         on_device = Batch(*(field.to(device) for field in batch))
-        yield look_at(opened.model, on_device, torch.tensor([i]), glimpses=glimpses, patches=patches)
+        found = look_at(opened.model, on_device, torch.zeros(1, dtype=torch.int64), glimpses=glimpses, patches=patches)
+        yield replace(found, index=torch.tensor([i]))  # what it shows of a picture does not depend on the others
 
 
 # What is written

@@ -150,6 +150,10 @@ def test_a_person_sees_one_table_and_a_legend_and_gets_the_files(
     for file in files.values():
         assert file.stat().st_size > 100
         assert f"Wrote {file}" in shown.err
+    with (tmp_path / "a-pairs.csv").open(newline="") as stream:
+        (pair,) = csv.DictReader(stream)
+    assert (pair["first"], pair["second"]) == ("glimpse 2 of 4x4", "glimpse 3 of 4x4")
+    assert 0 <= float(pair["p"]) == float(pair["p_holm"]) <= 1
     with files["csv"].open(newline="") as stream:
         assert [row["model"] for row in csv.DictReader(stream)] == ["glimpse 2 of 4x4", "glimpse 3 of 4x4"]
 
@@ -205,6 +209,27 @@ def test_a_pretrained_model_has_what_its_card_says_and_dashes_for_what_only_a_ru
     assert (row["seeds"], row["images_trained"], row["parameters"]) == ([0], [2_900_096], 775_072)
     assert (row["published_error_percent"], row["published_in"]) == (4.18, "DRAW, Table 1")
     assert row["training_images_per_second"] is row["trained_on"] is row["images_to_published_error_on_validation"] is None
+
+
+def test_images_that_the_weights_were_chosen_on_are_called_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw = np.random.default_rng(0)
+    np.savez(tmp_path / "own.npz", images=draw.integers(0, 256, (200, 12, 12), dtype=np.uint8), labels=np.arange(200) % 3)
+    folders = [tmp_path / str(filters) for filters in (2, 3)]
+    own = ["--model=conv", "--kernel=4", "--step=2", "--hidden=8", "--threads=1", *BUDGET, "--data", str(tmp_path / "own.npz")]
+    for folder in folders:
+        result = CliRunner().invoke(glimpse, ["train-classifier", *own, f"--filters={folder.name}", "--out", str(folder)])
+        assert result.exit_code == 0, result.output
+    found = compared(capsys, *folders)
+    assert (found["n"], found["part"], found["rows"][0]["measured_on"]) == (20, "valid", "validation images")
+    assert compare_models([str(folder) for folder in folders], OPTIONS | {"markdown": tmp_path / "a.md"}, as_json=False) == 0
+    shown = capsys.readouterr()
+    for text in (shown.out + shown.err, (tmp_path / "a.md").read_text()):
+        assert "validation images" in text
+        assert "test images" not in text
+    weights = folders[0] / "model.safetensors"
+    assert refused(weights, folders[1]).endswith("which its run's folder names: compare the folder")
+    (tmp_path / "own.npz").unlink()
+    assert "--data" not in refused(*folders)
 
 
 # Suites
@@ -357,5 +382,7 @@ def test_a_model_that_diverges_is_left_out_and_named(
     assert compare_models([], OPTIONS | {"suite": "tiny", "out": tmp_path / "suite", "seeds": 1}, as_json=True) == 0
     shown = capsys.readouterr()
     assert "glimpse-2, seed 0 is left out: 50 steps" in shown.err
-    assert [row["model"] for row in json.loads(shown.out)["rows"]] == ["conv"]
+    found = json.loads(shown.out)
+    assert [row["model"] for row in found["rows"]] == ["conv"]
+    assert found["left_out"] == "glimpse-2, seed 0 (diverged)"
     assert "could be trained" in refused(suite="tiny", out=tmp_path / "other", models="glimpse-2", seeds=1)

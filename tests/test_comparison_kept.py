@@ -10,7 +10,7 @@ from glimpse.comparison import kept
 from glimpse.comparison.kept import KeptMeasurements, Measured, Speeds
 
 CPU = torch.device("cpu")
-MEASURED = Measured(np.arange(300) % 7, np.arange(300) % 10, parameters=12, multiply_adds=34, size=(40, 50))
+MEASURED = Measured(np.arange(300) % 7, np.arange(300) % 10, parameters=12, multiply_adds=34, size=(40, 50), part="valid")
 
 
 def same(found: Measured | None) -> bool:
@@ -19,7 +19,7 @@ def same(found: Measured | None) -> bool:
         found is not None
         and np.array_equal(found.predicted, MEASURED.predicted)
         and np.array_equal(found.labels, MEASURED.labels)
-        and (found.parameters, found.multiply_adds, found.size) == (12, 34, (40, 50))
+        and (found.parameters, found.multiply_adds, found.size, found.part) == (12, 34, (40, 50), "valid")
     )
 
 

@@ -13,10 +13,10 @@ from click.testing import CliRunner, Result
 from glimpse.chance import uniforms
 from glimpse.classifier import GlimpseClassifier
 from glimpse.cli import glimpse
+from glimpse.comparison.models import published_on
 from glimpse.config import ClassifierConfig, ConvConfig, ConvNetConfig, RAMConfig, SpatialTransformerConfig
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
-from glimpse.evaluation_command import _published
 from glimpse.models import Classifier, build_classifier
 from glimpse.ram import RAM
 from glimpse.weights import save_weights
@@ -339,8 +339,8 @@ def described(**changed: object) -> dict[str, Any]:
 
 
 def test_published_errors_stand_beside_the_same_task_alone() -> None:
-    assert min(row.error_percent for row in _published(described()) if "RAM, 8" in row.model) == 3.36
-    assert {row.error_percent for row in _published(described(canvas=60, pieces=4))} >= {4.04, 28.58}
+    assert min(row.error_percent for row in published_on(described()) if "RAM, 8" in row.model) == 3.36
+    assert {row.error_percent for row in published_on(described(canvas=60, pieces=4))} >= {4.04, 28.58}
 
 
 @pytest.mark.parametrize(
@@ -358,8 +358,8 @@ def test_published_errors_stand_beside_the_same_task_alone() -> None:
     ],
 )
 def test_published_errors_stand_beside_no_other_task(changed: dict[str, object]) -> None:
-    assert _published(described(**changed)) == ()
-    assert _published({"kind": "file", "path": "own.npz", "part": "test"}) == ()
+    assert published_on(described(**changed)) == ()
+    assert published_on({"kind": "file", "path": "own.npz", "part": "test"}) == ()
 
 
 def test_the_published_table_is_shown_for_real_mnist(mnist_folder: Path, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_a_picture_is_classified_as_its_pixels_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("test_samples", [0, 3])
-def test_a_model_that_looks_at_random_takes_its_noise_from_the_pictures_place(tmp_path: Path, test_samples: int) -> None:
+def test_a_model_that_looks_at_random_looks_the_same_way_whatever_pictures_stand_beside(tmp_path: Path, test_samples: int) -> None:
     torch.manual_seed(0)
     ram = build_classifier(RAMConfig(glimpses=2, window=4, hidden=6, features=5, classes=4, test_samples=test_samples)).eval()
     with torch.no_grad():
@@ -108,14 +108,13 @@ def test_a_model_that_looks_at_random_takes_its_noise_from_the_pictures_place(tm
     Image.fromarray(GREY).save(tmp_path / "a.png")
     found = predict_pictures(ram, [tmp_path / "a.png"] * 3)
     image = torch.from_numpy(GREY / np.float32(255))[None, None]
-    for place, prediction in enumerate(found):
+    for prediction in found:
         expected = torch.zeros(4)
         for sample in range(max(1, test_samples)):
             with torch.no_grad():
-                logits = ram(image, 2, uniforms(torch.tensor([place]), 2, sample), None if test_samples else 0.0)[0]
+                logits = ram(image, 2, uniforms(torch.tensor([0]), 2, sample), None if test_samples else 0.0)[0]
             expected += torch.softmax(logits[0, -1], dim=0) / max(1, test_samples)
         assert prediction.probabilities == pytest.approx(expected.tolist(), rel=1e-4)
-    assert found == predict_pictures(ram, [tmp_path / "a.png"] * 3)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from glimpse.classifier import supervised_loss
 from glimpse.config import ClassifierConfig, RAMConfig, Reward, Supervision, TrainingConfig
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
-from glimpse.ram import _WHERE, RAM, Episode, _normal, hybrid_loss, reinforce_loss, returns
+from glimpse.ram import _REINFORCE_WEIGHT, RAM, Episode, _normal, hybrid_loss, reinforce_loss, returns
 from glimpse.retina import Retina
 from glimpse.training import fit
 from glimpse.weights import save_weights
@@ -248,7 +248,9 @@ def test_trap_17_what_and_where_are_learned_apart(reward: Reward, supervision: S
     np.testing.assert_array_equal(joined(loss, rest(model)), joined(what, rest(model)))
     gained = returns(episode.logits, labels, reward)
     where = reinforce_loss(episode.log_probs, (gained - episode.baselines).detach())
-    np.testing.assert_allclose(joined(loss, policy(model)), _WHERE / 2 * joined(where, policy(model)), rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(
+        joined(loss, policy(model)), _REINFORCE_WEIGHT / 2 * joined(where, policy(model)), rtol=1e-12, atol=1e-15
+    )
     error = (episode.baselines - gained).square().mean()
     np.testing.assert_allclose(joined(loss, baselines), joined(error, baselines), rtol=1e-12, atol=1e-15)
 
@@ -464,7 +466,7 @@ def test_the_models_gradient_is_exact_where_the_return_hangs_on_the_pixel_that_w
 
     loss, parts = hybrid_loss(episode, labels, model.config)
     assert parts["reward"].item() == pytest.approx(expected_return.item(), abs=2 / side)
-    exact, found = _WHERE * joined(expected_return, policy(model)), -joined(loss, policy(model))
+    exact, found = _REINFORCE_WEIGHT * joined(expected_return, policy(model)), -joined(loss, policy(model))
     assert np.abs(exact).max() > 1e-3
     np.testing.assert_allclose(found, exact, rtol=0, atol=0.02 * np.abs(exact).max())
 

@@ -607,3 +607,9 @@ def test_bfloat16_trains_too(tmp_path: Path) -> None:
     assert train(*TINY, *DATA, "--precision=bf16", "--out", tmp_path / "run").exit_code == 0
     model = GlimpseClassifier.from_pretrained(tmp_path / "run")
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("model", ["ram", "random-glimpses"])
+def test_a_model_that_looks_at_random_is_not_captured(model: str, tmp_path: Path) -> None:
+    line = refused(*TINY, f"--model={model}", "--cuda-graph", "--out", str(tmp_path / "run"))
+    assert f"--cuda-graph is not for a model that looks at random, such as preset {model}: leave it out" in line

@@ -183,6 +183,17 @@ def test_only_takes_the_first_of_its_kind(weights: Path, tmp_path: Path, kind: s
         assert [int(row["index"]) for row in csv.DictReader(stream) if row["step"] == "1"] == expected
 
 
+def test_windows_at_random_stand_where_they_would_if_the_picture_were_alone(tmp_path: Path) -> None:
+    weights = weights_of(tmp_path, RAMConfig(glimpses=3, window=4, hidden=6, features=5))
+    shades = np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8)
+    for name in ("a", "b"):
+        Image.fromarray(shades).save(tmp_path / f"{name}.png")
+    made(weights, "--image", tmp_path / "a.png", "--image", tmp_path / "b.png", "--out", tmp_path / "own.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "own.jsonl").read_text().splitlines()]
+    first, second = ([line | {"index": 0} for line in lines if line["index"] == index] for index in (0, 1))
+    assert first == second != []
+
+
 def test_own_pictures_of_different_sizes_go_into_one_file(weights: Path, tmp_path: Path) -> None:
     for name, size in (("wide.png", (50, 30)), ("tall.png", (28, 40))):
         Image.fromarray(np.random.default_rng(0).integers(0, 256, size[::-1], dtype=np.uint8)).save(tmp_path / name)

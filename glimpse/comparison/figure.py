@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from matplotlib.transforms import Bbox
 
 from glimpse.comparison.rows import Comparison
@@ -126,10 +126,12 @@ def _scale(axes: Axes, points: Sequence[_Point]) -> None:
         least = min(point.error for point in points)
         low, high = max(min(ends), least / 4) / 1.25, min(max(ends) * 1.25, 100.0)  # the bar of few seeds may reach down to 0
         axes.set_ylim(low, high)
-        _plain_numbers(axes.yaxis, subs=(1, 2, 3, 5) if high > 4 * low else tuple(step / 10 for step in range(10, 100)))
+        _plain_numbers(axes.yaxis, subs=(1, 2, 3, 5))
+        if high <= 4 * low:
+            axes.yaxis.set_major_locator(FixedLocator(MaxNLocator(8, steps=[1, 2, 5, 10]).tick_values(low, high)))
 
 
-def _plain_numbers(axis: Any, subs: tuple[float, ...]) -> None:
+def _plain_numbers(axis: Any, subs: tuple[int, ...]) -> None:
     """Gives a logarithmic axis plain numbers."""
     axis.set_major_locator(LogLocator(subs=subs, numticks=20))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))

@@ -1,24 +1,38 @@
-"""A comparison as files: a CSV of every number, and the table with its legend and tests in Markdown."""
+"""A comparison as files: CSV of the rows and of the tests between models, and the table with legend and tests in Markdown."""
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from glimpse.atomic import write_atomically
 from glimpse.comparison.rows import Comparison
 from glimpse.comparison.table import flat, legend, pair_table, pair_title, table
 
-__all__ = ["markdown", "write_csv", "write_markdown"]
+__all__ = ["markdown", "pairs_path", "write_csv", "write_markdown"]
 
 
 def write_csv(path: Path, comparison: Comparison) -> None:
     """Writes every row, measured or published, with everything that is known of it; several values in a cell stand apart by spaces.
 
+    The tests between models, where there are several, go into a second file beside it, `NAME-pairs.csv`.
+
     Raises:
-        OSError: If the file cannot be written.
+        OSError: If a file cannot be written.
     """
-    rows, text = flat(comparison), io.StringIO()
+    _write_rows(path, flat(comparison))
+    if comparison.pairs:
+        _write_rows(pairs_path(path), [pair._asdict() for pair in comparison.pairs])
+
+
+def pairs_path(path: Path) -> Path:
+    """Returns the file of the tests between models beside that of the rows."""
+    return path.with_name(f"{path.stem}-pairs{path.suffix}")
+
+
+def _write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Writes rows with the same names as a CSV file."""
+    text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _plain(value) for name, value in row.items()} for row in rows)
@@ -38,9 +52,9 @@ def write_markdown(path: Path, comparison: Comparison) -> None:
 
 def markdown(comparison: Comparison) -> str:
     """Returns the table, what its columns mean, what it was measured with, and the tests between models."""
-    facts = [f"{name}: {value}" for name, value in comparison.facts.items()]
+    facts = [f"{name.replace('_', ' ')}: {value}" for name, value in comparison.facts.items() if name != "part"]
     lines = _markdown_table(*table(comparison))
-    lines += ["", *(f"- {line}" for line in (*legend(comparison), f"test images: {comparison.n:,}", *facts))]
+    lines += ["", *(f"- {line}" for line in (*legend(comparison), f"{comparison.images}: {comparison.n:,}", *facts))]
     if comparison.pairs:
         lines += ["", pair_title(comparison), "", *_markdown_table(*pair_table(comparison))]
     return "\n".join(lines) + "\n"

@@ -28,6 +28,7 @@ class Measured:
         parameters: Learned numbers.
         multiply_adds: Of one image.
         size: Height and width of the images.
+        part: Which part of the data the images are: `test`, or `valid` or `train` where there is no such part.
     """
 
     predicted: NDArray[Any]
@@ -35,6 +36,7 @@ class Measured:
     parameters: int
     multiply_adds: int
     size: tuple[int, int]
+    part: str
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class KeptMeasurements:
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 height, width = arrays["size"].tolist()
                 counts = {name: int(arrays[name]) for name in ("parameters", "multiply_adds")}
-                return Measured(arrays["predicted"], arrays["labels"], size=(height, width), **counts)
+                return Measured(arrays["predicted"], arrays["labels"], size=(height, width), part=str(arrays["part"]), **counts)
         except Exception:  # a damaged byte can make the reader raise almost anything; it is measured again
             return None
 
@@ -86,6 +88,7 @@ class KeptMeasurements:
             parameters=measured.parameters,
             multiply_adds=measured.multiply_adds,
             size=np.asarray(measured.size),
+            part=np.asarray(measured.part),
         )
         self._write(self._measured_name(digest), content.getvalue())
 

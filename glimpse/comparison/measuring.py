@@ -3,7 +3,6 @@
 What is measured is kept and not measured again. Dimension: N test images.
 """
 
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,13 @@ from glimpse.comparison.costs import TIMED_IMAGES, FixedImages, forward_seconds,
 from glimpse.comparison.kept import KeptMeasurements, Measured, Speeds
 from glimpse.comparison.models import OpenedModel, open_models, published_on, task_words
 from glimpse.comparison.rows import Comparison, Trained, compare
-from glimpse.config import ConvConfig
 from glimpse.datasets.batches import Batch
 from glimpse.task_images import TaskImages, check_images, open_task_images
 from glimpse.time_limit import TimeLimit
 
 __all__ = ["measured_comparison"]
 
-_TURNS = 5  # of every model, when they are timed
+_TURNS = 10  # of every model, when they are timed: other work on the machine makes turns longer, never shorter
 
 
 def measured_comparison(
@@ -54,7 +52,7 @@ def measured_comparison(
         measurements.keep_speeds(digests, speeds)
     trained = [_trained(*each) for each in zip(models, measured, speeds.images_per_second, strict=True)]
     task = models[0].task
-    facts = {"data": task_words(task), "device": speeds.device, "threads": speeds.threads}
+    facts = {"data": task_words(task), "part": measured[0].part, "device": speeds.device, "threads": speeds.threads}
     return compare(trained, published_on(task), size=measured[0].size, facts=facts)
 
 
@@ -86,7 +84,7 @@ def _measured(
         if found is None:
             limit.check()
             if images is None:
-                wanted = {"data": None, "data_dir": data_dir, "split": "test"}
+                wanted = {"data_dir": data_dir, "split": "test"}
                 images = open_task_images(model.source, model.task, wanted, {}, device)
             found = _measured_now(model, images, device)
             measurements.keep(model.digest, found)
@@ -96,8 +94,8 @@ def _measured(
 
 def _measured_now(model: OpenedModel, images: TaskImages, device: torch.device) -> Measured:
     """Returns what is measured of one model but its speed."""
-    network, config = model.network, model.network.config
-    check_images(images, config.channels, (config.height, config.width) if isinstance(config, ConvConfig) else None)
+    network = model.network
+    check_images(images, model.network.config)
     image = images.data.batch(torch.tensor([0])).images.cpu()
     operations = multiply_adds(network, image)
     parameters = sum(parameter.numel() for parameter in network.parameters())
@@ -108,7 +106,8 @@ def _measured_now(model: OpenedModel, images: TaskImages, device: torch.device) 
             labels.append(truth.cpu())
             view.update(sum(map(len, labels)))
     height, width = image.shape[2:]
-    return Measured(torch.cat(predicted).numpy(), torch.cat(labels).numpy(), parameters, operations, (height, width))
+    part = str(images.description.get("part") or images.description["split"])
+    return Measured(torch.cat(predicted).numpy(), torch.cat(labels).numpy(), parameters, operations, (height, width), part)
 
 
 def _classes(model: OpenedModel, logits: Tensor, labels: Tensor) -> Tensor:
@@ -126,7 +125,7 @@ def _classes(model: OpenedModel, logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def _speeds(models: Sequence[OpenedModel], size: tuple[int, int], device: torch.device, threads: int) -> Speeds:
-    """Returns how fast models classify: for each the median of several turns, which all of them take one after another."""
+    """Returns how fast models classify: for each the fastest of several turns, which all of them take one after another."""
     data = _noise(models[0].network.config.channels, size, device)
     seconds: list[list[float]] = [[] for _ in models]
     with console.ProgressView("Timing inference", (_TURNS + 1) * len(models), unit="turns") as view:
@@ -136,7 +135,7 @@ def _speeds(models: Sequence[OpenedModel], size: tuple[int, int], device: torch.
                 if turn:  # the first one warms up
                     seconds[i].append(taken)
                 view.update(turn * len(models) + i + 1)
-    rates = [round(len(data) / statistics.median(each), 1) for each in seconds]
+    rates = [round(len(data) / min(each), 1) for each in seconds]
     return Speeds(rates, torch.cuda.get_device_name(device) if device.type == "cuda" else str(device), threads)
 
 

@@ -74,6 +74,9 @@ def _opened(source: str) -> OpenedModel:
         raise ValueError(f"{source} holds a generator, which has no error: compare classifiers")
     digest = hashlib.sha256(find_weights(source).read_bytes()).hexdigest()
     folder = RunFolder(Path(source))
+    task = facts["task"]
+    if (task["kind"] == "file" or task["digits"] == "file") and not folder.path.is_dir():
+        raise ValueError(f"{source} was trained on a person's own images, which its run's folder names: compare the folder")
     run, progress, card = None, [], {}
     if source.startswith(PREFIX):
         card = available()[source.removeprefix(PREFIX)]
@@ -82,7 +85,7 @@ def _opened(source: str) -> OpenedModel:
         total = total_images(run["training"])
         if progress and int(progress[-1]["images"]) < total:
             console.warn(f"{source} is not finished: {int(progress[-1]['images']):,} of {total:,} images")
-    return OpenedModel(source, open_classifier(source), facts["task"], digest, run, progress, card)
+    return OpenedModel(source, open_classifier(source), task, digest, run, progress, card)
 
 
 def _refuse_misfit(model: OpenedModel, before: Sequence[OpenedModel]) -> None:
@@ -114,8 +117,8 @@ def task_words(task: Mapping[str, Any]) -> str:
 
 
 def published_on(task: Mapping[str, Any]) -> tuple[PublishedResult, ...]:
-    """Returns the published rows of a task, none unless digits and recipe are those of the papers."""
-    if task["kind"] != "cluttered":
+    """Returns the published rows of a task, none unless digits and recipe, and a split where one is named, are the papers'."""
+    if task["kind"] != "cluttered" or task.get("split", "test") != "test":
         return ()
     recipe, usual = task["recipe"], asdict(ClutterRecipe())
     if any(recipe[name] != usual[name] for name in ("piece_size", "border")):

@@ -88,7 +88,7 @@ class Row:
         images: Seen in training by every seed, None where unknown.
         published: Published row of a model like this one.
         reached: For every seed the images and the seconds when the validation error was first at or below the published error,
-            None where it never was or nothing is known.
+            None where it never was; empty where nothing is known of that.
     """
 
     model: str
@@ -148,7 +148,7 @@ class Comparison:
         pairs: Tests of every row against every later one.
         alone: Published rows that stand beside none of the measured ones.
         n: Test images.
-        facts: What else was measured with which: `data`, `device`, `threads`.
+        facts: What was measured on and with: `data`, `part`, `device`, `threads`, and `left_out`, runs that could not be trained.
     """
 
     rows: tuple[Row, ...]
@@ -156,6 +156,11 @@ class Comparison:
     alone: tuple[PublishedResult, ...]
     n: int
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def images(self) -> str:
+        """What the images that were measured on are called; the weights may have been chosen on those of validation."""
+        return {"test": "test images", "valid": "validation images", "train": "training images"}[self.facts.get("part", "test")]
 
 
 def compare(
@@ -224,6 +229,7 @@ def _row(name: str, group: Sequence[Trained], published: tuple[PublishedResult, 
     """Returns the row of models that differ in their seed alone."""
     first, errors = group[0], tuple(model.error for model in group)
     like = _counterpart(first.config, published, size)
+    known = all(model.progress for model in group)
     rates = [rate for model in group if (rate := _training_rate(model.progress)) is not None]
     return Row(
         model=name,
@@ -243,7 +249,7 @@ def _row(name: str, group: Sequence[Trained], published: tuple[PublishedResult, 
         trained_on=" / ".join(dict.fromkeys(_conditions(model.run) for model in group if model.run is not None)) or None,
         images=tuple(model.images for model in group),
         published=like,
-        reached=tuple(first_at_or_below(model.progress, like.error_percent) if like else None for model in group),
+        reached=tuple(first_at_or_below(model.progress, like.error_percent) for model in group) if like and known else (),
     )
 
 

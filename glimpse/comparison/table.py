@@ -23,16 +23,18 @@ _COLUMNS = (
 )
 
 _LEGEND = {
-    "error %": "share of the test images that is wrong after the last glimpse; of several seeds the mean.",
-    "ram's error": "(N samples): averaged over N sampled sequences of locations; (mean): at the policy's mean locations.",
-    "95 % interval, one seed": "over the test images (Wilson); what another seed would change is not in it.",
+    "error %": "share of the {images} that is wrong after the last glimpse; of several seeds the mean.",
+    "ram's error": "(N samples): averaged over N sampled sequences of locations; (mean): at the policy's mean locations, "
+    "the first one aside where it is random.",
+    "95 % interval, one seed": "over the {images} (Wilson); what another seed would change is not in it.",
     "95 % interval, several seeds": "of the mean, over the seeds (Student's t).",
-    "published": "error of the same kind of model with as many glimpses and values read; rows with no error % are published only.",
+    "published": "test error of the same kind of model with as many glimpses and values read; rows with no error % are "
+    "published only.",
     "published in": "{sources}. Second-hand: as others quote it.",
     "multiply-adds": "for one image, in matrix products and convolutions only.",
     "values read": "numbers taken in of one image, through all windows; *: the whole image.",
     "train/s": "images a second in training, as recorded by each run (median).",
-    "infer/s": "images a second when classifying, measured by this command with the models taking turns.",
+    "infer/s": "images a second when classifying, measured by this command: the models take turns, the fastest of each counts.",
     "to published": "training images and time until the VALIDATION error first was as low as the published test error (median over "
     "seeds); -: not known, or not every seed got there.",
 }
@@ -88,7 +90,11 @@ def legend(comparison: Comparison) -> list[str]:
     """Returns what the table's columns and letters mean, on how many images each model was trained, and on what."""
     sources = "; ".join(f"{letter} {source}" for letter, source in _sources(comparison).items())
     unneeded = _unneeded(comparison)
-    lines = [f"{name}: {text.format(sources=sources)}" for name, text in _LEGEND.items() if name not in unneeded]
+    lines = [
+        f"{name}: {text.format(sources=sources, images=comparison.images)}"
+        for name, text in _LEGEND.items()
+        if name not in unneeded
+    ]
     facts: dict[str, list[str]] = {}
     for row in comparison.rows:
         if images := dict.fromkeys(_short(images) for images in row.images if images is not None):
@@ -135,12 +141,14 @@ def pair_title(comparison: Comparison) -> str:
     seeds = ", the lowest seed of each" if any(len(row.seeds) > 1 for row in comparison.rows) else ""
     pairs = len(comparison.pairs)
     corrected = f"; p, Holm: corrected for {pairs} tests" if pairs > 1 else ""
-    return f"Do two models differ? McNemar's exact test on {comparison.n:,} test images{seeds}; a small p says so{corrected}"
+    return (
+        f"Do two models differ? McNemar's exact test on {comparison.n:,} {comparison.images}{seeds}; a small p says so{corrected}"
+    )
 
 
 def flat(comparison: Comparison) -> list[dict[str, Any]]:
     """Returns every row as a dictionary of plain values, all with the same names, published rows alone included."""
-    measured = [_flat_row(row, comparison.n) for row in comparison.rows]
+    measured = [_flat_row(row, comparison) for row in comparison.rows]
     names = dict.fromkeys(measured[0]) if measured else {}
     for result in comparison.alone:
         own = {"row": "published", "model": result.model, "kind": result.kind or None} | _flat_published(result)
@@ -149,7 +157,7 @@ def flat(comparison: Comparison) -> list[dict[str, Any]]:
     return measured
 
 
-def _flat_row(row: Row, n: int) -> dict[str, Any]:
+def _flat_row(row: Row, comparison: Comparison) -> dict[str, Any]:
     """Returns a measured row as a dictionary of plain values."""
     reached = row.when_reached or (None, None)
     return {
@@ -163,7 +171,8 @@ def _flat_row(row: Row, n: int) -> dict[str, Any]:
         "deviation_over_seeds": row.deviation,
         "errors_by_seed": list(row.errors),
         "seeds": list(row.seeds),
-        "test_images": n,
+        "measured_on": comparison.images,
+        "n": comparison.n,
         "test_samples": row.test_samples,
         **_flat_published(row.published),
         "parameters": row.parameters,
@@ -176,7 +185,7 @@ def _flat_row(row: Row, n: int) -> dict[str, Any]:
         "inference_images_per_second": row.inference_rate,
         "images_to_published_error_on_validation": reached[0],
         "seconds_to_published_error_on_validation": reached[1],
-        "seeds_that_reached_it": sum(point is not None for point in row.reached) if row.published else None,
+        "seeds_that_reached_it": sum(point is not None for point in row.reached) if row.reached else None,
         "sources": list(row.sources),
     }
 
@@ -210,12 +219,12 @@ def _probability(p: float) -> str:
 def _time(seconds: float) -> str:
     """Returns a time in two digits.
 
-    >>> _time(40), _time(750), _time(9000)
-    ('40 s', '12 min', '2.5 h')
+    >>> _time(40), _time(119), _time(750), _time(9000)
+    ('40 s', '2 min', '12 min', '2.5 h')
     """
-    if seconds < 60:
+    if seconds < 59.5:
         return f"{seconds:.0f} s"
-    return f"{seconds // 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.2g} h"
+    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.2g} h"
 
 
 def _short(number: float) -> str:
