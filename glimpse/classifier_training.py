@@ -150,6 +150,7 @@ def new_run(
             f"{options['config_file']} holds the settings of a run of preset {preset}: leave out --model {options['model']}"
         )
     _refuse_strangers(preset, chosen)
+    _refuse_another_placing(options["model"], chosen)
     model, training, recipe = CLASSIFIER_PRESETS[preset], TRAINING_PRESETS[preset], ClutterRecipe()
     model_config = merged(kinds[preset], vars(model) | base["model"], chosen)
     config = merged(TrainingConfig, vars(training) | base["training"], chosen)
@@ -167,6 +168,13 @@ def new_run(
     config = merged(TrainingConfig, vars(config), budget(options, chosen, len(data.train)))
     model_config = merged(kinds[preset], vars(model_config), data.shape)
     return settings(COMMAND, preset, model_config, config, data.record, device=device, threads=threads), data
+
+
+def _refuse_another_placing(model: str | None, chosen: dict[str, Any]) -> None:
+    """Raises ValueError if a model is asked for by `--model` whose windows the chosen parametrization places otherwise."""
+    asked = chosen.get("parametrization")
+    if model is not None and asked is not None and (asked == "random") != (model == "random-glimpses"):
+        raise ValueError(f"--model {model} has no --parametrization {asked}: leave one of them out")
 
 
 def _refuse_strangers(preset: str, chosen: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from glimpse.comparison.files import pairs_path, write_csv, write_markdown
 from glimpse.comparison.measuring import measured_comparison
 from glimpse.comparison.rows import Comparison
 from glimpse.comparison.table import flat, legend, pair_table, pair_title, table
-from glimpse.run import StoppedError
+from glimpse.run import StoppedError, refuse_record
 from glimpse.suite_training import PlannedRun, estimate, plan_suite, train_suite
 from glimpse.suites import SUITES
 from glimpse.time_limit import OutOfTimeError, TimeLimit
@@ -71,7 +72,7 @@ def _check_files(options: Mapping[str, Any]) -> None:
     """Checks, before anything takes time, that what is to be written can be, and is no other file than it should be.
 
     Raises:
-        ValueError: If a file has another ending than its option's format.
+        ValueError: If a file has another ending than its option's format, or is what a run recorded.
         OSError: If its folder cannot be made or written to.
     """
     for name, ending in _ENDINGS.items():
@@ -80,8 +81,10 @@ def _check_files(options: Mapping[str, Any]) -> None:
             continue
         if path.suffix.lower() != ending:
             raise ValueError(f"--{name} writes a file that ends in {ending}, got {path}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir() or not os.access(path.parent, os.W_OK):
+        refuse_record(path)
+        with suppress(FileExistsError, NotADirectoryError):  # told below
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
             raise ValueError(f"--{name} cannot write {path}: name a file in a folder that you may write to")
 
 

@@ -18,7 +18,7 @@ import math
 import os
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,7 +29,9 @@ from glimpse.atomic import leftovers, named, write_atomically
 from glimpse.training import Record, Trainer
 from glimpse.weights import WEIGHTS, save_weights
 
-__all__ = ["RunFolder", "StoppedError", "read_config", "train_in"]
+__all__ = ["RunFolder", "StoppedError", "read_config", "refuse_record", "train_in"]
+
+_METRICS = "metrics.csv"
 
 SNAPSHOTS = 30
 """How many times weights alone are kept over a whole run."""
@@ -133,20 +135,81 @@ class RunFolder:
             state: dict[str, Any] = torch.load(content, map_location=device, weights_only=True)
             state["trainer"]["counters"]["step"], state["seconds"]
         except Exception as error:  # a damaged byte can make the readers raise almost anything
-            raise ValueError(f"{file} is damaged ({_first_line(error)}); checkpoints/best.pt may still be whole") from error
+            raise ValueError(
+                f"{file} is damaged ({_first_line(error)}): copy checkpoints/best.pt over it, if that "
+                f"is whole, or remove {self.path} to train again"
+            ) from error
         return state
+
+    def images_seen(self, state: Mapping[str, Any] | None, total: int) -> int:
+        """Returns the images that the run has seen: 0 before the first checkpoint, all where a finished run's were removed.
+
+        Args:
+            state: The latest checkpoint, None if there is none.
+            total: Images that the run ends at.
+
+        Raises:
+            ValueError: If the checkpoints of a run that was not finished were removed: it cannot go on.
+        """
+        if state is not None:
+            return int(state["trainer"]["counters"]["step"]) * int(self.config["training"]["batch_size"])
+        if not (self.path / WEIGHTS).is_file():
+            return 0
+        rows = self.rows()
+        if rows and int(rows[-1]["images"]) >= total:
+            return total
+        if self.checkpoints.is_dir():  # a kill came between the first weights and their checkpoint
+            return 0
+        raise ValueError(
+            f"{self.path} holds weights, but its checkpoints were removed, so that it cannot go on: take the weights as they "
+            "are, or train in another folder"
+        )
 
     def kept_weights(self) -> dict[int, Path]:
         """Returns the weights that were kept along the way, by the images seen until then, in their order."""
         return {int(path.stem.partition("-")[2]): path for path in sorted(self.checkpoints.glob("weights-*.safetensors"))}
 
     def rows(self) -> list[dict[str, str]]:
-        """Returns the rows of metrics.csv that are whole, empty if there are none."""
-        file = self.path / "metrics.csv"
+        """Returns the rows of metrics.csv that are whole, empty if there are none.
+
+        Raises:
+            ValueError: If the file is no run's.
+        """
+        file = self.path / _METRICS
         if not file.is_file():
             return []
-        with file.open(newline="", encoding="utf-8") as stream:
-            return [row for row in csv.DictReader(stream) if None not in row and None not in row.values()]
+        try:
+            with file.open(newline="", encoding="utf-8") as stream:
+                reader = csv.DictReader(stream)
+                if not {"images", *_TIMES} <= {*(reader.fieldnames or ("images", *_TIMES))}:
+                    raise ValueError("other columns")
+                return [row for row in reader if _is_whole(row)]
+        except (ValueError, csv.Error) as error:
+            way = "put back a whole copy, or remove it: all but curves and speeds does without"
+            raise ValueError(f"{file} is no record of a run ({_first_line(error)}): {way}") from error
+
+
+def refuse_record(path: Path) -> None:
+    """Checks that a file to be written is not what a run recorded, which nothing could bring back.
+
+    Raises:
+        ValueError: If it is.
+    """
+    file = path.resolve()
+    if file.name.lower() == _METRICS and RunFolder(file.parent).started:
+        raise ValueError(f"{path} is the record of a run: choose another name, or another folder")
+
+
+def _is_whole(row: Mapping[str | None, str | None]) -> bool:
+    """Returns whether every column of a row of metrics.csv, and no other, holds a number, or nothing where none fell due."""
+    if None in row or None in row.values() or not all(row[name] for name in _TIMES):
+        return False
+    try:
+        int(row["images"] or "")
+        [float(value) for value in row.values() if value]
+    except ValueError:
+        return False
+    return True
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -161,7 +224,7 @@ def read_config(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ValueError(f"{path} is no run's folder: it has no config.json") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is not JSON ({error})") from error
+        raise ValueError(f"{file} is not JSON ({error}): put back a whole copy, or train again in another folder") from error
     sections = config if isinstance(config, dict) else {}
     missing = [name for name in ("model", "training", "data", "environment") if not isinstance(sections.get(name), dict)]
     missing += [name for name in ("command", "preset") if name not in sections]
@@ -187,7 +250,7 @@ class MetricsLog:
     def __enter__(self) -> Self:
         from glimpse.events import EventFile
 
-        file = self.folder.path / "metrics.csv"
+        file = self.folder.path / _METRICS
         text = io.StringIO()
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         writer.writeheader()

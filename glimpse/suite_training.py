@@ -123,7 +123,8 @@ def _planned(suite: Suite, entry: Entry, seed: int, folder: Path, options: Mappi
         refuse_differences(run.config, chosen)
     except ValueError as error:
         raise ValueError(f"{run.path}: {error}") from error
-    return PlannedRun(entry, seed, run, chosen, _images_seen(run), total_images(run.config["training"]))
+    total = total_images(run.config["training"])
+    return PlannedRun(entry, seed, run, chosen, run.images_seen(run.load(torch.device("cpu")), total), total)
 
 
 def _refuse_mixture(runs: Sequence[PlannedRun]) -> None:
@@ -147,12 +148,6 @@ def _settings(planned: PlannedRun) -> dict[str, Any]:
         preset = vars(CLASSIFIER_PRESETS[planned.entry.preset]) | vars(TRAINING_PRESETS[planned.entry.preset])
         found = preset | {name: value for name, value in planned.chosen.items() if name in preset}
     return {name: value for name, value in found.items() if name not in ("seed", *OF_THE_DATA)}
-
-
-def _images_seen(run: RunFolder) -> int:
-    """Returns the images that a run's checkpoint has seen, 0 before the first one."""
-    state = run.load(torch.device("cpu"))
-    return int(state["trainer"]["counters"]["step"]) * int(run.config["training"]["batch_size"]) if state is not None else 0
 
 
 def train_suite(plan: Sequence[PlannedRun], options: Mapping[str, Any], limit: TimeLimit) -> list[PlannedRun]:

@@ -121,7 +121,7 @@ def _train(
     facts = {"model": type(trainer.task.model).__name__, "config": run["model"], "task": task_facts(run["data"])}
     total = trainer.config.steps * trainer.config.batch_size
     state = folder.load(trainer.device)
-    start = state["trainer"]["counters"]["step"] * trainer.config.batch_size if state else 0
+    start = folder.images_seen(state, total)
     if start >= total:
         if trainer.rank == 0:
             console.note(f"{folder.path} is finished: {total:,} images. Evaluate it with: glimpse evaluate {folder.path}")

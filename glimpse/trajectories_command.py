@@ -15,7 +15,7 @@ from glimpse.generator import DRAW
 from glimpse.models import Looking, open_looking
 from glimpse.options import parse_positions
 from glimpse.prediction import load_picture
-from glimpse.run import RunFolder
+from glimpse.run import RunFolder, refuse_record
 from glimpse.task_images import TaskImages, check_images, open_task_images
 from glimpse.trajectories.collecting import collect, look_at, matches
 from glimpse.trajectories.files import DATA_FORMATS, open_writer
@@ -65,6 +65,7 @@ def export(source: str, options: dict[str, Any], chosen: dict[str, Any], *, as_j
         OSError: If a file cannot be read or written.
     """
     out, kind = options["out"], _format(options)
+    refuse_record(out)
     opened = _open(source, options, chosen)
     there, most = len(opened.positions), _MOST.get(kind)
     count = options["count"] or (_FEW.get(kind, there) if options["indices"] is None else there)

@@ -95,7 +95,10 @@ def find_weights(source: str | Path) -> Path:
     if path.is_dir():
         path = path / WEIGHTS
         if not path.is_file():
-            raise ValueError(f"{path.parent} holds no {WEIGHTS}: no run has finished a validation there, or it was taken away")
+            raise ValueError(
+                f"{path.parent} holds no {WEIGHTS}: no run has finished a validation there, or it was taken away; put it back, "
+                "or train in another folder"
+            )
     if not path.is_file():
         raise ValueError(f"no run, weights file or pretrained model at {source}; `glimpse pretrained` lists what is shipped")
     return path

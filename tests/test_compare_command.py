@@ -174,6 +174,11 @@ def test_bad_input_gets_one_line_that_says_what_to_do(runs: dict[str, Path], tmp
     for name in ("csv", "markdown"):
         assert f"--{name} writes a file that ends in" in refused(runs["seed-0"], **{name: weights})
     assert weights.read_bytes() == before
+    record = runs["seed-0"] / "metrics.csv"
+    before = record.read_bytes()
+    assert f"{record} is the record of a run" in refused(runs["seed-0"], csv=record)
+    assert record.read_bytes() == before
+    assert "name a file in a folder that you may write to" in refused(runs["seed-0"], csv=weights / "a.csv")
     (tmp_path / "folder.csv").mkdir()
     assert "name a file in a folder that you may write to" in refused(runs["seed-0"], csv=tmp_path / "folder.csv")
     assert "has no model 'ram'; it has glimpse-8" in refused(suite="plain-28", models="conv,ram", out=tmp_path / "suite")

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from glimpse.atomic import leftovers, write_atomically
 from glimpse.config import TrainingConfig
 from glimpse.datasets.batches import Batch
-from glimpse.run import SNAPSHOTS, RunFolder, StoppedError, read_config, train_in
+from glimpse.run import SNAPSHOTS, RunFolder, StoppedError, read_config, refuse_record, train_in
 from glimpse.training import Record, Trainer
 from glimpse.weights import load_weights
 
@@ -252,6 +252,56 @@ def test_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none", tmp_path / "none" / "config.json"):
         with pytest.raises(ValueError, match=r"config\.json"):
             read_config(path)
+
+
+OTHERS = {  # files called metrics.csv that no run wrote
+    "another table": b"model,error %\nram,3.83\n",
+    "bytes": bytes(range(128, 256)),
+    "half of the header": b"images,sec",
+}
+
+
+@pytest.mark.parametrize("content", OTHERS.values(), ids=OTHERS)
+def test_a_record_that_is_no_runs_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
+    folder = started(tmp_path / "run")
+    read_until(train_in(folder, trainer(4, 3, 2, 1), FACTS), 200)
+    file = folder.path / "metrics.csv"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"metrics\.csv is no record of a run .*put back a whole copy, or remove it"):
+        list(train_in(folder, trainer(2, 1), FACTS))
+    assert file.read_bytes() == content
+    file.unlink()
+    list(train_in(folder, trainer(2, 1), FACTS))
+    assert images_in_rows(folder) == list(range(250, 401, 50))
+
+
+@pytest.mark.parametrize("cell", ["abc", "1e", "-"])
+def test_a_row_with_a_word_for_a_number_is_not_whole(tmp_path: Path, cell: str) -> None:
+    folder = started(tmp_path / "run")
+    list(train_in(folder, trainer(4, 3, 2, 1), FACTS))
+    file = folder.path / "metrics.csv"
+    whole = folder.rows()
+    header, *lines = file.read_text().splitlines()
+    for column in range(len(header.split(","))):
+        cells = lines[1].split(",")
+        cells[column] = cell
+        file.write_text("\n".join([header, lines[0], ",".join(cells), *lines[2:]]) + "\n")
+        assert folder.rows() == [whole[0], *whole[2:]]
+    for name in ("images", "seconds", "images_per_second"):  # which every row has
+        cells = lines[1].split(",")
+        cells[header.split(",").index(name)] = ""
+        file.write_text("\n".join([header, lines[0], ",".join(cells), *lines[2:]]) + "\n")
+        assert folder.rows() == [whole[0], *whole[2:]]
+
+
+def test_only_what_a_run_recorded_is_refused_as_a_target(tmp_path: Path) -> None:
+    folder = started(tmp_path / "run")
+    (tmp_path / "link.csv").symlink_to(folder.path / "metrics.csv")
+    for path in (folder.path / "metrics.csv", folder.path / "sub" / ".." / "METRICS.csv", tmp_path / "link.csv"):
+        with pytest.raises(ValueError, match="is the record of a run: choose another name, or another folder"):
+            refuse_record(path)
+    for path in (folder.path / "other.csv", tmp_path / "metrics.csv"):
+        refuse_record(path)
 
 
 # One file at a time

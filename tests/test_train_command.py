@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import re
+import shutil
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -227,6 +228,24 @@ def test_a_model_is_trained_from_its_preset_and_comes_back_as_what_it_is(model: 
     assert (again.exit_code, "is finished" in again.stderr) == (0, True), again.output
 
 
+def test_a_run_whose_checkpoints_were_removed_is_not_trained_again(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    conv = ["--model=conv", "--filters=2", "--hidden=4", "--images=64", "--batch-size=16", "--validate-every=32", "--log-every=32"]
+    assert train(*conv, *DATA, "--out", out).exit_code == 0
+    shutil.rmtree(out / "checkpoints")
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    again = train("--resume", "--model=conv", "--out", out)
+    assert (again.exit_code, "is finished" in again.stderr) == (0, True), again.output
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+    record = out / "metrics.csv"
+    record.write_text("".join(record.read_text().splitlines(keepends=True)[:-1]))
+    assert "its checkpoints were removed, so that it cannot go on" in refused("--resume", "--model=conv", "--out", out)
+    (out / "checkpoints").mkdir()  # as a kill between the first weights and their checkpoint leaves it
+    assert train("--resume", "--model=conv", "--out", out).exit_code == 0
+    assert (out / "model.safetensors").read_bytes() == before[out / "model.safetensors"]
+    assert len(record.read_text().splitlines()) == 3
+
+
 def test_a_preset_of_the_model_goes_with_it(tmp_path: Path) -> None:
     options = ["--model=glimpse", "--preset=paper", "--window=4", "--hidden=8", "--images=16", "--batch-size=16"]
     assert train(*options, *DATA, "--out", tmp_path / "run").exit_code == 0
@@ -245,6 +264,11 @@ def test_a_preset_of_the_model_goes_with_it(tmp_path: Path) -> None:
             "--glimpses is for --model glimpse or ram or random-glimpses, not for preset convnet",
         ),
         (["--kernel=3"], "--kernel is for --model conv, not for preset tuned"),
+        (
+            ["--model=random-glimpses", "--parametrization=pointing"],
+            "--model random-glimpses has no --parametrization pointing: leave one of them out",
+        ),
+        (["--model=glimpse", "--parametrization=random"], "--model glimpse has no --parametrization random: leave one of them out"),
         (["--model=ram", "--reach=0.5"], "--reach is for --model glimpse or random-glimpses, not for preset ram"),
         (["--model=conv", "--kernel=41"], "kernel must fit into images of 40 x 40, got 41"),
         (["--model=ram", "--policy-std=0"], "policy_std must be greater than 0, got 0.0"),

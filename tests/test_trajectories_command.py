@@ -293,5 +293,12 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
 
 
+def test_a_runs_record_is_not_written_over(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    record = tmp_path / "metrics.csv"
+    assert f"{record} is the record of a run" in refused(weights, "--out", record)
+    assert not record.exists()
+
+
 def test_a_missing_run_is_refused(tmp_path: Path) -> None:
     assert "no run, weights file or pretrained model" in refused(tmp_path / "nowhere", "--out", tmp_path / "x.csv")
