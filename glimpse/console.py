@@ -35,16 +35,19 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], *, titl
     """Prints a result to stdout as a table: numbers to the right, without a frame where it is not read on a terminal."""
     terminal = sys.stdout.isatty()
     cells = [[_cell(value) for value in row] for row in rows]
-    table = Table(*columns, title=title, title_justify="left", box=None if not terminal else Table().box, pad_edge=terminal)
+    table = Table(*columns, box=None if not terminal else Table().box, pad_edge=terminal)
     for column, values in zip(table.columns, zip(*cells, strict=True), strict=False):
         column.justify = "right" if all(_is_number(value) for value in values) else "left"
         column.overflow = "fold"
     for row in cells:
         table.add_row(*(Text(value) for value in row))
     if terminal:
+        if title is not None:
+            Console().print(Text(title, style="table.title"))  # in the table it would wrap at the table's width
         Console().print(table)
     else:
-        print("\n".join(line.rstrip() for line in _text_of(table, width=200).splitlines()))  # noqa: T201
+        lines = [*([title] if title is not None else []), *_text_of(table, width=200).splitlines()]
+        print("\n".join(line.rstrip() for line in lines))  # noqa: T201
 
 
 def duration(seconds: float) -> str:

@@ -90,7 +90,7 @@ def _show(source: str, result: ClassificationResult, described: dict[str, Any], 
         ("images", f"{result.n:,}"),
         ("negative log-likelihood, nats", f"{result.nll:.4f}"),
         ("calibration error", f"{result.calibration_error:.4f}"),
-        ("images per second", f"{rate['images_per_second']:,.0f} ({rate['device']}, {rate['threads']} threads)"),
+        ("images per second", f"{rate['images_per_second']:,.0f} ({rate['device']}, threads: {rate['threads']})"),
     ]
     if samples is not None:
         sampled = f"{samples} sequences, averaged" if samples > 1 else "1" if samples else "none: the policy's mean"

@@ -64,7 +64,7 @@ def _show(source: str, model: DRAW, result: GenerationResult, described: dict[st
     if result.importance_nats is not None:
         error = result.importance_standard_error or 0.0
         facts.append((f"with {result.importance_samples} importance samples", f"{result.importance_nats:.2f} (s.e. {error:.2f})"))
-    facts.append(("images per second", f"{rate['images_per_second']:,.0f} ({rate['device']}, {rate['threads']} threads)"))
+    facts.append(("images per second", f"{rate['images_per_second']:,.0f} ({rate['device']}, threads: {rate['threads']})"))
     console.print_rows((source, f"{described['name']}{subset}, {described['split']}"), facts)
     console.print_rows(("step", "KL, nats"), [(step, f"{kl:.3f}") for step, kl in enumerate(result.kl_by_step, start=1)])
     published = _published(described, model.config.observation)

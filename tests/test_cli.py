@@ -161,3 +161,9 @@ def test_progress_off_a_terminal_is_plain_lines_with_rate_and_time_left(capsys: 
 def test_a_table_keeps_long_paths_whole_where_it_is_not_read_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     console.print_rows(("name", "error"), [("a/" * 60, 3.25), ("b", None)])
     assert capsys.readouterr().out.splitlines()[1].split() == ["a/" * 60, "3.25"]
+
+
+def test_a_tables_title_is_one_line_though_the_table_is_narrow(capsys: pytest.CaptureFixture[str]) -> None:
+    title = "which of these many models is better than which other one? " * 2
+    console.print_rows(("name", "error"), [("a", 3.25)], title=title)
+    assert capsys.readouterr().out.splitlines()[0] == title.rstrip()

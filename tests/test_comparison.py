@@ -228,7 +228,7 @@ def test_the_table_says_error_interval_published_and_samples(suite: Comparison) 
         "infer/s": "2,000",
         "to published": "",
     }
-    assert cells["ram 8 of 12x12x4"]["error %"] == "8.30 (mean)"
+    assert cells["ram 8 of 12x12x4"]["error %"] == "8.30 (0 samples)"
     assert cells["ram 4 of 12x12x4"]["error %"] == "10.30 (10 samples)"
     assert cells["ram 4 of 12x12x4"]["values read"] == "23,040"
     assert cells["conv"]["values read"] == "10,000*"
@@ -264,7 +264,8 @@ def test_every_letter_beside_a_published_number_is_in_the_legend(suite: Comparis
     lines = [line for line in legend(compare(budgets, size=(100, 100))) if line.startswith("trained with")]
     assert lines == ["trained with 2.9M images: conv"]
     alone = legend(compare([trained("a", ConvConfig(), range(9))], size=(100, 100)))
-    assert not any(line.startswith(("published", "to published", "ram", "train/s", "95 % interval, several")) for line in alone)
+    assert not any(line.startswith(("to published", "ram", "train/s", "95 % interval, several")) for line in alone)
+    assert [line for line in alone if line.startswith("published")] == ["published: no number for this task is known here."]
     assert any(line.startswith("95 % interval, one seed") for line in alone)
     assert not any(line.startswith("95 % interval, one seed") for line in legend(suite))
 

@@ -23,8 +23,8 @@ _COLUMNS = (
 )
 
 _LEGEND = {
-    "error %": "share of the {images} that is wrong after the last glimpse; of several seeds the mean.",
-    "ram's error": "(N samples): averaged over N sampled sequences of locations; (mean): at the policy's mean locations, "
+    "error %": "share of the {images} that is wrong after the last glimpse; averaged over the seeds.",
+    "ram's error": "(N samples): averaged over N sampled sequences of locations; (0 samples): at the policy's mean locations, "
     "the first one aside where it is random.",
     "95 % interval, one seed": "over the {images} (Wilson); what another seed would change is not in it.",
     "95 % interval, several seeds": "of the mean, over the seeds (Student's t).",
@@ -102,6 +102,8 @@ def legend(comparison: Comparison) -> list[str]:
     for row in comparison.rows:
         if row.trained_on:
             facts.setdefault(f"trained on {row.trained_on}", []).append(row.model)
+    if not sources:
+        lines.append("published: no number for this task is known here.")
     return lines + [f"{fact}: {'; '.join(names)}" for fact, names in facts.items()]
 
 
@@ -202,9 +204,7 @@ def _flat_published(result: PublishedResult | None) -> dict[str, Any]:
 
 def _samples(row: Row) -> str:
     """Returns what stands beside the error of a model that samples where it looks."""
-    if row.test_samples is None:
-        return ""
-    return f" ({row.test_samples} samples)" if row.test_samples else " (mean)"
+    return "" if row.test_samples is None else f" ({row.test_samples} samples)"
 
 
 def _probability(p: float) -> str:
