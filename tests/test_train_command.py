@@ -228,24 +228,6 @@ def test_a_model_is_trained_from_its_preset_and_comes_back_as_what_it_is(model: 
     assert (again.exit_code, "is finished" in again.stderr) == (0, True), again.output
 
 
-def test_a_run_whose_checkpoints_were_removed_is_not_trained_again(tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    conv = ["--model=conv", "--filters=2", "--hidden=4", "--images=64", "--batch-size=16", "--validate-every=32", "--log-every=32"]
-    assert train(*conv, *DATA, "--out", out).exit_code == 0
-    shutil.rmtree(out / "checkpoints")
-    before = {path: path.read_bytes() for path in out.iterdir()}
-    again = train("--resume", "--model=conv", "--out", out)
-    assert (again.exit_code, "is finished" in again.stderr) == (0, True), again.output
-    assert {path: path.read_bytes() for path in out.iterdir()} == before
-    record = out / "metrics.csv"
-    record.write_text("".join(record.read_text().splitlines(keepends=True)[:-1]))
-    assert "its checkpoints were removed, so that it cannot go on" in refused("--resume", "--model=conv", "--out", out)
-    (out / "checkpoints").mkdir()  # as a kill between the first weights and their checkpoint leaves it
-    assert train("--resume", "--model=conv", "--out", out).exit_code == 0
-    assert (out / "model.safetensors").read_bytes() == before[out / "model.safetensors"]
-    assert len(record.read_text().splitlines()) == 3
-
-
 def test_a_preset_of_the_model_goes_with_it(tmp_path: Path) -> None:
     options = ["--model=glimpse", "--preset=paper", "--window=4", "--hidden=8", "--images=16", "--batch-size=16"]
     assert train(*options, *DATA, "--out", tmp_path / "run").exit_code == 0
@@ -364,6 +346,24 @@ def test_a_finished_run_says_so_and_ends_well(run: Path) -> None:
     assert result.exit_code == 0
     assert "is finished: 320 images" in result.stderr
     assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+def test_a_run_whose_checkpoints_were_removed_is_not_trained_again(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    conv = ["--model=conv", "--filters=2", "--hidden=4", "--images=64", "--batch-size=16", "--validate-every=32", "--log-every=32"]
+    assert train(*conv, *DATA, "--out", out).exit_code == 0
+    shutil.rmtree(out / "checkpoints")
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    again = train("--resume", "--model=conv", "--out", out)
+    assert (again.exit_code, "is finished" in again.stderr) == (0, True), again.output
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+    record = out / "metrics.csv"
+    record.write_text("".join(record.read_text().splitlines(keepends=True)[:-1]))
+    assert "its checkpoints were removed, so that it cannot go on" in refused("--resume", "--model=conv", "--out", out)
+    (out / "checkpoints").mkdir()  # as a kill between the first weights and their checkpoint leaves it
+    assert train("--resume", "--model=conv", "--out", out).exit_code == 0
+    assert (out / "model.safetensors").read_bytes() == before[out / "model.safetensors"]
+    assert len(record.read_text().splitlines()) == 3
 
 
 def test_a_folder_that_is_not_empty_is_refused_without_resume(run: Path, tmp_path: Path) -> None:
