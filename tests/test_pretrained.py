@@ -22,6 +22,7 @@ from glimpse.weights import load_weights
 
 GLIMPSES = ("classifier-4", "classifier-8")
 GENERATORS = ("draw-mnist", "draw-two-digit")
+LARGE = ("convnet", "ram-8", "spatial-transformer")  # take longest for the whole test set
 NAMES = tuple(name for name in pretrained.available() if name not in GENERATORS)
 
 
@@ -100,7 +101,7 @@ def test_weights_from_before_there_were_scales_have_one(name: str) -> None:
     assert len(model.look(torch.rand(1, 1, 40, 40))[1]) == 1
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in NAMES])
 def test_a_shipped_model_makes_the_stated_error_on_the_pinned_test_set(name: str, mnist_folder: Path) -> None:
     facts = json.loads(pretrained.find(name).with_suffix(".json").read_text(encoding="utf-8"))
     data = ClutteredMNIST(open_digits("mnist", data_dir=mnist_folder).test, "test")

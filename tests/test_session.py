@@ -37,7 +37,9 @@ def run(
     return settings("train-classifier", preset, model, training, (images or data()).record, device=CPU, threads=1)
 
 
-@pytest.mark.parametrize("preset", sorted(CLASSIFIER_PRESETS))
+@pytest.mark.parametrize(
+    "preset", [pytest.param(preset, marks=[pytest.mark.slow] * (preset == "paper")) for preset in sorted(CLASSIFIER_PRESETS)]
+)
 def test_a_tiny_training_really_learns(preset: str) -> None:
     small: dict[str, Any] = {
         "glimpses": 4,
