@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from glimpse import __version__
-from glimpse.config import OF_THE_DATA, GeneratorConfig, TrainingConfig
-from glimpse.options import (
+from glimpse.commands.options import (
     Commands,
     chosen_images_options,
     config_options,
@@ -33,8 +32,9 @@ from glimpse.options import (
     threads_option,
     training_options,
 )
-from glimpse.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, GENERATOR_PRESETS, TRAINING_PRESETS
-from glimpse.suites import SUITES
+from glimpse.settings.config import OF_THE_DATA, GeneratorConfig, TrainingConfig
+from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, GENERATOR_PRESETS, TRAINING_PRESETS
+from glimpse.settings.suites import SUITES
 
 if TYPE_CHECKING:
     from glimpse.datasets.clutter import Split
@@ -66,8 +66,8 @@ def glimpse(debug: bool) -> None:
 @image_options
 def train_classifier(**options: Any) -> None:
     """Train a classifier on cluttered digits, or on your own images, and keep the weights that validate best."""
-    from glimpse import classifier_training
-    from glimpse.training_command import train
+    from glimpse.commands import train_classifier as classifier_training
+    from glimpse.commands.train import train
 
     kinds = {type(config) for config in CLASSIFIER_PRESETS.values()}
     chosen = given(*kinds, TrainingConfig, canvas=0, pieces=0, piece_size=0, border=0, digits=0, data=0, preset=0, model=0)
@@ -86,8 +86,8 @@ def train_classifier(**options: Any) -> None:
 @threads_option
 def train_generator(**options: Any) -> None:
     """Train DRAW, the generative model that reads and writes through windows, and keep the weights that validate best."""
-    from glimpse import generator_training
-    from glimpse.training_command import train
+    from glimpse.commands import train_generator as generator_training
+    from glimpse.commands.train import train
 
     chosen = given(GeneratorConfig, TrainingConfig, data=0, preset=0, binarization=0, crop=0, size=0)
     code = train(generator_training, options, chosen)
@@ -108,7 +108,7 @@ def sample(model: str, as_json: bool, **options: Any) -> None:
 
     As a sheet (png) with each sample's nearest training image and how it was drawn, an animation (gif) or arrays (npz).
     """
-    from glimpse.generation_command import sample
+    from glimpse.commands.generate import sample
 
     sample(model, options, as_json=as_json)
 
@@ -121,7 +121,7 @@ def sample(model: str, as_json: bool, **options: Any) -> None:
 @drawing_options
 def reconstruct(model: str, as_json: bool, **options: Any) -> None:
     """Draw images again, step by step, with MODEL, the folder of a generator's run or pretrained:NAME: a sheet (png) or a gif."""
-    from glimpse.generation_command import reconstruct
+    from glimpse.commands.generate import reconstruct
 
     reconstruct(model, options, as_json=as_json)
 
@@ -138,7 +138,7 @@ def interpolate(model: str, as_json: bool, **options: Any) -> None:
 
     MODEL is a run's folder or pretrained:NAME, the file a sheet (png) or an animation (gif).
     """
-    from glimpse.generation_command import interpolate
+    from glimpse.commands.generate import interpolate
 
     interpolate(model, options, as_json=as_json)
 
@@ -156,7 +156,7 @@ def evaluate(model: str, as_json: bool, **options: Any) -> None:
 
     A classifier by its error, a generator by its bound on the negative log-likelihood.
     """
-    from glimpse.evaluation_command import evaluate
+    from glimpse.commands.evaluate import evaluate
 
     evaluate(model, options, given(canvas=0, pieces=0, piece_size=0, border=0, digits=0), as_json=as_json)
 
@@ -191,7 +191,7 @@ def compare(runs: tuple[str, ...], as_json: bool, **options: Any) -> None:
 
     RUN is a run's folder or pretrained:NAME; runs that differ in their seed alone are one row. Or name a suite.
     """
-    from glimpse.compare_command import compare_models
+    from glimpse.commands.compare import compare_models
 
     click.get_current_context().exit(compare_models(runs, options, as_json=as_json))
 
@@ -205,9 +205,10 @@ def compare(runs: tuple[str, ...], as_json: bool, **options: Any) -> None:
 @json_option
 def predict(model: str, pictures: tuple[Path, ...], invert: bool, device: str, threads: int | None, as_json: bool) -> None:
     """Say what MODEL, a run's folder or pretrained:NAME, sees in each of your PICTURES."""
-    from glimpse import console, environment
-    from glimpse.models import open_classifier
-    from glimpse.prediction import predict_pictures
+    from glimpse import environment
+    from glimpse.commands import console
+    from glimpse.evaluation.prediction import predict_pictures
+    from glimpse.models.catalogue import open_classifier
 
     environment.use_threads(threads)
     classifier = open_classifier(model).to(environment.choose_device(device))
@@ -222,7 +223,7 @@ def _print_schema(context: click.Context, parameter: click.Parameter, asked: boo
     """Prints what the columns of trajectories mean and ends."""
     if not asked or context.resilient_parsing:
         return
-    from glimpse import console
+    from glimpse.commands import console
     from glimpse.trajectories.table import COLUMNS, VERSION
 
     rows = [(column.name, column.unit, column.meaning + (" (may be absent)" if column.may_miss else "")) for column in COLUMNS]
@@ -266,7 +267,7 @@ def _print_schema(context: click.Context, parameter: click.Parameter, asked: boo
 @json_option
 def trajectories(model: str, as_json: bool, **options: Any) -> None:
     """Write where MODEL, a run's folder or pretrained:NAME, looked, and what it believed after each glimpse."""
-    from glimpse import trajectories_command
+    from glimpse.commands import trajectories as trajectories_command
 
     explicit = given(out=0, format=0, pixels=0, only=0, margin=0, summary=0, split=0)
     refused = {"learning": [*explicit.keys() - {"split"}], "summary": [*explicit.keys() & {"format", "pixels"}]}
@@ -293,7 +294,8 @@ def trajectories(model: str, as_json: bool, **options: Any) -> None:
 @data_dir_option
 def doctor(as_json: bool, data_dir: Path | None) -> None:
     """Show versions, device, threads, data found, free memory and disk: what a bug report needs."""
-    from glimpse import console, environment
+    from glimpse import environment
+    from glimpse.commands import console
 
     facts = environment.report(data_dir)
     if as_json:
@@ -308,7 +310,7 @@ def presets(as_json: bool) -> None:
     """List the presets: named settings to start from."""
     from dataclasses import asdict
 
-    from glimpse import console
+    from glimpse.commands import console
 
     def own(config: GeneratorConfig) -> dict[str, Any]:
         """Returns what does not come from the data."""
@@ -332,7 +334,7 @@ def presets(as_json: bool) -> None:
 @json_option
 def pretrained(as_json: bool) -> None:
     """List the trained models that come with the package."""
-    from glimpse import console
+    from glimpse.commands import console
     from glimpse.pretrained import PREFIX, available
 
     models = available()
@@ -402,7 +404,8 @@ def build(
 
     A build that was killed goes on where it was when the same command is run again.
     """
-    from glimpse import console, environment
+    from glimpse import environment
+    from glimpse.commands import console
     from glimpse.datasets.build import build as build_set
     from glimpse.datasets.clutter import ClutterRecipe
 
@@ -426,7 +429,7 @@ def verify(path: Path, digits: str | None, data_dir: Path | None, as_json: bool)
     """Check a built set: shapes, digests and, with its digits at hand, a thousand images rendered again."""
     from dataclasses import asdict
 
-    from glimpse import console
+    from glimpse.commands import console
     from glimpse.datasets.build import source_at_hand
     from glimpse.datasets.build import verify as verify_set
 

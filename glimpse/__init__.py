@@ -8,24 +8,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from glimpse.attention import Window, read, write
-    from glimpse.classifier import GlimpseClassifier
+    from glimpse.attention.filterbank import gaussian_filters
+    from glimpse.attention.window import Window, read, write
     from glimpse.datasets.clutter import ClutteredMNIST
-    from glimpse.filterbank import gaussian_filters
-    from glimpse.generator import DRAW
+    from glimpse.models.draw import DRAW
+    from glimpse.models.glimpse_classifier import GlimpseClassifier
 
 __version__ = "0.1.0"
 
 __all__ = ["DRAW", "ClutteredMNIST", "GlimpseClassifier", "Window", "gaussian_filters", "read", "write"]
 
 _HOME = {
-    "DRAW": "glimpse.generator",
+    "DRAW": "glimpse.models.draw",
     "ClutteredMNIST": "glimpse.datasets.clutter",
-    "GlimpseClassifier": "glimpse.classifier",
-    "Window": "glimpse.attention",
-    "gaussian_filters": "glimpse.filterbank",
-    "read": "glimpse.attention",
-    "write": "glimpse.attention",
+    "GlimpseClassifier": "glimpse.models.glimpse_classifier",
+    "Window": "glimpse.attention.window",
+    "gaussian_filters": "glimpse.attention.filterbank",
+    "read": "glimpse.attention.window",
+    "write": "glimpse.attention.window",
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from glimpse.attention import Track, Window
+from glimpse.attention.window import Track, Window
 from glimpse.trajectories.views import Trajectories
 
 _GIVEN = os.environ.get("GLIMPSE_DATA", "")

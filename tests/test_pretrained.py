@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 
 from glimpse import pretrained
-from glimpse.classification import predictions
-from glimpse.classifier import GlimpseClassifier
 from glimpse.datasets.batches import Batch, PositionalDataset
 from glimpse.datasets.binarized import find_binarized_mnist
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.datasets.generative import open_generative
-from glimpse.generation import GenerationResult, measure_generator
-from glimpse.generator import DRAW
-from glimpse.models import open_classifier
-from glimpse.weights import load_weights
+from glimpse.evaluation.classifier import predictions
+from glimpse.evaluation.generator import GenerationResult, measure_generator
+from glimpse.models.catalogue import open_classifier
+from glimpse.models.draw import DRAW
+from glimpse.models.glimpse_classifier import GlimpseClassifier
+from glimpse.models.weights import load_weights
 
 GLIMPSES = ("classifier-4", "classifier-8")
 GENERATORS = ("draw-mnist", "draw-two-digit")

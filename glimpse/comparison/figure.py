@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from matplotlib.transforms import Bbox
 
 from glimpse.comparison.rows import Comparison
-from glimpse.drawing import INK, MUTED, check_ending, save
+from glimpse.figures.windows import INK, MUTED, check_ending, save
 
 __all__ = ["write_figure"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from glimpse.config import AnyClassifierConfig, ClassifierConfig, ConvConfig, ConvNetConfig, RAMConfig
+from glimpse.settings.config import AnyClassifierConfig, ClassifierConfig, ConvConfig, ConvNetConfig, RAMConfig
 
 __all__ = ["distinct_names", "kind_of", "name_of"]
 

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glimpse.comparison.costs import Reading, reading
 from glimpse.comparison.names import distinct_names, kind_of
-from glimpse.comparison.significance import holm, mcnemar, t_interval
-from glimpse.config import AnyClassifierConfig, ClassifierConfig, RAMConfig
-from glimpse.metrics import wilson_interval
-from glimpse.published import PublishedResult, counterpart
+from glimpse.evaluation.costs import Reading, reading
+from glimpse.evaluation.metrics import wilson_interval
+from glimpse.evaluation.published import PublishedResult, counterpart
+from glimpse.evaluation.statistics import holm, mcnemar, t_interval
+from glimpse.settings.config import AnyClassifierConfig, ClassifierConfig, RAMConfig
 
 __all__ = ["Comparison", "Pair", "Row", "Trained", "compare", "first_at_or_below"]
 

@@ -4,7 +4,7 @@ import string
 from typing import Any
 
 from glimpse.comparison.rows import Comparison, Row
-from glimpse.published import PublishedResult
+from glimpse.evaluation.published import PublishedResult
 
 __all__ = ["flat", "legend", "pair_table", "pair_title", "table"]
 

@@ -6,9 +6,9 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
-from glimpse.attention import Track, Window
-from glimpse.classification import look_inputs
+from glimpse.attention.window import Track, Window
 from glimpse.datasets.batches import Batch, PositionalDataset
+from glimpse.evaluation.classifier import look_inputs
 from glimpse.trajectories.views import Trajectories
 
 __all__ = ["Choice", "Looker", "collect", "look_at", "matches"]

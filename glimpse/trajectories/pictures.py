@@ -17,8 +17,9 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from glimpse.attention import Track
-from glimpse.drawing import (
+from glimpse.attention.window import Track
+from glimpse.figures.sheets import window_sheet
+from glimpse.figures.windows import (
     INK,
     MUTED,
     WRONG,
@@ -39,7 +40,6 @@ from glimpse.drawing import (
     time_colors,
     verdict,
 )
-from glimpse.figures import window_sheet
 from glimpse.trajectories.views import Trajectories
 
 __all__ = ["learning_gif", "sheet_png", "trajectory_gif", "trajectory_sheet"]

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
-from glimpse.drawing import check_ending, save
+from glimpse.figures.windows import check_ending, save
 from glimpse.trajectories.summary import FAR, StepSummary, Summary, cell_side
 
 __all__ = ["summary_figure"]

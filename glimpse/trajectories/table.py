@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glimpse.attention import Track, Window, WindowKind
+from glimpse.attention.window import Track, Window, WindowKind
 from glimpse.trajectories.views import UNKNOWN, Trajectories
 
 __all__ = ["COLUMNS", "VERSION", "Column", "Table"]

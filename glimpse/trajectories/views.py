@@ -10,7 +10,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from glimpse.attention import Track, Window
+from glimpse.attention.window import Track, Window
 
 __all__ = ["UNKNOWN", "Trajectories"]
 

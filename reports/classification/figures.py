@@ -13,12 +13,12 @@ from pathlib import Path
 
 import torch
 
-from glimpse.classifier import GlimpseClassifier
 from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
-from glimpse.drawing import save
-from glimpse.figures import error_by_glimpse_figure, error_curves, window_sheet
-from glimpse.run import RunFolder
+from glimpse.figures.sheets import error_by_glimpse_figure, error_curves, window_sheet
+from glimpse.figures.windows import save
+from glimpse.models.glimpse_classifier import GlimpseClassifier
+from glimpse.training.loop import RunFolder
 
 HERE = Path(__file__).parent
 PUBLISHED = {"DRAW, 4 glimpses": 4.18, "DRAW, 8 glimpses": 3.36}

@@ -16,9 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glimpse.datasets.generative import open_generative
-from glimpse.drawing import save
-from glimpse.generator import DRAW
-from glimpse.run import RunFolder
+from glimpse.figures.windows import save
+from glimpse.models.draw import DRAW
+from glimpse.training.loop import RunFolder
 
 HERE = Path(__file__).parent
 PUBLISHED = {"DRAW (paper)": 80.97, "DRAW without attention (paper)": 87.40}

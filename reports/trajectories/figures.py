@@ -18,11 +18,11 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from glimpse.classifier import GlimpseClassifier
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
-from glimpse.drawing import save
-from glimpse.run import RunFolder
+from glimpse.figures.windows import save
+from glimpse.models.glimpse_classifier import GlimpseClassifier
+from glimpse.training.loop import RunFolder
 from glimpse.trajectories.collecting import collect, look_at, matches
 from glimpse.trajectories.pictures import learning_gif, trajectory_gif, trajectory_sheet
 from glimpse.trajectories.summary import FAR, summarise_trajectories

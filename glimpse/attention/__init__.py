@@ -1,0 +1,1 @@
+"""The equations: Gaussian filterbank, window, read and write. Torch alone, no models."""

@@ -1,0 +1,177 @@
+"""Window of Gaussian filters over an image: where it lies, how to read a glimpse through it and how to write a patch.
+
+Positions are pixels of the image, x (to the right) before y (down); pixel 0 is the center of the first pixel; indices count from 0.
+Dimensions: B images, C channels, H rows, W columns, a window of n x n filters, T glimpses.
+
+References:
+    K. Gregor, I. Danihelka, A. Graves, D. J. Rezende, D. Wierstra, "DRAW: A Recurrent Neural Network For Image Generation", 2015,
+    arXiv:1502.04623.
+"""
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from glimpse.attention.filterbank import at_least_float32, gaussian_filters
+
+__all__ = ["LOG_LIMIT", "Track", "Window", "WindowKind", "read", "write"]
+
+WindowKind = Literal["glimpse", "read", "write"]
+
+LOG_LIMIT = 20.0
+"""Raw logarithms are clamped to this magnitude: the exponential of twice as much still fits into float32."""
+
+
+class Window(NamedTuple):
+    """Place, spacing, blur and gain of an n x n grid of Gaussian filters.
+
+    Every field has the same shape: (B,) for one window an image, (B, T) for a sequence of glimpses.
+
+    Attributes:
+        center_x: Column of the grid's center in pixels, counted from 0.
+        center_y: Row of the grid's center in pixels, counted from 0.
+        stride: Distance between neighbouring filters in pixels.
+        sigma: Standard deviation of the filters in pixels.
+        intensity: Factor on what is read; a write divides by it.
+    """
+
+    center_x: Tensor
+    center_y: Tensor
+    stride: Tensor
+    sigma: Tensor
+    intensity: Tensor
+
+    @classmethod
+    def from_raw(cls, raw: Tensor, *, n: int, height: int, width: int) -> "Window":
+        r"""Returns the window that five unconstrained numbers stand for.
+
+        .. math:: g_X = \tfrac{A + 1}{2} (\tilde g_X + 1) - 1, \quad g_Y = \tfrac{B + 1}{2} (\tilde g_Y + 1) - 1, \quad
+            \delta = \tfrac{\max(A, B) - 1}{N - 1} \tilde\delta
+
+        Eqs. 21-24 of DRAW (arXiv:1502.04623) with A the width and B the height; the 1 taken off turns the paper's count from 1 into
+        one from 0. At zero everywhere the grid spans the longer side exactly. Departures: the three logarithms are clamped to
+        +-20, where the exponentials are still numbers; for n = 1, where eq. 24 divides by zero, the stride is max(H, W) - 1 times
+        its factor, which a single filter does not feel.
+
+        Args:
+            raw: Shape (B, 5): x, y, log sigma^2, log stride factor, log intensity.
+            n: Filters along each axis, at least 1.
+            height: Rows H of the image.
+            width: Columns W of the image.
+
+        Returns:
+            Window with fields of shape (B,), at least float32.
+
+        Raises:
+            ValueError: If raw is not of shape (B, 5), or n, height or width is below 1.
+        """
+        if raw.ndim != 2 or raw.shape[1] != 5:
+            raise ValueError(f"raw must have shape (B, 5), got {tuple(raw.shape)}")
+        if min(n, height, width) < 1:
+            raise ValueError(f"n, height and width must be at least 1, got {n}, {height} and {width}")
+        with torch.autocast(raw.device.type, enabled=False):
+            x, y, *logs = at_least_float32(raw).unbind(dim=1)
+            log_var, log_factor, log_intensity = (log.clamp(-LOG_LIMIT, LOG_LIMIT) for log in logs)
+            return cls(
+                center_x=(width + 1) / 2 * (x + 1) - 1,
+                center_y=(height + 1) / 2 * (y + 1) - 1,
+                stride=(max(height, width) - 1) / max(n - 1, 1) * log_factor.exp(),
+                sigma=(log_var / 2).exp(),
+                intensity=log_intensity.exp(),
+            )
+
+    def widened(self, factor: float) -> "Window":
+        """Returns the window around the same center with stride and sigma multiplied by a factor: a coarser scale of a retina."""
+        return self._replace(stride=factor * self.stride, sigma=factor * self.sigma)
+
+    def filters(self, *, n: int, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """Returns the filters down the rows, shape (B, n, H), and along the columns, shape (B, n, W): F_Y and F_X."""
+        return (
+            gaussian_filters(self.center_y, self.stride, self.sigma, n_filters=n, n_pixels=height),
+            gaussian_filters(self.center_x, self.stride, self.sigma, n_filters=n, n_pixels=width),
+        )
+
+
+class Track(NamedTuple):
+    """One window of a model over all its steps.
+
+    Attributes:
+        kind: What the window is for: a classifier's `glimpse`, or a generator's `read` or `write`.
+        scale: Which of the nested windows of a step it is, from 0, the smallest.
+        n: Filters, or pixels, along each axis.
+        window: Fields of shape (B, T), in pixels of the image; sigma is not a number where the window has no blur.
+        patches: What was seen through it or written through it, shape (B, T, C, n, n); None where it was not asked for.
+    """
+
+    kind: WindowKind
+    scale: int
+    n: int
+    window: Window
+    patches: Tensor | None = None
+
+
+def read(image: Tensor, window: Window, n: int) -> Tensor:
+    r"""Returns the glimpse of n x n numbers that the window sees of the image.
+
+    .. math:: \text{read}(x) = \gamma \, F_Y \, x \, F_X^T
+
+    Eq. 27 of DRAW (arXiv:1502.04623) for one image; the same filters serve every channel. Computed in float32 at least, under
+    autocast too.
+
+    Args:
+        image: Shape (B, C, H, W).
+        window: Fields of shape (B,).
+        n: Filters along each axis, at least 1.
+
+    Returns:
+        Glimpse, shape (B, C, n, n): rows before columns.
+
+    Raises:
+        ValueError: If the image is not of shape (B, C, H, W) with the window's B.
+    """
+    batch, channels, height, width = _shape(image, "image", window)
+    filters_y, filters_x = window.filters(n=n, height=height, width=width)
+    with torch.autocast(image.device.type, enabled=False):
+        rows = image.to(filters_y.dtype).transpose(1, 2).reshape(batch, height, channels * width)
+        rows = torch.bmm(filters_y, rows).view(batch, n * channels, width)  # every row of filters, all channels
+        glimpse = torch.bmm(rows, filters_x.transpose(1, 2)).view(batch, n, channels, n).transpose(1, 2)
+        return window.intensity.to(glimpse.dtype)[:, None, None, None] * glimpse
+
+
+def write(patch: Tensor, window: Window, height: int, width: int) -> Tensor:
+    r"""Returns the image that a patch makes when it is written through the window.
+
+    .. math:: \text{write}(w) = \tfrac{1}{\hat\gamma} \, \hat F_Y^T \, w \, \hat F_X
+
+    Eq. 29 of DRAW (arXiv:1502.04623); the same filters serve every channel. Computed in float32 at least, under autocast too.
+
+    Args:
+        patch: Shape (B, C, n, n): rows before columns.
+        window: Fields of shape (B,), its intensity not zero.
+        height: Rows H of the image, at least 1.
+        width: Columns W of the image, at least 1.
+
+    Returns:
+        Image, shape (B, C, H, W).
+
+    Raises:
+        ValueError: If the patch is not of shape (B, C, n, n) with the window's B.
+    """
+    _, _, n, columns = _shape(patch, "patch", window)
+    if n != columns:
+        raise ValueError(f"patch must be square, got {n} x {columns}")
+    filters_y, filters_x = window.filters(n=n, height=height, width=width)
+    with torch.autocast(patch.device.type, enabled=False):
+        patch = patch.to(filters_y.dtype) / window.intensity.to(filters_y.dtype)[:, None, None, None]
+        return filters_y.transpose(1, 2)[:, None] @ patch @ filters_x[:, None]
+
+
+def _shape(tensor: Tensor, name: str, window: Window) -> torch.Size:
+    """Returns the shape of a batch of images after checking it against the window's."""
+    if tensor.ndim != 4:
+        raise ValueError(f"{name} must have shape (B, C, H, W), got {tuple(tensor.shape)}")
+    if any(field.shape != tensor.shape[:1] for field in window):
+        shapes = ", ".join(str(tuple(field.shape)) for field in window)
+        raise ValueError(f"{name} has {tensor.shape[0]} images, the window's fields have shapes {shapes}")
+    return tensor.shape

@@ -1,0 +1,382 @@
+"""What the commands share: one line for an error, options with one meaning everywhere, digits opened with a word to the person."""
+
+import errno
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import click
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from glimpse.datasets.digits import DigitSource
+    from glimpse.datasets.generative import GenerativeData
+
+__all__ = [
+    "Commands",
+    "chosen_images_options",
+    "clutter_options",
+    "config_options",
+    "data_dir_option",
+    "data_option",
+    "device_option",
+    "digits_option",
+    "drawing_options",
+    "frames_option",
+    "generative_options",
+    "given",
+    "image_options",
+    "json_option",
+    "model_options",
+    "open_digit_source",
+    "open_generative_data",
+    "parse_positions",
+    "split_option",
+    "threads_option",
+    "training_options",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Commands(click.Group):
+    """A group of commands whose foreseen errors reach a person as one line.
+
+    `ValueError` and `OSError` are what the library raises for what it foresees; `--debug` or GLIMPSE_DEBUG=1 show their traceback.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command; its foreseen errors become click's, an interruption exit code 130."""
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError) as error:
+            if ctx.find_root().params.get("debug") or getattr(error, "errno", None) == errno.EPIPE:
+                raise
+            raise click.ClickException(one_line(error)) from error
+        except (MemoryError, RuntimeError) as error:
+            if ctx.find_root().params.get("debug") or not out_of_memory(error):
+                raise
+            text = f"out of memory: make the images, the batch or the model smaller ({one_line(error)})"
+            raise click.ClickException(text) from error
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(130)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Returns whether an error of Python's or torch's says that memory ran out, on the CPU or on a GPU."""
+    return isinstance(error, MemoryError) or "allocate memory" in str(error) or type(error).__name__ == "OutOfMemoryError"
+
+
+def one_line(error: BaseException) -> str:
+    """Returns an error's message on one line; an error of the system names its file first.
+
+    >>> one_line(FileNotFoundError(2, "No such file or directory", "digits.npz"))
+    'digits.npz: No such file or directory'
+    """
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def threads_option(command: F) -> F:
+    """Adds `--threads`; its value goes through `glimpse.environment.use_threads`."""
+    text = "Threads on the CPU. Default: as many cores as nothing else uses now."
+    return click.option("--threads", type=click.IntRange(min=1), default=None, help=text)(command)
+
+
+def device_option(command: F) -> F:
+    """Adds `--device`; its value goes through `glimpse.environment.choose_device`."""
+    text = "auto (CUDA if there is one, else the CPU), cpu, cuda, cuda:N or mps."
+    return click.option("--device", default="auto", show_default=True, help=text)(command)
+
+
+def data_dir_option(command: F) -> F:
+    """Adds `--data-dir`."""
+    text = "Folder to look for MNIST and its kin in first, before GLIMPSE_DATA and the user's cache; never written to."
+    kind = click.Path(exists=True, file_okay=False, path_type=Path)
+    return click.option("--data-dir", type=kind, default=None, help=text)(command)
+
+
+def digits_option(command: F) -> F:
+    """Adds `--digits`; its value goes through `open_digit_source`."""
+    text = (
+        "auto (MNIST if found or fetchable, else scikit-learn's), mnist, fashion-mnist, emnist-digits, sklearn or a FILE.npz. "
+        "Default: those a trained model knows, else auto."
+    )
+    return click.option("--digits", default="auto", help=text)(command)
+
+
+def data_option(command: F) -> F:
+    """Adds `--data`; its value goes through `glimpse.datasets.files.open_data`."""
+    text = "A set that `dataset build` wrote, or a .npz of images and labels, in place of generated ones; for a generator any set."
+    return click.option("--data", type=click.Path(path_type=Path), default=None, help=text)(command)
+
+
+def clutter_options(command: F) -> F:
+    """Adds the constants of the clutter's recipe; one that is not given is None."""
+    for name, least, text in (
+        ("border", 0, "Pixels at the edges kept free of the digit."),
+        ("piece-size", 1, "Side of a distractor in pixels."),
+        ("pieces", 0, "Distractors in an image."),
+        ("canvas", 1, "Side of the images in pixels."),
+    ):
+        command = click.option(f"--{name}", type=click.IntRange(min=least), default=None, help=text)(command)
+    return command
+
+
+def training_options(presets: Iterable[str], default: str, folder: str) -> Callable[[F], F]:
+    """Adds what every training takes beside its settings: from `--out` to `--checkpoint-every`.
+
+    Args:
+        presets: Names to choose from.
+        default: The one that is taken if none is chosen.
+        folder: How a run's folder is named that is not named by the person.
+    """
+
+    def add(command: F) -> F:
+        for option in reversed(
+            (
+                click.option(
+                    "--out", type=click.Path(file_okay=False, path_type=Path), help=f"The run's folder. Default: {folder}."
+                ),
+                click.option("--resume", is_flag=True, help="Continue the run in --out, or start it where there is nothing yet."),
+                click.option("--preset", type=click.Choice(list(presets)), default=default, show_default=True),
+                click.option(
+                    "--config",
+                    "config_file",
+                    type=click.Path(exists=True, path_type=Path),
+                    help="Start from a run's settings.",
+                ),
+                click.option(
+                    "--epochs",
+                    type=click.FloatRange(min=0, min_open=True),
+                    help="Budget in passes over the training images.",
+                ),
+                click.option(
+                    "--checkpoint-every",
+                    type=click.FloatRange(min=0),
+                    default=60,
+                    show_default=True,
+                    help="Seconds between checkpoints.",
+                ),
+            )
+        ):
+            command = option(command)
+        return command
+
+    return add
+
+
+def image_options(command: F) -> F:
+    """Adds what says which images there are and where they are computed on: all options from `--canvas` to `--threads`."""
+    for add in (threads_option, device_option, data_option, data_dir_option, digits_option, clutter_options):
+        command = add(command)
+    return command
+
+
+def generative_options(command: F) -> F:
+    """Adds what says which images a generator is for: `--data`, `--binarization`, `--crop` and `--size`."""
+    pair = click.IntRange(min=1)
+    for option in (
+        click.option("--size", type=pair, nargs=2, default=None, help="Height and width to bring the pictures of a folder to."),
+        click.option("--crop", type=pair, nargs=2, default=None, help="Height and width to cut out: anywhere in training."),
+        click.option(
+            "--binarization",
+            type=click.Choice(["dynamic", "none"]),
+            default=None,
+            help="Draw black or white by the intensities, or leave them. Default: the set's own way.",
+        ),
+        click.option(
+            "--data",
+            default=None,
+            help="auto (binarized-mnist, else dynamic-mnist, else digits), binarized-mnist, dynamic-mnist, digits, two-digit, "
+            "svhn, svhn-32, cifar10, or the path of your own folder of pictures or .npz. Default: the preset's.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def frames_option(command: F) -> F:
+    """Adds `--frames`."""
+    kind = click.Path(file_okay=False, path_type=Path)
+    return click.option("--frames", type=kind, default=None, help="Folder for one picture (png) a step.")(command)
+
+
+def split_option(command: F) -> F:
+    """Adds `--split`."""
+    return click.option("--split", type=click.Choice(["test", "valid"]), default="test", show_default=True)(command)
+
+
+def chosen_images_options(command: F) -> F:
+    """Adds what says which images of a set are meant, or which of the person's own: `--split`, `--indices` and `--image`."""
+    picture = click.Path(exists=True, dir_okay=False, path_type=Path)
+    text = "A picture of your own, in place of a data set's images; may be given several times."
+    for option in (
+        click.option("--image", "pictures", multiple=True, type=picture, help=text),
+        click.option("--indices", help="Positions of the images, such as 0,5,10-19. Default: the first, for data all."),
+        split_option,
+    ):
+        command = option(command)
+    return command
+
+
+def drawing_options(command: F) -> F:
+    """Adds what the commands share that draw with a generator: from `--out` to `--json`."""
+    data = "The set it was trained on, by name or path, where it is not found by itself; or another one of the same size."
+    for option in (
+        json_option,
+        threads_option,
+        device_option,
+        data_dir_option,
+        click.option("--data", default=None, help=data),
+        click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Key of what is random."),
+        click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write, by its ending."),
+    ):
+        command = option(command)
+    return command
+
+
+def parse_positions(indices: str | None, count: int) -> "Tensor":
+    """Returns the positions that a text like `0,5,10-19` names, all of them if there is none.
+
+    Raises:
+        ValueError: If the text is none of that kind, or names a position that is not there.
+    """
+    import torch
+
+    if indices is None:
+        return torch.arange(count)
+    found: list[int] = []
+    for part in indices.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ValueError(f"--indices takes positions and ranges such as 0,5,10-19, got {part.strip()!r}")
+        ends = (int(first), int(last or first))
+        if ends[0] > ends[1]:
+            raise ValueError(f"--indices: {part.strip()} is the wrong way round")
+        if ends[1] >= count:
+            raise ValueError(f"--indices: {part.strip()} is not in 0 to {count - 1}")
+        found += range(ends[0], ends[1] + 1)
+    return torch.tensor(found)
+
+
+def open_digit_source(digits: str, data_dir: Path | None, seed: int = 0) -> "DigitSource":
+    """Returns the glyphs asked for; says loudly where `auto` had to take scikit-learn's."""
+    from glimpse.commands import console
+    from glimpse.datasets.digits import open_digits
+
+    source = open_digits(digits, data_dir=data_dir, seed=seed, progress=_say_tenths("Downloading", 1_000_000, "MB"))
+    if source.reason is not None:
+        console.warn(f"these are scikit-learn's digits, NOT MNIST, and their errors compare with no paper's: {source.reason}")
+    return source
+
+
+def open_generative_data(source: str, data_dir: Path | None, **wanted: Any) -> "GenerativeData":
+    """Returns the images that a generator learns from; says loudly where they are not the whole set, or another one."""
+    from glimpse.commands import console
+    from glimpse.datasets.generative import open_generative
+
+    data = open_generative(source, data_dir=data_dir, progress=_say_tenths("Fetching or preparing", 1, ""), **wanted)
+    if data.reason is not None:
+        console.warn(f"this is {data.name}, and its bounds compare with none on another set: {data.reason}")
+    if data.note is not None:
+        console.warn(data.note)
+    return data
+
+
+def _say_tenths(doing: str, unit: int, name: str) -> Callable[[int, int], None]:
+    """Returns a function of what is done and what there is, which says so at every tenth of a longer job."""
+    last = -1
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        tenth = 10 * done // total if total > 1_000 * unit or total > 1_000_000 else last
+        if tenth != last:
+            last = tenth
+            from glimpse.commands import console
+
+            console.note(f"{doing}: {done / unit:,.1f} of {total / unit:,.1f} {name}".rstrip())
+
+    return show
+
+
+def json_option(command: F) -> F:
+    """Adds `--json`, the flag `as_json`: the result as one line with one object on stdout."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one line with one JSON object.")(command)
+
+
+def config_options(kind: type[Any], default: Any, name: str, *, skip: tuple[str, ...] = ()) -> Callable[[F], F]:
+    """Adds an option for every field of a config's dataclass, named like it; one that is not given is None.
+
+    The help is what the class's docstring says of the field, and its value in the preset that is the default.
+
+    Args:
+        kind: The dataclass.
+        default: The config of that preset.
+        name: The preset's name.
+        skip: Fields without an option.
+    """
+    hints, texts = get_type_hints(kind), _field_texts(kind)
+
+    def add(command: F) -> F:
+        for field in reversed(fields(kind)):
+            if field.name not in skip:
+                value = f"{name}: {getattr(default, field.name)}"
+                command = _config_option(field.name, hints[field.name], texts[field.name], value)(command)
+        return command
+
+    return add
+
+
+def model_options(presets: Mapping[str, Any], *, skip: tuple[str, ...] = ()) -> Callable[[F], F]:
+    """Adds an option for every field of any of several models' configs; one that is not given is None.
+
+    The help is what the first config's docstring says of the field, and its value in every preset whose model has it.
+
+    Args:
+        presets: The configs by name.
+        skip: Fields without an option.
+    """
+    hints: dict[str, Any] = {}
+    for config in presets.values():
+        hints |= {name: hint for name, hint in get_type_hints(type(config)).items() if name not in hints}
+    texts = [_field_texts(type(config)) for config in presets.values()]
+
+    def add(command: F) -> F:
+        for name in reversed(hints):
+            if name not in skip:
+                values = {preset: getattr(config, name) for preset, config in presets.items() if hasattr(config, name)}
+                text = next(found[name] for found in texts if name in found)
+                command = _config_option(name, hints[name], text, ", ".join(f"{key} {value}" for key, value in values.items()))(
+                    command
+                )
+        return command
+
+    return add
+
+
+def _field_texts(kind: type[Any]) -> dict[str, str]:
+    """Returns what a config's docstring says of its fields."""
+    found = re.findall(r"^ {8}(\w+): ((?:.|\n {12})+)", kind.__doc__ or "", flags=re.MULTILINE)
+    return {name: " ".join(text.replace("`", "").split()) for name, text in found}
+
+
+def _config_option(name: str, hint: Any, text: str, defaults: str) -> Callable[[F], F]:
+    """Returns what adds the option for a field of a config."""
+    flag = f"--{name.replace('_', '-')}"
+    names = f"{flag}/--no-{flag[2:]}" if hint is bool else flag
+    choice = click.Choice(get_args(hint)) if get_origin(hint) is Literal else hint
+    return click.option(names, name, type=choice, default=None, help=f"{text}  [preset {defaults}]")
+
+
+def given(*kinds: type[Any], **also: Any) -> dict[str, Any]:
+    """Returns what the present command was explicitly given of the fields of these configs, and of `also`, by name."""
+    context = click.get_current_context()
+    names = [field.name for kind in kinds for field in fields(kind)] + list(also)
+    explicit = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
+    return {name: context.params[name] for name in names if context.get_parameter_source(name) in explicit}

@@ -1,0 +1,126 @@
+"""The trained models that a comparison is asked for, opened with all that is known of them before anything is measured."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from glimpse.commands import console
+from glimpse.datasets.clutter import ClutterRecipe
+from glimpse.evaluation.published import PublishedResult, published_classification
+from glimpse.models.catalogue import Classifier, open_classifier
+from glimpse.models.weights import find_weights, load_weights
+from glimpse.pretrained import PREFIX, available
+from glimpse.training.loop import RunFolder
+
+__all__ = ["OpenedModel", "open_models", "published_on", "task_words", "total_images"]
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A trained classifier and what is known of it.
+
+    Attributes:
+        source: Where it lies.
+        network: Ready to evaluate.
+        task: What its weights say it was trained on.
+        digest: SHA-256 of its weights file.
+        run: What its run's config.json holds, None where there is none.
+        progress: Rows of its run's metrics.csv, empty where there is none.
+        card: What is recorded of a pretrained model, else empty.
+    """
+
+    source: str
+    network: Classifier
+    task: Mapping[str, Any]
+    digest: str
+    run: Mapping[str, Any] | None
+    progress: Sequence[Mapping[str, str]]
+    card: Mapping[str, Any]
+
+    @property
+    def seed(self) -> int | None:
+        """Seed of its training."""
+        seed: int | None = self.run["training"]["seed"] if self.run is not None else self.card.get("seed")
+        return seed
+
+    @property
+    def images(self) -> int | None:
+        """Images it has seen in training."""
+        return int(self.progress[-1]["images"]) if self.progress else self.card.get("images_seen")
+
+
+def open_models(sources: Sequence[str]) -> list[OpenedModel]:
+    """Returns trained classifiers of one task; warns of a run that is not finished.
+
+    Args:
+        sources: Runs' folders, weights files or `pretrained:NAME`.
+
+    Raises:
+        ValueError: If one is no classifier, or two are the same or of different tasks.
+        OSError: If a file cannot be read.
+    """
+    models = [_opened(source) for source in sources]
+    for i, model in enumerate(models):
+        _refuse_misfit(model, models[:i])
+    return models
+
+
+def _opened(source: str) -> OpenedModel:
+    """Returns a trained model with what is known of it."""
+    _, facts = load_weights(source)
+    if facts["task"]["kind"] == "generative":
+        raise ValueError(f"{source} holds a generator, which has no error: compare classifiers")
+    digest = hashlib.sha256(find_weights(source).read_bytes()).hexdigest()
+    folder = RunFolder(Path(source))
+    task = facts["task"]
+    if (task["kind"] == "file" or task["digits"] == "file") and not folder.path.is_dir():
+        raise ValueError(f"{source} was trained on a person's own images, which its run's folder names: compare the folder")
+    run, progress, card = None, [], {}
+    if source.startswith(PREFIX):
+        card = available()[source.removeprefix(PREFIX)]
+    elif folder.path.is_dir():
+        run, progress = folder.config, folder.rows()
+        total = total_images(run["training"])
+        if progress and int(progress[-1]["images"]) < total:
+            console.warn(f"{source} is not finished: {int(progress[-1]['images']):,} of {total:,} images")
+    return OpenedModel(source, open_classifier(source), task, digest, run, progress, card)
+
+
+def _refuse_misfit(model: OpenedModel, before: Sequence[OpenedModel]) -> None:
+    """Raises ValueError if a model is one of those before it, or was trained on another task than the first of them."""
+    same = [other.source for other in before if other.digest == model.digest]
+    if same:
+        raise ValueError(f"{same[0]} and {model.source} hold the same weights: name each model once")
+    if before and model.task != before[0].task:
+        first = before[0]
+        tasks = f"{first.source} was trained on {task_words(first.task)}, {model.source} on {task_words(model.task)}"
+        raise ValueError(f"{tasks}: compare models of one task")
+
+
+def total_images(training: Mapping[str, Any]) -> int:
+    """Returns the images that a training with these settings ends at: whole batches."""
+    batch: int = training["batch_size"]
+    return -(-int(training["images"]) // batch) * batch
+
+
+def task_words(task: Mapping[str, Any]) -> str:
+    """Returns a task in a few words."""
+    if task["kind"] == "file":
+        return f"a file of images ({task['sha256'][:12]})"
+    recipe, usual = task["recipe"], asdict(ClutterRecipe())
+    rest = [f"{name} {recipe[name]}" for name in ("piece_size", "border") if recipe[name] != usual[name]]
+    own = [f"seed {task['seed']}, {task['sha256'][:12]}"] if "sha256" in task else []
+    canvas = f"{task['digits']} on {recipe['canvas']}x{recipe['canvas']}"
+    return ", ".join([canvas, f"{recipe['pieces']} pieces", *rest, *own])
+
+
+def published_on(task: Mapping[str, Any]) -> tuple[PublishedResult, ...]:
+    """Returns the published rows of a task, none unless digits and recipe, and a split where one is named, are the papers'."""
+    if task["kind"] != "cluttered" or task.get("split", "test") != "test":
+        return ()
+    recipe, usual = task["recipe"], asdict(ClutterRecipe())
+    if any(recipe[name] != usual[name] for name in ("piece_size", "border")):
+        return ()
+    return published_classification(recipe["canvas"], recipe["pieces"], task["digits"])

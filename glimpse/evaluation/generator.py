@@ -1,0 +1,154 @@
+"""Generation by DRAW as a task for the engine, and the evaluation of a trained generator.
+
+Dimensions: N images of C x H x W numbers, T steps. Bounds are on the negative log-likelihood, in nats; lower is better.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from glimpse.datasets.batches import PositionalDataset
+from glimpse.models.draw import DRAW
+from glimpse.models.likelihood import bits_per_dimension
+
+__all__ = ["GenerationResult", "GenerationTask", "measure_generator"]
+
+NOISE_SEED = 150204623
+"""Seed of the noise of every evaluation, whatever the training's seed, so that bounds compare."""
+
+_EVALUATION_BATCH = 250
+
+
+class _Lesson(NamedTuple):
+    """Training images (B, C, H, W) with the weight of the divergence in the loss of each, shape (B,)."""
+
+    images: Tensor
+    beta: Tensor
+
+
+class GenerationTask:
+    """Trains a generator on one data set and validates it on another.
+
+    Args:
+        model: The generator.
+        train: Training images, on the model's device.
+        valid: Validation images, on the model's device.
+    """
+
+    metrics = ("reconstruction", "kl")
+    validation_metrics = ("bound", "kl")
+    chance_loss = math.inf
+
+    def __init__(self, model: DRAW, train: PositionalDataset, valid: PositionalDataset) -> None:
+        self.model, self.train, self.valid = model, train, valid
+
+    def batch(self, positions: Tensor) -> _Lesson:
+        """Returns the training images at these positions, and beta there: so it does not matter how processes share a batch."""
+        images = self.train.batch(positions).images
+        return _Lesson(images, images.new_tensor([self.model.config.kl_weight(seen) for seen in positions.tolist()]))
+
+    def loss(self, network: nn.Module, batch: _Lesson, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Returns the bound, its divergence weighted by beta, and its two parts unweighted, in nats an image."""
+        bound = network(batch.images, self.model.noise(len(batch.images), generator))
+        reconstruction, kl = bound.reconstruction.mean(), bound.kl.sum(dim=1)
+        return reconstruction + (batch.beta * kl).mean(), {"reconstruction": reconstruction, "kl": kl.mean()}
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Returns the bound at beta 1 and its divergence, in nats an image, over the whole validation set."""
+        sums = torch.zeros(2, dtype=torch.float64)
+        for images, noise in _with_noise(self.model, self.valid):
+            bound = model(images, noise)
+            sums += torch.stack([bound.total.sum(), bound.kl.sum()]).double().cpu()
+        total, kl = (sums / len(self.valid)).tolist()
+        return {"bound": total, "kl": kl}
+
+
+@dataclass(frozen=True)
+class GenerationResult:
+    """Everything a generator is judged by, over a whole data set; nats are means over images.
+
+    Attributes:
+        n: Number of images N.
+        bound_nats: Upper bound on the negative log-likelihood, with one sample of the latents an image.
+        standard_error: Of that mean over images.
+        reconstruction_nats: Its part -log p(x | z).
+        kl_nats: Its divergence.
+        kl_by_step: The divergence of every step, T numbers.
+        bits_per_dimension: The bound as bits for every number of an image; None for a likelihood of black or white.
+        importance_samples: Samples of the tighter bound; 0 if it was not asked for.
+        importance_nats: The tighter bound.
+        importance_standard_error: Of that mean over images.
+    """
+
+    n: int
+    bound_nats: float
+    standard_error: float
+    reconstruction_nats: float
+    kl_nats: float
+    kl_by_step: tuple[float, ...]
+    bits_per_dimension: float | None
+    importance_samples: int = 0
+    importance_nats: float | None = None
+    importance_standard_error: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns all of it for JSON."""
+        return asdict(self)
+
+
+def measure_generator(
+    model: DRAW, data: PositionalDataset, *, importance_samples: int = 0, rows: int = 1000
+) -> Iterator[int | GenerationResult]:
+    """Yields how many images are done, batch after batch, and at the end the result.
+
+    Args:
+        model: In evaluation mode, on the data's device.
+        data: All of it is measured.
+        importance_samples: Samples of the importance-weighted bound; none if 0.
+        rows: Images times samples that run at once for it.
+    """
+    bounds: list[Tensor] = []
+    kls: list[Tensor] = []
+    weighted: list[Tensor] = []
+    with torch.no_grad():
+        for images, noise in _with_noise(model, data):
+            bound = model(images, noise)
+            bounds.append(bound.total.double().cpu())
+            kls.append(bound.kl.double().cpu())
+            if importance_samples:
+                generator = torch.Generator(images.device).manual_seed(NOISE_SEED + 1 + sum(map(len, weighted)))
+                weighted.append(-model.importance_bound(images, generator, importance_samples, rows=rows).double().cpu())
+            yield sum(map(len, bounds))
+    total, kl = torch.cat(bounds), torch.cat(kls)  # (N,), (N, T)
+    config = model.config
+    nats, error = _mean(total)
+    tighter, tighter_error = _mean(torch.cat(weighted)) if weighted else (None, None)
+    yield GenerationResult(
+        n=len(total),
+        bound_nats=nats,
+        standard_error=error,
+        reconstruction_nats=float((total - kl.sum(dim=1)).mean()),
+        kl_nats=float(kl.sum(dim=1).mean()),
+        kl_by_step=tuple(kl.mean(dim=0).tolist()),
+        bits_per_dimension=float(bits_per_dimension(total.mean(), config.pixels)) if config.observation == "logistic" else None,
+        importance_samples=importance_samples,
+        importance_nats=tighter,
+        importance_standard_error=tighter_error,
+    )
+
+
+def _mean(values: Tensor) -> tuple[float, float]:
+    """Returns the mean and its standard error; not a number for a single value."""
+    error = float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return float(values.mean()), error
+
+
+def _with_noise(model: DRAW, data: PositionalDataset) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yields all images, batch after batch, with noise that depends on nothing but their positions and the kind of device."""
+    for number, batch in enumerate(data.batches(_EVALUATION_BATCH, stop=len(data))):
+        generator = torch.Generator(batch.images.device).manual_seed(NOISE_SEED * 1000 + number)
+        yield batch.images, model.noise(len(batch.images), generator)

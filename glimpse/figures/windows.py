@@ -1,0 +1,358 @@
+"""What everything that draws shares: time's colors, images with windows on them, and pictures written whole or not at all.
+
+Positions are pixels of the image, x before y; pixel 0 is the center of the first pixel, as matplotlib's `imshow` has it.
+Dimensions: N images, C channels, H rows, W columns, T steps. Nothing goes through pyplot: no global state, no display.
+"""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection, PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.path import Path as Outline
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from glimpse.atomic import write_atomically
+from glimpse.attention.window import Track, Window, WindowKind
+
+__all__ = [
+    "FRAME",
+    "INK",
+    "MUTED",
+    "WRONG",
+    "add_legend",
+    "as_array",
+    "check_ending",
+    "check_tracks",
+    "draw_center",
+    "draw_image",
+    "draw_tracks",
+    "gif",
+    "image_aspect",
+    "png",
+    "rendered",
+    "rgb_pictures",
+    "save",
+    "tiled",
+    "time_colors",
+    "verdict",
+]
+
+INK, MUTED, WRONG, FRAME = "#222222", "#777777", "#c81e1e", "#262626"
+
+_MARGIN = 0.06  # of the longer side, around an image, of which half lies on either side
+_FAMILIES = {"glimpse": ("plasma", 0.36, 0.97), "read": ("plasma", 0.36, 0.97), "write": ("winter", 0.4, 1.0)}
+_CASING = [withStroke(linewidth=2.4, foreground="black")]
+_SQUARE: dict[str, Any] = {"linestyle": "", "marker": "s", "markerfacecolor": "none", "markersize": 6}
+_CROSS: dict[str, Any] = {
+    "linestyle": "",
+    "marker": "+",
+    "markersize": 5,
+    "markeredgewidth": 1.0,
+    "color": "white",
+    "path_effects": _CASING,
+}
+_FRAME_CODES = 2 * [Outline.MOVETO, *3 * [Outline.LINETO], Outline.CLOSEPOLY]
+
+
+# Colors and numbers
+
+
+def time_colors(steps: int, kind: WindowKind = "glimpse") -> NDArray[Any]:
+    """Returns a color for each step, all visible on black: violet to yellow, of writing blue to green; RGB in 0 to 1, (T, 3)."""
+    name, first, last = _FAMILIES[kind]
+    return np.asarray(colormaps[name](np.linspace(first, last, steps)))[:, :3]
+
+
+def as_array(tensor: Tensor) -> NDArray[Any]:
+    """Returns a tensor of any device and precision as a float64 array."""
+    return np.asarray(tensor.detach().double().cpu().numpy())
+
+
+def rgb_pictures(images: Tensor) -> NDArray[Any]:
+    """Returns images (N, C, H, W) as RGB in 0 to 1, shape (N, H, W, 3)."""
+    pictures = as_array(images).transpose(0, 2, 3, 1).clip(0, 1)
+    return np.repeat(pictures, 3, axis=-1) if pictures.shape[-1] == 1 else pictures
+
+
+def verdict(label: int, predicted: int | None, probability: float | None = None) -> tuple[str, bool]:
+    """Returns a title in words, and whether the prediction is wrong.
+
+    Args:
+        label: True class; below 0 where unknown.
+        predicted: Predicted class; None of a model that does not classify.
+        probability: Of the predicted class, 0 to 1.
+    """
+    wrong = predicted is not None and label >= 0 and predicted != label
+    words = [str(label)] if label >= 0 else [] if predicted is None else [f"seen as {predicted}"]
+    if wrong:
+        words.append(f"taken for {predicted}")
+    return ", ".join(words) + ("" if probability is None else f" ({100 * probability:.0f} %)"), wrong
+
+
+def check_tracks(images: Tensor, tracks: Sequence[Track]) -> tuple[int, int]:
+    """Returns the numbers N of images and T of steps.
+
+    Raises:
+        ValueError: Unless the images are grey or RGB, (N, C, H, W), and every track has N and T of its own, neither 0.
+    """
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or not images.numel():
+        raise ValueError(f"images must have shape (N, C, H, W), C 1 or 3, nothing empty, got {tuple(images.shape)}")
+    if not tracks or tracks[0].window.center_x.ndim != 2 or not tracks[0].window.center_x.shape[1]:
+        raise ValueError("there must be at least one track, its windows of shape (N, T), T at least 1")
+    expected = (len(images), tracks[0].window.center_x.shape[1])
+    for track in tracks:
+        for name, field in track.window._asdict().items():
+            if tuple(field.shape) != expected:
+                raise ValueError(f"{name} must have shape {expected}, got {tuple(field.shape)}")
+        seen = None if track.patches is None else tuple(track.patches.shape)
+        if seen is not None and seen != (*expected, images.shape[1], track.n, track.n):
+            raise ValueError(f"patches must have shape {(*expected, images.shape[1], track.n, track.n)}, got {seen}")
+        if track.n < 1:
+            raise ValueError(f"n must be at least 1, got {track.n}")
+    return expected
+
+
+# What is drawn
+
+
+def draw_image(axes: Axes, picture: NDArray[Any], *, strip: float = 0.0) -> None:
+    """Draws an image (H, W, 3) with a dark margin that shows windows running over its edge.
+
+    Args:
+        axes: Empty; its shape should be that of `image_aspect`.
+        picture: RGB in 0 to 1.
+        strip: Height of a strip for text below, as a share of the axes' width.
+    """
+    height, width = picture.shape[:2]
+    down, across = _margins(height, width)
+    bottom = height - 0.5 + down
+    below = strip * (width + 2 * across)
+    axes.imshow(picture, interpolation="nearest", aspect="equal")
+    axes.set(facecolor=FRAME, xticks=[], yticks=[], anchor="N")
+    axes.spines[:].set_visible(False)
+    if strip:
+        axes.axhspan(bottom, bottom + below, facecolor=FRAME, zorder=5)  # over the windows
+    axes.set_xlim(-0.5 - across, width - 0.5 + across)
+    axes.set_ylim(bottom + below, -0.5 - down)
+
+
+def image_aspect(height: int, width: int) -> float:
+    """Returns height by width of an image of H x W pixels with its margin."""
+    down, across = _margins(height, width)
+    return (height + 2 * down) / (width + 2 * across)
+
+
+def _margins(height: int, width: int) -> tuple[float, float]:
+    """Returns the margins above and below, and beside an image, in pixels: room for a window as long as the longer side.
+
+    They are never more than that side itself, of a very long image.
+    """
+    margin, longer = _MARGIN / 2 * max(height, width), max(height, width)
+    down, across = (margin + min(longer - side, side) / 2 for side in (height, width))
+    return down, across
+
+
+def draw_tracks(axes: Axes, tracks: Sequence[Track], row: int, *, now: int | None = None) -> list[Artist]:
+    """Draws an image's windows as boxes in time's colors with a path through their centers, and returns what it drew.
+
+    A box runs through the centers of the outermost filters: its side is (n - 1) times the stride. A band of one sigma around it,
+    and a fainter one of two, show how far the filters blur. Of nested windows the smallest is strong and the others are thin;
+    what is written is dashed.
+
+    Args:
+        axes: Where the image is drawn.
+        tracks: Fields of shape (N, T).
+        row: Which image.
+        now: The step to show, those before it faded, none after it; None shows all steps alike.
+    """
+    drawn: list[Artist] = []
+    for track in sorted(tracks, key=lambda track: -track.scale):
+        drawn += _draw_track(axes, track, row, now)
+    return drawn
+
+
+def _draw_track(axes: Axes, track: Track, row: int, now: int | None) -> list[Artist]:
+    """Draws one track's windows, up to a step if it is given."""
+    window = Window(*(field[row] for field in track.window))
+    steps = len(window.center_x)
+    shown = np.arange(steps if now is None else now + 1)
+    x, y, stride, sigma = (as_array(field)[shown] for field in window[:4])  # (T,) up to now
+    half = (track.n - 1) / 2 * stride
+    strong = track.scale == 0
+    dashes = (0, (3.5, 1.6)) if track.kind == "write" else (0, ())
+    rgba = np.column_stack([time_colors(steps, track.kind)[shown], np.full(len(shown), 1.0 if strong else 0.75)])  # (T, 4)
+    wide = np.full(len(shown), (1.1 if strong else 0.6) * (1 if steps <= 16 else 0.6))
+    if now is not None:
+        rgba[:now, 3] *= 0.5 * 0.9 ** np.arange(now - 1, -1, -1)
+        wide[now] = 1.1 if strong else 0.6
+    blurred = np.isfinite(sigma) & strong & (shown >= (now or 0))
+    artists = _draw_blur(axes, x[blurred], y[blurred], half[blurred], sigma[blurred], rgba[blurred, :3])
+    if strong:
+        artists += axes.plot(x, y, color="white", linewidth=0.7, alpha=0.7, linestyle=dashes, scalex=False, scaley=False)
+        artists.append(axes.scatter(x, y, s=5, c=rgba, linewidths=0, zorder=3))
+    casing = np.column_stack([np.zeros((len(shown), 3)), 0.35 * rgba[:, 3]])  # keeps a box visible on bright pixels
+    for color, line, more in ((casing, (0, ()), 0.9), (rgba, dashes, 0.0)):
+        boxes = PolyCollection(list(_squares(x, y, half)), facecolors="none", edgecolors=color, linewidths=wide + more)
+        boxes.set(linestyle=[line], snap=True)
+        artists.append(axes.add_collection(boxes, autolim=False))
+    return artists
+
+
+def _draw_blur(
+    axes: Axes, x: NDArray[Any], y: NDArray[Any], half: NDArray[Any], sigma: NDArray[Any], colors: NDArray[Any]
+) -> list[Artist]:
+    """Draws two bands around boxes, to one and to two sigma from them; the more boxes, the fainter."""
+    artists: list[Artist] = []
+    for inner, outer, alpha in ((0, 1, 0.34), (1, 2, 0.15)):
+        inside, outside = _squares(x, y, half + inner * sigma), _squares(x, y, half + outer * sigma)
+        corners = np.concatenate([outside, outside[:, :1], inside[:, ::-1], inside[:, -1:]], axis=1)  # (T, 10, 2)
+        faces = np.column_stack([colors, np.full(len(x), alpha / max(1, len(x)) ** 0.4)])
+        bands = PathCollection([Outline(band, _FRAME_CODES) for band in corners], facecolors=faces, linewidths=0)
+        artists.append(axes.add_collection(bands, autolim=False))
+    return artists
+
+
+def _squares(x: NDArray[Any], y: NDArray[Any], half: NDArray[Any]) -> NDArray[Any]:
+    """Returns the corners of squares around centers, shape (T, 4, 2)."""
+    sides = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
+    return np.asarray(np.stack([x, y], axis=-1)[:, None] + half[:, None, None] * sides)
+
+
+def draw_center(axes: Axes, center: Tensor) -> None:
+    """Draws a small cross at a digit's center (x, y); nothing where it is not a number."""
+    x, y = center.tolist()
+    if np.isfinite([x, y]).all():
+        axes.plot([x], [y], **_CROSS, scalex=False, scaley=False, zorder=4)
+
+
+def add_legend(figure: Figure, tracks: Sequence[Track], *, center: bool = False, now: int | None = None) -> None:
+    """Adds a legend of the steps' colors below; of the first and the last alone where there are many or several kinds.
+
+    Args:
+        figure: With room at its bottom.
+        tracks: What is drawn.
+        center: Whether crosses are drawn at the digits' centers.
+        now: The step whose colors alone are named, to the right.
+    """
+    steps, kinds = tracks[0].window.center_x.shape[1], list(dict.fromkeys(track.kind for track in tracks))
+    few = steps <= 8 and len(kinds) == 1
+    handles, names = [], []
+    for kind in kinds:
+        for t in range(steps) if few else sorted({0, steps - 1}) if now is None else [now]:
+            line = {"linestyle": "--" if kind == "write" else "-"} if len(kinds) > 1 else _SQUARE
+            handles.append(Line2D([], [], color=time_colors(steps, kind)[t], **line))
+            names.append(kind if now is not None else f"{kind} {t + 1}" if t == 0 or not few else str(t + 1))
+    if center:
+        handles.append(Line2D([], [], **_CROSS))
+        names.append("digit's center")
+    figure.legend(
+        handles,
+        names,
+        loc="lower center" if now is None else "center right",
+        ncols=len(names),
+        frameon=False,
+        fontsize=7.5,
+        handlelength=1.6 if len(kinds) > 1 else None,
+        handletextpad=0.4 if len(kinds) > 1 else 0.1,
+        columnspacing=1.2,
+        borderpad=0.1,
+    )
+
+
+# Files
+
+
+def rendered(figure: Figure) -> NDArray[np.uint8]:
+    """Returns a figure's pixels, shape (H, W, 3)."""
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())[..., :3]
+
+
+def tiled(pictures: Sequence[NDArray[np.uint8]], columns: int) -> NDArray[np.uint8]:
+    """Returns pictures (H, W, 3) side by side in rows, white where the last row ends early."""
+    height, width, _ = pictures[0].shape
+    rows = -(-len(pictures) // columns)
+    grid = np.full((rows * height, columns * width, 3), 255, dtype=np.uint8)
+    for i, picture in enumerate(pictures):
+        row, column = divmod(i, columns)
+        grid[row * height : (row + 1) * height, column * width : (column + 1) * width] = picture
+    return grid
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """Returns pixels (H, W, 3) as a PNG file's content."""
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "png")
+    return content.getvalue()
+
+
+def gif(frames: Sequence[NDArray[np.uint8]], seconds: Sequence[float]) -> bytes:
+    """Returns frames (H, W, 3), all of one size, as the content of a GIF that begins again at its end.
+
+    All frames share one palette, so that nothing flickers; no dithering, so that grounds stay even.
+
+    Args:
+        frames: At least one.
+        seconds: How long each is shown, rounded to hundredths.
+    """
+    indices, palette = _indexed(frames)
+    pictures = [Image.fromarray(index) for index in indices]
+    for picture in pictures:
+        picture.putpalette(palette.tobytes())
+    content, times = io.BytesIO(), [round(100 * time) * 10 for time in seconds]
+    pictures[0].save(content, "gif", save_all=True, append_images=pictures[1:], duration=times, loop=0)
+    return content.getvalue()
+
+
+def _indexed(frames: Sequence[NDArray[np.uint8]]) -> tuple[list[NDArray[np.uint8]], NDArray[np.uint8]]:
+    """Returns frames (H, W, 3) as indices (H, W) into a palette of at most 256 colors, shape (P, 3).
+
+    Colors are first rounded to 32 levels, black and white among them. The most frequent ones are kept, so that grounds are even;
+    each of the others counts once, so that a thin box counts like a wide area.
+    """
+    levels = np.round(np.arange(256) * 31 / 255).astype(np.uint16)
+    packed = [levels[frame] @ np.array([1024, 32, 1], dtype=np.uint16) for frame in frames]  # (H, W), below 32768
+    counts = np.sum([np.bincount(frame.ravel(), minlength=32768) for frame in packed], axis=0)
+    present = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
+    rgb = np.round(np.stack([present >> 10, present >> 5 & 31, present & 31], axis=-1) * 255 / 31).astype(np.uint8)
+    palette = rgb
+    if len(rgb) > 256:
+        others = Image.fromarray(rgb[None, 64:]).quantize(192, Image.Quantize.MEDIANCUT).getpalette() or []
+        palette = np.concatenate([rgb[:64], np.array(others, dtype=np.uint8).reshape(-1, 3)])[:256]
+    wide = palette.astype(np.float32)
+    nearest = np.zeros(32768, dtype=np.uint8)
+    nearest[present] = ((wide**2).sum(axis=1) - 2 * rgb.astype(np.float32) @ wide.T).argmin(axis=1)
+    return [nearest[frame] for frame in packed], palette
+
+
+def save(path: str | Path, content: Figure | bytes) -> None:
+    """Writes a figure as PNG, or the content of a picture file, whole or not at all; its folder is made.
+
+    Raises:
+        ValueError: If the path does not end as the content's format does.
+        OSError: If the file cannot be written.
+    """
+    path = Path(path)
+    ending = ".gif" if isinstance(content, bytes) and content[:3] == b"GIF" else ".png"
+    check_ending(path, ending)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, png(rendered(content)) if isinstance(content, Figure) else content)
+
+
+def check_ending(path: str | Path, ending: str) -> None:
+    """Raises a ValueError unless a path ends in `.png`, say."""
+    if Path(path).suffix.lower() != ending:
+        raise ValueError(f"the file's name must end in {ending}, got {path}")

@@ -1,0 +1,355 @@
+"""Pictures of what a generator draws: sheets and frames of samples, reconstructions and ways through the latents.
+
+Positions are pixels of the image, x before y; pixel 0 is the center of the first pixel. Dimensions: N images of H x W pixels in C
+channels, 1 or 3, T steps.
+"""
+
+import math
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glimpse.attention.window import Track
+from glimpse.figures.windows import INK, MUTED, draw_image, image_aspect, rendered, rgb_pictures
+from glimpse.generation.sampling import Drawn, Nearest
+
+__all__ = [
+    "interpolation_frames",
+    "interpolation_sheet",
+    "reconstruction_sheet",
+    "sample_sheet",
+    "shown_steps",
+    "step_frames",
+    "traversal_frames",
+    "traversal_sheet",
+]
+
+Pixels = NDArray[np.uint8]
+
+_COLORS = {"read": "#e69f00", "write": "#56b4e9"}  # of M. Okabe and K. Ito: told apart by all, and seen on black
+_CASING = [withStroke(linewidth=2.2, foreground=(0, 0, 0, 0.6))]
+_DPI = 150
+_GAP, _STRIP, _HEAD, _FOOT = (
+    0.05,
+    0.17,
+    0.3,
+    0.26,
+)  # inches: between images, for a line above a row, for the title, for a line below
+_LINE, _LETTER, _LEGEND = 0.13, 0.056, 2.1  # inches: a line of a note, a letter's width in it, room for the legend beside it
+_LARGEST, _ACROSS, _NARROWEST = 1.2, 10.0, 4.4  # inches: an image, all images of a row, a sheet
+
+
+def shown_steps(steps: int, most: int = 10) -> list[int]:
+    """Returns which steps a sheet shows, counted from 1: the first, the last, and evenly spaced ones between.
+
+    >>> shown_steps(3), shown_steps(64, 8)
+    ([1, 2, 3], [1, 10, 19, 28, 37, 46, 55, 64])
+    """
+    return [int(step) for step in np.linspace(1, steps, min(steps, most)).round()]
+
+
+def sample_sheet(drawn: Drawn, *, nearest: Nearest | None = None, title: str = "", note: str = "") -> Figure:
+    """Returns a sheet with a row for every sample: the sample, its nearest training image, and its canvas along the steps.
+
+    Args:
+        drawn: The samples.
+        nearest: What lies nearest to them; None leaves the column out.
+        title: Above all.
+        note: Below all.
+    """
+    firsts = [("sample", rgb_pictures(drawn.images))]
+    if nearest is not None:
+        firsts.append(("nearest", rgb_pictures(nearest.images)))
+    sheet = _step_sheet(drawn, firsts, [], title, note)
+    if nearest is not None:
+        for row, distance in enumerate(nearest.distances.tolist()):
+            text = f"{distance:.2f}" if row else f"nearest: {distance:.2f}"
+            _caption(sheet.cells[row][1], text, INK if row == 0 else MUTED)
+    return sheet.figure
+
+
+def reconstruction_sheet(drawn: Drawn, images: Tensor, *, title: str = "", note: str = "") -> Figure:
+    """Returns a sheet with a row for every image: the image, the canvas along the steps, and the reconstruction.
+
+    Args:
+        drawn: The reconstructions.
+        images: What was to be drawn, shape (N, C, H, W).
+        title: Above all.
+        note: Below all.
+    """
+    lasts = [("reconstruction", rgb_pictures(drawn.images))]
+    return _step_sheet(drawn, [("image", rgb_pictures(images))], lasts, title, note).figure
+
+
+def step_frames(drawn: Drawn, images: Tensor | None = None, *, title: str = "") -> Iterator[Pixels]:
+    """Yields T + 2 frames, shape (H', W', 3): the canvases before the first step, after every step, and at last without windows.
+
+    Args:
+        drawn: What is drawn.
+        images: What it was drawn after, shape (N, C, H, W), shown on the left of each canvas with the window that reads it.
+        title: Above all.
+    """
+    count, wide = len(drawn.canvases), 1 if images is None else 2
+    columns = math.ceil((count / wide) ** 0.5)
+    pairs = range(1, wide * columns - 1, 2) if wide == 2 else ()
+    sheet = _sheet(-(-count // columns), wide * columns, drawn.images, title=title, wide_after=pairs)
+    caption = _foot(sheet, "", INK)
+    _legend(sheet, drawn.tracks)
+    views = []
+    for i in range(count):
+        cells = sheet.cells[i // columns][wide * (i % columns) :]
+        if images is not None:
+            views.append(_View(cells[0], rgb_pictures(images[i : i + 1]), i, _of_kind(drawn.tracks, "read")))
+        views.append(_View(cells[wide - 1], rgb_pictures(drawn.canvases[i]), i, _of_kind(drawn.tracks, "write")))
+    shown = [_draw(view.axes, view.pictures[0]) for view in views]
+    _hide_empty(sheet)
+    for step in range(drawn.steps + 2):
+        boxes = []
+        for view, image in zip(views, shown, strict=True):
+            image.set_data(view.pictures[min(step, len(view.pictures) - 1)])
+            if 0 < step <= drawn.steps:
+                boxes += _draw_boxes(view.axes, view.tracks, view.row, step - 1)
+        caption.set_text(f"step {min(step, drawn.steps)} of {drawn.steps}")
+        yield rendered(sheet.figure)
+        for box in boxes:
+            box.remove()
+
+
+def interpolation_sheet(ends: Tensor, way: Tensor, *, title: str = "", note: str = "") -> Figure:
+    """Returns a sheet of one row: an image, what is drawn on the way from its latents to another's, and the other image.
+
+    Args:
+        ends: The two images, shape (2, C, H, W).
+        way: What is drawn, the reconstructions of the two at its ends, shape (S, C, H, W).
+        title: Above all.
+        note: Below all.
+    """
+    sheet = _sheet(1, len(way) + 2, way, title=title, note=note, strips=True, wide_after=(0, len(way)))
+    pictures = rgb_pictures(ends[:1]), rgb_pictures(way), rgb_pictures(ends[1:])
+    names = ["image", "drawn again", *[""] * (len(way) - 2), "drawn again", "image"]
+    for axes, picture, name in zip(sheet.cells[0], np.concatenate(pictures), names, strict=True):
+        _draw(axes, picture)
+        _caption(axes, name)
+    return sheet.figure
+
+
+def interpolation_frames(ends: Tensor, way: Tensor, *, title: str = "") -> Iterator[Pixels]:
+    """Yields S frames, shape (H', W', 3): what is drawn on the way, between the two images; arguments as of the sheet."""
+    sheet = _sheet(1, 3, way, title=title, strips=True, wide_after=(0, 1))
+    first, last = rgb_pictures(ends)
+    pictures = rgb_pictures(way)
+    shown = [_draw(axes, picture) for axes, picture in zip(sheet.cells[0], (first, pictures[0], last), strict=True)]
+    for axes, name in zip(sheet.cells[0], ("image", "drawn", "image"), strict=True):
+        _caption(axes, name)
+    caption = _foot(sheet, "", INK)
+    for number, picture in enumerate(pictures):
+        shown[1].set_data(picture)
+        caption.set_text(f"{100 * number / (len(pictures) - 1):.0f} % of the way")
+        yield rendered(sheet.figure)
+
+
+def traversal_sheet(
+    sample: Tensor, rows: Sequence[Tensor], values: Sequence[float], names: Sequence[str], *, title: str = "", note: str = ""
+) -> Figure:
+    """Returns a sheet with a row for every latent: a sample, and what is drawn with that latent alone set to each value.
+
+    Args:
+        sample: The sample, shape (C, H, W).
+        rows: What is drawn for each of R latents, shape (S, C, H, W).
+        values: The S values.
+        names: What each of the latents is called.
+        title: Above all.
+        note: Below all.
+    """
+    sheet = _sheet(len(rows), len(values) + 1, sample[None], title=title, note=note, strips=True, wide_after=(0,))
+    for cells, row, name in zip(sheet.cells, rows, names, strict=True):
+        for axes, picture in zip(cells, (rgb_pictures(sample[None])[0], *rgb_pictures(row)), strict=True):
+            _draw(axes, picture)
+        _caption(cells[0], name, left=True)
+    for axes, value in zip(sheet.cells[0][1:], values, strict=True):
+        _caption(axes, f"{value:+.3g}" if value else "0")
+    return sheet.figure
+
+
+def traversal_frames(rows: Sequence[Tensor], values: Sequence[float], names: Sequence[str], *, title: str = "") -> Iterator[Pixels]:
+    """Yields a frame, shape (H', W', 3), for every value: what is drawn with each latent alone set to it; arguments as above."""
+    columns = math.ceil(len(rows) ** 0.5)
+    sheet = _sheet(-(-len(rows) // columns), columns, rows[0], title=title, strips=True)
+    pictures = [rgb_pictures(row) for row in rows]
+    used = [axes for cells in sheet.cells for axes in cells][: len(rows)]
+    shown = [_draw(axes, row[0]) for axes, row in zip(used, pictures, strict=True)]
+    for axes, name in zip(used, names, strict=True):
+        _caption(axes, name)
+    _hide_empty(sheet)
+    caption = _foot(sheet, "", INK)
+    for number, value in enumerate(values):
+        for image, row in zip(shown, pictures, strict=True):
+            image.set_data(row[number])
+        caption.set_text(f"set to {value:+.2f}")
+        yield rendered(sheet.figure)
+
+
+# Parts of them
+
+
+class _Sheet(NamedTuple):
+    """A figure with rows of cells, and its width and height in inches."""
+
+    figure: Figure
+    cells: list[list[Axes]]
+    inches: tuple[float, float]
+
+
+class _View(NamedTuple):
+    """A cell that shows one picture after another, (T + 1, H, W, 3), and the windows of a row of tracks."""
+
+    axes: Axes
+    pictures: NDArray[Any]
+    row: int
+    tracks: tuple[Track, ...]
+
+
+def _sheet(
+    rows: int,
+    columns: int,
+    images: Tensor,
+    *,
+    title: str = "",
+    note: str = "",
+    strips: bool = False,
+    wide_after: Sequence[int] = (),
+) -> _Sheet:
+    """Returns an empty sheet for images of that size.
+
+    Args:
+        rows: Rows of cells.
+        columns: Cells in a row.
+        images: Their last two dimensions are the height and width of what the cells will show.
+        title: Above all, cut off where it is too long.
+        note: Below all, in as many lines as it needs.
+        strips: Whether there is room for a line above every row.
+        wide_after: Columns after which the gap is wider.
+    """
+    wide = min(_LARGEST, _ACROSS / columns)
+    tall = wide * image_aspect(*images.shape[-2:])
+    strip = _STRIP if strips else 0.0
+    lefts = [column * (wide + _GAP) + 3 * _GAP * sum(column > after for after in wide_after) for column in range(columns)]
+    row_height = tall + _GAP + strip
+    across = max(lefts[-1] + wide + 4 * _GAP, _NARROWEST)
+    lines = textwrap.wrap(note, int((across - _LEGEND) / _LETTER))
+    down = _HEAD + rows * row_height + _FOOT + _LINE * max(0, len(lines) - 1)
+    figure = Figure(figsize=(across, down), dpi=_DPI)
+    margin = (across - lefts[-1] - wide) / 2
+    cells = [
+        [
+            figure.add_axes(
+                ((margin + left) / across, 1 - (_HEAD + (row + 1) * row_height - _GAP) / down, wide / across, tall / down)
+            )
+            for left in lefts
+        ]
+        for row in range(rows)
+    ]
+    most = int(across / _LETTER / 1.15)  # letters of a title, which are larger
+    title = title if len(title) <= most else title[: most - 3] + "..."
+    figure.text(2 * _GAP / across, 1 - 0.09 / down, title, ha="left", va="top", fontsize=8, color=INK)
+    sheet = _Sheet(figure, cells, (across, down))
+    _foot(sheet, "\n".join(lines))
+    return sheet
+
+
+def _step_sheet(
+    drawn: Drawn,
+    firsts: Sequence[tuple[str, NDArray[Any]]],
+    lasts: Sequence[tuple[str, NDArray[Any]]],
+    title: str,
+    note: str,
+) -> _Sheet:
+    """Returns a sheet of canvases along the steps with their windows, between columns of named pictures (N, H, W, 3)."""
+    steps = shown_steps(drawn.steps)
+    wide_after = (len(firsts) - 1, *([len(firsts) + len(steps) - 1] if lasts else []))
+    columns = len(firsts) + len(steps) + len(lasts)
+    sheet = _sheet(len(drawn.canvases), columns, drawn.images, title=title, note=note, strips=True, wide_after=wide_after)
+    for row, cells in enumerate(sheet.cells):
+        canvases = rgb_pictures(drawn.canvases[row, steps])
+        around = [pictures[row] for _, pictures in firsts], [pictures[row] for _, pictures in lasts]
+        for axes, picture in zip(cells, (*around[0], *canvases, *around[1]), strict=True):
+            _draw(axes, picture)
+        for axes, step in zip(cells[len(firsts) :], steps, strict=False):
+            _draw_boxes(axes, drawn.tracks, row, step - 1)
+    names = [name for name, _ in firsts] + [f"step {step}" for step in steps] + [name for name, _ in lasts]
+    for axes, name in zip(sheet.cells[0], names, strict=True):
+        _caption(axes, name)
+    _legend(sheet, drawn.tracks)
+    return sheet
+
+
+def _draw(axes: Axes, picture: NDArray[Any]) -> AxesImage:
+    """Draws a picture (H, W, 3) into a cell and returns it as what may be changed."""
+    draw_image(axes, picture)
+    return axes.images[0]
+
+
+def _draw_boxes(axes: Axes, tracks: Sequence[Track], row: int, step: int) -> list[Artist]:
+    """Draws the windows of one step, counted from 0, as boxes through the centers of their outermost filters, with a dot inside."""
+    drawn: list[Artist] = []
+    for track in tracks:
+        x, y, stride = (float(field[row, step]) for field in track.window[:3])
+        side, color = (track.n - 1) * stride, _COLORS[track.kind]
+        box = Rectangle((x - side / 2, y - side / 2), side, side, fill=False, edgecolor=color, linewidth=1.1, path_effects=_CASING)
+        if len(drawn):
+            box.set_linestyle((0, (3.5, 2)))  # lets a box that lies under it be seen
+        drawn.append(axes.add_patch(box))
+        drawn += axes.plot([x], [y], marker="o", markersize=1.8, color=color, scalex=False, scaley=False)
+    return drawn
+
+
+def _of_kind(tracks: Sequence[Track], kind: str) -> tuple[Track, ...]:
+    """Returns the tracks of reading or of writing."""
+    return tuple(track for track in tracks if track.kind == kind)
+
+
+def _caption(axes: Axes, text: str, color: str = INK, *, left: bool = False) -> None:
+    """Writes a line above a cell."""
+    axes.set_title(text, fontsize=6.5, pad=2, color=color, loc="left" if left else "center")
+
+
+def _foot(sheet: _Sheet, text: str, color: str = MUTED) -> Text:
+    """Writes something below all cells, to the left, and returns it."""
+    across, down = sheet.inches
+    return sheet.figure.text(2 * _GAP / across, 0.09 / down, text, ha="left", va="bottom", fontsize=7, color=color)
+
+
+def _legend(sheet: _Sheet, tracks: Sequence[Track]) -> None:
+    """Adds what the boxes' colors mean, below to the right; nothing where there are no boxes."""
+    if not tracks:
+        return
+    handles = [Line2D([], [], color=_COLORS[track.kind], marker="s", markerfacecolor="none", linestyle="") for track in tracks]
+    sheet.figure.legend(
+        handles,
+        [f"{track.kind} window" for track in tracks],
+        loc="lower right",
+        ncols=len(handles),
+        frameon=False,
+        fontsize=7,
+        handletextpad=0.1,
+        columnspacing=1.0,
+        borderpad=0.1,
+    )
+
+
+def _hide_empty(sheet: _Sheet) -> None:
+    """Hides the cells without a picture."""
+    for axes in (axes for cells in sheet.cells for axes in cells):
+        axes.set_visible(bool(axes.images))

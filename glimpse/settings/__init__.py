@@ -1,0 +1,1 @@
+"""What can be chosen: configs, presets and suites. Imports no torch, so that `--help` answers at once."""

@@ -1,0 +1,86 @@
+"""Suites of models to train and compare on one task: what is trained, how long, from which seeds.
+
+Published rows are those of its task in `glimpse.evaluation.published`. Nothing heavy is imported, so that suites can be listed
+at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+__all__ = ["SUITES", "Entry", "Suite"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model of a suite.
+
+    Attributes:
+        name: Unlike the suite's other models'; its runs' folders begin with it.
+        preset: Preset of `glimpse train-classifier` to start from.
+        images: Budget.
+        settings: Settings of the model or its training in place of the preset's.
+    """
+
+    name: str
+    preset: str
+    images: int
+    settings: Mapping[str, int | float | str | bool] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Models to compare on one task.
+
+    Attributes:
+        canvas: Side of the images in pixels.
+        pieces: Distractors in an image.
+        entries: The models.
+        seeds: Every model is trained from each of them.
+        validate_every: Images between validations: how finely the images to an error are known.
+        digits: Source of the digits.
+    """
+
+    canvas: int
+    pieces: int
+    entries: tuple[Entry, ...]
+    seeds: tuple[int, ...] = (0,)
+    validate_every: int = 50_000
+    digits: str = "mnist"
+
+
+def _entries(
+    images: int,
+    *,
+    ram_glimpses: tuple[int, ...],
+    window: int = 12,
+    scales: int,
+    ram_anneal: int = 150_000,
+    convnet_images: int = 0,
+) -> tuple[Entry, ...]:
+    """Returns the models that every suite has, with these budgets and RAM's retina and annealing on this task."""
+    retina = {"window": window, "scales": scales}
+    ram = retina | {"policy_anneal": ram_anneal}
+    equal_sight = (Entry(f"glimpse-8-scales-{scales}", "tuned", images, {"glimpses": 8} | retina),) if scales > 1 else ()
+    return (
+        Entry("glimpse-8", "tuned", images, {"glimpses": 8, "window": window}),
+        Entry("glimpse-4", "tuned", images, {"glimpses": 4, "window": window}),
+        *equal_sight,
+        *(Entry(f"ram-{glimpses}", "ram", images, {"glimpses": glimpses} | ram) for glimpses in ram_glimpses),
+        Entry("random-glimpses-8", "random-glimpses", images, {"glimpses": 8, "window": window}),
+        Entry("conv", "conv", images),
+        Entry("convnet", "convnet", convnet_images or images),
+        Entry("spatial-transformer", "spatial-transformer", images, {"window": window}),
+    )
+
+
+_CLUTTERED = _entries(1_000_000, ram_glimpses=(8, 4), scales=4, ram_anneal=800_000, convnet_images=300_000)
+
+SUITES = {
+    "cluttered-100": Suite(100, 8, _CLUTTERED, seeds=(0, 1, 2)),
+    "cluttered-60": Suite(60, 4, _entries(300_000, ram_glimpses=(8, 6, 4), scales=3)),
+    "translated-60": Suite(60, 0, _entries(300_000, ram_glimpses=(8, 4), scales=3)),
+    "plain-28": Suite(28, 0, _entries(300_000, ram_glimpses=(8, 4), window=8, scales=1)),
+}
+"""What `glimpse compare --suite` knows by name. RAM's windows and scales are those of its paper on each task; its noise
+falls over half of the smaller budgets (reports/comparison)."""

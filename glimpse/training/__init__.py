@@ -1,0 +1,1 @@
+"""Training: the engine, the tasks it trains, and the run folder it writes."""

@@ -1,0 +1,331 @@
+"""The engine that trains every model: an iterator of records over a budget counted in images.
+
+The engine knows nothing of pictures or classes: a task gives it batches by position, a loss and a validation. It neither prints nor
+writes; `glimpse.training.loop` writes what it yields. Everything is a function of the settings and the number of images seen, so
+that a run that stops and goes on equals one that did not stop.
+
+References:
+    I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", 2019, arXiv:1711.05101 (AdamW).
+    R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks", 2013, arXiv:1211.5063 (clipping
+    by global norm).
+"""
+
+import contextlib
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel
+
+from glimpse.settings.config import TrainingConfig
+
+__all__ = ["Record", "Task", "Trainer", "TrainingDivergedError", "fit"]
+
+MOST_SKIPPED = 50
+"""Steps in a row without a finite loss and gradient after which training gives up."""
+
+_LEAST_RATE = 0.01  # of the peak learning rate, at the end of the cosine
+_PLATEAU = 0.98  # of the loss of chance
+_PLATEAU_IMAGES = 300_000  # seen before a loss near chance is worth a warning
+
+
+class TrainingDivergedError(ValueError):
+    """Many steps in a row had no finite loss or gradient."""
+
+
+class Task(Protocol):
+    """What the engine trains."""
+
+    @property
+    def model(self) -> nn.Module:
+        """The network, on its device."""
+        ...
+
+    @property
+    def chance_loss(self) -> float:
+        """Loss of a model that has learned nothing, for a warning; infinite if there is no such number."""
+        ...
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of what `loss` returns beside the loss."""
+        ...
+
+    @property
+    def validation_metrics(self) -> tuple[str, ...]:
+        """Names of what `validate` returns; the first one chooses the best weights, the lower the better."""
+        ...
+
+    def batch(self, positions: Tensor) -> Any:
+        """Returns the training images at these positions of the endless sequence, on the model's device, as `loss` takes them."""
+        ...
+
+    def loss(self, network: nn.Module, batch: Any, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Returns the training loss, a scalar, and further scalars by name; all noise comes from the generator."""
+        ...
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Returns the validation's numbers for a model like `model`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Record:
+    """What training says after a step.
+
+    Attributes:
+        kind: `step` after every step; `metrics` with training metrics, and validation's where it fell due; `warning` with a
+            message.
+        images: Images seen.
+        values: Numbers by name, for `metrics`.
+        best: Whether this validation is the best so far.
+        message: For a person, for `warning`.
+    """
+
+    kind: Literal["step", "metrics", "warning"]
+    images: int
+    values: dict[str, float] = field(default_factory=dict)
+    best: bool = False
+    message: str = ""
+
+
+class Trainer:
+    """The state of a training: weights, their average, optimiser and counters.
+
+    Under torchrun every process takes its share of each batch and `torch.distributed` must have been initialised; the process of
+    rank 0 alone validates.
+
+    Args:
+        task: What is trained.
+        config: How.
+        device: Where the task's model is.
+    """
+
+    def __init__(self, task: Task, config: TrainingConfig, device: torch.device) -> None:
+        self.task, self.config, self.device = task, config, device
+        self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        if config.batch_size % self.world:
+            raise ValueError(f"a batch of {config.batch_size} images cannot be shared by {self.world} processes")
+        if config.cuda_graph and (device.type != "cuda" or self.world > 1 or config.compile):
+            raise ValueError("--cuda-graph is for one process on a CUDA device, without --compile")
+        self.averaged = AveragedModel(task.model, multi_avg_fn=_averaging(config)) if config.averaging else None
+        self.network = _network(task.model, config, self.world)
+        self.optimizer = _optimizer(task.model, config, device)
+        self.step = self.skipped = self.skipped_in_row = 0
+        self.best = math.inf
+        self._sums: dict[str, float] = defaultdict(float)
+
+    @property
+    def images(self) -> int:
+        """Images seen so far."""
+        return self.step * self.config.batch_size
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget is spent."""
+        return self.step >= self.config.steps
+
+    @property
+    def model(self) -> nn.Module:
+        """The model to keep: the averaged one where weights are averaged."""
+        return self.averaged.module if self.averaged is not None else self.task.model
+
+    def state(self) -> dict[str, Any]:
+        """Returns all that `restore` needs to go on as if nothing had happened: tensors and plain numbers."""
+        return {
+            "model": self.task.model.state_dict(),
+            "averaged": self.averaged.state_dict() if self.averaged is not None else None,
+            "optimizer": self.optimizer.state_dict(),
+            "counters": {"step": self.step, "skipped": self.skipped, "skipped_in_row": self.skipped_in_row, "best": self.best},
+            "sums": dict(self._sums),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes up a state that `state` returned."""
+        self.task.model.load_state_dict(state["model"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for name, value in state["counters"].items():
+            setattr(self, name, value)
+        self._sums = defaultdict(float, state["sums"])
+
+    def fit(self) -> Iterator[Record]:
+        """Trains to the end of the budget, yielding a record after every step.
+
+        Raises:
+            TrainingDivergedError: If many steps in a row had no finite loss or gradient.
+        """
+        since, seen = time.monotonic(), self.images
+        while not self.finished:
+            self._advance()
+            if self.skipped_in_row >= MOST_SKIPPED:
+                raise TrainingDivergedError(
+                    f"{MOST_SKIPPED} steps in a row had no finite loss or gradient, at {self.images:,} images; "
+                    "what was saved is from before: lower --learning-rate or --clip-norm"
+                )
+            due = self._due(self.config.validate_every)
+            if not due and not self._due(self.config.log_every):
+                yield Record("step", self.images)
+                continue
+            values = self._metrics()
+            values["images_per_second"] = (self.images - seen) / max(time.monotonic() - since, 1e-9)
+            yield from self._warnings(values, due)
+            best = False
+            if due and self.rank == 0:
+                validation = self._validate()
+                values |= {f"valid_{name}": value for name, value in validation.items()}
+                score = validation[self.task.validation_metrics[0]]
+                if score > self.best + max(5.0, self.best / 2):
+                    name = self.task.validation_metrics[0]
+                    message = f"validation {name} went from {self.best:.2f} up to {score:.2f}: training may be diverging"
+                    yield Record("warning", self.images, message=message)
+                if score < self.best:
+                    best, self.best = True, score
+            yield Record("metrics", self.images, values, best)
+            since, seen = time.monotonic(), self.images
+
+    def _advance(self) -> None:
+        """Takes one step, or skips it if its loss or gradient is not finite."""
+        share = self.config.batch_size // self.world
+        first = self.images + self.rank * share
+        generator = torch.Generator(self.device).manual_seed((self.config.seed << 20) + self.step * self.world + self.rank)
+        batch = self.task.batch(torch.arange(first, first + share))
+        before = [buffer.clone() for buffer in self.task.model.buffers()]  # batch statistics, which a skipped step must not move
+        with self._autocast():
+            loss, metrics = self.task.loss(self.network, batch, generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.task.model.parameters(), self.config.clip_norm)
+        values = self._everywhere({"loss": loss, "grad_norm": norm, **metrics})
+        self.step += 1
+        if all(math.isfinite(values[name]) for name in ("loss", "grad_norm")):
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.config.learning_rate * _rate(self.step - 1, self.config)
+            self.optimizer.step()
+            if self.averaged is not None:
+                self.averaged.update_parameters(self.task.model)
+            self.skipped_in_row = 0
+            for name, value in (values | {"taken": 1.0}).items():
+                self._sums[name] += value
+        else:
+            for buffer, kept in zip(self.task.model.buffers(), before, strict=True):
+                buffer.copy_(kept)
+            self.skipped += 1
+            self.skipped_in_row += 1
+
+    def _everywhere(self, values: dict[str, Tensor]) -> dict[str, float]:
+        """Returns the means of scalars over all processes, so that all of them log the same and skip a step or none."""
+        joined = torch.stack([value.detach().float() for value in values.values()])
+        if self.world > 1:
+            dist.all_reduce(joined)
+        return dict(zip(values, (joined / self.world).tolist(), strict=True))
+
+    def _metrics(self) -> dict[str, float]:
+        """Returns the means since the last row and starts anew."""
+        taken = max(self._sums.pop("taken", 0.0), 1.0)
+        values = {name: self._sums[name] / taken for name in ("loss", "grad_norm", *self.task.metrics) if name in self._sums}
+        self._sums.clear()
+        return values | {"learning_rate": _rate(self.step, self.config) * self.config.learning_rate, "skipped": self.skipped}
+
+    def _warnings(self, values: dict[str, float], due: bool) -> Iterator[Record]:
+        """Yields a warning if the loss is still that of chance when a validation is due."""
+        if due and self.images >= _PLATEAU_IMAGES and values.get("loss", 0.0) > _PLATEAU * self.task.chance_loss:
+            message = f"the loss {values['loss']:.3f} is still that of chance: training sits on its plateau"
+            yield Record("warning", self.images, message=message)
+
+    def _validate(self) -> dict[str, float]:
+        """Returns the validation's numbers for the model to keep."""
+        model = self.model
+        model.eval()
+        with torch.no_grad(), self._autocast():
+            values = self.task.validate(model)
+        model.train()
+        return values
+
+    def _autocast(self) -> contextlib.AbstractContextManager[None]:
+        """Returns the context that networks run in."""
+        if self.config.precision == "fp32":
+            return contextlib.nullcontext()
+        cached = not self.config.cuda_graph  # weights cast before a capture would not be cast again when it is replayed
+        context: contextlib.AbstractContextManager[None] = torch.autocast(
+            self.device.type, dtype=torch.bfloat16, cache_enabled=cached
+        )
+        return context
+
+    def _due(self, every: int) -> bool:
+        """Returns whether the last step reached a multiple of so many images, or the end."""
+        return self.finished or self.images // every > (self.images - self.config.batch_size) // every
+
+
+def fit(task: Task, config: TrainingConfig, device: torch.device | str = "cpu") -> Iterator[Record]:
+    """Trains a task's model over the whole budget, yielding records: `list(fit(...))` is a training in one line."""
+    return Trainer(task, config, torch.device(device)).fit()
+
+
+def _network(model: nn.Module, config: TrainingConfig, world: int) -> nn.Module:
+    """Returns the model as the loss calls it: compiled, and with its gradients averaged over processes."""
+    if config.cuda_graph:
+        return _Captured(model)
+    network = model
+    if world > 1:
+        network = DistributedDataParallel(network, static_graph=True)  # a single glimpse leaves a pointer's parameters unused
+    return torch.compile(network) if config.compile else network  # type: ignore[return-value]
+
+
+class _Captured(nn.Module):
+    """A model whose first call captures its forward and backward passes as CUDA graphs, which every call replays.
+
+    All calls must have inputs of the first one's shapes. Outside training mode the model runs as it is.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.captured = False
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """Returns what the model does."""
+        if not self.captured:
+            torch.cuda.make_graphed_callables(self.model, inputs, allow_unused_input=True)  # replaces the model's forward
+            self.captured = True
+        return self.model(*inputs)
+
+
+def _optimizer(model: nn.Module, config: TrainingConfig, device: torch.device) -> torch.optim.Optimizer:
+    """Returns AdamW that decays matrices only: a decayed bias or gain has nothing to gain."""
+    matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    # A second moment that forgets within 100 steps takes a burst of large gradients through the window in its stride.
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=device.type in ("cpu", "cuda"))
+
+
+def _rate(step: int, config: TrainingConfig) -> float:
+    """Returns the learning rate of a step as a fraction of the peak."""
+    seen = (step + 1) * config.batch_size
+    warmup = min(config.warmup, config.images / 5)  # a short budget should see its peak
+    warm = min(1.0, seen / warmup) if warmup else 1.0
+    if config.schedule == "constant":
+        return warm
+    progress = min(1.0, step / config.steps)
+    return warm * (_LEAST_RATE + (1 - _LEAST_RATE) * (1 + math.cos(math.pi * progress)) / 2)
+
+
+def _averaging(config: TrainingConfig) -> Any:
+    """Returns the update of an exponential average over the last images, over a tenth of them all while they are few."""
+    longest = 1 - config.batch_size / max(config.averaging, config.batch_size)
+
+    def update(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
+        decay = min(longest, (1 + int(count)) / (10 + int(count)))
+        with torch.no_grad():
+            torch._foreach_lerp_(averaged, current, 1 - decay)
+
+    return update

@@ -1,0 +1,1 @@
+"""The page of trajectories: one HTML file that opens from disk."""

@@ -1,0 +1,370 @@
+"""`glimpse evaluate`: its numbers against a plain loop, which images it takes, and what it refuses to compare."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from glimpse.cli import glimpse
+from glimpse.comparison.opened import published_on
+from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.digits import open_digits
+from glimpse.evaluation.chance import uniforms
+from glimpse.models.catalogue import Classifier, build_classifier
+from glimpse.models.glimpse_classifier import GlimpseClassifier
+from glimpse.models.ram import RAM
+from glimpse.models.weights import save_weights
+from glimpse.settings.config import ClassifierConfig, ConvConfig, ConvNetConfig, RAMConfig, SpatialTransformerConfig
+
+CONFIG = ClassifierConfig(glimpses=3, window=4, hidden=6, features=5)
+RECIPE = {"canvas": 40, "pieces": 2, "piece_size": 8, "border": 0}
+TINY = ["--window=4", "--hidden=8", "--features=8", "--glimpses=2", "--images=160", "--batch-size=16", "--threads=1"]
+
+
+def model(config: ClassifierConfig = CONFIG) -> GlimpseClassifier:
+    torch.manual_seed(0)
+    return GlimpseClassifier(config).eval()
+
+
+def weights_of(path: Path, task: dict[str, Any], config: ClassifierConfig = CONFIG) -> Path:
+    """Writes an untrained model's weights that say they were trained on this task."""
+    save_weights(path, model(config).state_dict(), {"model": "GlimpseClassifier", "config": vars(config), "task": task})
+    return path
+
+
+@pytest.fixture
+def on_sklearn(tmp_path: Path) -> Path:
+    return weights_of(tmp_path / "sklearn.safetensors", {"kind": "cluttered", "digits": "sklearn", "recipe": RECIPE})
+
+
+@pytest.fixture
+def on_mnist(tmp_path: Path) -> Path:
+    return weights_of(tmp_path / "mnist.safetensors", {"kind": "cluttered", "digits": "mnist", "recipe": RECIPE})
+
+
+def evaluate(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(glimpse, ["evaluate", "--threads=1", *map(str, arguments)])
+
+
+def numbers(*arguments: str | Path) -> dict[str, Any]:
+    """Returns the object that `--json` prints."""
+    result = evaluate(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("\n") == 1
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def refused(*arguments: str | Path) -> str:
+    result = evaluate(*arguments)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1), result.output
+    return result.stderr.removeprefix("Error: ").rstrip()
+
+
+def looped(split: str = "test", glimpses: int = 3, **changed: int) -> tuple[list[float], int]:
+    """Returns the error after each glimpse in percent, and the number of images, counted one image at a time."""
+    digits = getattr(open_digits("sklearn"), split)
+    data = ClutteredMNIST(digits, split, ClutterRecipe(**(RECIPE | changed)))  # type: ignore[arg-type]
+    wrong = np.zeros(glimpses)
+    network = model()
+    with torch.no_grad():
+        for index in range(len(data)):
+            image, label, _ = data[index]
+            wrong += [int(scores.argmax()) != int(label) for scores in network(image[None], glimpses)[0][0]]
+    return (100 * wrong / len(data)).tolist(), len(data)
+
+
+# The numbers
+
+
+def test_the_errors_are_those_of_a_plain_loop(on_sklearn: Path) -> None:
+    found, (errors, n) = numbers(on_sklearn), looped()
+    assert found["n"] == n == 300
+    assert found["error_by_glimpse"] == pytest.approx(errors)
+    assert found["error"] == found["error_by_glimpse"][-1]
+    assert found["interval"][0] < found["error"] < found["interval"][1]
+    assert found["model"] == str(on_sklearn)
+    assert found["data"] == {"kind": "cluttered", "digits": "sklearn", "split": "test", "recipe": RECIPE}
+    assert found["images_per_second"] > 0
+
+
+def test_the_validation_images_are_others(on_sklearn: Path) -> None:
+    errors, _ = looped("valid")
+    assert numbers(on_sklearn, "--split=valid")["error_by_glimpse"] == pytest.approx(errors)
+
+
+@pytest.mark.parametrize(
+    ("options", "glimpses", "changed"),
+    [
+        (["--glimpses=5"], 5, {}),
+        (["--glimpses=1"], 1, {}),
+        (["--pieces=6"], 3, {"pieces": 6}),
+        (["--canvas=57", "--border=3", "--piece-size=5"], 3, {"canvas": 57, "border": 3, "piece_size": 5}),
+    ],
+)
+def test_robustness_is_measured_on_other_images_and_glimpses(
+    on_sklearn: Path, options: list[str], glimpses: int, changed: dict[str, int]
+) -> None:
+    found, (errors, _) = numbers(on_sklearn, *options), looped("test", glimpses, **changed)
+    assert found["error_by_glimpse"] == pytest.approx(errors)
+    assert found["glimpses"] == glimpses
+    assert found["data"]["recipe"] == RECIPE | changed
+
+
+def test_a_person_sees_error_interval_steps_and_confusion(on_sklearn: Path) -> None:
+    found, shown = numbers(on_sklearn), evaluate(on_sklearn).stdout
+    lines = {line.split("  ")[0]: line.split()[-1] for line in shown.splitlines() if line}
+    assert lines["error %"] == f"{found['error']:.2f}"
+    assert f"{found['interval'][0]:.2f} to {found['interval'][1]:.2f}" in shown
+    assert "calibration error" in lines
+    assert "true \\ predicted" in lines
+    assert "published" not in shown.lower()
+
+
+# Other models
+
+
+def saved(folder: Path, network: Classifier) -> Path:
+    """Returns the file of a model's weights that say it was trained on scikit-learn's digits."""
+    path, task = folder / "model.safetensors", {"kind": "cluttered", "digits": "sklearn", "recipe": RECIPE}
+    facts = {"model": type(network).__name__, "config": vars(network.config), "task": task}
+    save_weights(path, network.state_dict(), facts)
+    return path
+
+
+def ram(test_samples: int = 0) -> RAM:
+    """Returns a seeded recurrent attention model with something to say."""
+    torch.manual_seed(0)
+    config = RAMConfig(glimpses=3, window=4, hidden=6, features=5, scales=2, policy_std=0.4, test_samples=test_samples)
+    network = RAM(config).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn(parameter.shape))
+    return network
+
+
+def sampled(network: RAM, samples: int) -> tuple[list[float], float]:
+    """Returns the error after each glimpse in percent and the last loss in nats, one image and one sequence at a time."""
+    data = ClutteredMNIST(open_digits("sklearn").test, "test", ClutterRecipe(**RECIPE))
+    wrong, nats = np.zeros(3), 0.0
+    for index in range(len(data)):
+        image, label, _ = data[index]
+        probabilities = np.zeros((3, 10))
+        for sample in range(max(samples, 1)):
+            noise = uniforms(torch.tensor([index]), 3, sample)
+            with torch.no_grad():
+                logits = network(image[None], 3, noise, None if samples else 0.0).logits[0].double().numpy()
+            probabilities += np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True) / max(samples, 1)
+        wrong += probabilities.argmax(axis=1) != int(label)
+        nats -= np.log(probabilities[-1, int(label)])
+    return (100 * wrong / len(data)).tolist(), nats / len(data)
+
+
+@pytest.mark.parametrize(
+    ("own", "options", "samples", "words"),
+    [
+        (0, [], 0, "none: the policy's mean"),
+        (0, ["--test-samples=3"], 3, "3 sequences, averaged"),
+        (2, [], 2, "2 sequences, averaged"),
+        (2, ["--test-samples=0"], 0, "none: the policy's mean"),
+        (2, ["--test-samples=1"], 1, "1"),
+    ],
+)
+def test_trap_17_how_many_samples_an_error_averages_over_stands_beside_it(
+    tmp_path: Path, own: int, options: list[str], samples: int, words: str
+) -> None:
+    weights, (errors, nats) = saved(tmp_path, ram(own)), sampled(ram(own), samples)
+    found = numbers(weights, *options)
+    assert found["error_by_glimpse"] == pytest.approx(errors)
+    assert found["nll"] == pytest.approx(nats, rel=1e-5)
+    assert (found["glimpses"], found["test_samples"]) == (3, samples)
+    shown = evaluate(weights, *options).stdout.splitlines()
+    place = next(i for i, line in enumerate(shown) if line.startswith("error %"))
+    assert shown[place].split()[-1] == f"{errors[-1]:.2f}"
+    assert shown[place + 1].startswith("samples of locations at test time")
+    assert shown[place + 1].endswith(words)
+
+
+def test_the_ways_to_sample_give_other_answers() -> None:
+    nats = [sampled(ram(), samples)[1] for samples in (0, 1, 2)]
+    assert len({round(value, 6) for value in nats}) == 3
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        ConvConfig(filters=2, kernel=4, hidden=6, height=40, width=40),
+        ConvNetConfig(filters=2),
+        SpatialTransformerConfig(window=4, filters=2, features=5),
+    ],
+    ids=lambda config: type(config).__name__,
+)
+def test_a_model_of_the_whole_image_has_one_error_and_no_glimpses(tmp_path: Path, config: ConvConfig) -> None:
+    torch.manual_seed(0)
+    network = build_classifier(config).eval()
+    weights = saved(tmp_path, network)
+    data = ClutteredMNIST(open_digits("sklearn").test, "test", ClutterRecipe(**RECIPE))
+    wrong = 0
+    with torch.no_grad():
+        for index in range(len(data)):
+            image, label, _ = data[index]
+            wrong += int(network(image[None])[0][0, -1].argmax()) != int(label)
+    found = numbers(weights)
+    assert found["error"] == pytest.approx(100 * wrong / 300)
+    assert (found["error_by_glimpse"], found["glimpses"]) == ([found["error"]], 1)
+    assert "test_samples" not in found
+    shown = evaluate(weights).stdout
+    assert "glimpse " not in shown
+    assert "samples of locations" not in shown
+    assert "sees the whole image at once: it takes no number of glimpses" in refused(weights, "--glimpses=2").splitlines()[-1]
+    assert refused(weights, "--test-samples=2").startswith("--test-samples is for a recurrent attention model (ram)")
+
+
+def test_two_layers_measure_images_of_their_own_size_alone(tmp_path: Path) -> None:
+    weights = saved(tmp_path, build_classifier(ConvConfig(filters=2, kernel=4, hidden=6, height=40, width=40)))
+    said = refused(weights, "--canvas=50")
+    assert "1 channel of 50 x 50 pixels, the model was trained on 1 channel of 40 x 40 pixels" in said
+
+
+def test_samples_of_locations_are_asked_of_no_other_model(on_sklearn: Path) -> None:
+    assert refused(on_sklearn, "--test-samples=2").startswith("--test-samples is for a recurrent attention model (ram)")
+    assert "test_samples" not in numbers(on_sklearn)
+
+
+# Which images
+
+
+def test_a_file_s_test_part_is_measured(on_mnist: Path, tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    parts = {
+        name: draw.integers(0, 256, (count, 30, 44), dtype=np.uint8) for name, count in (("train", 20), ("valid", 15), ("test", 30))
+    }
+    labels = {name: np.arange(len(images)) % 10 for name, images in parts.items()}
+    file = tmp_path / "own.npz"
+    arrays: dict[str, Any] = {f"X_{name}": part for name, part in parts.items()}
+    arrays |= {f"y_{name}": part for name, part in labels.items()}
+    np.savez(file, **arrays)
+    for name, options in (("test", []), ("valid", ["--split=valid"])):
+        found = numbers(on_mnist, "--data", file, *options)
+        with torch.no_grad():
+            scores = model()(torch.from_numpy(parts[name])[:, None] / 255)[0][:, -1]
+        wrong = (scores.argmax(dim=1).numpy() != labels[name]).mean()
+        assert (found["n"], found["error"]) == (len(labels[name]), pytest.approx(100 * wrong))
+        assert found["data"] == {"kind": "file", "path": str(file), "part": name}
+
+
+def test_a_run_is_measured_on_its_own_images_unless_others_are_given(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    np.savez(tmp_path / "own.npz", images=draw.integers(0, 256, (50, 20, 20), dtype=np.uint8), labels=np.arange(50) % 10)
+    run = tmp_path / "run"
+    trained = CliRunner().invoke(glimpse, ["train-classifier", *TINY, "--data", str(tmp_path / "own.npz"), "--out", str(run)])
+    assert trained.exit_code == 0, trained.output
+    assert numbers(run)["data"]["part"] == "valid"
+    assert numbers(run)["n"] == 5
+    assert numbers(run, "--digits=sklearn", "--canvas=40")["n"] == 300
+    assert "say with --digits" in refused(run, "--canvas=40")
+    assert "give images with --data" in refused(run / "model.safetensors")
+
+
+def test_a_run_on_own_digits_is_measured_on_them_and_on_no_others(tmp_path: Path) -> None:
+    glyphs, run = tmp_path / "glyphs.npz", tmp_path / "run"
+    images = np.random.default_rng(0).integers(0, 256, (100, 28, 28), dtype=np.uint8)
+    np.savez(glyphs, images=images, labels=np.arange(100) % 4)
+    options = [*TINY, "--digits", str(glyphs), "--canvas=40", "--seed=3", "--out", str(run)]
+    assert CliRunner().invoke(glimpse, ["train-classifier", *options]).exit_code == 0
+    found = numbers(run)
+    assert (found["n"], found["data"]["digits"]) == (10, "file")
+    assert "--digits FILE.npz" in refused(run / "model.safetensors")
+    for again in (run, run / "model.safetensors"):  # split as in training: the other glyphs are known to the model
+        assert numbers(again, "--digits", glyphs)["nll"] == found["nll"]
+    np.savez(glyphs, images=255 - images, labels=np.arange(100) % 4)
+    assert "has changed" in refused(run)
+    glyphs.unlink()
+    assert str(glyphs) in refused(run)
+
+
+def test_a_runs_own_images_are_not_taken_once_they_have_changed(tmp_path: Path) -> None:
+    file, run = tmp_path / "own.npz", tmp_path / "run"
+    np.savez(file, images=np.zeros((40, 9, 9), dtype=np.uint8), labels=np.arange(40) % 4)
+    assert CliRunner().invoke(glimpse, ["train-classifier", *TINY, "--data", str(file), "--out", str(run)]).exit_code == 0
+    assert (numbers(run)["n"], numbers(run)["data"]["part"]) == (4, "valid")
+    np.savez(file, images=np.ones((40, 9, 9), dtype=np.uint8), labels=np.arange(40) % 4)
+    assert "has changed" in refused(run)
+
+
+@pytest.mark.parametrize("options", [[], ["--digits=auto"], ["--canvas=50"]])
+def test_without_mnist_a_model_of_mnist_ends_in_one_line_that_says_how_to_give_it_one(on_mnist: Path, options: list[str]) -> None:
+    line = refused(on_mnist, *options)
+    assert "trained on mnist" in line
+    for way in ("--data-dir", "GLIMPSE_DATA", "--data"):
+        assert way in line
+
+
+def test_other_digits_are_taken_where_they_are_named(on_mnist: Path) -> None:
+    assert numbers(on_mnist, "--digits=sklearn")["data"]["digits"] == "sklearn"
+
+
+def test_a_file_and_constants_of_the_clutter_exclude_each_other(on_mnist: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", images=np.zeros((4, 9, 9), dtype=np.uint8), labels=np.arange(4))
+    assert "leave out --pieces, --piece-size" in refused(on_mnist, "--data", tmp_path / "own.npz", "--pieces=1", "--piece-size=4")
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "said"),
+    [
+        (np.zeros((4, 9, 9, 3), dtype=np.uint8), np.arange(4), "have 3 channels of 9 x 9 pixels, the model was trained on 1"),
+        (np.zeros((4, 9, 9), dtype=np.uint8), np.arange(4) + 9, "knows classes 0 to 9, the images have 12"),
+    ],
+)
+def test_images_that_do_not_fit_the_model_are_one_line(
+    on_mnist: Path, tmp_path: Path, images: np.ndarray, labels: np.ndarray, said: str
+) -> None:
+    np.savez(tmp_path / "own.npz", images=images, labels=labels)
+    assert said in refused(on_mnist, "--data", tmp_path / "own.npz").splitlines()[-1]
+
+
+# Published numbers
+
+
+def described(**changed: object) -> dict[str, Any]:
+    recipe = {"canvas": 100, "pieces": 8, "piece_size": 8, "border": 0}
+    recipe |= {name: value for name, value in changed.items() if name in recipe}  # type: ignore[misc]
+    rest = {name: value for name, value in changed.items() if name not in recipe}
+    return {"kind": "cluttered", "digits": "mnist", "split": "test", "recipe": recipe} | rest
+
+
+def test_published_errors_stand_beside_the_same_task_alone() -> None:
+    assert min(row.error_percent for row in published_on(described()) if "RAM, 8" in row.model) == 3.36
+    assert {row.error_percent for row in published_on(described(canvas=60, pieces=4))} >= {4.04, 28.58}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"digits": "sklearn"},
+        {"digits": "fashion-mnist"},
+        {"digits": "file"},
+        {"split": "valid"},
+        {"canvas": 60},
+        {"pieces": 4},
+        {"piece_size": 9},
+        {"border": 1},
+        {"canvas": 28, "pieces": 0},
+    ],
+)
+def test_published_errors_stand_beside_no_other_task(changed: dict[str, object]) -> None:
+    assert published_on(described(**changed)) == ()
+    assert published_on({"kind": "file", "path": "own.npz", "part": "test"}) == ()
+
+
+def test_the_published_table_is_shown_for_real_mnist(mnist_folder: Path, tmp_path: Path) -> None:
+    recipe = {"canvas": 100, "pieces": 8, "piece_size": 8, "border": 0}
+    weights = weights_of(tmp_path / "w.safetensors", {"kind": "cluttered", "digits": "mnist", "recipe": recipe})
+    shown = evaluate(weights, "--data-dir", mnist_folder).stdout
+    assert "differentiable RAM, 8 glimpses, 12x12" in shown
+    assert f"{os.fspath(weights)}, 3 glimpses" in shown

@@ -1,0 +1,70 @@
+"""What a model costs: multiply-adds counted by hand, values read by hand, and a data set that makes nothing anew."""
+
+import pytest
+import torch
+
+from glimpse.datasets.batches import Batch
+from glimpse.evaluation.costs import FixedImages, forward_seconds, multiply_adds, reading
+from glimpse.models.catalogue import build_classifier
+from glimpse.models.glimpse_classifier import GlimpseClassifier
+from glimpse.settings.config import ClassifierConfig, ConvConfig, ConvNetConfig, RAMConfig, SpatialTransformerConfig
+
+
+def lstm_by_hand(inputs: int, hidden: int) -> int:
+    return (inputs + hidden) * 4 * hidden
+
+
+@pytest.mark.parametrize(("height", "width"), [(30, 30), (20, 35)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_papers_classifier_multiplies_what_its_matrices_say(height: int, width: int, channels: int) -> None:
+    config = ClassifierConfig(
+        glimpses=3, window=5, hidden=7, encoder="none", parametrization="paper", supervision="last", sigma=1.0, channels=channels
+    )
+    read = channels * (5 * height * width + 5 * width * 5)  # F_Y x, then (F_Y x) F_X^T: both products of the filters count
+    step = 7 * 5 + read + lstm_by_hand(channels * 25, 7) + 7 * 10
+    found = multiply_adds(GlimpseClassifier(config).eval(), torch.rand(1, channels, height, width))
+    assert found == 3 * step
+
+
+def test_an_encoder_adds_its_matrices() -> None:
+    config = ClassifierConfig(glimpses=2, window=4, hidden=6, features=5, parametrization="paper")
+    encoder = 16 * 10 + 10 * 5 + 4 * 5
+    step = 6 * 5 + (4 * 30 * 30 + 4 * 30 * 4) + encoder + lstm_by_hand(5, 6) + 6 * 10
+    assert multiply_adds(GlimpseClassifier(config).eval(), torch.rand(1, 1, 30, 30)) == 2 * step
+
+
+def test_a_convolution_multiplies_its_kernel_at_every_place() -> None:
+    config = ConvConfig(filters=3, kernel=6, step=4, hidden=9, height=30, width=22)
+    places = ((30 - 6) // 4 + 1) * ((22 - 6) // 4 + 1)
+    expected = places * 3 * 36 + places * 3 * 9 + 9 * 10
+    assert multiply_adds(build_classifier(config).eval(), torch.rand(1, 1, 30, 22)) == expected
+
+
+def test_counting_leaves_the_model_as_it_was() -> None:
+    model = GlimpseClassifier(ClassifierConfig(glimpses=1, window=4, hidden=6, features=5)).eval()
+    multiply_adds(model, torch.rand(1, 1, 20, 20))
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert not model.training
+
+
+def test_values_read_are_those_of_all_glimpses_scales_channels_and_samples_or_the_canvas() -> None:
+    assert reading(ClassifierConfig(glimpses=3, window=5, scales=2, channels=3), 100, 80) == (3 * 25 * 2 * 3, False)
+    assert reading(RAMConfig(glimpses=3, window=5, scales=2), 100, 80) == (3 * 25 * 2, False)
+    assert reading(RAMConfig(glimpses=3, window=5, scales=2, test_samples=10), 100, 80) == (10 * 3 * 25 * 2, False)
+    for config in (ConvConfig(channels=3), ConvNetConfig(channels=3), SpatialTransformerConfig(channels=3)):
+        assert reading(config, 100, 80) == (3 * 100 * 80, True)
+
+
+def test_fixed_images_begin_again_at_their_end_and_are_not_copied_as_a_whole() -> None:
+    data = FixedImages(Batch(torch.rand(3, 1, 4, 4), torch.tensor([5, 6, 7]), torch.zeros(3, 2)))
+    assert data.batch(torch.arange(3)).images is data.images.images
+    assert data.batch(torch.tensor([4, 2])).labels.tolist() == [6, 7]
+
+
+def test_a_forward_pass_takes_time_for_every_image() -> None:
+    model = build_classifier(ConvConfig(filters=2, hidden=8, height=30, width=30)).eval()
+    seen: list[int] = []
+    model.register_forward_hook(lambda module, arguments, result: seen.append(len(arguments[0])))
+    batch = Batch(torch.rand(300, 1, 30, 30), torch.zeros(300, dtype=torch.long), torch.zeros(300, 2))
+    assert forward_seconds(model, FixedImages(batch)) > 0
+    assert sum(seen) == 300

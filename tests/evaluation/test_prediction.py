@@ -1,0 +1,198 @@
+"""A classifier's word on pictures: how they are read, and `glimpse predict`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from glimpse.cli import glimpse
+from glimpse.evaluation.chance import uniforms
+from glimpse.evaluation.prediction import load_picture, predict_pictures
+from glimpse.models.catalogue import build_classifier
+from glimpse.models.glimpse_classifier import GlimpseClassifier
+from glimpse.models.weights import save_weights
+from glimpse.settings.config import ClassifierConfig, ConvConfig, ConvNetConfig, RAMConfig, SpatialTransformerConfig
+
+GREY = np.random.default_rng(0).integers(0, 256, (18, 27), dtype=np.uint8)  # (H, W)
+COLOUR = np.random.default_rng(1).integers(0, 256, (18, 27, 3), dtype=np.uint8)
+
+
+def model(channels: int = 1) -> GlimpseClassifier:
+    torch.manual_seed(0)
+    return GlimpseClassifier(ClassifierConfig(glimpses=2, window=4, hidden=6, features=5, channels=channels, classes=4))
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """Returns a file of an untrained model's weights."""
+    file = tmp_path / "weights.safetensors"
+    facts = {"model": "GlimpseClassifier", "config": vars(model().config), "task": {"kind": "file", "sha256": ""}}
+    save_weights(file, model().state_dict(), facts)
+    return file
+
+
+def grey_alpha() -> Image.Image:
+    return Image.fromarray(np.dstack([GREY, np.full_like(GREY, 255)]), "LA")
+
+
+@pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated:DeprecationWarning")
+@pytest.mark.parametrize(
+    "picture",
+    [
+        lambda: Image.fromarray(GREY),
+        lambda: Image.fromarray(np.dstack([GREY] * 3)),
+        lambda: Image.fromarray(np.dstack([GREY] * 3 + [np.full_like(GREY, 255)])),
+        grey_alpha,
+        lambda: Image.fromarray(GREY.astype(np.uint16) * 257),
+        lambda: Image.fromarray(GREY).convert("P"),
+    ],
+    ids=["grey", "colour", "colour with alpha", "grey with alpha", "16 bits", "palette"],
+)
+def test_every_kind_of_grey_picture_is_read_alike(tmp_path: Path, picture: Callable[[], Image.Image]) -> None:
+    picture().save(tmp_path / "picture.png")
+    for channels in (1, 3):
+        read = load_picture(tmp_path / "picture.png", channels)
+        assert read.shape == (1, channels, 18, 27)
+        for channel in read[0]:
+            np.testing.assert_allclose(channel.numpy(), GREY / np.float32(255), atol=1e-6)
+
+
+def test_colours_stay_in_their_order_or_become_grey(tmp_path: Path) -> None:
+    Image.fromarray(COLOUR).save(tmp_path / "picture.png")
+    np.testing.assert_allclose(load_picture(tmp_path / "picture.png", 3)[0].permute(1, 2, 0).numpy(), COLOUR / 255, atol=1e-6)
+    grey = load_picture(tmp_path / "picture.png", 1)[0, 0].numpy()
+    np.testing.assert_allclose(grey, COLOUR @ np.array([0.299, 0.587, 0.114]) / 255, atol=1 / 255)
+
+
+def test_what_is_transparent_is_black(tmp_path: Path) -> None:
+    alpha = np.where(np.arange(27) < 13, 255, 0).astype(np.uint8)
+    Image.fromarray(np.dstack([COLOUR, np.broadcast_to(alpha, (18, 27))])).save(tmp_path / "picture.png")
+    read = load_picture(tmp_path / "picture.png", 3)[0]
+    assert read[:, :, 13:].abs().max() == 0
+    np.testing.assert_allclose(read[:, :, :13].permute(1, 2, 0).numpy(), COLOUR[:, :13] / 255, atol=1e-6)
+
+
+def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright: to be turned by a quarter clockwise
+    Image.fromarray(GREY).save(tmp_path / "photo.png", exif=exif)
+    np.testing.assert_allclose(load_picture(tmp_path / "photo.png", 1)[0, 0].numpy(), np.rot90(GREY, -1) / 255, atol=1e-6)
+
+
+def test_a_picture_is_classified_as_its_pixels_are(tmp_path: Path) -> None:
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    Image.fromarray(255 - GREY[:9]).save(tmp_path / "b.png")  # of another size
+    for invert in (False, True):
+        found = predict_pictures(model(), [tmp_path / "a.png", tmp_path / "b.png"], invert=invert)
+        for prediction, pixels in zip(found, (GREY, 255 - GREY[:9]), strict=True):
+            image = torch.from_numpy((255 - pixels if invert else pixels) / np.float32(255))[None, None]
+            with torch.no_grad():
+                probabilities = torch.softmax(model()(image)[0][0, -1], dim=0)
+            assert prediction.probabilities == pytest.approx(probabilities.tolist(), abs=1e-6)
+            assert prediction.label == int(probabilities.argmax())
+            assert prediction.probability == max(prediction.probabilities)
+
+
+@pytest.mark.parametrize("test_samples", [0, 3])
+def test_a_model_that_looks_at_random_looks_the_same_way_whatever_pictures_stand_beside(tmp_path: Path, test_samples: int) -> None:
+    torch.manual_seed(0)
+    ram = build_classifier(RAMConfig(glimpses=2, window=4, hidden=6, features=5, classes=4, test_samples=test_samples)).eval()
+    with torch.no_grad():
+        for parameter in ram.parameters():
+            parameter.add_(0.5 * torch.randn(parameter.shape))
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    found = predict_pictures(ram, [tmp_path / "a.png"] * 3)
+    image = torch.from_numpy(GREY / np.float32(255))[None, None]
+    for prediction in found:
+        expected = torch.zeros(4)
+        for sample in range(max(1, test_samples)):
+            with torch.no_grad():
+                logits = ram(image, 2, uniforms(torch.tensor([0]), 2, sample), None if test_samples else 0.0)[0]
+            expected += torch.softmax(logits[0, -1], dim=0) / max(1, test_samples)
+        assert prediction.probabilities == pytest.approx(expected.tolist(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        ConvConfig(filters=2, kernel=4, hidden=6, classes=4, height=18, width=27),
+        ConvNetConfig(filters=2, classes=4),
+        SpatialTransformerConfig(window=4, filters=2, features=5, classes=4),
+    ],
+    ids=lambda config: type(config).__name__,
+)
+def test_a_model_of_the_whole_image_classifies_pictures_too(tmp_path: Path, config: ConvConfig) -> None:
+    torch.manual_seed(0)
+    whole = build_classifier(config).eval()
+    file = tmp_path / "whole.safetensors"
+    facts = {"model": type(whole).__name__, "config": vars(config), "task": {"kind": "file", "sha256": ""}}
+    save_weights(file, whole.state_dict(), facts)
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    Image.fromarray(GREY[:12]).save(tmp_path / "b.png")
+    result = CliRunner().invoke(glimpse, ["predict", str(file), str(tmp_path / "a.png"), "--json"])
+    assert result.exit_code == 0, result.output
+    with torch.no_grad():
+        expected = torch.softmax(whole(torch.from_numpy(GREY / np.float32(255))[None, None])[0][0, -1], dim=0)
+    assert json.loads(result.stdout)["predictions"][0]["probabilities"] == pytest.approx(expected.tolist(), rel=1e-4)
+    other = CliRunner().invoke(glimpse, ["predict", str(file), str(tmp_path / "b.png")])
+    if isinstance(config, ConvConfig):
+        line = "b.png has 27 x 12 pixels, the model knows images of 27 x 18 alone: bring it to that size\n"
+        assert (other.exit_code, other.stderr) == (1, f"Error: {tmp_path}/{line}")
+    else:
+        assert other.exit_code == 0
+
+
+def test_predict_prints_a_row_for_every_picture(weights: Path, tmp_path: Path) -> None:
+    pictures = [tmp_path / "a.png", tmp_path / "b.png"]
+    for path in pictures:
+        Image.fromarray(GREY).save(path)
+    found = predict_pictures(model(), pictures)
+    result = CliRunner().invoke(glimpse, ["predict", str(weights), *map(str, pictures), "--json"])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("\n") == 1
+    assert json.loads(result.stdout) == {"model": str(weights), "predictions": [prediction._asdict() for prediction in found]}
+    shown = CliRunner().invoke(glimpse, ["predict", str(weights), *map(str, pictures)]).stdout
+    assert [line.split()[:2] for line in shown.splitlines()[1:]] == [[str(path), str(found[0].label)] for path in pictures]
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n" + bytes(40), b"GIF89a"])
+def test_what_is_no_picture_is_one_line_that_names_it(weights: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "letter.png").write_bytes(content)
+    result = CliRunner().invoke(glimpse, ["predict", str(weights), str(tmp_path / "letter.png")])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {tmp_path / 'letter.png'} is no picture that can be read")
+    assert result.stderr.count("\n") == 1
+
+
+def test_damaged_pictures_never_show_a_traceback(tmp_path: Path) -> None:
+    Image.fromarray(GREY).save(tmp_path / "whole.png")
+    whole, draw, refused = (tmp_path / "whole.png").read_bytes(), np.random.default_rng(0), 0
+    for _ in range(300):
+        damaged = bytearray(whole)
+        damaged[draw.integers(len(whole))] ^= 1 << int(draw.integers(8))
+        (tmp_path / "picture.png").write_bytes(damaged[: draw.integers(1, len(whole) + 1)])
+        try:
+            load_picture(tmp_path / "picture.png", 1)
+        except ValueError as error:
+            refused += 1
+            assert "picture.png" in str(error)  # noqa: PT017 (some damage does not show)
+    assert refused > 200
+
+
+def test_pictures_of_numbers_without_a_range_are_refused(tmp_path: Path) -> None:
+    Image.fromarray(GREY.astype(np.float32)).save(tmp_path / "numbers.tif")
+    Image.fromarray(GREY.astype(np.int32) - 1000).save(tmp_path / "negative.tif")
+    for name in ("numbers.tif", "negative.tif"):
+        with pytest.raises(ValueError, match="8 or 16 bits"):
+            load_picture(tmp_path / name, 1)
+
+
+def test_a_model_of_two_channels_takes_no_pictures(tmp_path: Path) -> None:
+    Image.fromarray(GREY).save(tmp_path / "picture.png")
+    with pytest.raises(ValueError, match="trained on 2"):
+        predict_pictures(model(2), [tmp_path / "picture.png"])

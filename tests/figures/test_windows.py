@@ -1,0 +1,231 @@
+"""What is drawn is rendered and looked for where the numbers say, by a way from image to picture that is computed here."""
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from glimpse.attention.window import Track, Window, WindowKind
+from glimpse.figures.windows import (
+    check_tracks,
+    draw_center,
+    draw_image,
+    draw_tracks,
+    gif,
+    image_aspect,
+    png,
+    rendered,
+    rgb_pictures,
+    save,
+    tiled,
+    time_colors,
+    verdict,
+)
+
+SIDE = 600  # pixels across the picture
+
+
+def track(*windows: tuple[float, float, float, float], n: int = 5, kind: WindowKind = "glimpse", scale: int = 0) -> Track:
+    """Returns one image's track from (center_x, center_y, stride, sigma) at each step."""
+    x, y, stride, sigma = torch.tensor(windows).T[:, None]
+    return Track(kind, scale, n, Window(x, y, stride, sigma, torch.ones_like(x)))
+
+
+def picture_of(
+    image: Tensor, tracks: Sequence[Track], *, now: int | None = None, center: Tensor | None = None
+) -> NDArray[np.uint8]:
+    """Draws an image (C, H, W) with windows, SIDE pixels wide."""
+    figure = Figure(figsize=(SIDE / 150, SIDE / 150 * image_aspect(*image.shape[1:])), dpi=150)
+    axes = figure.add_axes((0, 0, 1, 1))
+    draw_image(axes, rgb_pictures(image[None])[0])
+    draw_tracks(axes, tracks, 0, now=now)
+    if center is not None:
+        draw_center(axes, center)
+    return rendered(figure)
+
+
+def black(height: int = 30, width: int = 30) -> Tensor:
+    return torch.zeros(1, height, width)
+
+
+def on_image(places: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Returns where pixels (row, column) of the picture lie on the image, as rows of x, y.
+
+    A margin of 3 % of the longer side is on every side, and the shorter side has half the difference more on both; pixel 0 of the
+    image reaches from -0.5 to 0.5.
+    """
+    longer = max(height, width)
+    margins = np.array([0.03 * longer + (longer - width) / 2, 0.03 * longer + (longer - height) / 2])
+    return np.asarray((places[:, ::-1] + 0.5) * 1.06 * longer / SIDE - margins - 0.5)
+
+
+def found(picture: NDArray[np.uint8], color: NDArray[Any], tolerance: int = 12) -> NDArray[Any]:
+    """Returns where a color (0 to 1) is, as rows of row, column."""
+    return np.argwhere(np.abs(picture.astype(int) - 255 * color).max(axis=-1) <= tolerance)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("height", "width"), [(30, 30), (20, 40), (40, 20)])
+def test_a_box_lies_where_its_outermost_filters_are(height: int, width: int, channels: int) -> None:
+    image = torch.rand(channels, height, width, generator=torch.Generator().manual_seed(0)) * 0.3
+    picture = picture_of(image, [track((9.0, 11.5, 2.5, torch.nan))])
+    box = on_image(found(picture, time_colors(1)[0]), height, width)
+    line = 1.1 * 150 / 72 * 1.06 * max(height, width) / SIDE  # a line's width on the image
+    np.testing.assert_allclose(box.min(axis=0), (4, 6.5), atol=line)  # 9 - 2 * 2.5, 11.5 - 2 * 2.5
+    np.testing.assert_allclose(box.max(axis=0), (14, 16.5), atol=line)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 2.0])
+def test_the_blur_reaches_two_sigma_from_the_box_and_not_inside(sigma: float) -> None:
+    picture = picture_of(black(), [track((14.0, 15.0, 2.5, sigma))])
+    lit = on_image(np.argwhere(picture.max(axis=-1) > 12), 30, 30)
+    lit = lit[(lit > -0.5).all(axis=1) & (lit < 29.5).all(axis=1)]  # not the frame
+    np.testing.assert_allclose(lit.min(axis=0), (9 - 2 * sigma, 10 - 2 * sigma), atol=0.15)
+    np.testing.assert_allclose(lit.max(axis=0), (19 + 2 * sigma, 20 + 2 * sigma), atol=0.15)
+    inside = lit[(np.abs(lit - (14, 15)) < 4.7).all(axis=1)]
+    assert np.abs(inside - (14, 15)).max() < 1  # the dot at the center alone
+
+
+def test_a_band_of_one_sigma_is_stronger_than_that_of_two() -> None:
+    picture = picture_of(black(), [track((14.0, 15.0, 2.5, 2.0))]).max(axis=-1).astype(int)
+    column = {x: picture[SIDE // 2, round((x + 0.5 + 0.9) * SIDE / 31.8)] for x in (20.0, 22.0, 24.0)}  # the box ends at 19
+    assert column[20.0] > column[22.0] + 10 > column[24.0] + 20
+
+
+def test_steps_after_now_are_not_drawn_and_those_before_are_fainter() -> None:
+    windows = track((5.0, 5.0, 1.0, torch.nan), (15.0, 15.0, 1.0, torch.nan), (25.0, 25.0, 1.0, torch.nan))
+    colors = time_colors(3)
+    everything, second = picture_of(black(), [windows]), picture_of(black(), [windows], now=1)
+    assert all(len(found(everything, color)) > 50 for color in colors)
+    assert [len(found(second, color)) > 50 for color in colors] == [False, True, False]
+    assert second[: SIDE // 3, : SIDE // 3].max() > 60
+
+
+def test_the_outer_of_nested_boxes_are_thinner_and_below() -> None:
+    color = time_colors(1)[0]
+    inner, outer = track((15.0, 15.0, 2.0, torch.nan)), track((15.0, 15.0, 5.0, torch.nan), scale=1)
+    lit = picture_of(black(), [inner, outer]).astype(int).sum(axis=-1)[SIDE // 2 - 60]
+    steps = np.split(np.flatnonzero(lit > 60), np.flatnonzero(np.diff(np.flatnonzero(lit > 60)) > 2) + 1)
+    weight = [lit[step].sum() for step in steps if 30 < step[0] < SIDE - 30]
+    assert len(weight) == 4  # both boxes' left and right sides
+    assert max(weight[0], weight[3]) < 0.75 * min(weight[1], weight[2])
+    below = track((15.0, 15.0, 2.0, torch.nan), kind="write", scale=1)
+    alone = len(found(picture_of(black(), [inner]), color))
+    for tracks in ([inner, below], [below, inner]):
+        assert len(found(picture_of(black(), tracks), color)) > 0.95 * alone
+
+
+def test_what_is_written_is_dashed_and_of_another_family() -> None:
+    place = (15.0, 15.0, 5.0, torch.nan)
+    kinds: tuple[WindowKind, ...] = ("read", "write")
+    read, write = (len(found(picture_of(black(), [track(place, kind=kind)]), time_colors(1, kind)[0], 30)) for kind in kinds)
+    assert 0.3 * read < write < 0.85 * read
+    distances = np.abs(time_colors(64, "read")[:, None] - time_colors(64, "write")).max(axis=-1)
+    assert distances.min() > 0.25
+
+
+@pytest.mark.parametrize("kind", ["glimpse", "read", "write"])
+@pytest.mark.parametrize("steps", [1, 2, 8, 64])
+def test_all_colors_of_time_differ_and_are_seen_on_black(kind: WindowKind, steps: int) -> None:
+    colors = time_colors(steps, kind)
+    assert colors.shape == (steps, 3)
+    assert len(np.unique(colors, axis=0)) == steps
+    assert (colors @ (0.2126, 0.7152, 0.0722)).min() > 0.15  # how bright it looks, ITU-R BT.709
+
+
+def test_a_cross_stands_at_the_digits_center_and_nowhere_if_it_is_unknown() -> None:
+    nowhere = [track((0.0, 0.0, 0.0, torch.nan))]
+    plain = picture_of(black(), nowhere)
+    np.testing.assert_array_equal(picture_of(black(), nowhere, center=torch.tensor([torch.nan, 3.0])), plain)
+    cross = picture_of(black(), nowhere, center=torch.tensor([20.0, 10.0]))
+    np.testing.assert_allclose(on_image(found(cross, np.ones(3)), 30, 30).mean(axis=0), (20, 10), atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("label", "predicted", "probability", "words", "wrong"),
+    [
+        (3, 3, 0.987, "3 (99 %)", False),
+        (3, 5, 0.5, "3, taken for 5 (50 %)", True),
+        (-1, 5, 0.5, "seen as 5 (50 %)", False),
+        (3, None, None, "3", False),
+        (-1, None, None, "", False),
+    ],
+)
+def test_the_verdict_names_what_is_known(
+    label: int, predicted: int | None, probability: float | None, words: str, wrong: bool
+) -> None:
+    assert verdict(label, predicted, probability) == (words, wrong)
+
+
+@pytest.mark.parametrize(
+    ("images", "tracks", "message"),
+    [
+        (torch.zeros(1, 2, 9, 9), [track((1.0, 1.0, 1.0, 1.0))], r"images .*\(1, 2, 9, 9\)"),
+        (torch.zeros(2, 1, 9, 9), [track((1.0, 1.0, 1.0, 1.0))], r"center_x must have shape \(2, 1\), got \(1, 1\)"),
+        (torch.zeros(1, 1, 9, 9), [], "at least one track"),
+        (torch.zeros(1, 1, 9, 9), [track((1.0, 1.0, 1.0, 1.0), n=0)], "n must be at least 1, got 0"),
+        (
+            torch.zeros(1, 1, 9, 9),
+            [track((1.0, 1.0, 1.0, 1.0))._replace(patches=torch.zeros(1, 1, 1, 4, 4))],
+            r"patches must have shape \(1, 1, 1, 5, 5\), got \(1, 1, 1, 4, 4\)",
+        ),
+    ],
+)
+def test_tracks_that_do_not_fit_are_refused(images: Tensor, tracks: list[Track], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_tracks(images, tracks)
+
+
+# Files
+
+
+def test_a_png_holds_the_pixels() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png(pixels)))), pixels)
+
+
+@pytest.mark.parametrize(("colors", "tolerance"), [(200, 5), (5000, 40)])
+def test_a_gif_holds_the_frames_and_their_times(colors: int, tolerance: int) -> None:
+    random = np.random.default_rng(0)
+    choice = random.integers(0, 256, (colors, 3), dtype=np.uint8)
+    frames = [choice[random.integers(0, colors, (40, 60))] for _ in range(3)]
+    for frame in frames:
+        frame[:20] = 255
+    with Image.open(io.BytesIO(gif(frames, [0.1, 0.25, 2.0]))) as film:
+        assert (getattr(film, "n_frames", 1), film.info["loop"]) == (3, 0)
+        for t, frame in enumerate(frames):
+            film.seek(t)
+            assert film.info["duration"] == [100, 250, 2000][t]
+            shown = np.asarray(film.convert("RGB")).astype(int)
+            assert (shown[:20] == 255).all()
+            assert np.abs(shown - frame).mean() < tolerance
+
+
+def test_pictures_are_laid_out_in_rows() -> None:
+    grid = tiled([np.full((2, 3, 3), i, dtype=np.uint8) for i in range(3)], 2)
+    assert grid[..., 0].tolist() == 2 * [[0, 0, 0, 1, 1, 1]] + 2 * [[2, 2, 2, 255, 255, 255]]
+
+
+@pytest.mark.parametrize(("content", "name"), [(b"GIF89a", "a.png"), (b"\x89PNG", "a.gif"), (Figure(), "a.pdf")])
+def test_a_path_with_another_ending_is_refused(tmp_path: Path, content: Figure | bytes, name: str) -> None:
+    with pytest.raises(ValueError, match=rf"must end in \.(png|gif), got .*{name}"):
+        save(tmp_path / "new" / name, content)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "new" / "a.gif"
+    save(path, b"GIF89a one")
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        save(path, b"GIF89a two")
+    assert [file.read_bytes() for file in path.parent.iterdir()] == [b"GIF89a one"]

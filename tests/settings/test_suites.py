@@ -1,0 +1,37 @@
+"""The suites: settings that their presets have, tasks that others published on."""
+
+from dataclasses import replace
+
+import pytest
+
+from glimpse.comparison.names import kind_of
+from glimpse.evaluation.published import published_classification
+from glimpse.settings.presets import CLASSIFIER_PRESETS
+from glimpse.settings.suites import SUITES
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_a_suite_asks_for_settings_that_its_presets_have(name: str) -> None:
+    suite = SUITES[name]
+    for entry in suite.entries:
+        config = replace(CLASSIFIER_PRESETS[entry.preset], **entry.settings)  # type: ignore[arg-type]
+        assert entry.images > 0
+        assert getattr(config, "window", 0) <= suite.canvas
+    names = [entry.name for entry in suite.entries]
+    assert len(set(names)) == len(names)
+    assert {kind_of(CLASSIFIER_PRESETS[entry.preset]) for entry in suite.entries} >= {"glimpse", "ram", "conv", "convnet"}
+    canvas, pieces = (int(number) for number in {"cluttered-100": "100 8", "cluttered-60": "60 4"}.get(name, "0 0").split())
+    if canvas:
+        assert (suite.canvas, suite.pieces) == (canvas, pieces)
+        assert published_classification(canvas, pieces, suite.digits)
+    else:
+        assert not published_classification(suite.canvas, suite.pieces, suite.digits)
+
+
+def test_the_large_suite_has_three_seeds_the_others_one() -> None:
+    assert {name: len(suite.seeds) for name, suite in SUITES.items()} == {
+        "cluttered-100": 3,
+        "cluttered-60": 1,
+        "translated-60": 1,
+        "plain-28": 1,
+    }

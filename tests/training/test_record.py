@@ -1,0 +1,154 @@
+"""How a training is put together, and that it really learns."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from glimpse.commands.train_classifier import ClassifierData, build, cluttered_data, file_data
+from glimpse.datasets.clutter import ClutterRecipe
+from glimpse.datasets.digits import open_digits
+from glimpse.datasets.files import open_data
+from glimpse.evaluation.classifier import ClassificationTask
+from glimpse.settings.config import AnyClassifierConfig, ClassifierConfig, TrainingConfig
+from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
+from glimpse.training.record import joined_processes, merged, refuse_differences, settings, task_facts
+
+CPU = torch.device("cpu")
+MODEL = ClassifierConfig(glimpses=2, window=4, hidden=6, features=5)
+TRAINING = TrainingConfig(images=64, batch_size=16, warmup=16, averaging=32)
+
+
+def data(seed: int = 0, canvas: int = 40, pieces: int = 2) -> ClassifierData:
+    return cluttered_data(open_digits("sklearn"), ClutterRecipe(canvas=canvas, pieces=pieces), seed=seed, device=CPU)
+
+
+def run(
+    model: AnyClassifierConfig = MODEL,
+    training: TrainingConfig = TRAINING,
+    images: ClassifierData | None = None,
+    *,
+    preset: str = "tuned",
+) -> dict[str, Any]:
+    return settings("train-classifier", preset, model, training, (images or data()).record, device=CPU, threads=1)
+
+
+@pytest.mark.parametrize(
+    "preset", [pytest.param(preset, marks=[pytest.mark.slow] * (preset == "paper")) for preset in sorted(CLASSIFIER_PRESETS)]
+)
+def test_a_tiny_training_really_learns(preset: str) -> None:
+    small: dict[str, Any] = {
+        "glimpses": 4,
+        "window": 6,
+        "hidden": 48,
+        "features": 48,
+        "sigma": 3.0 if preset == "paper" else 0.5,
+        "filters": 4,
+    }
+    small |= {"kernel": 6, "step": 3, "scales": 3 if preset == "ram" else 1, "policy_std": 0.2, "first_glimpse": "centered"}
+    budget = {"tuned": 20_000, "paper": 30_000}.get(preset, 10_000)
+    training = replace(TRAINING_PRESETS[preset], images=budget, batch_size=50, learning_rate=4e-3, warmup=2_000, averaging=5_000)
+    training = replace(training, validate_every=budget, log_every=budget)
+    images = data() if preset in CLASSIFIER_MODELS["glimpse"] else data(canvas=30, pieces=0)
+    model = merged(type(CLASSIFIER_PRESETS[preset]), vars(CLASSIFIER_PRESETS[preset]), small | images.shape)
+    trainer = build(run(model, training, images, preset=preset), images, CPU)
+    last = list(trainer.fit())[-1].values
+    assert last["valid_error"] < 35  # chance is 90
+    assert last["valid_nll"] < np.log(10)
+
+
+def test_initial_weights_depend_on_the_seed_alone() -> None:
+    images, weights = data(), []
+    for seed, noise in ((0, 1), (0, 2), (1, 1)):
+        torch.manual_seed(noise)
+        before = torch.random.get_rng_state()
+        trainer = build(run(training=replace(TRAINING, seed=seed)), images, CPU)
+        assert torch.equal(before, torch.random.get_rng_state())
+        weights.append(torch.cat([parameter.flatten() for parameter in trainer.task.model.parameters()]))
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_training_clutter_follows_the_seed_and_validation_does_not() -> None:
+    first, other = data(0), data(1)
+    positions = torch.arange(5)
+    assert not torch.equal(first.train.batch(positions).images, other.train.batch(positions).images)
+    assert torch.equal(first.valid.batch(positions).images, other.valid.batch(positions).images)
+
+
+def test_validation_is_the_error_after_the_last_glimpse_over_the_whole_set() -> None:
+    images = data()
+    trainer = build(run(), images, CPU)
+    assert isinstance(trainer.task, ClassificationTask)
+    assert trainer.task.chance_loss == pytest.approx(np.log(10))
+    wrong, nats = 0, 0.0
+    with torch.no_grad():
+        for index in range(len(images.valid)):
+            image, label, _ = images.valid[index]
+            scores = trainer.task.model(image[None])[0][0, -1]
+            wrong += int(scores.argmax()) != int(label)
+            nats -= float(torch.log_softmax(scores, dim=0)[label])
+        found = trainer.task.validate(trainer.task.model)
+    assert found["error"] == pytest.approx(100 * wrong / 300)
+    assert found["nll"] == pytest.approx(nats / 300, rel=1e-5)
+
+
+def test_settings_are_json_and_lead_back_to_the_same_trainer() -> None:
+    images = data()
+    record = json.loads(json.dumps(run(images=images)))
+    trainer = build(record, images, CPU)
+    assert trainer.config == TRAINING
+    assert isinstance(trainer.task, ClassificationTask)
+    assert trainer.task.model.config == MODEL
+    assert set(record["environment"]) == {"versions", "platform", "device", "threads", "processes", "commit"}
+
+
+def test_a_weights_file_says_nothing_that_depends_on_the_machine(tmp_path: Path) -> None:
+    facts = []
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+        np.savez(tmp_path / folder / "own.npz", images=np.zeros((20, 9, 9), dtype=np.uint8), labels=np.arange(20) % 2)
+        facts.append(task_facts(file_data(open_data(tmp_path / folder / "own.npz")).record))
+    assert facts[0] == facts[1]
+    assert task_facts(data().record) == {
+        "kind": "cluttered",
+        "digits": "sklearn",
+        "recipe": {"canvas": 40, "pieces": 2, "piece_size": 8, "border": 0},
+    }
+
+
+def test_a_model_that_does_not_fit_the_data_is_refused() -> None:
+    with pytest.raises(ValueError, match="the data have classes 10"):
+        build(run(replace(MODEL, classes=9)), data(), CPU)
+
+
+def test_a_file_with_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "own.npz"
+    np.savez(file, X_test=np.zeros((4, 9, 9), dtype=np.uint8), y_test=np.arange(4))
+    with pytest.raises(ValueError, match="no training images"):
+        file_data(open_data(file))
+
+
+def test_what_is_chosen_stands_in_the_place_of_the_base() -> None:
+    base = {"hidden": 5, "features": 6, "something_else": 1}
+    assert merged(ClassifierConfig, base, {"hidden": 7, "images": 3}) == ClassifierConfig(hidden=7, features=6)
+
+
+def test_every_setting_that_differs_is_refused_by_name() -> None:
+    started = run()
+    same = {"hidden": 6, "images": 64, "canvas": 40, "digits": "sklearn", "preset": "tuned", "threads": 1}
+    refuse_differences(started, same)
+    for name in same:
+        with pytest.raises(ValueError, match=rf"--{name} .* not other"):
+            refuse_differences(started, same | {name: "other"})
+
+
+def test_without_torchrun_there_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with joined_processes(CPU) as rank:
+        assert rank == 0
+        assert not torch.distributed.is_initialized()

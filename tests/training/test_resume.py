@@ -1,0 +1,202 @@
+"""Runs that are killed or stopped and go on, against a run that was left alone: the same bytes, no row twice, none missing."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from glimpse.cli import glimpse
+from glimpse.training.engine import Trainer
+
+DATA = ["--digits=sklearn", "--canvas=40", "--pieces=2"]
+MODEL = ["--window=4", "--hidden=8", "--features=8", "--glimpses=2"]
+BUDGET = ["--images=960", "--batch-size=16", "--validate-every=160", "--log-every=64", "--warmup=100", "--averaging=320"]
+TINY = [*DATA, *MODEL, *BUDGET, "--threads=1"]
+TIMES = ("seconds", "images_per_second")
+
+KILLER = """
+import json, os, signal, sys, time
+import torch, torch.utils.tensorboard, torch.distributed, sklearn.datasets, glimpse.datasets.clutter, glimpse.commands.train
+from glimpse import cli
+
+def killed_at(call):
+    replace, fsync, calls = os.replace, os.fsync, [0]
+    def counted(function):
+        def counting(*arguments):
+            calls[0] += 1
+            if calls[0] == call:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*arguments)
+        return counting
+    os.replace, os.fsync = counted(replace), counted(fsync)
+
+for job in json.loads(sys.stdin.read()):
+    child = os.fork()
+    if child == 0:
+        if "call" in job:
+            killed_at(job["call"])
+        sys.argv = ["glimpse", "train-classifier", *job["options"]]
+        cli.main()
+    if "seconds" in job:
+        time.sleep(job["seconds"])
+        os.kill(child, signal.SIGKILL)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+"""Starts each job in a process of its own, forked after the imports, and kills it at a call of the system or after some seconds."""
+
+
+def train(out: Path, *options: str) -> Result:
+    """Runs `train-classifier` in this process."""
+    return CliRunner().invoke(glimpse, ["train-classifier", *TINY, "--out", str(out), *options])
+
+
+def killed(jobs: list[dict[str, object]]) -> list[int]:
+    """Returns the exit codes of trainings that are killed, one after the other; of a kill it is -9."""
+    done = subprocess.run(
+        [sys.executable, "-c", KILLER], input=json.dumps(jobs), capture_output=True, text=True, check=True, timeout=500
+    )
+    return [int(line) for line in done.stdout.split()]
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    """Returns the rows of metrics.csv without the columns of times."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [{name: value for name, value in row.items() if name not in TIMES} for row in csv.DictReader(file)]
+
+
+def assert_same(folder: Path, other: Path) -> None:
+    """Asserts that two finished runs have the same weights, to the byte, and the same metrics, to the digit."""
+    assert rows(folder) == rows(other)
+    names = sorted(path.name for path in (other / "checkpoints").glob("*.safetensors"))
+    assert sorted(path.name for path in (folder / "checkpoints").glob("*.safetensors")) == names
+    for name in ("model.safetensors", *(f"checkpoints/{name}" for name in names)):
+        assert (folder / name).read_bytes() == (other / name).read_bytes(), name
+    left = [path.name for path in folder.rglob("*.tmp")]
+    assert not left
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the folder of a run that was left alone."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    result = train(folder)
+    assert result.exit_code == 0, result.output
+    seen = [int(row["images"]) for row in rows(folder)]
+    assert seen == sorted({*range(64, 961, 64), *range(160, 961, 160)})
+    assert [row["images"] for row in rows(folder) if row["valid_error"]] == ["160", "320", "480", "640", "800", "960"]
+    return folder
+
+
+def test_a_run_is_the_same_when_it_is_made_again(whole: Path, tmp_path: Path) -> None:
+    assert train(tmp_path / "run", "--checkpoint-every=0").exit_code == 0
+    assert_same(tmp_path / "run", whole)
+
+
+def test_a_killed_run_that_goes_on_ends_with_the_same_bytes(whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    options = [*TINY, "--resume", "--checkpoint-every=0", "--out", str(out)]
+    calls = [2, 7, 60, 131]  # the first lies in the making of the folder
+    codes = killed([{"options": options, "call": call} for call in calls])
+    assert codes == [-signal.SIGKILL] * len(calls)
+    assert train(out, "--resume").exit_code == 0
+    assert_same(out, whole)
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_every_call_of_the_system_ends_with_the_same_bytes(whole: Path, tmp_path: Path) -> None:
+    calls = [*range(1, 20), *range(20, 250, 23)]
+    options = {call: [*TINY, "--resume", "--checkpoint-every=0", "--out", str(tmp_path / f"run-{call}")] for call in calls}
+    jobs: list[dict[str, object]] = []
+    for call in calls:
+        jobs += [{"options": options[call], "call": call}, {"options": options[call]}]
+    assert killed(jobs) == [-signal.SIGKILL, 0] * len(calls)
+    for call in calls:
+        assert_same(tmp_path / f"run-{call}", whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(whole: Path, tmp_path: Path, seed: int) -> None:
+    draw, out = random.Random(seed), tmp_path / "run"
+    options = [*TINY, "--resume", "--checkpoint-every=0.05", "--out", str(out)]
+    codes = killed([{"options": options, "seconds": draw.uniform(0.02, 1.5)} for _ in range(20)] + [{"options": options}])
+    assert -signal.SIGKILL in codes
+    assert_same(out, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_from_outside_stops_a_process_with_its_code(
+    whole: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "glimpse", "train-classifier", *TINY, "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not (out / "metrics.csv").is_file() and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert said.splitlines()[-1] == f"Stopped; continue with: glimpse train-classifier --resume --out {out}"
+    assert train(out, "--resume").exit_code == 0
+    assert_same(out, whole)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("step", [1, 7, 20, 60])
+def test_a_signal_at_any_step_leaves_a_checkpoint_of_that_step(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int, step: int
+) -> None:
+    advance, taken = Trainer._advance, []
+
+    def signalled(self: Trainer) -> None:
+        advance(self)
+        taken.append(self.step)
+        if self.step == step:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(Trainer, "_advance", signalled)
+    stopped = train(tmp_path / "run")
+    assert stopped.exit_code == code
+    assert f"glimpse train-classifier --resume --out {tmp_path / 'run'}" in stopped.stderr
+    assert taken == list(range(1, step + 1))
+    assert train(tmp_path / "run", "--resume").exit_code == 0
+    assert taken == list(range(1, 61))
+    assert_same(tmp_path / "run", whole)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [*MODEL, "--model=ram", "--scales=2", "--monte-carlo=2", "--policy-anneal=600"],
+        [*MODEL, "--model=random-glimpses"],
+        ["--model=convnet", "--filters=2"],
+    ],
+    ids=["ram", "random-glimpses", "convnet"],
+)
+def test_a_model_that_draws_noise_or_keeps_statistics_goes_on_to_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    folders = {name: tmp_path / name for name in ("whole", "stopped")}
+    start = ["train-classifier", *DATA, *options, "--images=320", "--batch-size=16", "--averaging=64", "--warmup=32"]
+    start += ["--validate-every=160", "--log-every=64", "--threads=1"]
+    assert CliRunner().invoke(glimpse, [*start, f"--out={folders['whole']}"]).exit_code == 0
+    advance = Trainer._advance
+
+    def signalled(self: Trainer) -> None:
+        advance(self)
+        if self.step in (7, 13):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Trainer, "_advance", signalled)
+    codes = [CliRunner().invoke(glimpse, [*start, "--resume", f"--out={folders['stopped']}"]).exit_code for _ in range(3)]
+    assert codes == [143, 143, 0]
+    assert_same(folders["stopped"], folders["whole"])

@@ -1,0 +1,113 @@
+"""The summary of trajectories against plain loops over every image and step, and its figure."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from glimpse.attention.window import Track, Window
+from glimpse.trajectories.summary import FAR, cell_side, summarise_trajectories
+from glimpse.trajectories.summary_figure import summary_figure
+from glimpse.trajectories.views import Trajectories
+
+
+def test_every_number_is_that_of_a_plain_loop(make_trajectories: Callable[..., Trajectories]) -> None:
+    views = make_trajectories(7, 3, n=4, height=40, width=60)
+    summary = summarise_trajectories([views], (14, 28))
+    window = views.tracks[0].window
+    assert views.probabilities is not None
+    for t, step in enumerate(summary.steps):
+        wrong, distances, inside, covered, strides = 0, [], 0, [], []
+        for i in range(7):
+            wrong += int(np.argmax(views.probabilities[i, t].numpy()) != int(views.labels[i]))
+            x, y, stride = (float(field[i, t]) for field in window[:3])
+            digit_x, digit_y = views.digits[i].tolist()
+            distances.append(math.dist((x, y), (digit_x, digit_y)))
+            half = 1.5 * stride
+            inside += abs(x - digit_x) <= half and abs(y - digit_y) <= half
+            across = max(0.0, min(x + half, digit_x + 10) - max(x - half, digit_x - 10))
+            down = max(0.0, min(y + half, digit_y + 5) - max(y - half, digit_y - 5))
+            covered.append(across * down / (20 * 10))
+            strides.append(stride)
+        assert step.step == t + 1
+        assert step.error == pytest.approx(100 * wrong / 7)
+        assert step.distance == pytest.approx(np.median(distances), rel=1e-5)
+        assert step.distance_quartiles == pytest.approx(tuple(np.quantile(distances, (0.25, 0.75))), rel=1e-5)
+        assert step.far == pytest.approx(100 * np.mean([distance > FAR for distance in distances]))
+        assert step.on_center == pytest.approx(100 * inside / 7)
+        assert step.covered == pytest.approx(100 * np.mean(covered), rel=1e-4, abs=1e-4)
+        assert step.stride == pytest.approx(np.median(strides), rel=1e-5)
+
+
+def test_batches_make_no_difference(make_trajectories: Callable[..., Trajectories]) -> None:
+    views = make_trajectories(9, 2)
+    whole = summarise_trajectories([views], (10, 10))
+    parts = summarise_trajectories([views.rows(torch.arange(4)), views.rows(torch.arange(4, 9))], (10, 10))
+    assert whole.steps == parts.steps
+    assert np.array_equal(whole.heat["glimpse"], parts.heat["glimpse"])
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 40), (60, 60), (100, 75), (28, 28), (55, 101)])
+def test_centers_on_every_pixel_fill_the_heat_map_evenly(height: int, width: int) -> None:
+    y, x = (index.flatten().double()[:, None] for index in torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij"))
+    count, nothing = len(x), torch.full((len(x), 2), torch.nan)
+    tracks = (Track("glimpse", 0, 2, Window(x, y, *(torch.ones_like(x),) * 3)),)
+    views = Trajectories(torch.arange(count), torch.zeros(count, 1, height, width), -torch.ones(count).long(), nothing, tracks)
+    heat = summarise_trajectories([views]).heat["glimpse"][0] * count
+    whole = heat[: height // cell_side(height, width), : width // cell_side(height, width)]
+    assert heat.sum() == pytest.approx(count)
+    assert whole.min() == pytest.approx(whole.max()) == pytest.approx(cell_side(height, width) ** 2)
+
+
+def test_the_heat_map_has_the_center_in_its_cell_and_all_images_once() -> None:
+    def field(*values: float) -> torch.Tensor:
+        return torch.tensor([list(values)])
+
+    window = Window(field(10.0, 500.0), field(30.0, -3.0), field(1.0, 1.0), field(1.0, 1.0), field(1.0, 1.0))
+    views = Trajectories(
+        torch.tensor([0]),
+        torch.zeros(1, 1, 50, 100),
+        torch.tensor([-1]),
+        torch.full((1, 2), torch.nan),
+        (Track("read", 0, 2, window),),
+    )
+    heat = summarise_trajectories([views]).heat["read"]
+    assert heat.shape == (2, 25, 50)  # cells of two pixels
+    assert heat[0, 15, 5] == 1.0
+    assert heat[1, 0, 49] == 1.0
+    assert heat.sum() == 2.0
+
+
+def test_what_is_not_known_is_none(make_trajectories: Callable[..., Trajectories]) -> None:
+    views = make_trajectories(3, 2, classes=0, blur=False)
+    unknown = Trajectories(views.index, views.images, torch.full((3,), -1), torch.full((3, 2), torch.nan), views.tracks)
+    step = summarise_trajectories([unknown], (10, 10)).steps[0]
+    assert (step.error, step.distance, step.far, step.on_center, step.covered, step.sigma) == (None,) * 6
+    assert step.stride > 0
+
+
+def test_of_nested_windows_the_smallest_counts(make_trajectories: Callable[..., Trajectories]) -> None:
+    views = make_trajectories(3, 2, scales=3)
+    assert len(summarise_trajectories([views]).steps) == 2
+    assert summarise_trajectories([views]).steps[0].stride == pytest.approx(float(views.tracks[0].window.stride[:, 0].median()))
+
+
+def test_no_image_is_refused() -> None:
+    with pytest.raises(ValueError, match="not one image"):
+        summarise_trajectories([])
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_figure_is_drawn(known: bool, make_trajectories: Callable[..., Trajectories], tmp_path: Path) -> None:
+    views = make_trajectories(5, 12, classes=10 if known else 0, blur=known)
+    if not known:
+        views = Trajectories(views.index, views.images, views.labels, torch.full((5, 2), torch.nan), views.tracks)
+    summary_figure(summarise_trajectories([views], (10, 10) if known else None), tmp_path / "deep" / "summary.png")
+    with Image.open(tmp_path / "deep" / "summary.png") as picture:
+        assert len(picture.convert("RGB").getcolors(1 << 20) or []) > 20
+    with pytest.raises(ValueError, match=r"\.png"):
+        summary_figure(summarise_trajectories([views]), tmp_path / "summary.pdf")
