@@ -23,7 +23,8 @@ from glimpse.comparison.table import flat, legend, pair_table, table
 from glimpse.evaluation.metrics import wilson_interval
 from glimpse.evaluation.published import counterpart, published_classification
 from glimpse.evaluation.statistics import holm, mcnemar, t_interval
-from glimpse.figures.windows import MUTED, save
+from glimpse.figures.files import save
+from glimpse.figures.style import MUTED
 from glimpse.settings.config import (
     AnyClassifierConfig,
     ClassifierConfig,
