@@ -23,7 +23,7 @@ from torch import Tensor
 
 from glimpse.attention.window import Track
 from glimpse.figures.files import rendered
-from glimpse.figures.style import INK, MUTED, kind_color
+from glimpse.figures.style import INK, MUTED, dashes, kind_color
 from glimpse.figures.windows import draw_image, image_aspect, rgb_pictures
 from glimpse.generation.sampling import Drawn, Nearest
 
@@ -288,9 +288,17 @@ def _draw_boxes(axes: Axes, tracks: Sequence[Track], row: int, step: int) -> lis
     for track in tracks:
         x, y, stride = (float(field[row, step]) for field in track.window[:3])
         side, color = (track.n - 1) * stride, kind_color(track.kind)
-        box = Rectangle((x - side / 2, y - side / 2), side, side, fill=False, edgecolor=color, linewidth=1.1, path_effects=_CASING)
-        if len(drawn):
-            box.set_linestyle((0, (3.5, 2)))  # lets a box that lies under it be seen
+        line = dashes(track.kind)  # lets a box below it be seen, too
+        box = Rectangle(
+            (x - side / 2, y - side / 2),
+            side,
+            side,
+            fill=False,
+            edgecolor=color,
+            linewidth=1.1,
+            linestyle=line,
+            path_effects=_CASING,
+        )
         drawn.append(axes.add_patch(box))
         drawn += axes.plot([x], [y], marker="o", markersize=1.8, color=color, scalex=False, scaley=False)
     return drawn
