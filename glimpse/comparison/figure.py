@@ -1,4 +1,4 @@
-"""A comparison as a figure: error against values read of an image, with a label beside every point."""
+"""A comparison as a figure: error against values read of an image, with a label for every point."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,7 +86,7 @@ def _draw_points(axes: Axes, measured: Sequence[_Point], published: Sequence[_Po
 
 
 def _points(comparison: Comparison) -> tuple[list[_Point], list[_Point]]:
-    """Returns the measured and the published points; a published row that stands beside several measured ones is one point."""
+    """Returns the measured and the published points; a published row that several measured ones are compared with is one point."""
     measured = [
         _Point(row.reading.values, row.error, row.kind, row.model + _seeds(len(row.seeds)), row.interval) for row in comparison.rows
     ]

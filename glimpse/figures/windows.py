@@ -33,7 +33,7 @@ __all__ = [
     "verdict",
 ]
 
-_MARGIN = 0.06  # of the longer side, around an image, of which half lies on either side
+_MARGIN = 0.06  # of the longer side, around an image, half of it on either side
 _CASING = [withStroke(linewidth=2.4, foreground="black")]
 _SQUARE: dict[str, Any] = {"linestyle": "", "marker": "s", "markerfacecolor": "none", "markersize": 6}
 _CROSS: dict[str, Any] = {
@@ -130,7 +130,7 @@ def image_aspect(height: int, width: int) -> float:
 
 
 def _margins(height: int, width: int) -> tuple[float, float]:
-    """Returns the margins above and below, and beside an image, in pixels: room for a window as long as the longer side.
+    """Returns the vertical and the horizontal margin of an image in pixels: room for a window as long as the longer side.
 
     They are never more than that side itself, of a very long image.
     """

@@ -43,7 +43,7 @@ Pixels = NDArray[np.uint8]
 _CASING = [withStroke(linewidth=2.2, foreground=(0, 0, 0, 0.6))]
 _DPI = 150
 _GAP, _STRIP, _HEAD, _FOOT = 0.05, 0.17, 0.3, 0.26  # inches: between images, a line above a row, the title, a line below
-_LINE, _LETTER, _LEGEND = 0.13, 0.056, 2.1  # inches: a line of a note, a letter's width in it, room for the legend beside it
+_LINE, _LETTER, _LEGEND = 0.13, 0.056, 2.1  # inches: a line of a note, a letter's width in it, room for the legend next to it
 _LARGEST, _ACROSS, _NARROWEST = 1.2, 10.0, 4.4  # inches: an image, all images of a row, a sheet
 
 
@@ -61,7 +61,7 @@ def sample_sheet(drawn: Drawn, *, nearest: Nearest | None = None, title: str = "
 
     Args:
         drawn: The samples.
-        nearest: What lies nearest to them; None leaves the column out.
+        nearest: Their nearest training images; None leaves the column out.
         title: Above all.
         note: Below all.
     """
@@ -159,7 +159,7 @@ def interpolation_frames(ends: Tensor, way: Tensor, *, title: str = "") -> Itera
 def traversal_sheet(
     sample: Tensor, rows: Sequence[Tensor], values: Sequence[float], names: Sequence[str], *, title: str = "", note: str = ""
 ) -> Figure:
-    """Returns a sheet with a row for every latent: a sample, and what is drawn with that latent alone set to each value.
+    """Returns a sheet with a row for every latent: a sample, and what is drawn with only that latent set to each value.
 
     Args:
         sample: The sample, shape (C, H, W).
@@ -180,7 +180,7 @@ def traversal_sheet(
 
 
 def traversal_frames(rows: Sequence[Tensor], values: Sequence[float], names: Sequence[str], *, title: str = "") -> Iterator[Pixels]:
-    """Yields a frame, shape (H', W', 3), for every value: what is drawn with each latent alone set to it; arguments as above."""
+    """Yields a frame, shape (H', W', 3), for every value: what is drawn with only one latent set to it; arguments as above."""
     columns = math.ceil(len(rows) ** 0.5)
     sheet = _sheet(-(-len(rows) // columns), (columns,), rows[0], title=title, strips=True)
     pictures = [rgb_pictures(row) for row in rows]

@@ -15,7 +15,7 @@ def placed(points: Array, width: float = 120.0, height: float = 14.0) -> tuple[A
     """Returns the offsets of labels of one size, and their boxes, by a plain loop."""
     markers = np.concatenate([points - 6, points + 6], axis=1)
     offsets = place_labels(points, np.tile([width, height], (len(points), 1)), markers, FRAME, unit=1.0)
-    boxes = []
+    boxes: list[tuple[float, ...]] = []
     for (x, y), (right, up) in zip(points.tolist(), offsets.tolist(), strict=True):
         left = x + right - (0 if right > 0 else width if right < 0 else width / 2)
         bottom = y + up - (0 if up > 0 else height if up < 0 else height / 2)
