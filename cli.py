@@ -32,9 +32,11 @@ from glimpse.commands.options import (
     threads_option,
     training_options,
 )
-from glimpse.settings.config import OF_THE_DATA, GeneratorConfig, TrainingConfig
-from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, GENERATOR_PRESETS, TRAINING_PRESETS
+from glimpse.settings.catalog import OF_THE_DATA
+from glimpse.settings.draw import GENERATOR_PRESETS, GeneratorConfig
+from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
 from glimpse.settings.suites import SUITES
+from glimpse.settings.training import TrainingConfig
 
 if TYPE_CHECKING:
     from glimpse.datasets.clutter import Split
@@ -208,7 +210,7 @@ def predict(model: str, pictures: tuple[Path, ...], invert: bool, device: str, t
     from glimpse import environment
     from glimpse.commands import console
     from glimpse.evaluation.prediction import predict_pictures
-    from glimpse.models.catalogue import open_classifier
+    from glimpse.models.catalog import open_classifier
 
     environment.use_threads(threads)
     classifier = open_classifier(model).to(environment.choose_device(device))

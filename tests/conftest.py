@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from glimpse.attention.window import Track, Window
+from glimpse.attention.track import Track
+from glimpse.attention.window import Window
 from glimpse.trajectories.views import Trajectories
 
 _GIVEN = os.environ.get("GLIMPSE_DATA", "")

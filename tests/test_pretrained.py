@@ -15,7 +15,7 @@ from glimpse.datasets.digits import open_digits
 from glimpse.datasets.generative import open_generative
 from glimpse.evaluation.classifier import predictions
 from glimpse.evaluation.generator import GenerationResult, measure_generator
-from glimpse.models.catalogue import open_classifier
+from glimpse.models.catalog import open_classifier
 from glimpse.models.draw import DRAW
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.weights import load_weights

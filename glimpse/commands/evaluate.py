@@ -14,7 +14,7 @@ from glimpse.comparison.opened import published_on
 from glimpse.datasets.batches import PositionalDataset
 from glimpse.evaluation.classifier import glimpses_of, predictions, samples_of
 from glimpse.evaluation.metrics import ClassificationResult, summarise
-from glimpse.models.catalogue import Classifier, open_model
+from glimpse.models.catalog import Classifier, open_model
 from glimpse.models.draw import DRAW
 from glimpse.models.ram import RAM
 from glimpse.models.weights import load_weights

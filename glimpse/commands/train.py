@@ -14,7 +14,7 @@ from torch import nn
 
 from glimpse import environment
 from glimpse.commands import console
-from glimpse.settings.config import OF_THE_DATA
+from glimpse.settings.catalog import OF_THE_DATA
 from glimpse.training.engine import Record, Trainer
 from glimpse.training.loop import RunFolder, StoppedError, read_config, train_in
 from glimpse.training.record import budget, joined_processes, refuse_differences, task_facts

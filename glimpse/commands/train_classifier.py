@@ -14,9 +14,12 @@ from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import DigitSource
 from glimpse.datasets.files import DataParts, open_data
 from glimpse.evaluation.classifier import capturable, classification_task
-from glimpse.models.catalogue import build_classifier
-from glimpse.settings.config import AnyClassifierConfig, TrainingConfig, from_mapping
-from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, LONGER_BUDGETS, TRAINING_PRESETS
+from glimpse.models.catalog import build_classifier
+from glimpse.settings.base import from_mapping
+from glimpse.settings.catalog import LONGER_BUDGETS
+from glimpse.settings.classifier import ClassifierSettings
+from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
+from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Trainer
 from glimpse.training.loop import RunFolder, read_config
 from glimpse.training.record import budget, is_file, merged, settings, starting_point
@@ -109,7 +112,7 @@ def build(run: dict[str, Any], data: ClassifierData, device: torch.device) -> Tr
     return Trainer(classification_task(model.to(device), data.train, data.valid), config, device)
 
 
-def config_kind(preset: str) -> type[AnyClassifierConfig]:
+def config_kind(preset: str) -> type[ClassifierSettings]:
     """Returns the kind of config that a preset's model has."""
     return type(CLASSIFIER_PRESETS[preset])
 

@@ -13,8 +13,9 @@ from glimpse.datasets.generative import GenerativeData, GenerativeName
 from glimpse.evaluation.generator import GenerationTask
 from glimpse.generation.sampling import reconstruct_images
 from glimpse.models.draw import DRAW
-from glimpse.settings.config import GeneratorConfig, TrainingConfig, from_mapping
-from glimpse.settings.presets import GENERATOR_PRESETS
+from glimpse.settings.base import from_mapping
+from glimpse.settings.draw import GENERATOR_PRESETS, GeneratorConfig
+from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Trainer
 from glimpse.training.loop import RunFolder, read_config
 from glimpse.training.record import budget, merged, settings, starting_point

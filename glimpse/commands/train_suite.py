@@ -20,10 +20,12 @@ from glimpse.commands.train import train
 from glimpse.comparison.opened import total_images
 from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.evaluation.costs import TIMED_IMAGES, FixedImages, forward_seconds
-from glimpse.models.catalogue import CLASSIFIERS
-from glimpse.settings.config import OF_THE_DATA, TrainingConfig, from_mapping
+from glimpse.models.catalog import CLASSIFIERS
+from glimpse.settings.base import from_mapping
+from glimpse.settings.catalog import OF_THE_DATA
 from glimpse.settings.presets import CLASSIFIER_PRESETS, TRAINING_PRESETS
 from glimpse.settings.suites import SUITES, Entry, Suite
+from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Trainer, TrainingDivergedError
 from glimpse.training.loop import RunFolder, StoppedError
 from glimpse.training.record import refuse_differences

@@ -15,7 +15,7 @@ from glimpse.commands.task_images import TaskImages, check_images, open_task_ima
 from glimpse.datasets.batches import Batch
 from glimpse.evaluation.classifier import samples_of
 from glimpse.evaluation.prediction import load_picture
-from glimpse.models.catalogue import Looking, open_looking
+from glimpse.models.catalog import Looking, open_looking
 from glimpse.models.draw import DRAW
 from glimpse.models.weights import load_weights
 from glimpse.training.loop import RunFolder, refuse_record

@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from glimpse.settings.config import AnyClassifierConfig, ClassifierConfig, ConvConfig, ConvNetConfig, RAMConfig
+from glimpse.settings.classifier import ClassifierSettings
+from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
+from glimpse.settings.glimpse_classifier import ClassifierConfig
+from glimpse.settings.ram import RAMConfig
 
 __all__ = ["distinct_names", "kind_of", "name_of"]
 
 
-def kind_of(config: AnyClassifierConfig) -> str:
+def kind_of(config: ClassifierSettings) -> str:
     """Returns the kind of classifier that a config is of, as `glimpse train-classifier` calls it."""
     if isinstance(config, ClassifierConfig):
         return "random-glimpses" if config.parametrization == "random" else "glimpse"
@@ -19,7 +22,7 @@ def kind_of(config: AnyClassifierConfig) -> str:
     return "convnet" if isinstance(config, ConvNetConfig) else "spatial-transformer"
 
 
-def name_of(config: AnyClassifierConfig) -> str:
+def name_of(config: ClassifierSettings) -> str:
     """Returns a short name: the kind, and how it looks, glimpses of n x n numbers at so many scales.
 
     >>> name_of(ClassifierConfig(scales=4))
@@ -34,7 +37,7 @@ def name_of(config: AnyClassifierConfig) -> str:
 
 
 def distinct_names(
-    configs: Sequence[AnyClassifierConfig], settings: Sequence[Mapping[str, Any]], sources: Sequence[str]
+    configs: Sequence[ClassifierSettings], settings: Sequence[Mapping[str, Any]], sources: Sequence[str]
 ) -> list[str]:
     """Returns a name for every model, unlike the others'.
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from glimpse.commands import console
 from glimpse.datasets.clutter import ClutterRecipe
-from glimpse.evaluation.published import PublishedResult, published_classification
-from glimpse.models.catalogue import Classifier, open_classifier
+from glimpse.models.catalog import Classifier, open_classifier
 from glimpse.models.weights import find_weights, load_weights
 from glimpse.pretrained import PREFIX, available
 from glimpse.training.loop import RunFolder
@@ -114,13 +113,3 @@ def task_words(task: Mapping[str, Any]) -> str:
     own = [f"seed {task['seed']}, {task['sha256'][:12]}"] if "sha256" in task else []
     canvas = f"{task['digits']} on {recipe['canvas']}x{recipe['canvas']}"
     return ", ".join([canvas, f"{recipe['pieces']} pieces", *rest, *own])
-
-
-def published_on(task: Mapping[str, Any]) -> tuple[PublishedResult, ...]:
-    """Returns the published rows of a task, none unless digits and recipe, and a split where one is named, are the papers'."""
-    if task["kind"] != "cluttered" or task.get("split", "test") != "test":
-        return ()
-    recipe, usual = task["recipe"], asdict(ClutterRecipe())
-    if any(recipe[name] != usual[name] for name in ("piece_size", "border")):
-        return ()
-    return published_classification(recipe["canvas"], recipe["pieces"], task["digits"])

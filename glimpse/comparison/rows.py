@@ -18,7 +18,9 @@ from glimpse.evaluation.costs import Reading, reading
 from glimpse.evaluation.metrics import wilson_interval
 from glimpse.evaluation.published import PublishedResult, counterpart
 from glimpse.evaluation.statistics import holm, mcnemar, t_interval
-from glimpse.settings.config import AnyClassifierConfig, ClassifierConfig, RAMConfig
+from glimpse.settings.classifier import ClassifierSettings
+from glimpse.settings.glimpse_classifier import ClassifierConfig
+from glimpse.settings.ram import RAMConfig
 
 __all__ = ["Comparison", "Pair", "Row", "Trained", "compare", "first_at_or_below"]
 
@@ -42,7 +44,7 @@ class Trained:
     """
 
     source: str
-    config: AnyClassifierConfig
+    config: ClassifierSettings
     predicted: NDArray[Any]
     labels: NDArray[Any]
     parameters: int
@@ -262,7 +264,7 @@ def _interval(group: Sequence[Trained]) -> tuple[float, float]:
 
 
 def _counterpart(
-    config: AnyClassifierConfig, published: tuple[PublishedResult, ...], size: tuple[int, int]
+    config: ClassifierSettings, published: tuple[PublishedResult, ...], size: tuple[int, int]
 ) -> PublishedResult | None:
     """Returns the published row of a model like this one; what a published RAM reads is counted over one sequence of locations."""
     one_sequence = replace(config, test_samples=0) if isinstance(config, RAMConfig) else config

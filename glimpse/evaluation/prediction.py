@@ -1,4 +1,4 @@
-"""A classifier's word on a person's own pictures."""
+"""What a classifier sees in your pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +10,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from glimpse.evaluation.classifier import classify
-from glimpse.models.catalogue import Classifier
-from glimpse.models.convolutional import TwoLayerConv
+from glimpse.models.base import ImageClassifier
 
 __all__ = ["Prediction", "load_picture", "predict_pictures"]
 
@@ -59,7 +58,7 @@ def load_picture(path: Path, channels: int) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous()
 
 
-def predict_pictures(model: Classifier, pictures: Sequence[Path], *, invert: bool = False) -> list[Prediction]:
+def predict_pictures(model: ImageClassifier, pictures: Sequence[Path], *, invert: bool = False) -> list[Prediction]:
     """Returns the model's prediction for every picture, each at its own size and by itself, on the model's device.
 
     Args:
@@ -74,11 +73,11 @@ def predict_pictures(model: Classifier, pictures: Sequence[Path], *, invert: boo
     predictions = []
     for path in pictures:
         image = load_picture(path, model.config.channels).to(device)
-        if isinstance(model, TwoLayerConv) and image.shape[2:] != (model.config.height, model.config.width):
-            known, there = f"{model.config.width} x {model.config.height}", f"{image.shape[3]} x {image.shape[2]}"
-            raise ValueError(f"{path} has {there} pixels, the model knows images of {known} alone: bring it to that size")
-        with torch.no_grad():
-            logits = classify(model, 1 - image if invert else image, torch.zeros(1, dtype=torch.int64, device=device))
+        size = model.config.image_size
+        if size not in (None, tuple(image.shape[2:])):
+            known, there = f"{size[1]} x {size[0]}", f"{image.shape[3]} x {image.shape[2]}"
+            raise ValueError(f"{path} has {there} pixels, the model takes images of {known} only: bring it to that size")
+        logits = classify(model, 1 - image if invert else image, torch.zeros(1, dtype=torch.int64, device=device))
         probabilities = torch.softmax(logits[0, -1], dim=-1)
         label = int(probabilities.argmax())
         predictions.append(Prediction(str(path), label, float(probabilities[label]), probabilities.tolist()))

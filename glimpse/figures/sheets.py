@@ -14,7 +14,7 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocat
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glimpse.attention.window import Track
+from glimpse.attention.track import Track
 from glimpse.figures.windows import (
     INK,
     MUTED,

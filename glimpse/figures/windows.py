@@ -24,7 +24,8 @@ from PIL import Image
 from torch import Tensor
 
 from glimpse.atomic import write_atomically
-from glimpse.attention.window import Track, Window, WindowKind
+from glimpse.attention.track import Track, WindowKind
+from glimpse.attention.window import Window
 
 __all__ = [
     "FRAME",

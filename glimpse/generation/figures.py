@@ -21,7 +21,7 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glimpse.attention.window import Track
+from glimpse.attention.track import Track
 from glimpse.figures.windows import INK, MUTED, draw_image, image_aspect, rendered, rgb_pictures
 from glimpse.generation.sampling import Drawn, Nearest
 

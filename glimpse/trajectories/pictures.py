@@ -17,7 +17,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from glimpse.attention.window import Track
+from glimpse.attention.track import Track
 from glimpse.figures.sheets import window_sheet
 from glimpse.figures.windows import (
     INK,

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from glimpse.attention.filterbank import at_least_float32, gaussian_filters
+from glimpse.attention.filterbank import gaussian_filters
+from glimpse.attention.precision import at_least_float32
 
 CENTERS = (-1e6, -1e3, -15.0, -0.25, 0.0, 13.75, 49.5, 99.0, 114.0, 1e3, 1e6)
 STRIDES = (0.0, 1e-3, 0.5, 1.0, 9.0, 1e3, 1e6)

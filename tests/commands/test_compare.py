@@ -15,16 +15,16 @@ import torch
 from click.testing import CliRunner
 
 from glimpse.cli import glimpse
+from glimpse.commands import measure
 from glimpse.commands import train as training_command
 from glimpse.commands import train_suite as suite_training
 from glimpse.commands.compare import compare_models
 from glimpse.commands.task_images import open_task_images
-from glimpse.commands import measure
 from glimpse.datasets import digits
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.evaluation.statistics import mcnemar
-from glimpse.models.catalogue import open_classifier
+from glimpse.models.catalog import open_classifier
 from glimpse.settings.suites import SUITES, Entry, Suite
 from glimpse.training.engine import TrainingDivergedError
 from glimpse.training.loop import RunFolder, train_in

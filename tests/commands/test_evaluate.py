@@ -15,11 +15,14 @@ from glimpse.comparison.opened import published_on
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.evaluation.chance import uniforms
-from glimpse.models.catalogue import Classifier, build_classifier
+from glimpse.models.catalog import Classifier, build_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.ram import RAM
 from glimpse.models.weights import save_weights
-from glimpse.settings.config import ClassifierConfig, ConvConfig, ConvNetConfig, RAMConfig, SpatialTransformerConfig
+from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
+from glimpse.settings.glimpse_classifier import ClassifierConfig
+from glimpse.settings.ram import RAMConfig
+from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 
 CONFIG = ClassifierConfig(glimpses=3, window=4, hidden=6, features=5)
 RECIPE = {"canvas": 40, "pieces": 2, "piece_size": 8, "border": 0}

@@ -15,7 +15,8 @@ from glimpse.datasets.generative import open_generative
 from glimpse.models.draw import DRAW
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.weights import save_weights
-from glimpse.settings.config import ClassifierConfig, GeneratorConfig
+from glimpse.settings.draw import GeneratorConfig
+from glimpse.settings.glimpse_classifier import ClassifierConfig
 
 COMMANDS = ("sample", "reconstruct", "interpolate")
 

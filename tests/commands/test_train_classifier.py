@@ -19,10 +19,10 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 
 from glimpse.cli import glimpse
 from glimpse.datasets.clutter import ClutterRecipe
-from glimpse.models.catalogue import CLASSIFIERS, open_classifier
+from glimpse.models.catalog import CLASSIFIERS, open_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
-from glimpse.settings.config import TrainingConfig
 from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
+from glimpse.settings.training import TrainingConfig
 from glimpse.training.loop import RunFolder
 
 DATA = ["--digits=sklearn", "--canvas=40", "--pieces=2"]

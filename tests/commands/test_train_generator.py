@@ -20,8 +20,7 @@ from glimpse.datasets.generative import open_generative
 from glimpse.evaluation.generator import GenerationResult, measure_generator
 from glimpse.models.draw import DRAW
 from glimpse.models.weights import load_weights, save_weights
-from glimpse.settings.config import GeneratorConfig
-from glimpse.settings.presets import GENERATOR_PRESETS
+from glimpse.settings.draw import GENERATOR_PRESETS, GeneratorConfig
 from glimpse.training.engine import Trainer
 from glimpse.trajectories import load
 

@@ -16,18 +16,15 @@ from glimpse.cli import glimpse
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.evaluation.chance import uniforms
-from glimpse.models.catalogue import build_classifier
+from glimpse.models.catalog import build_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.ram import RAM
 from glimpse.models.weights import save_weights
-from glimpse.settings.config import (
-    AnyClassifierConfig,
-    ClassifierConfig,
-    ConvConfig,
-    ConvNetConfig,
-    RAMConfig,
-    SpatialTransformerConfig,
-)
+from glimpse.settings.classifier import ClassifierSettings
+from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
+from glimpse.settings.glimpse_classifier import ClassifierConfig
+from glimpse.settings.ram import RAMConfig
+from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 from glimpse.trajectories import load
 
 CONFIG = ClassifierConfig(glimpses=3, window=4, hidden=6, features=5)
@@ -41,7 +38,7 @@ def weights(tmp_path: Path) -> Path:
     return weights_of(tmp_path, CONFIG)
 
 
-def weights_of(folder: Path, config: AnyClassifierConfig) -> Path:
+def weights_of(folder: Path, config: ClassifierSettings) -> Path:
     """Returns the file of an untrained model of scikit-learn's digits."""
     torch.manual_seed(0)
     model = build_classifier(config)
@@ -129,7 +126,7 @@ def test_every_scale_of_a_retina_is_a_track(tmp_path: Path, kind: str, first_gli
     ],
     ids=["ram", "random-glimpses"],
 )
-def test_pictures_the_page_and_the_summary_are_made_of_windows_at_random(tmp_path: Path, config: AnyClassifierConfig) -> None:
+def test_pictures_the_page_and_the_summary_are_made_of_windows_at_random(tmp_path: Path, config: ClassifierSettings) -> None:
     weights = weights_of(tmp_path, config)
     for kind in ("png", "gif", "html"):
         made(weights, "--out", tmp_path / f"out.{kind}", "--count", "2")
@@ -154,7 +151,7 @@ def test_pictures_the_page_and_the_summary_are_made_of_windows_at_random(tmp_pat
 )
 @pytest.mark.parametrize("asked", [["--out", "x.csv"], ["--summary"], ["--out", "x.png"]])
 def test_a_model_of_the_whole_image_has_no_windows_to_show(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: AnyClassifierConfig, asked: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: ClassifierSettings, asked: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     weights = weights_of(tmp_path, config)

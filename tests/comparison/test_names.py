@@ -1,8 +1,11 @@
 """Names of classifiers tell apart what differs, by what differs."""
 
 from glimpse.comparison.names import distinct_names, kind_of, name_of
-from glimpse.settings.config import AnyClassifierConfig, ClassifierConfig, ConvConfig, RAMConfig
+from glimpse.settings.classifier import ClassifierSettings
+from glimpse.settings.convolutional import ConvConfig
+from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.presets import CLASSIFIER_PRESETS
+from glimpse.settings.ram import RAMConfig
 
 
 def test_kinds_and_names_tell_models_apart() -> None:
@@ -12,7 +15,7 @@ def test_kinds_and_names_tell_models_apart() -> None:
 
 
 def test_only_models_of_one_name_are_told_apart_by_up_to_three_settings_else_by_where_they_lie() -> None:
-    configs: list[AnyClassifierConfig] = [ConvConfig(), ConvConfig(), RAMConfig()]
+    configs: list[ClassifierSettings] = [ConvConfig(), ConvConfig(), RAMConfig()]
     found = distinct_names(configs, [{"a": 1, "b": 2, "c": 4}, {"a": 1, "b": 3}, {"a": 9}], ["x", "y", "z"])
     assert found == ["conv, b=2, c=4", "conv, b=3", name_of(RAMConfig())]
     many = [dict.fromkeys("abcd", value) for value in (1, 2)]

@@ -24,20 +24,17 @@ from glimpse.evaluation.metrics import wilson_interval
 from glimpse.evaluation.published import counterpart, published_classification
 from glimpse.evaluation.statistics import holm, mcnemar, t_interval
 from glimpse.figures.windows import MUTED, save
-from glimpse.settings.config import (
-    AnyClassifierConfig,
-    ClassifierConfig,
-    ConvConfig,
-    ConvNetConfig,
-    RAMConfig,
-    SpatialTransformerConfig,
-)
+from glimpse.settings.classifier import ClassifierSettings
+from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
+from glimpse.settings.glimpse_classifier import ClassifierConfig
+from glimpse.settings.ram import RAMConfig
+from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 
 LABELS = np.arange(1000) % 10
 CLUTTERED = published_classification(100, 8, "mnist")
 
 
-def trained(source: str, config: AnyClassifierConfig, wrong: range, seed: int = 0, **other: Any) -> Trained:
+def trained(source: str, config: ClassifierSettings, wrong: range, seed: int = 0, **other: Any) -> Trained:
     """Returns a model that gets the images of a range wrong."""
     predicted = LABELS.copy()
     predicted[list(wrong)] = (predicted[list(wrong)] + 1) % 10
@@ -64,7 +61,7 @@ def progress(*errors: float, rate: float = 500.0) -> list[dict[str, str]]:
 @pytest.fixture(scope="module")
 def suite() -> Comparison:
     """Returns a comparison such as a suite ends with: nine models from three seeds, beside what is published."""
-    errors: dict[AnyClassifierConfig, int] = {
+    errors: dict[ClassifierSettings, int] = {
         ClassifierConfig(): 31,
         ClassifierConfig(glimpses=4): 39,
         ClassifierConfig(scales=4): 28,
@@ -184,7 +181,7 @@ def test_rates_are_medians_and_the_published_error_counts_only_when_every_seed_r
         (SpatialTransformerConfig(), None),
     ],
 )
-def test_a_model_stands_beside_the_published_error_of_its_like_alone(config: AnyClassifierConfig, error: float | None) -> None:
+def test_a_model_stands_beside_the_published_error_of_its_like_alone(config: ClassifierSettings, error: float | None) -> None:
     found = compare([trained("a", config, range(30))], CLUTTERED, size=(100, 100))
     (row,) = found.rows
     assert (row.published.error_percent if row.published else None) == error

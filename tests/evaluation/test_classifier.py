@@ -23,18 +23,14 @@ from glimpse.evaluation.classifier import (
     predictions,
     samples_of,
 )
-from glimpse.models.catalogue import build_classifier
-from glimpse.models.glimpse_classifier import supervised_loss
+from glimpse.models.catalog import build_classifier
+from glimpse.models.losses import Episode, hybrid_loss, supervised_loss
 from glimpse.models.placing import Pointer, Scatter
-from glimpse.models.ram import RAM, Episode, hybrid_loss
-from glimpse.settings.config import (
-    ClassifierConfig,
-    ConvConfig,
-    ConvNetConfig,
-    Parametrization,
-    RAMConfig,
-    SpatialTransformerConfig,
-)
+from glimpse.models.ram import RAM
+from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
+from glimpse.settings.glimpse_classifier import ClassifierConfig, Parametrization
+from glimpse.settings.ram import RAMConfig
+from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 from glimpse.trajectories.collecting import look_at
 
 SIDE = 20

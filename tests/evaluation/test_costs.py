@@ -5,9 +5,12 @@ import torch
 
 from glimpse.datasets.batches import Batch
 from glimpse.evaluation.costs import FixedImages, forward_seconds, multiply_adds, reading
-from glimpse.models.catalogue import build_classifier
+from glimpse.models.catalog import build_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
-from glimpse.settings.config import ClassifierConfig, ConvConfig, ConvNetConfig, RAMConfig, SpatialTransformerConfig
+from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
+from glimpse.settings.glimpse_classifier import ClassifierConfig
+from glimpse.settings.ram import RAMConfig
+from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 
 
 def lstm_by_hand(inputs: int, hidden: int) -> int:

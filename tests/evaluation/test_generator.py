@@ -12,7 +12,8 @@ from glimpse.datasets.generative import GenerativeData, open_generative
 from glimpse.datasets.pixels import Images, StoredImages
 from glimpse.evaluation.generator import GenerationResult, GenerationTask, measure_generator
 from glimpse.models.draw import DRAW, Bound
-from glimpse.settings.config import GeneratorConfig, TrainingConfig
+from glimpse.settings.draw import GeneratorConfig
+from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Trainer
 
 TINY = {"glimpses": 3, "hidden": 6, "latent": 4, "read": 3, "write": 3}

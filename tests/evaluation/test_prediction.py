@@ -13,10 +13,13 @@ from PIL import Image
 from glimpse.cli import glimpse
 from glimpse.evaluation.chance import uniforms
 from glimpse.evaluation.prediction import load_picture, predict_pictures
-from glimpse.models.catalogue import build_classifier
+from glimpse.models.catalog import build_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.weights import save_weights
-from glimpse.settings.config import ClassifierConfig, ConvConfig, ConvNetConfig, RAMConfig, SpatialTransformerConfig
+from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
+from glimpse.settings.glimpse_classifier import ClassifierConfig
+from glimpse.settings.ram import RAMConfig
+from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 
 GREY = np.random.default_rng(0).integers(0, 256, (18, 27), dtype=np.uint8)  # (H, W)
 COLOUR = np.random.default_rng(1).integers(0, 256, (18, 27, 3), dtype=np.uint8)

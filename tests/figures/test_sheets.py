@@ -14,7 +14,8 @@ from matplotlib.image import imread
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glimpse.attention.window import Track, Window, read
+from glimpse.attention.track import Track
+from glimpse.attention.window import Window, read
 from glimpse.figures.sheets import error_by_glimpse_figure, error_curves, window_sheet
 from glimpse.figures.windows import save, time_colors
 

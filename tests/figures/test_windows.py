@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from glimpse.attention.window import Track, Window, WindowKind
+from glimpse.attention.track import Track, WindowKind
+from glimpse.attention.window import Window
 from glimpse.figures.windows import (
     check_tracks,
     draw_center,

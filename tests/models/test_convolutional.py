@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from glimpse.models.convolutional import ConvNet, TwoLayerConv, strided_stages
 from glimpse.models.weights import save_weights
-from glimpse.settings.config import ConvConfig, ConvNetConfig
+from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
 
 
 def images(batch: int, channels: int, height: int, width: int, seed: int = 0) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 from glimpse.attention.window import Window, write
 from glimpse.models.draw import DRAW
 from glimpse.models.weights import save_weights
-from glimpse.settings.config import GeneratorConfig
+from glimpse.settings.draw import GeneratorConfig
 
 SMALL = {"glimpses": 3, "hidden": 6, "latent": 4, "read": 3, "write": 2, "height": 7, "width": 9}
 EVERY = [

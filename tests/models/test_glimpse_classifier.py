@@ -10,8 +10,9 @@ from torch import Tensor
 from glimpse.attention.window import Window, read
 from glimpse.datasets.files import ImageSet
 from glimpse.evaluation.classifier import predictions
-from glimpse.models.glimpse_classifier import GlimpseClassifier, supervised_loss
-from glimpse.settings.config import ClassifierConfig, Parametrization
+from glimpse.models.glimpse_classifier import GlimpseClassifier
+from glimpse.models.losses import supervised_loss
+from glimpse.settings.glimpse_classifier import ClassifierConfig, Parametrization
 from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS
 
 SMALL = {"glimpses": 3, "window": 4, "hidden": 6, "features": 5}

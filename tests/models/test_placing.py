@@ -9,7 +9,7 @@ from torch import Tensor
 
 from glimpse.attention.window import Window, read
 from glimpse.models.placing import FINEST_STRIDE, PLACERS, Locator, Pointer, Scatter, brightness
-from glimpse.settings.config import ClassifierConfig
+from glimpse.settings.glimpse_classifier import ClassifierConfig
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

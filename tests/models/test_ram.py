@@ -15,14 +15,16 @@ from scipy.special import ndtr, ndtri
 from torch import Tensor, nn
 
 from glimpse.attention.retina import Retina
-from glimpse.attention.window import Track
+from glimpse.attention.track import Track
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.evaluation.classifier import classification_task
-from glimpse.models.glimpse_classifier import supervised_loss
-from glimpse.models.ram import _REINFORCE_WEIGHT, RAM, Episode, _normal, hybrid_loss, reinforce_loss, returns
+from glimpse.models.losses import Episode, hybrid_loss, reinforce_loss, returns, supervised_loss
+from glimpse.models.ram import _REINFORCE_WEIGHT, RAM, _normal
 from glimpse.models.weights import save_weights
-from glimpse.settings.config import ClassifierConfig, RAMConfig, Reward, Supervision, TrainingConfig
+from glimpse.settings.glimpse_classifier import ClassifierConfig, Supervision
+from glimpse.settings.ram import RAMConfig, Reward
+from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import fit
 
 SMALL = RAMConfig(glimpses=3, window=4, scales=2, hidden=6, features=5, classes=4, policy_std=0.25, policy_std_start=0.5)

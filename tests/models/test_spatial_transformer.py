@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from glimpse.models.spatial_transformer import Localiser, SpatialTransformer, affine_read
 from glimpse.models.weights import save_weights
-from glimpse.settings.config import SpatialTransformerConfig
+from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 
 
 def images(batch: int, channels: int, height: int, width: int, seed: int = 0) -> Tensor:

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.weights import find_weights, load_weights, save_weights
-from glimpse.settings.config import ClassifierConfig
+from glimpse.settings.glimpse_classifier import ClassifierConfig
 
 CONFIG = ClassifierConfig(glimpses=2, window=4, hidden=6, features=5, channels=3, classes=4)
 FACTS: dict[str, Any] = {

@@ -14,7 +14,9 @@ from glimpse.datasets.batches import Batch
 from glimpse.datasets.generative import open_generative
 from glimpse.evaluation.generator import GenerationTask
 from glimpse.models.draw import DRAW
-from glimpse.settings.config import GeneratorConfig, Precision, Schedule, TrainingConfig, from_mapping
+from glimpse.settings.base import from_mapping
+from glimpse.settings.draw import GeneratorConfig
+from glimpse.settings.training import Precision, Schedule, TrainingConfig
 from glimpse.training.engine import MOST_SKIPPED, Record, Trainer, TrainingDivergedError, _Captured, fit
 
 TOY = TrainingConfig(images=400, batch_size=10, warmup=0, averaging=0, validate_every=100, log_every=50, learning_rate=0.05)

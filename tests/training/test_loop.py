@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from glimpse.atomic import leftovers, write_atomically
 from glimpse.datasets.batches import Batch
 from glimpse.models.weights import load_weights
-from glimpse.settings.config import TrainingConfig
+from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Record, Trainer
 from glimpse.training.loop import SNAPSHOTS, RunFolder, StoppedError, read_config, refuse_record, train_in
 

@@ -14,8 +14,10 @@ from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.datasets.files import open_data
 from glimpse.evaluation.classifier import ClassificationTask
-from glimpse.settings.config import AnyClassifierConfig, ClassifierConfig, TrainingConfig
+from glimpse.settings.classifier import ClassifierSettings
+from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
+from glimpse.settings.training import TrainingConfig
 from glimpse.training.record import joined_processes, merged, refuse_differences, settings, task_facts
 
 CPU = torch.device("cpu")
@@ -28,7 +30,7 @@ def data(seed: int = 0, canvas: int = 40, pieces: int = 2) -> ClassifierData:
 
 
 def run(
-    model: AnyClassifierConfig = MODEL,
+    model: ClassifierSettings = MODEL,
     training: TrainingConfig = TRAINING,
     images: ClassifierData | None = None,
     *,

@@ -12,7 +12,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from glimpse.attention.window import Track
+from glimpse.attention.track import Track
 from glimpse.trajectories.page.page import write_page
 from glimpse.trajectories.views import UNKNOWN, Trajectories
 

@@ -29,7 +29,7 @@ from PIL import Image
 from torch import Tensor
 
 from glimpse.atomic import atomic_file
-from glimpse.attention.window import Track
+from glimpse.attention.track import Track
 from glimpse.trajectories.views import Trajectories
 
 __all__ = ["write_page"]

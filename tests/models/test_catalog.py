@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from glimpse.models.catalogue import (
+from glimpse.models.catalog import (
     CLASSIFIERS,
     Classifier,
     build_classifier,
@@ -17,20 +17,17 @@ from glimpse.models.catalogue import (
 from glimpse.models.draw import DRAW
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.weights import save_weights
-from glimpse.settings.config import (
-    AnyClassifierConfig,
-    ClassifierConfig,
-    ConvConfig,
-    ConvNetConfig,
-    GeneratorConfig,
-    RAMConfig,
-    SpatialTransformerConfig,
-)
+from glimpse.settings.classifier import ClassifierSettings
+from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
+from glimpse.settings.draw import GeneratorConfig
+from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
+from glimpse.settings.ram import RAMConfig
+from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 
 CLASSIFIER = GlimpseClassifier(ClassifierConfig(glimpses=2, window=4, hidden=6, features=5))
 GENERATOR = DRAW(GeneratorConfig(glimpses=2, hidden=6, latent=3, read=2, write=3))
-CONFIGS: tuple[AnyClassifierConfig, ...] = (
+CONFIGS: tuple[ClassifierSettings, ...] = (
     ClassifierConfig(glimpses=2, window=4, hidden=6, features=5, parametrization="random", scales=2),
     RAMConfig(glimpses=2, window=4, hidden=6, features=5, scales=2),
     ConvConfig(filters=2, kernel=4, hidden=6, height=12, width=9),
