@@ -283,14 +283,14 @@ def trajectories(model: str, as_json: bool, **options: Any) -> None:
 @data_dir_option
 def doctor(as_json: bool, data_dir: Path | None) -> None:
     """Show versions, device, threads, data found, free memory and disk: what a bug report needs."""
-    from glimpse import environment
     from glimpse.commands import console
+    from glimpse.commands.doctor import flatten, report
 
-    facts = environment.report(data_dir)
+    facts = report(data_dir)
     if as_json:
         console.print_json(facts)
     else:
-        console.print_rows(("what", "value"), environment.flatten(facts))
+        console.print_rows(("what", "value"), flatten(facts))
 
 
 @glimpse.command()
