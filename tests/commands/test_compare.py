@@ -15,11 +15,11 @@ import torch
 from click.testing import CliRunner
 
 from glimpse.cli import glimpse
+from glimpse.commands import measure
 from glimpse.commands import train as training_command
 from glimpse.commands import train_suite as suite_training
 from glimpse.commands.compare import compare_models
 from glimpse.commands.task_images import open_task_images
-from glimpse.commands import measure
 from glimpse.datasets import digits
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits

@@ -175,7 +175,7 @@ def sampled(network: RAM, samples: int) -> tuple[list[float], float]:
         (2, ["--test-samples=1"], 1, "1"),
     ],
 )
-def test_trap_17_how_many_samples_an_error_averages_over_stands_beside_it(
+def test_how_many_samples_an_error_averages_over_stands_beside_it(
     tmp_path: Path, own: int, options: list[str], samples: int, words: str
 ) -> None:
     weights, (errors, nats) = saved(tmp_path, ram(own)), sampled(ram(own), samples)

@@ -150,7 +150,7 @@ def test_validation_is_the_same_at_any_time_and_leaves_randomness_alone(digits: 
     assert found[0] == found[1]
 
 
-def test_trap_7_every_image_and_step_is_evaluated_with_standard_normal_noise_of_its_own(digits: GenerativeData) -> None:
+def test_every_image_and_step_is_evaluated_with_standard_normal_noise_of_its_own(digits: GenerativeData) -> None:
     watched = Watched(generator())
     with torch.no_grad():
         GenerationTask(watched.model, digits.train, digits.valid).validate(watched)
