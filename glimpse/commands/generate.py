@@ -16,7 +16,7 @@ from glimpse.commands.options import parse_positions
 from glimpse.commands.task_images import open_training_images
 from glimpse.datasets.generative import GenerativeData
 from glimpse.evaluation.prediction import load_picture
-from glimpse.figures.windows import gif, png, save
+from glimpse.figures.files import gif, png, save
 from glimpse.generation.figures import (
     Pixels,
     interpolation_frames,

@@ -29,11 +29,11 @@ def test_a_sheet_shows_images_in_rows_with_their_frames_on_them() -> None:
     assert pixels.shape == (2 * 118 + 4, 2 * 104 + 4, 3)
     left, top = 4 + 104, 4 + 14  # of the second image
     image = pixels[top : top + 100, left : left + 100]
-    orange = (image == (255, 176, 0)).all(axis=2)
-    assert orange.sum() == 4 * 28 - 4
-    assert [int(found[0]) for found in (orange.any(axis=0).nonzero()[0], orange.any(axis=1).nonzero()[0])] == [60, 20]
+    green = (image == (125, 240, 168)).all(axis=2)
+    assert green.sum() == 4 * 28 - 4
+    assert [int(found[0]) for found in (green.any(axis=0).nonzero()[0], green.any(axis=1).nonzero()[0])] == [60, 20]
     assert (image[21:47, 61:87] == 153).all()
-    assert not (pixels == (255, 176, 0)).all(axis=2)[:, :left].any()
+    assert not (pixels == (125, 240, 168)).all(axis=2)[:, :left].any()
 
 
 def test_a_preview_enlarges_small_images_and_keeps_colors(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ from glimpse.comparison.rows import Comparison, Trained, compare, first_at_or_be
 from glimpse.comparison.table import flat, legend, pair_table, table
 from glimpse.evaluation.published import counterpart, published_classification
 from glimpse.evaluation.statistics import holm, mcnemar, t_interval, wilson_interval
-from glimpse.figures.windows import MUTED, save
+from glimpse.figures.files import save
+from glimpse.figures.style import MUTED
 from glimpse.settings.classifier import ClassifierSettings
 from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
 from glimpse.settings.glimpse_classifier import ClassifierConfig
