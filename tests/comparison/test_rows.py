@@ -1,29 +1,15 @@
-"""Comparisons: rows and pairs beside what is published, and their tables, files and figure."""
+"""The rows and pairs of a comparison, next to what is published."""
 
-import csv
-import itertools
 import math
-import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from matplotlib.figure import Figure
-from matplotlib.text import Annotation, Text
-from PIL import Image
 
-from glimpse.commands.compare import _print_table
-from glimpse.comparison import figure
-from glimpse.comparison.figure import write_figure
-from glimpse.comparison.files import markdown, write_csv, write_markdown
-from glimpse.comparison.rows import Comparison, Trained, compare, first_at_or_below
-from glimpse.comparison.table import flat, legend, pair_table, table
+from glimpse.comparison.rows import compare, first_at_or_below
 from glimpse.evaluation.metrics import wilson_interval
 from glimpse.evaluation.published import counterpart, published_classification
 from glimpse.evaluation.statistics import holm, mcnemar, t_interval
-from glimpse.figures.windows import MUTED, save
 from glimpse.settings.config import (
     AnyClassifierConfig,
     ClassifierConfig,
@@ -32,56 +18,7 @@ from glimpse.settings.config import (
     RAMConfig,
     SpatialTransformerConfig,
 )
-
-LABELS = np.arange(1000) % 10
-CLUTTERED = published_classification(100, 8, "mnist")
-
-
-def trained(source: str, config: AnyClassifierConfig, wrong: range, seed: int = 0, **other: Any) -> Trained:
-    """Returns a model that gets the images of a range wrong."""
-    predicted = LABELS.copy()
-    predicted[list(wrong)] = (predicted[list(wrong)] + 1) % 10
-    run = {
-        "training": {"seed": seed, "precision": "bf16", "compile": True, "cuda_graph": False} | other.pop("training", {}),
-        "environment": {"device": "cpu", "threads": 1, "processes": 1},
-    }
-    facts: dict[str, Any] = {"seed": seed, "images": 1000, "run": run} | other
-    return Trained(source, config, predicted, LABELS, 775_072, 7_200_000, 2000.0, **facts)
-
-
-def progress(*errors: float, rate: float = 500.0) -> list[dict[str, str]]:
-    """Returns rows of a metrics.csv with a validation every 100 images, and one between that has none."""
-    rows = []
-    for i, error in enumerate(errors, start=1):
-        common = {"images_per_second": str(rate + i), "seconds": str(2.0 * i)}
-        rows += [
-            {"images": str(100 * i - 50), "valid_error": ""} | common,
-            {"images": str(100 * i), "valid_error": str(error)} | common,
-        ]
-    return rows
-
-
-@pytest.fixture(scope="module")
-def suite() -> Comparison:
-    """Returns a comparison such as a suite ends with: nine models from three seeds, beside what is published."""
-    errors: dict[AnyClassifierConfig, int] = {
-        ClassifierConfig(): 31,
-        ClassifierConfig(glimpses=4): 39,
-        ClassifierConfig(scales=4): 28,
-        RAMConfig(): 80,
-        RAMConfig(glimpses=4, test_samples=10): 100,
-        ClassifierConfig(parametrization="random"): 400,
-        ConvConfig(): 140,
-        ConvNetConfig(): 9,
-        SpatialTransformerConfig(): 50,
-    }
-    models = [
-        trained(f"{i}-{seed}", config, range(wrong + 3 * seed), seed, progress=progress(50.0, wrong / 10 - 1))
-        for i, (config, wrong) in enumerate(errors.items())
-        for seed in range(3)
-    ]
-    return compare(models, CLUTTERED, size=(100, 100), facts={"data": "mnist", "device": "cpu", "threads": 1})
-
+from tests.helpers.rows import CLUTTERED, LABELS, progress, trained
 
 # Rows
 
@@ -213,167 +150,3 @@ def test_a_model_that_reads_other_windows_or_scales_than_the_published_one_stand
         assert [None if row is None else row.error_percent for row in found] == [
             error if n == scales else None for n in range(1, 6)
         ]
-
-
-# What is shown
-
-
-def test_the_table_says_error_interval_published_and_samples(suite: Comparison) -> None:
-    columns, rows = table(suite)
-    cells = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
-    low, high = t_interval([3.1, 3.4, 3.7])
-    assert cells["glimpse 8 of 12x12"] | {"to published": ""} == {
-        "model": "glimpse 8 of 12x12",
-        "seeds": 3,
-        "error %": "3.40",
-        "95 % interval": f"{low:.2f}-{high:.2f}",
-        "published": "3.36 a",
-        "parameters": "775k",
-        "multiply-adds": "7.2M",
-        "values read": "1,152",
-        "train/s": "502",
-        "infer/s": "2,000",
-        "to published": "",
-    }
-    assert cells["ram 8 of 12x12x4"]["error %"] == "8.30 (0 samples)"
-    assert cells["ram 4 of 12x12x4"]["error %"] == "10.30 (10 samples)"
-    assert cells["ram 4 of 12x12x4"]["values read"] == "23,040"
-    assert cells["conv"]["values read"] == "10,000*"
-    assert cells["glimpse 8 of 12x12"]["to published"] == "200, 4 s"
-    assert cells["spatial-transformer"]["published"] is None
-    assert cells["RAM, 6 glimpses, 12x12, 4 scales"]["published"] == "11.58 c"
-    assert len(rows) == 9 + len(CLUTTERED) - 6
-
-
-@pytest.mark.parametrize("columns", [60, 80, 120, 200])
-def test_a_terminal_of_120_columns_is_enough_and_none_is_so_narrow_that_a_number_is_cut(
-    suite: Comparison, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
-) -> None:
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    monkeypatch.setenv("COLUMNS", str(columns))
-    _print_table(*table(suite), "title")
-    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in capsys.readouterr().out.splitlines()]
-    assert max(map(len, lines)) <= max(columns, 120)
-    for row in table(suite)[1]:
-        cells = " ".join("-" if cell is None else str(cell) for cell in row[1:])
-        assert any(" ".join(line.split()).endswith(cells) for line in lines), cells
-
-
-def test_every_letter_beside_a_published_number_is_in_the_legend(suite: Comparison) -> None:
-    text = "\n".join(legend(suite))
-    used = {str(row[4]).split()[1] for row in table(suite)[1] if row[4] is not None}
-    assert used == set("abcde")
-    where = ["DRAW, Table 1", "public reproduction", "RAM, second-hand", "public reproduction, number of pieces unclear"]
-    assert "; ".join(f"{letter} {source}" for letter, source in zip("abcde", [*where, "DCN, second-hand"], strict=True)) in text
-    assert "trained on cpu, 1 thread, bf16, compiled: " in text
-    assert "trained with 1k images: " in text
-    budgets = [trained("a", ConvConfig(), range(9), images=2_900_096), trained("b", ConvNetConfig(), range(9), images=None)]
-    lines = [line for line in legend(compare(budgets, size=(100, 100))) if line.startswith("trained with")]
-    assert lines == ["trained with 2.9M images: conv"]
-    alone = legend(compare([trained("a", ConvConfig(), range(9))], size=(100, 100)))
-    assert not any(line.startswith(("to published", "ram", "train/s", "95 % interval, several")) for line in alone)
-    assert [line for line in alone if line.startswith("published")] == ["published: no number for this task is known here."]
-    assert any(line.startswith("95 % interval, one seed") for line in alone)
-    assert not any(line.startswith("95 % interval, one seed") for line in legend(suite))
-
-
-def test_a_csv_holds_every_row_and_number(suite: Comparison, tmp_path: Path) -> None:
-    write_csv(tmp_path / "new" / "rows.csv", suite)
-    with (tmp_path / "new" / "rows.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["row"] for row in rows] == ["measured"] * 9 + ["published"] * len(suite.alone)
-    first = rows[0]
-    assert float(first["error_percent"]) == suite.rows[0].error
-    assert first["errors_by_seed"] == "3.1 3.4 3.7"
-    assert (first["published_error_percent"], first["published_in"]) == ("3.36", "DRAW, Table 1")
-    assert (first["images_to_published_error_on_validation"], first["seeds_that_reached_it"]) == ("200", "3")
-    assert (first["parameters"], first["multiply_adds"], first["values_read"]) == ("775072", "7200000", "1152")
-    assert {float(row["published_error_percent"]) for row in rows if row["published_error_percent"]} == {
-        row.error_percent for row in CLUTTERED
-    }
-    assert all(row.keys() == flat(suite)[0].keys() for row in rows)
-
-
-def test_markdown_holds_the_table_the_legend_and_every_pair(suite: Comparison, tmp_path: Path) -> None:
-    write_markdown(tmp_path / "rows.md", suite)
-    text = (tmp_path / "rows.md").read_text()
-    assert text == markdown(suite)
-    lines = text.splitlines()
-    assert lines[0].startswith("| model | seeds | error % | 95 % interval |")
-    tables = [line for line in lines if line.startswith("|")]
-    assert len(tables) == 2 + len(table(suite)[1]) + 2 + len(pair_table(suite)[1])
-    assert len({line.count("|") for line in tables[: 2 + len(table(suite)[1])]}) == 1
-    assert "10,000\\*" in text
-    assert "the lowest seed of each; a small p says so; p, Holm: corrected for 36 tests" in text
-
-
-@pytest.fixture
-def drawn(suite: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Figure, list[str]]:
-    """Returns the figure of the suite after it was written, and what was said not to be on it."""
-    kept: list[Figure] = []
-
-    def keep(path: Path, figure: Figure) -> None:
-        kept.append(figure)
-        save(path, figure)
-
-    monkeypatch.setattr(figure, "save", keep)
-    undrawn = write_figure(tmp_path / "figure.png", suite)
-    with Image.open(tmp_path / "figure.png") as picture:
-        assert picture.size == (1425, 900)
-    return kept[0], undrawn
-
-
-def test_no_label_of_the_figure_lies_over_another_or_outside(drawn: tuple[Figure, list[str]]) -> None:
-    figure, _ = drawn
-    (axes,) = figure.axes
-    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    labels = [child for child in axes.get_children() if isinstance(child, Annotation)]
-    for label in labels:
-        label.update_positions(renderer)
-    boxes = [Text.get_window_extent(label, renderer) for label in labels]
-    frame = axes.get_window_extent(renderer)
-    assert len(labels) == 9 + 11
-    assert not any(one.overlaps(two) for one, two in itertools.combinations(boxes, 2))
-    assert all(frame.contains(box.x0, box.y0) and frame.contains(box.x1, box.y1) for box in boxes)
-
-
-def test_the_figure_shows_what_was_measured_filled_and_what_is_published_hollow(
-    drawn: tuple[Figure, list[str]], suite: Comparison
-) -> None:
-    figure, undrawn = drawn
-    lines = [line for line in figure.axes[0].get_lines() if len(line.get_xdata()) == 1]  # type: ignore[arg-type]
-    points = {marker: set() for marker in "os"}  # type: dict[str, set[tuple[float, float]]]
-    for line in lines:
-        if line.get_marker() in points:
-            points[str(line.get_marker())].add((float(line.get_xdata()[0]), float(line.get_ydata()[0])))  # type: ignore[index,arg-type]
-        assert (line.get_markerfacecolor() == "none") == (line.get_marker() == "s")
-    assert points["o"] == {(row.reading.values, row.error) for row in suite.rows}
-    assert points["s"] == {(row.values_read, row.error_percent) for row in CLUTTERED if row.values_read is not None}
-    assert undrawn == [f"{row.model} ({row.source})" for row in CLUTTERED if row.values_read is None]
-    labels = [child for child in figure.axes[0].get_children() if isinstance(child, Annotation)]
-    sources = tuple(f"({row.source})" for row in CLUTTERED)
-    assert all((label.get_color() == MUTED) == label.get_text().endswith(sources) for label in labels)
-
-
-def test_a_faultless_model_can_be_drawn_and_another_ending_is_refused(tmp_path: Path) -> None:
-    faultless = compare([trained("a", ConvConfig(), range(0))], CLUTTERED, size=(100, 100))
-    write_figure(tmp_path / "a.png", faultless)
-    assert (tmp_path / "a.png").stat().st_size > 0
-    with pytest.raises(ValueError, match=r"must end in \.png"):
-        write_figure(tmp_path / "a.jpg", faultless)
-
-
-@pytest.mark.parametrize("wrong", [(820, 910), (990, 1000), (31, 45), (300, 310)])
-def test_the_errors_axis_has_numbers_to_read_and_ends_at_100_percent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: tuple[int, int]
-) -> None:
-    kept: list[Figure] = []
-    monkeypatch.setattr(figure, "save", lambda path, drawn: kept.append(drawn))
-    first, second = (range(len(LABELS) * count // 1000) for count in wrong)
-    write_figure(
-        tmp_path / "a.png", compare([trained("a", ConvConfig(), first), trained("b", ConvNetConfig(), second)], size=(28, 28))
-    )
-    (axes,) = kept[0].axes
-    low, high = axes.get_ylim()
-    assert high <= 100
-    assert len([tick for tick in axes.get_yticks() if low <= tick <= high]) >= 3
