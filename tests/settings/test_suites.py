@@ -1,12 +1,13 @@
 """The suites: settings that their presets have, tasks that others published on."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 
-from glimpse.comparison.names import kind_of
 from glimpse.evaluation.published import published_classification
-from glimpse.settings.presets import CLASSIFIER_PRESETS
+from glimpse.settings.catalog import classifier_preset
 from glimpse.settings.suites import SUITES
 
 
@@ -14,12 +15,13 @@ from glimpse.settings.suites import SUITES
 def test_a_suite_asks_for_settings_that_its_presets_have(name: str) -> None:
     suite = SUITES[name]
     for entry in suite.entries:
-        config = replace(CLASSIFIER_PRESETS[entry.preset], **entry.settings)  # type: ignore[arg-type]
+        preset = classifier_preset(entry.preset)
+        config = replace(preset.model, **entry.settings)  # type: ignore[arg-type]
         assert entry.images > 0
         assert getattr(config, "window", 0) <= suite.canvas
     names = [entry.name for entry in suite.entries]
     assert len(set(names)) == len(names)
-    assert {kind_of(CLASSIFIER_PRESETS[entry.preset]) for entry in suite.entries} >= {"glimpse", "ram", "conv", "convnet"}
+    assert {classifier_preset(entry.preset).model.kind for entry in suite.entries} >= {"glimpse", "ram", "conv", "convnet"}
     canvas, pieces = (int(number) for number in {"cluttered-100": "100 8", "cluttered-60": "60 4"}.get(name, "0 0").split())
     if canvas:
         assert (suite.canvas, suite.pieces) == (canvas, pieces)
@@ -35,3 +37,8 @@ def test_the_large_suite_has_three_seeds_the_others_one() -> None:
         "translated-60": 1,
         "plain-28": 1,
     }
+
+
+def test_suites_are_listed_without_loading_torch() -> None:
+    code = "import sys, glimpse.settings.suites; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
