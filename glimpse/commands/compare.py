@@ -64,7 +64,7 @@ def compare(request: CompareRequest | SuiteRequest, files: ComparisonFiles, *, a
 
     Args:
         request: Which models, or which suite.
-        files: What to write besides.
+        files: Where to write it, too.
         as_json: Whether to print one line with one JSON object.
 
     Raises:
@@ -165,8 +165,8 @@ def _show(comparison: Comparison, files: ComparisonFiles, *, as_json: bool) -> N
         _print(comparison)
     _write_files(comparison, files)
     for name, path in chosen(files).items():
-        beside = f" and {pairs_path(path)}" if name == "csv" and comparison.pairs else ""
-        console.note(f"Wrote {path}{beside}")
+        tests = f" and {pairs_path(path)}" if name == "csv" and comparison.pairs else ""
+        console.note(f"Wrote {path}{tests}")
 
 
 def _write_files(comparison: Comparison, files: ComparisonFiles) -> None:

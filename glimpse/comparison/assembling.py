@@ -27,7 +27,7 @@ class Trained:
     """One trained model and what was measured of it.
 
     Attributes:
-        source: Where it lies.
+        source: Its run's folder, weights file or `pretrained:NAME`.
         config: What it is made of.
         predicted: Class of every test image, integers, shape (N,).
         labels: True classes, integers, shape (N,).
@@ -98,7 +98,7 @@ def assembled(
 
 
 def first_at_or_below(progress: Iterable[Mapping[str, str]], error: float) -> tuple[int, float] | None:
-    """Returns the images and the seconds at the first validation with an error of at most so many percent, None if there is none.
+    """Returns the images and the seconds at the first validation with an error of at most this, None if there is none.
 
     Args:
         progress: Rows of a metrics.csv, in their order.
@@ -111,7 +111,7 @@ def first_at_or_below(progress: Iterable[Mapping[str, str]], error: float) -> tu
 
 
 def _grouped(trained: Sequence[Trained]) -> list[list[Trained]]:
-    """Returns the models in groups that differ in the seed alone, each ordered by seed; one without a run is alike no other."""
+    """Returns the models in groups that differ only in the seed, each ordered by seed; one without a run is its own group."""
     groups: dict[tuple[str, int], list[Trained]] = {}
     for model in trained:
         key = json.dumps([_settings(model), model.source if model.run is None else None], sort_keys=True)
@@ -127,7 +127,7 @@ def _settings(model: Trained) -> dict[str, Any]:
 
 
 def _row(name: str, group: Sequence[Trained], published: tuple[PublishedResult, ...], size: tuple[int, int]) -> Row:
-    """Returns the row of models that differ in their seed alone."""
+    """Returns the row of models that differ only in their seed."""
     first, errors = group[0], tuple(model.error for model in group)
     like = _counterpart(first.config, published, size)
     known = all(model.progress for model in group)

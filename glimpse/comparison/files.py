@@ -15,7 +15,7 @@ __all__ = ["markdown", "pairs_path", "write_csv", "write_markdown"]
 def write_csv(path: Path, comparison: Comparison) -> None:
     """Writes every row, measured or published, with everything that is known of it; several values in a cell stand apart by spaces.
 
-    The tests between models, where there are several, go into a second file beside it, `NAME-pairs.csv`.
+    The tests between models, where there are several, go into a second file next to it, `NAME-pairs.csv`.
 
     Raises:
         OSError: If a file cannot be written.
@@ -26,7 +26,7 @@ def write_csv(path: Path, comparison: Comparison) -> None:
 
 
 def pairs_path(path: Path) -> Path:
-    """Returns the file of the tests between models beside that of the rows."""
+    """Returns the file of the tests between models, next to that of the rows."""
     return path.with_name(f"{path.stem}-pairs{path.suffix}")
 
 

@@ -40,7 +40,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Row:
-    """Models that differ in their seed alone.
+    """Models that differ only in their seed.
 
     Attributes:
         model: Name, unlike the other rows'.
@@ -50,7 +50,7 @@ class Row:
         deviation: Standard deviation of the error over seeds in percentage points, None of one seed.
         errors: Test error of every seed in percent.
         seeds: Seeds in that order, the lowest first; None where unknown.
-        sources: Where the models lie, in that order.
+        sources: The models' folders, files or names, in that order.
         parameters: Learned numbers.
         multiply_adds: Of one image.
         reading: What it takes in of an image, by all sampled sequences of locations together.

@@ -43,7 +43,7 @@ _Cells = dict[str, object]
 
 
 def table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-    """Returns the column names and the cells of the table that a person reads: measured rows, then published ones alone."""
+    """Returns the column names and the cells of the table: measured rows, then those that are only published."""
     letters = {source: letter for letter, source in _sources(comparison).items()}
     rows = [_measured_cells(row, letters) for row in comparison.rows]
     rows += [_published_cells(result, letters) for result in comparison.alone]
@@ -121,12 +121,12 @@ def _unneeded(comparison: Comparison) -> set[str]:
 
 def _sources(comparison: Comparison) -> dict[str, str]:
     """Returns where the published numbers stand, by the letter that says so in the table."""
-    beside = [row.published for row in comparison.rows if row.published is not None]
-    return dict(zip(string.ascii_lowercase, dict.fromkeys(map(_source, (*beside, *comparison.alone))), strict=False))
+    matched = [row.published for row in comparison.rows if row.published is not None]
+    return dict(zip(string.ascii_lowercase, dict.fromkeys(map(_source, (*matched, *comparison.alone))), strict=False))
 
 
 def _source(result: PublishedResult) -> str:
-    """Returns where a published number stands, and what to know of it besides what it sees."""
+    """Returns where a published number stands, and what to know of it apart from what it sees."""
     notes = [note.strip() for note in result.note.split(";") if note and "whole image" not in note]
     return ", ".join([result.source, *notes])
 
@@ -148,7 +148,7 @@ def pair_title(comparison: Comparison) -> str:
 
 
 def _samples(row: Row) -> str:
-    """Returns what stands beside the error of a model that samples where it looks."""
+    """Returns what follows the error of a model that samples where it looks."""
     return "" if row.test_samples is None else f" ({row.test_samples} samples)"
 
 

@@ -7,21 +7,20 @@ from dataclasses import replace
 import pytest
 
 from glimpse.evaluation.published import published_classification
-from glimpse.settings.catalog import classifier_preset
 from glimpse.settings.suites import SUITES
+from tests.helpers.presets import CLASSIFIER_PRESETS
 
 
 @pytest.mark.parametrize("name", SUITES)
 def test_a_suite_asks_for_settings_that_its_presets_have(name: str) -> None:
     suite = SUITES[name]
     for entry in suite.entries:
-        preset = classifier_preset(entry.preset)
-        config = replace(preset.model, **entry.settings)  # type: ignore[arg-type]
+        config = replace(CLASSIFIER_PRESETS[entry.preset], **entry.settings)  # type: ignore[arg-type]
         assert entry.images > 0
         assert getattr(config, "window", 0) <= suite.canvas
     names = [entry.name for entry in suite.entries]
     assert len(set(names)) == len(names)
-    assert {classifier_preset(entry.preset).model.kind for entry in suite.entries} >= {"glimpse", "ram", "conv", "convnet"}
+    assert {CLASSIFIER_PRESETS[entry.preset].kind for entry in suite.entries} >= {"glimpse", "ram", "conv", "convnet"}
     canvas, pieces = (int(number) for number in {"cluttered-100": "100 8", "cluttered-60": "60 4"}.get(name, "0 0").split())
     if canvas:
         assert (suite.canvas, suite.pieces) == (canvas, pieces)
