@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from glimpse.attention.filterbank import gaussian_filters
     from glimpse.attention.window import Window, read, write
+    from glimpse.comparison.calls import compare
     from glimpse.datasets.clutter import ClutteredMNIST
     from glimpse.evaluation.evaluate import evaluate
     from glimpse.evaluation.prediction import predict
@@ -24,6 +25,7 @@ _HOME = {
     "ClutteredMNIST": "glimpse.datasets.clutter",
     "GlimpseClassifier": "glimpse.models.glimpse_classifier",
     "Window": "glimpse.attention.window",
+    "compare": "glimpse.comparison.calls",
     "evaluate": "glimpse.evaluation.evaluate",
     "gaussian_filters": "glimpse.attention.filterbank",
     "predict": "glimpse.evaluation.prediction",
@@ -38,6 +40,7 @@ __all__ = [
     "ClutteredMNIST",
     "GlimpseClassifier",
     "Window",
+    "compare",
     "evaluate",
     "gaussian_filters",
     "predict",

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from glimpse.commands.evaluate_generator import _published
 from glimpse.datasets.generative import open_generative
 from glimpse.evaluation.generator import GenerationResult, measure_generator
+from glimpse.evaluation.published import published_bounds_on
 from glimpse.models.draw import DRAW
 from tests.helpers.commands import invoked
 from tests.helpers.generator_runs import FEW, MODEL, color_file, numbers, refused, train
@@ -49,13 +49,13 @@ def test_a_person_sees_the_bound_its_error_and_the_binarization_and_no_table_of_
 def test_published_bounds_stand_beside_whole_test_sets_in_their_unit_alone() -> None:
     mnist = {"name": "binarized-mnist", "split": "test", "binarization": "fixed", "crop": None, "note": None}
     cifar = {"name": "cifar10", "split": "test", "binarization": "none", "crop": None, "note": None}
-    assert 80.97 in [row.value for row in _published(mnist, "bernoulli")]
-    assert 4.13 in [row.value for row in _published(cifar, "logistic")]
-    assert not _published(mnist, "logistic")
-    assert not _published(cifar, "bernoulli")
+    assert 80.97 in [row.value for row in published_bounds_on(mnist, "bernoulli")]
+    assert 4.13 in [row.value for row in published_bounds_on(cifar, "logistic")]
+    assert not published_bounds_on(mnist, "logistic")
+    assert not published_bounds_on(cifar, "bernoulli")
     for changed in ({"split": "valid"}, {"crop": (20, 20)}, {"note": "only a part"}, {"name": "digits"}):
-        assert not _published(mnist | changed, "bernoulli")
-        assert not _published(cifar | changed, "logistic")
+        assert not published_bounds_on(mnist | changed, "bernoulli")
+        assert not published_bounds_on(cifar | changed, "logistic")
 
 
 def test_the_published_table_is_shown_for_the_real_set(mnist_folder: Path, tmp_path: Path) -> None:

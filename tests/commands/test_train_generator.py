@@ -8,10 +8,9 @@ import torch
 
 from glimpse.datasets.generative import open_generative
 from glimpse.models.weights import load_weights
-from glimpse.settings.draw import GeneratorConfig
+from glimpse.settings.draw import GENERATOR_PRESETS, GeneratorConfig
 from tests.helpers.commands import invoked
 from tests.helpers.generator_runs import FEW, MODEL, SMALL, color_file, numbers, pictures, refused, train
-from glimpse.settings.draw import GENERATOR_PRESETS
 from tests.helpers.runs import metrics, settings_of
 
 # Presets

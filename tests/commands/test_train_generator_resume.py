@@ -1,14 +1,14 @@
 """`glimpse train-generator --resume` and `--config`: generators that go on and generators that start from another's settings."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from glimpse.commands import train_generator as generator_training
 from glimpse.datasets.generative import open_generative
+from glimpse.settings.requests import GenerativeChoice, GeneratorTrainingRequest
+from glimpse.training.generator import GeneratorPlan
 from tests.helpers.commands import invoked
 from tests.helpers.generator_runs import FEW, LEARNING, color_file, refused, train
 from tests.helpers.runs import assert_same, settings_of, stop_at
@@ -56,10 +56,10 @@ def test_a_run_goes_on_with_its_own_options_and_data_alone(
 
 def test_sets_that_are_made_of_the_same_digits_are_not_the_same(mnist_folder: Path) -> None:
     data = open_generative("two-digit", data_dir=mnist_folder)
-    options: dict[str, Any] = {"data": "dynamic-mnist", "data_dir": mnist_folder}
+    plan = GeneratorPlan(GeneratorTrainingRequest(images=GenerativeChoice(data="dynamic-mnist", data_dir=mnist_folder)))
     record = {"data": data.record(), "training": {"seed": 0}}
     with pytest.raises(ValueError, match="started with two-digit, not dynamic-mnist"):
-        generator_training.data_of(record, options, torch.device("cpu"))
+        plan.data_of(record, torch.device("cpu"))
 
 
 def test_a_run_goes_on_with_the_command_that_started_it(generator_run: Path, classifier_run: Path) -> None:

@@ -1,4 +1,4 @@
-"""The figure of a comparison: what is on it, that no label covers another, and its axes."""
+"""The figure of a comparison: error against values read, measured and published."""
 
 import itertools
 from pathlib import Path
@@ -10,10 +10,17 @@ from PIL import Image
 
 from glimpse.comparison import figure
 from glimpse.comparison.figure import write_figure
-from glimpse.comparison.rows import Comparison, compare
-from glimpse.figures.windows import MUTED, save
+from glimpse.comparison.rows import Comparison
+from glimpse.figures.files import save
+from glimpse.figures.style import MUTED
 from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
-from tests.helpers.rows import CLUTTERED, LABELS, trained
+from tests.helpers.comparisons import CLUTTERED, LABELS, compared, of_nine_models, trained
+
+
+@pytest.fixture(scope="module")
+def suite() -> Comparison:
+    """Returns a comparison such as a suite ends with."""
+    return of_nine_models()
 
 
 @pytest.fixture
@@ -65,7 +72,7 @@ def test_the_figure_shows_what_was_measured_filled_and_what_is_published_hollow(
 
 
 def test_a_faultless_model_can_be_drawn_and_another_ending_is_refused(tmp_path: Path) -> None:
-    faultless = compare([trained("a", ConvConfig(), range(0))], CLUTTERED, size=(100, 100))
+    faultless = compared([trained("a", ConvConfig(), range(0))], CLUTTERED)
     write_figure(tmp_path / "a.png", faultless)
     assert (tmp_path / "a.png").stat().st_size > 0
     with pytest.raises(ValueError, match=r"must end in \.png"):
@@ -80,7 +87,7 @@ def test_the_errors_axis_has_numbers_to_read_and_ends_at_100_percent(
     monkeypatch.setattr(figure, "save", lambda path, drawn: kept.append(drawn))
     first, second = (range(len(LABELS) * count // 1000) for count in wrong)
     write_figure(
-        tmp_path / "a.png", compare([trained("a", ConvConfig(), first), trained("b", ConvNetConfig(), second)], size=(28, 28))
+        tmp_path / "a.png", compared([trained("a", ConvConfig(), first), trained("b", ConvNetConfig(), second)], size=(28, 28))
     )
     (axes,) = kept[0].axes
     low, high = axes.get_ylim()

@@ -1,18 +1,22 @@
-"""The table of a comparison, its legend, and its files."""
+"""Comparisons as tables with a legend, and as files."""
 
 import csv
-import re
 from pathlib import Path
 
 import pytest
 
-from glimpse.commands.compare import _print_table
 from glimpse.comparison.files import markdown, write_csv, write_markdown
-from glimpse.comparison.rows import Comparison, compare
-from glimpse.comparison.table import flat, legend, pair_table, table
+from glimpse.comparison.rows import Comparison
+from glimpse.comparison.table import legend, pair_table, table
 from glimpse.evaluation.statistics import t_interval
 from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
-from tests.helpers.rows import CLUTTERED, trained
+from tests.helpers.comparisons import CLUTTERED, compared, of_nine_models, trained
+
+
+@pytest.fixture(scope="module")
+def suite() -> Comparison:
+    """Returns a comparison such as a suite ends with."""
+    return of_nine_models()
 
 
 def test_the_table_says_error_interval_published_and_samples(suite: Comparison) -> None:
@@ -42,20 +46,6 @@ def test_the_table_says_error_interval_published_and_samples(suite: Comparison) 
     assert len(rows) == 9 + len(CLUTTERED) - 6
 
 
-@pytest.mark.parametrize("columns", [60, 80, 120, 200])
-def test_a_terminal_of_120_columns_is_enough_and_none_is_so_narrow_that_a_number_is_cut(
-    suite: Comparison, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
-) -> None:
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    monkeypatch.setenv("COLUMNS", str(columns))
-    _print_table(*table(suite), "title")
-    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in capsys.readouterr().out.splitlines()]
-    assert max(map(len, lines)) <= max(columns, 120)
-    for row in table(suite)[1]:
-        cells = " ".join("-" if cell is None else str(cell) for cell in row[1:])
-        assert any(" ".join(line.split()).endswith(cells) for line in lines), cells
-
-
 def test_every_letter_beside_a_published_number_is_in_the_legend(suite: Comparison) -> None:
     text = "\n".join(legend(suite))
     used = {str(row[4]).split()[1] for row in table(suite)[1] if row[4] is not None}
@@ -65,9 +55,9 @@ def test_every_letter_beside_a_published_number_is_in_the_legend(suite: Comparis
     assert "trained on cpu, 1 thread, bf16, compiled: " in text
     assert "trained with 1k images: " in text
     budgets = [trained("a", ConvConfig(), range(9), images=2_900_096), trained("b", ConvNetConfig(), range(9), images=None)]
-    lines = [line for line in legend(compare(budgets, size=(100, 100))) if line.startswith("trained with")]
+    lines = [line for line in legend(compared(budgets)) if line.startswith("trained with")]
     assert lines == ["trained with 2.9M images: conv"]
-    alone = legend(compare([trained("a", ConvConfig(), range(9))], size=(100, 100)))
+    alone = legend(compared([trained("a", ConvConfig(), range(9))]))
     assert not any(line.startswith(("to published", "ram", "train/s", "95 % interval, several")) for line in alone)
     assert [line for line in alone if line.startswith("published")] == ["published: no number for this task is known here."]
     assert any(line.startswith("95 % interval, one seed") for line in alone)
@@ -88,7 +78,7 @@ def test_a_csv_holds_every_row_and_number(suite: Comparison, tmp_path: Path) -> 
     assert {float(row["published_error_percent"]) for row in rows if row["published_error_percent"]} == {
         row.error_percent for row in CLUTTERED
     }
-    assert all(row.keys() == flat(suite)[0].keys() for row in rows)
+    assert all(row.keys() == suite.flat()[0].keys() for row in rows)
 
 
 def test_markdown_holds_the_table_the_legend_and_every_pair(suite: Comparison, tmp_path: Path) -> None:

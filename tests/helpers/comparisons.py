@@ -1,52 +1,71 @@
-"""Comparisons of tiny models on the command line, and a plain loop over their test images."""
+"""Comparisons of models that were never trained: each gets the images of a range wrong."""
 
-import functools
-import json
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import pytest
-import torch
+import numpy as np
 
-from glimpse.commands.compare import compare_models
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
-from glimpse.datasets.digits import open_digits
-from glimpse.models.catalog import open_classifier
-from tests.helpers.weights import RECIPE
+from glimpse.comparison.assembling import Trained, assembled
+from glimpse.comparison.rows import Comparison, Conditions
+from glimpse.evaluation.published import PublishedResult, published_classification
+from glimpse.settings.classifier import ClassifierSettings
+from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
+from glimpse.settings.glimpse_classifier import ClassifierConfig
+from glimpse.settings.ram import RAMConfig
+from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 
-OPTIONS: dict[str, Any] = dict.fromkeys(
-    ("suite", "out", "models", "images", "seeds", "csv", "markdown", "figure", "within", "precision", "compile", "data_dir")
-) | {"device": "cpu", "threads": 1}
-
-
-def compared(capsys: pytest.CaptureFixture[str], *sources: str | Path, **options: Any) -> dict[str, Any]:
-    """Returns the object that the comparison prints."""
-    capsys.readouterr()
-    assert compare_models([str(source) for source in sources], OPTIONS | options, as_json=True) == 0
-    out = capsys.readouterr().out
-    assert out.count("\n") == 1
-    found: dict[str, Any] = json.loads(out)
-    return found
+LABELS = np.arange(1000) % 10
+CLUTTERED = published_classification(100, 8, "mnist")
+CONDITIONS = Conditions("mnist", "test", "cpu", 1)
 
 
-def refused(*sources: str | Path, **options: Any) -> str:
-    """Returns the one line that a comparison is refused with."""
-    with pytest.raises((ValueError, OSError)) as caught:
-        compare_models([str(source) for source in sources], OPTIONS | options, as_json=False)
-    line = str(caught.value)
-    assert "\n" not in line
-    return line
+def trained(source: str, config: ClassifierSettings, wrong: range, seed: int = 0, **other: Any) -> Trained:
+    """Returns a model that gets the images of a range wrong."""
+    predicted = LABELS.copy()
+    predicted[list(wrong)] = (predicted[list(wrong)] + 1) % 10
+    run = {
+        "training": {"seed": seed, "precision": "bf16", "compile": True, "cuda_graph": False} | other.pop("training", {}),
+        "environment": {"device": "cpu", "threads": 1, "processes": 1},
+    }
+    facts: dict[str, Any] = {"seed": seed, "images": 1000, "run": run} | other
+    return Trained(source, config, predicted, LABELS, 775_072, 7_200_000, 2000.0, **facts)
 
 
-def looped(source: Path) -> list[bool]:
-    """Returns for every test image whether the model of a run gets it wrong, one image at a time."""
-    model = open_classifier(source)
-    with torch.no_grad():
-        return [int(model(image[None])[0][0, -1].argmax()) != label for image, label in images_one_by_one()]
+def progress(*errors: float, rate: float = 500.0) -> list[dict[str, str]]:
+    """Returns rows of a metrics.csv with a validation every 100 images, and one between that has none."""
+    rows = []
+    for i, error in enumerate(errors, start=1):
+        common = {"images_per_second": str(rate + i), "seconds": str(2.0 * i)}
+        rows += [
+            {"images": str(100 * i - 50), "valid_error": ""} | common,
+            {"images": str(100 * i), "valid_error": str(error)} | common,
+        ]
+    return rows
 
 
-@functools.cache
-def images_one_by_one() -> list[tuple[torch.Tensor, int]]:
-    """Returns the test images with their classes."""
-    data = ClutteredMNIST(open_digits("sklearn").test, "test", ClutterRecipe(**RECIPE))
-    return [(image, int(label)) for image, label, _ in (data[index] for index in range(len(data)))]
+def compared(
+    models: Sequence[Trained], published: tuple[PublishedResult, ...] = (), size: tuple[int, int] = (100, 100)
+) -> Comparison:
+    """Returns models as rows, measured on the test images by one thread of the CPU."""
+    return assembled(models, published, size=size, conditions=CONDITIONS)
+
+
+def of_nine_models() -> Comparison:
+    """Returns a comparison such as a suite ends with: nine models from three seeds, beside what is published."""
+    errors: dict[ClassifierSettings, int] = {
+        ClassifierConfig(): 31,
+        ClassifierConfig(glimpses=4): 39,
+        ClassifierConfig(scales=4): 28,
+        RAMConfig(): 80,
+        RAMConfig(glimpses=4, test_samples=10): 100,
+        ClassifierConfig(parametrization="random"): 400,
+        ConvConfig(): 140,
+        ConvNetConfig(): 9,
+        SpatialTransformerConfig(): 50,
+    }
+    models = [
+        trained(f"{i}-{seed}", config, range(wrong + 3 * seed), seed, progress=progress(50.0, wrong / 10 - 1))
+        for i, (config, wrong) in enumerate(errors.items())
+        for seed in range(3)
+    ]
+    return compared(models, CLUTTERED)

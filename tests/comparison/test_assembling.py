@@ -1,4 +1,4 @@
-"""The rows and pairs of a comparison, next to what is published."""
+"""Models put together as rows, with their tests of every pair, next to what is published."""
 
 import math
 from dataclasses import replace
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from glimpse.comparison.rows import compare, first_at_or_below
+from glimpse.comparison.assembling import first_at_or_below
 from glimpse.evaluation.published import counterpart, published_classification
 from glimpse.evaluation.statistics import holm, mcnemar, t_interval, wilson_interval
 from glimpse.settings.classifier import ClassifierSettings
@@ -14,9 +14,7 @@ from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
 from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.ram import RAMConfig
 from glimpse.settings.spatial_transformer import SpatialTransformerConfig
-from tests.helpers.rows import CLUTTERED, LABELS, progress, trained
-
-# Rows
+from tests.helpers.comparisons import CLUTTERED, LABELS, compared, progress, trained
 
 
 def test_the_images_to_an_error_are_those_of_the_first_validation_at_or_below_it() -> None:
@@ -29,7 +27,7 @@ def test_the_images_to_an_error_are_those_of_the_first_validation_at_or_below_it
 
 def test_runs_that_differ_in_their_seed_alone_are_one_row_in_the_order_of_seeds() -> None:
     config = ClassifierConfig()
-    found = compare([trained("b", config, range(40), 1), trained("a", config, range(30), 0)], size=(100, 100))
+    found = compared([trained("b", config, range(40), 1), trained("a", config, range(30), 0)])
     (row,) = found.rows
     assert (row.seeds, row.errors, row.sources) == ((0, 1), (3.0, 4.0), ("a", "b"))
     assert row.error == 3.5
@@ -39,7 +37,7 @@ def test_runs_that_differ_in_their_seed_alone_are_one_row_in_the_order_of_seeds(
 
 
 def test_one_seed_has_wilsons_interval() -> None:
-    (row,) = compare([trained("a", ClassifierConfig(), range(30))], size=(100, 100)).rows
+    (row,) = compared([trained("a", ClassifierConfig(), range(30))]).rows
     assert row.interval == pytest.approx([100 * end for end in wilson_interval(30, 1000)])
     assert row.deviation is None
 
@@ -48,14 +46,14 @@ def test_one_seed_has_wilsons_interval() -> None:
 def test_other_settings_or_models_without_a_run_are_other_rows(other: dict[str, Any]) -> None:
     one = trained("one", ClassifierConfig(), range(30), 0, training={"images": 5})
     two = trained("two", ClassifierConfig(), range(40), **{"seed": 1} | other)
-    names = [row.model for row in compare([one, two], size=(100, 100)).rows]
+    names = [row.model for row in compared([one, two]).rows]
     assert len(set(names)) == 2
     if "training" in other:
         assert names == ["glimpse 8 of 12x12, images=5", "glimpse 8 of 12x12, images=7"]
 
 
 def test_the_same_settings_and_seed_twice_are_two_rows_named_by_where_they_lie() -> None:
-    found = compare([trained("here", ClassifierConfig(), range(30)), trained("there", ClassifierConfig(), range(40))], size=(9, 9))
+    found = compared([trained("here", ClassifierConfig(), range(30)), trained("there", ClassifierConfig(), range(40))], size=(9, 9))
     assert [row.model for row in found.rows] == ["glimpse 8 of 12x12, here", "glimpse 8 of 12x12, there"]
 
 
@@ -66,7 +64,7 @@ def test_pairs_are_tested_on_the_images_that_one_of_the_first_seeds_gets_wrong()
         trained("b", ConvConfig(), range(20, 60)),
         trained("d", ConvNetConfig(), range(25)),
     ]
-    found = compare(models, size=(100, 100))
+    found = compared(models)
     counts = [(pair.first, pair.second, pair.only_first, pair.only_second) for pair in found.pairs]
     glimpse = "glimpse 8 of 12x12"
     assert counts == [(glimpse, "conv", 20, 30), (glimpse, "convnet", 5, 0), ("conv", "convnet", 35, 20)]
@@ -77,20 +75,20 @@ def test_pairs_are_tested_on_the_images_that_one_of_the_first_seeds_gets_wrong()
 def test_models_measured_on_other_images_or_none_are_refused() -> None:
     one = trained("a", ClassifierConfig(), range(30))
     with pytest.raises(ValueError, match="a and b were measured on other test images"):
-        compare([one, replace(one, source="b", labels=LABELS[::-1])], size=(100, 100))
+        compared([one, replace(one, source="b", labels=LABELS[::-1])])
     with pytest.raises(ValueError, match="at least one model"):
-        compare([], size=(100, 100))
+        compared([])
 
 
 def test_rates_are_medians_and_the_published_error_counts_only_when_every_seed_reached_it() -> None:
     config = ClassifierConfig()
     both = [trained(str(seed), config, range(30), seed, progress=progress(9.0, *[3.36] * (seed + 1))) for seed in range(2)]
-    (row,) = compare(both, CLUTTERED, size=(100, 100)).rows
+    (row,) = compared(both, CLUTTERED).rows
     assert row.training_rate == pytest.approx((501.5 + 502) / 2)
     assert row.reached == ((200, 4.0), (200, 4.0))
     assert row.when_reached == (200, 4.0)
     assert row.trained_on == "cpu, 1 thread, bf16, compiled"
-    (row,) = compare([both[0], replace(both[1], progress=progress(9.0))], CLUTTERED, size=(100, 100)).rows
+    (row,) = compared([both[0], replace(both[1], progress=progress(9.0))], CLUTTERED).rows
     assert row.reached == ((200, 4.0), None)
     assert row.when_reached is None
 
@@ -118,7 +116,7 @@ def test_rates_are_medians_and_the_published_error_counts_only_when_every_seed_r
     ],
 )
 def test_a_model_stands_beside_the_published_error_of_its_like_alone(config: ClassifierSettings, error: float | None) -> None:
-    found = compare([trained("a", config, range(30))], CLUTTERED, size=(100, 100))
+    found = compared([trained("a", config, range(30))], CLUTTERED)
     (row,) = found.rows
     assert (row.published.error_percent if row.published else None) == error
     assert len(found.alone) == len(CLUTTERED) - (error is not None)
