@@ -13,18 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["at_least_float32", "gaussian_filters"]
+from glimpse.attention.precision import at_least_float32
+
+__all__ = ["gaussian_filters"]
 
 _NEGLIGIBLE = 1e-26  # of the nearest pixel's weight: below it a weight is 0, or subnormal numbers make all arithmetic on it slow
 _FLOOR = -60.0  # an exponent whose exponential is negligible and still a normal number
-
-
-def at_least_float32(tensor: Tensor) -> Tensor:
-    """Returns the tensor in float32 if it is coarser than that, else unchanged.
-
-    Sixteen bits place coordinates near 100 on a grid of 0.5 px (bfloat16) or overflow (float16).
-    """
-    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 def gaussian_filters(center: Tensor, stride: Tensor, sigma: Tensor, *, n_filters: int, n_pixels: int) -> Tensor:

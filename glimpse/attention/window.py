@@ -8,16 +8,15 @@ References:
     arXiv:1502.04623.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from glimpse.attention.filterbank import at_least_float32, gaussian_filters
+from glimpse.attention.filterbank import gaussian_filters
+from glimpse.attention.precision import at_least_float32
 
-__all__ = ["LOG_LIMIT", "Track", "Window", "WindowKind", "read", "write"]
-
-WindowKind = Literal["glimpse", "read", "write"]
+__all__ = ["LOG_LIMIT", "Window", "read", "write"]
 
 LOG_LIMIT = 20.0
 """Raw logarithms are clamped to this magnitude: the exponential of twice as much still fits into float32."""
@@ -91,24 +90,6 @@ class Window(NamedTuple):
             gaussian_filters(self.center_y, self.stride, self.sigma, n_filters=n, n_pixels=height),
             gaussian_filters(self.center_x, self.stride, self.sigma, n_filters=n, n_pixels=width),
         )
-
-
-class Track(NamedTuple):
-    """One window of a model over all its steps.
-
-    Attributes:
-        kind: What the window is for: a classifier's `glimpse`, or a generator's `read` or `write`.
-        scale: Which of the nested windows of a step it is, from 0, the smallest.
-        n: Filters, or pixels, along each axis.
-        window: Fields of shape (B, T), in pixels of the image; sigma is not a number where the window has no blur.
-        patches: What was seen through it or written through it, shape (B, T, C, n, n); None where it was not asked for.
-    """
-
-    kind: WindowKind
-    scale: int
-    n: int
-    window: Window
-    patches: Tensor | None = None
 
 
 def read(image: Tensor, window: Window, n: int) -> Tensor:

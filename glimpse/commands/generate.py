@@ -39,7 +39,7 @@ from glimpse.generation.sampling import (
     reconstruct_images,
     traversal,
 )
-from glimpse.models.catalogue import open_generator
+from glimpse.models.catalog import open_generator
 from glimpse.models.draw import DRAW
 from glimpse.models.weights import load_weights
 

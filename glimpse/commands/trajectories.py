@@ -15,10 +15,10 @@ from glimpse.commands.task_images import TaskImages, check_images, open_task_ima
 from glimpse.datasets.batches import Batch
 from glimpse.evaluation.classifier import samples_of
 from glimpse.evaluation.prediction import load_picture
-from glimpse.models.catalogue import Looking, open_looking
+from glimpse.models.catalog import Looking, open_looking
 from glimpse.models.draw import DRAW
 from glimpse.models.weights import load_weights
-from glimpse.training.loop import RunFolder, refuse_record
+from glimpse.training.folder import RunFolder, refuse_record
 from glimpse.trajectories.collecting import collect, look_at, matches
 from glimpse.trajectories.files import DATA_FORMATS, open_writer
 from glimpse.trajectories.page.page import write_page

@@ -1,54 +1,26 @@
-"""What a trained classifier costs: the numbers it takes in of an image, its multiply-adds, its time.
+"""What a trained classifier costs: multiply-adds and time. What it reads of an image, its config says.
 
 Dimensions: B images, C channels, H rows, W columns, T glimpses of n x n numbers.
 """
 
 import copy
 import time
-from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from glimpse.datasets.batches import Batch, PositionalDataset
 from glimpse.evaluation.classifier import predictions
-from glimpse.settings.config import AnyClassifierConfig, ClassifierConfig, RAMConfig
+from glimpse.models.base import ImageClassifier
 
-__all__ = ["TIMED_IMAGES", "FixedImages", "Reading", "forward_seconds", "multiply_adds", "reading"]
+__all__ = ["TIMED_IMAGES", "FixedImages", "forward_seconds", "multiply_adds"]
 
 TIMED_IMAGES = 250
 """In the batch that a model is timed on."""
 
 
-class Reading(NamedTuple):
-    """What a model takes in of an image.
-
-    Attributes:
-        values: Numbers.
-        whole: Whether that is the whole canvas.
-    """
-
-    values: int
-    whole: bool
-
-
-def reading(config: AnyClassifierConfig, height: int, width: int) -> Reading:
-    """Returns what a model takes in of an image of H x W pixels.
-
-    Through windows T n^2 numbers at each scale and channel, once for every sequence of locations that is sampled at test time.
-    A spatial transformer's localisation network sees the whole canvas.
-
-    >>> reading(ClassifierConfig(glimpses=8, window=12, scales=4), 100, 100)
-    Reading(values=4608, whole=False)
-    """
-    if isinstance(config, ClassifierConfig | RAMConfig):
-        samples = max(1, config.test_samples) if isinstance(config, RAMConfig) else 1
-        return Reading(samples * config.glimpses * config.window**2 * config.scales * config.channels, whole=False)
-    return Reading(config.channels * height * width, whole=True)
-
-
-def multiply_adds(model: nn.Module, image: Tensor) -> int:
+def multiply_adds(model: ImageClassifier, image: Tensor) -> int:
     """Returns the multiply-adds of one image's forward pass.
 
     Counted are products of matrices (mm, addmm, bmm, baddbmm) and convolutions, wherever they are called from, a window's reading
@@ -62,7 +34,7 @@ def multiply_adds(model: nn.Module, image: Tensor) -> int:
     """
     frozen = copy.deepcopy(model).cpu().requires_grad_(False)  # the counter's hooks fail on views of parameters with a gradient
     counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
+    with counter:
         for _ in predictions(frozen, FixedImages(Batch(image, torch.zeros(1, dtype=torch.long), torch.zeros(1, 2)))):
             pass
     return int(counter.get_total_flops()) // 2
@@ -88,7 +60,7 @@ class FixedImages(PositionalDataset):
         return Batch(*(values[positions.to(values.device) % len(self)] for values in self.images))
 
 
-def forward_seconds(network: nn.Module, data: FixedImages) -> float:
+def forward_seconds(network: ImageClassifier, data: FixedImages) -> float:
     """Returns the seconds that a model takes for some images, both on one device."""
     began = time.monotonic()
     with torch.no_grad():

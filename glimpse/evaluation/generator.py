@@ -1,4 +1,4 @@
-"""Generation by DRAW as a task for the engine, and the evaluation of a trained generator.
+"""The evaluation of a trained generator: its bound on the negative log-likelihood, and the parts of it.
 
 Dimensions: N images of C x H x W numbers, T steps. Bounds are on the negative log-likelihood, in nats; lower is better.
 """
@@ -6,65 +6,21 @@ Dimensions: N images of C x H x W numbers, T steps. Bounds are on the negative l
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from glimpse.datasets.batches import PositionalDataset
 from glimpse.models.draw import DRAW
 from glimpse.models.likelihood import bits_per_dimension
 
-__all__ = ["GenerationResult", "GenerationTask", "measure_generator"]
+__all__ = ["NOISE_SEED", "GenerationResult", "evaluation_noise", "measure_generator"]
 
 NOISE_SEED = 150204623
 """Seed of the noise of every evaluation, whatever the training's seed, so that bounds compare."""
 
 _EVALUATION_BATCH = 250
-
-
-class _Lesson(NamedTuple):
-    """Training images (B, C, H, W) with the weight of the divergence in the loss of each, shape (B,)."""
-
-    images: Tensor
-    beta: Tensor
-
-
-class GenerationTask:
-    """Trains a generator on one data set and validates it on another.
-
-    Args:
-        model: The generator.
-        train: Training images, on the model's device.
-        valid: Validation images, on the model's device.
-    """
-
-    metrics = ("reconstruction", "kl")
-    validation_metrics = ("bound", "kl")
-    chance_loss = math.inf
-
-    def __init__(self, model: DRAW, train: PositionalDataset, valid: PositionalDataset) -> None:
-        self.model, self.train, self.valid = model, train, valid
-
-    def batch(self, positions: Tensor) -> _Lesson:
-        """Returns the training images at these positions, and beta there: so it does not matter how processes share a batch."""
-        images = self.train.batch(positions).images
-        return _Lesson(images, images.new_tensor([self.model.config.kl_weight(seen) for seen in positions.tolist()]))
-
-    def loss(self, network: nn.Module, batch: _Lesson, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """Returns the bound, its divergence weighted by beta, and its two parts unweighted, in nats an image."""
-        bound = network(batch.images, self.model.noise(len(batch.images), generator))
-        reconstruction, kl = bound.reconstruction.mean(), bound.kl.sum(dim=1)
-        return reconstruction + (batch.beta * kl).mean(), {"reconstruction": reconstruction, "kl": kl.mean()}
-
-    def validate(self, model: nn.Module) -> dict[str, float]:
-        """Returns the bound at beta 1 and its divergence, in nats an image, over the whole validation set."""
-        sums = torch.zeros(2, dtype=torch.float64)
-        for images, noise in _with_noise(self.model, self.valid):
-            bound = model(images, noise)
-            sums += torch.stack([bound.total.sum(), bound.kl.sum()]).double().cpu()
-        total, kl = (sums / len(self.valid)).tolist()
-        return {"bound": total, "kl": kl}
 
 
 @dataclass(frozen=True)
@@ -115,7 +71,7 @@ def measure_generator(
     kls: list[Tensor] = []
     weighted: list[Tensor] = []
     with torch.no_grad():
-        for images, noise in _with_noise(model, data):
+        for images, noise in evaluation_noise(model, data):
             bound = model(images, noise)
             bounds.append(bound.total.double().cpu())
             kls.append(bound.kl.double().cpu())
@@ -142,12 +98,12 @@ def measure_generator(
 
 
 def _mean(values: Tensor) -> tuple[float, float]:
-    """Returns the mean and its standard error; not a number for a single value."""
+    """Returns the mean and its standard error; NaN for a single value."""
     error = float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else math.nan
     return float(values.mean()), error
 
 
-def _with_noise(model: DRAW, data: PositionalDataset) -> Iterator[tuple[Tensor, Tensor]]:
+def evaluation_noise(model: DRAW, data: PositionalDataset) -> Iterator[tuple[Tensor, Tensor]]:
     """Yields all images, batch after batch, with noise that depends on nothing but their positions and the kind of device."""
     for number, batch in enumerate(data.batches(_EVALUATION_BATCH, stop=len(data))):
         generator = torch.Generator(batch.images.device).manual_seed(NOISE_SEED * 1000 + number)

@@ -4,12 +4,13 @@ Dimensions: N images, T glimpses, K classes. Errors are in percent, losses in na
 """
 
 import dataclasses
-from statistics import NormalDist
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from glimpse.evaluation.statistics import wilson_interval
 
 __all__ = [
     "ClassificationResult",
@@ -17,8 +18,7 @@ __all__ = [
     "confusion",
     "error_by_glimpse",
     "log_loss",
-    "summarise",
-    "wilson_interval",
+    "summarize",
 ]
 
 
@@ -51,7 +51,7 @@ class ClassificationResult:
         return {**dataclasses.asdict(self), "interval": list(self.interval)}
 
 
-def summarise(logits: Tensor, labels: Tensor, n_classes: int) -> ClassificationResult:
+def summarize(logits: Tensor, labels: Tensor, n_classes: int) -> ClassificationResult:
     """Returns everything that a classifier is judged by, from its logits after every glimpse.
 
     Args:
@@ -83,41 +83,6 @@ def summarise(logits: Tensor, labels: Tensor, n_classes: int) -> ClassificationR
         nll=log_loss(last, labels),
         confusion=confusion(last.argmax(dim=1), labels, n_classes),
     )
-
-
-def wilson_interval(errors: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    r"""Returns the Wilson score interval of a share, as fractions.
-
-    Its ends are the two shares p at which the observed one lies exactly z standard deviations away:
-
-    .. math:: (\hat p - p)^2 = z^2 \, p (1 - p) / n
-
-    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927, JASA 22(158).
-
-    Args:
-        errors: How many failed, from 0 to n.
-        n: Out of how many, at least 1.
-        confidence: Coverage, between 0 and 1.
-
-    Returns:
-        Low and high, in 0 to 1, around errors / n.
-
-    Raises:
-        ValueError: If an argument is out of its range.
-
-    >>> [round(100 * share, 2) for share in wilson_interval(336, 10_000)]
-    [3.02, 3.73]
-    """
-    if n < 1 or not 0 <= errors <= n:
-        raise ValueError(f"errors must be from 0 to n and n at least 1, got {errors} of {n}")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    center = (errors + z**2 / 2) / (n + z**2)
-    half = z / (n + z**2) * (errors * (n - errors) / n + z**2 / 4) ** 0.5
-    low = 0.0 if errors == 0 else center - half  # exactly, where rounding would leave 1e-19
-    high = 1.0 if errors == n else center + half
-    return low, high
 
 
 def error_by_glimpse(logits: Tensor, labels: Tensor) -> list[float]:

@@ -13,9 +13,19 @@ References:
     arXiv:1511.07838.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
-__all__ = ["PublishedBound", "PublishedResult", "counterpart", "published_classification", "published_generation"]
+__all__ = [
+    "PublishedBound",
+    "PublishedResult",
+    "counterpart",
+    "published_bounds_on",
+    "published_classification",
+    "published_generation",
+    "published_on",
+]
 
 _DRAW = "DRAW, Table 1"
 _RAM = "RAM"
@@ -185,3 +195,27 @@ def published_generation(name: str, binarization: str, observation: str) -> tupl
     """
     own = {"binarized-mnist": ("fixed", "bernoulli"), "cifar10": ("none", "logistic")}
     return _BOUNDS[name] if own.get(name) == (binarization, observation) else ()
+
+
+def published_on(task: Mapping[str, Any]) -> tuple[PublishedResult, ...]:
+    """Returns the published rows of a task, none unless digits and recipe, and a split where one is named, are the papers'."""
+    from glimpse.datasets.clutter import ClutterRecipe
+
+    if task["kind"] != "cluttered" or task.get("split", "test") != "test":
+        return ()
+    recipe, usual = task["recipe"], asdict(ClutterRecipe())
+    if any(recipe[name] != usual[name] for name in ("piece_size", "border")):
+        return ()
+    return published_classification(recipe["canvas"], recipe["pieces"], task["digits"])
+
+
+def published_bounds_on(described: Mapping[str, Any], observation: str) -> tuple[PublishedBound, ...]:
+    """Returns the published bounds on described images, none unless they are all of a published test set, whole.
+
+    Args:
+        described: What a generator was measured on: `name`, `split`, `binarization`, `crop` and `note`.
+        observation: Its likelihood.
+    """
+    if described["split"] != "test" or described["crop"] is not None or described["note"] is not None:
+        return ()
+    return published_generation(described["name"], described["binarization"], observation)

@@ -1,8 +1,9 @@
-"""Whether a difference in error is more than chance: an interval over seeds, a test of two models, a correction for many tests.
+"""How sure an error is: an interval over images or over seeds, a test of two models, a correction for many tests.
 
 References:
     Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages", 1947,
     Psychometrika 12(2).
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927, JASA 22(158).
     S. Holm, "A simple sequentially rejective multiple test procedure", 1979, Scandinavian Journal of Statistics 6(2).
 """
 
@@ -10,7 +11,38 @@ import math
 import statistics
 from collections.abc import Sequence
 
-__all__ = ["holm", "mcnemar", "t_interval"]
+__all__ = ["holm", "mcnemar", "t_interval", "wilson_interval"]
+
+
+def wilson_interval(errors: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    r"""Returns the Wilson score interval of a share, as fractions.
+
+    Its ends are the two shares p at which the observed one is exactly z standard deviations away:
+
+    .. math:: (\hat p - p)^2 = z^2 \, p (1 - p) / n
+
+    Args:
+        errors: How many failed, from 0 to n.
+        n: Out of how many, at least 1.
+        confidence: Coverage, between 0 and 1.
+
+    Returns:
+        Low and high, in 0 to 1, around errors / n.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    >>> [round(100 * share, 2) for share in wilson_interval(336, 10_000)]
+    [3.02, 3.73]
+    """
+    from scipy.stats import binomtest
+
+    if n < 1 or not 0 <= errors <= n:
+        raise ValueError(f"errors must be from 0 to n and n at least 1, got {errors} of {n}")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
+    interval = binomtest(errors, n).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def t_interval(errors: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:

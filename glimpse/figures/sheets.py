@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glimpse.attention.window import Track
+from glimpse.attention.track import Track
 from glimpse.figures.style import INK, OTHER, WRONG, time_colors
 from glimpse.figures.windows import (
     add_legend,

@@ -13,7 +13,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, to_hex
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
-from glimpse.attention.window import WindowKind
+from glimpse.attention.track import WindowKind
 
 __all__ = [
     "DIGIT",

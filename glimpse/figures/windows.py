@@ -18,7 +18,8 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glimpse.attention.window import Track, Window
+from glimpse.attention.track import Track
+from glimpse.attention.window import Window
 from glimpse.figures.style import DIGIT, FRAME, dashes, time_colors
 
 __all__ = [

@@ -21,7 +21,7 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glimpse.attention.window import Track
+from glimpse.attention.track import Track
 from glimpse.figures.files import rendered
 from glimpse.figures.style import INK, MUTED, dashes, kind_color
 from glimpse.figures.windows import draw_image, image_aspect, rgb_pictures

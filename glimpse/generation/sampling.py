@@ -14,7 +14,8 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from glimpse.attention.window import Track, Window
+from glimpse.attention.track import Track
+from glimpse.attention.window import Window
 from glimpse.datasets.batches import PositionalDataset
 from glimpse.models.draw import DRAW, Drawing
 

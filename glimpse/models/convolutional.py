@@ -12,22 +12,21 @@ References:
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glimpse.attention.filterbank import at_least_float32
-from glimpse.models.weights import load_model
-from glimpse.settings.config import ConvConfig, ConvNetConfig
+from glimpse.attention.precision import at_least_float32
+from glimpse.models.base import ImageClassifier
+from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
 
 __all__ = ["ConvNet", "TwoLayerConv", "check_shape", "strided_stages"]
 
 _STAGES = ((2, 2), (4, 3))  # for each stage: multiple of the first layer's filters, and number of convolutions
 
 
-class TwoLayerConv(nn.Module):
+class TwoLayerConv(ImageClassifier):
     """One strided convolution and one fully connected layer, both rectified, before a softmax.
 
     The baseline of RAM (Mnih et al., 2014, arXiv:1406.6247) and of DRAW's Table 1. The fully connected layer ties it to one size
@@ -37,6 +36,9 @@ class TwoLayerConv(nn.Module):
         config: What it is made of; the papers' settings if None.
     """
 
+    config_class = ConvConfig
+    config: ConvConfig
+
     def __init__(self, config: ConvConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or ConvConfig()
@@ -44,16 +46,6 @@ class TwoLayerConv(nn.Module):
         self.convolve = nn.Conv2d(config.channels, config.filters, config.kernel, config.step)
         self.connect = nn.Linear(config.filters * rows * columns, config.hidden)
         self.classify = nn.Linear(config.hidden, config.classes)
-
-    @classmethod
-    def from_pretrained(cls, path: str | Path) -> "TwoLayerConv":
-        """Returns the trained model of a run's folder, a weights file or `pretrained:NAME`, ready to evaluate.
-
-        Raises:
-            ValueError: If there is no such model, or it is no two-layer baseline.
-            OSError: If the file cannot be read.
-        """
-        return load_model(cls, ConvConfig, path)
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
         """Returns what the model believes.
@@ -76,7 +68,7 @@ class TwoLayerConv(nn.Module):
         return (at_least_float32(logits)[:, None],)
 
 
-class ConvNet(nn.Module):
+class ConvNet(ImageClassifier):
     """Batch-normalised convnet over the whole image, with the maximum over all places before the softmax.
 
     A 5 x 5 convolution of stride 2, then stages of 3 x 3 convolutions whose first one has stride 2. A digit lies in one place among
@@ -87,21 +79,14 @@ class ConvNet(nn.Module):
         config: What it is made of.
     """
 
+    config_class = ConvNetConfig
+    config: ConvNetConfig
+
     def __init__(self, config: ConvNetConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or ConvNetConfig()
         self.stages = strided_stages(config.channels, config.filters, _STAGES)
         self.classify = nn.Linear(_STAGES[-1][0] * config.filters, config.classes)
-
-    @classmethod
-    def from_pretrained(cls, path: str | Path) -> "ConvNet":
-        """Returns the trained model of a run's folder, a weights file or `pretrained:NAME`, ready to evaluate.
-
-        Raises:
-            ValueError: If there is no such model, or it is no convnet.
-            OSError: If the file cannot be read.
-        """
-        return load_model(cls, ConvNetConfig, path)
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
         """Returns what the model believes.

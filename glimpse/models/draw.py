@@ -11,19 +11,19 @@ References:
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from glimpse.attention.filterbank import at_least_float32
-from glimpse.attention.window import Track, Window, read, write
+from glimpse.attention.precision import at_least_float32
+from glimpse.attention.track import Track
+from glimpse.attention.window import Window, read, write
+from glimpse.models.base import Model
 from glimpse.models.latent import Posterior
 from glimpse.models.likelihood import bernoulli, discretised_logistic
 from glimpse.models.lstm import LSTM, LSTMState
-from glimpse.models.weights import load_model
-from glimpse.settings.config import GeneratorConfig
+from glimpse.settings.draw import GeneratorConfig
 
 __all__ = ["DRAW", "Bound", "Drawing"]
 
@@ -72,7 +72,7 @@ class _Step(NamedTuple):
     read: Window | None = None
 
 
-class DRAW(nn.Module):
+class DRAW(Model):
     """Encoder and decoder LSTM that pass T latents of Z numbers, and a canvas that the decoder adds to at every step.
 
     The initial states and the initial canvas are learned. The model keeps nothing between calls, and all noise is an argument.
@@ -80,6 +80,9 @@ class DRAW(nn.Module):
     Args:
         config: What it is made of; the defaults if None.
     """
+
+    config_class = GeneratorConfig
+    config: GeneratorConfig
 
     def __init__(self, config: GeneratorConfig | None = None) -> None:
         super().__init__()
@@ -95,16 +98,6 @@ class DRAW(nn.Module):
         self.initial_canvas = nn.Parameter(torch.zeros(config.pixels))  # flat, as biases are: weight decay spares those
         self.log_scale = nn.Parameter(torch.full((config.channels,), _LOG_SCALE)) if config.observation == "logistic" else None
 
-    @classmethod
-    def from_pretrained(cls, path: str | Path) -> "DRAW":
-        """Returns the trained model of a run's folder, a weights file or `pretrained:NAME`, ready to evaluate.
-
-        Raises:
-            ValueError: If there is no such model, or it is no generator.
-            OSError: If the file cannot be read.
-        """
-        return load_model(cls, GeneratorConfig, path)
-
     @torch.no_grad()
     def set_initial_canvas(self, means: Tensor) -> None:
         """Lets the first canvas start from the mean of the training images, which it is slow to learn.
@@ -113,6 +106,11 @@ class DRAW(nn.Module):
             means: Mean of every pixel, shape (C, H, W), taken as 0.001 to 0.999.
         """
         self.initial_canvas.copy_(means.flatten().logit(eps=1e-3))
+
+    @property
+    def shows_windows(self) -> bool:
+        """Whether it reads and writes through windows: not without attention."""
+        return self.config.attention
 
     def noise(self, count: int, generator: torch.Generator) -> Tensor:
         """Returns standard normal noise for so many images, shape (count, T, Z), on the generator's device."""

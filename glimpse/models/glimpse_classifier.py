@@ -7,23 +7,25 @@ References:
     arXiv:1502.04623, section 4.1 (differentiable RAM).
 """
 
-from pathlib import Path
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glimpse.attention.filterbank import at_least_float32
-from glimpse.attention.window import Track, Window, read
+from glimpse.attention.precision import at_least_float32
+from glimpse.attention.track import Track
+from glimpse.attention.window import Window, read
+from glimpse.models.base import ImageClassifier
+from glimpse.models.encoder import GlimpseEncoder, check_input, training_noise
+from glimpse.models.losses import supervised_loss
 from glimpse.models.lstm import LSTM
 from glimpse.models.placing import PLACERS
-from glimpse.models.weights import load_model
-from glimpse.settings.config import ClassifierConfig, Supervision
+from glimpse.settings.glimpse_classifier import ClassifierConfig
 
-__all__ = ["GlimpseClassifier", "GlimpseEncoder", "check_input", "supervised_loss"]
+__all__ = ["GlimpseClassifier"]
 
 
-class GlimpseClassifier(nn.Module):
+class GlimpseClassifier(ImageClassifier):
     """LSTM with a softmax after every one of T glimpses of n x n numbers, read through a window that its state places.
 
     The window of glimpse t is a linear map of the state after glimpse t - 1, so that the first one is learned and the same for
@@ -33,6 +35,9 @@ class GlimpseClassifier(nn.Module):
         config: What it is made of; the preset `tuned` if None.
     """
 
+    config_class = ClassifierConfig
+    config: ClassifierConfig
+
     def __init__(self, config: ClassifierConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or ClassifierConfig()
@@ -41,16 +46,6 @@ class GlimpseClassifier(nn.Module):
         self.lstm = LSTM(pixels if self.encoder is None else config.features, config.hidden)
         self.place = PLACERS[config.parametrization](config)
         self.classify = nn.Linear(config.hidden, config.classes)
-
-    @classmethod
-    def from_pretrained(cls, path: str | Path) -> "GlimpseClassifier":
-        """Returns the trained model of a run's folder, a weights file or `pretrained:NAME`, ready to evaluate.
-
-        Raises:
-            ValueError: If there is no such model, or it is no glimpse classifier.
-            OSError: If the file cannot be read.
-        """
-        return load_model(cls, ClassifierConfig, path)
 
     def forward(self, images: Tensor, glimpses: int | None = None, uniforms: Tensor | None = None) -> tuple[Tensor, Window]:
         """Returns what the model believes after every glimpse and where it looked.
@@ -107,51 +102,30 @@ class GlimpseClassifier(nn.Module):
             for scale in range(self.config.scales)
         )
 
+    @property
+    def takes_noise(self) -> bool:
+        """Whether its windows are anywhere."""
+        return self.config.parametrization == "random"
+
+    @property
+    def shows_windows(self) -> bool:
+        """It looks through windows."""
+        return True
+
+    def inputs(self, glimpses: int | None = None, uniforms: Tensor | None = None) -> dict[str, Any]:
+        """Returns the number of glimpses, and the noise of windows that are anywhere."""
+        return {"glimpses": glimpses} | ({"uniforms": uniforms} if self.takes_noise else {})
+
+    def training_loss(self, network: nn.Module, batch: Any, generator: torch.Generator) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Returns the cross-entropy as the config's supervision weights it, and the logits; see the base class."""
+        noise = (None, training_noise(len(batch.images), self.glimpses, generator)) if self.takes_noise else ()
+        logits: Tensor = network(batch.images, *noise)[0]
+        return supervised_loss(logits, batch.labels, self.config.supervision), logits, {}
+
     def _see(self, images: Tensor, window: Window) -> Tensor:
         """Returns the glimpses of every scale around a window, shape (B, S, C, n, n)."""
         n = self.config.window
         return torch.stack([read(images, window.widened(2**scale), n) for scale in range(self.config.scales)], dim=1)
-
-
-class GlimpseEncoder(nn.Module):
-    """What the glimpse shows and where it lies, as features for the LSTM: a normalised two-layer network plus a linear map.
-
-    Args:
-        pixels: Numbers in a glimpse.
-        features: Size of the result.
-        place: Numbers that say where it lies.
-    """
-
-    def __init__(self, pixels: int, features: int, place: int) -> None:
-        super().__init__()
-        self.what = nn.Sequential(
-            nn.Linear(pixels, 2 * features),
-            nn.LayerNorm(2 * features),
-            nn.ReLU(),
-            nn.Linear(2 * features, features),
-            nn.LayerNorm(features),
-        )
-        self.where = nn.Linear(place, features)
-
-    def forward(self, glimpse: Tensor, place: Tensor) -> Tensor:
-        """Returns features of shape (B, features) for what was seen, (B, ...), and where, (B, place)."""
-        features: Tensor = F.relu(self.what(glimpse.flatten(1)) + self.where(place))
-        return features
-
-
-def check_input(images: Tensor, channels: int, glimpses: int, uniforms: Tensor | None) -> int:
-    """Returns the number of glimpses, when what a model that looks through windows was given fits it.
-
-    Raises:
-        ValueError: If the images have another number of channels, there are no glimpses, or the noise has another shape.
-    """
-    if images.ndim != 4 or images.shape[1] != channels:
-        raise ValueError(f"images must have shape (B, {channels}, H, W), got {tuple(images.shape)}")
-    if glimpses < 1:
-        raise ValueError(f"glimpses must be at least 1, got {glimpses}")
-    if uniforms is not None and uniforms.shape != (len(images), glimpses, 2):
-        raise ValueError(f"uniforms must have shape ({len(images)}, {glimpses}, 2), got {tuple(uniforms.shape)}")
-    return glimpses
 
 
 def _place(window: Window, height: int, width: int) -> Tensor:
@@ -163,22 +137,3 @@ def _place(window: Window, height: int, width: int) -> Tensor:
         (window.sigma / window.stride).log(),
     )
     return torch.stack(place, dim=1)
-
-
-def supervised_loss(logits: Tensor, labels: Tensor, supervision: Supervision) -> Tensor:
-    """Returns the cross-entropy in nats, averaged over images and over the glimpses that are supervised.
-
-    Args:
-        logits: Shape (B, T, classes).
-        labels: Shape (B,).
-        supervision: `last` counts the last prediction alone; `linear` weights prediction t by t.
-
-    Returns:
-        A scalar.
-    """
-    if supervision == "last":
-        return F.cross_entropy(logits[:, -1], labels)
-    steps = logits.shape[1]
-    nll = F.cross_entropy(logits.flatten(0, 1), labels.repeat_interleave(steps), reduction="none").view(-1, steps)  # (B, T)
-    weights = torch.arange(1, steps + 1).to(nll)
-    return (nll.mean(dim=0) * weights).sum() / weights.sum()

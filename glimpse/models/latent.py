@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from glimpse.attention.filterbank import at_least_float32
+from glimpse.attention.precision import at_least_float32
 
 __all__ = ["LOG_SIGMA_LIMIT", "Posterior"]
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from glimpse.attention.filterbank import at_least_float32
+from glimpse.attention.precision import at_least_float32
 
 __all__ = ["LOG_SCALE_LIMIT", "bernoulli", "bits_per_dimension", "discretised_logistic"]
 

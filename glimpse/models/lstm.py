@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from glimpse.attention.filterbank import at_least_float32
+from glimpse.attention.precision import at_least_float32
 
 __all__ = ["LSTM", "LSTMState"]
 

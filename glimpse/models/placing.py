@@ -12,9 +12,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from glimpse.attention.filterbank import at_least_float32
+from glimpse.attention.precision import at_least_float32
 from glimpse.attention.window import Window
-from glimpse.settings.config import ClassifierConfig, Parametrization
+from glimpse.settings.glimpse_classifier import ClassifierConfig, Parametrization
 
 __all__ = ["FINEST_STRIDE", "PLACERS", "Locator", "Pointer", "Scatter", "brightness"]
 

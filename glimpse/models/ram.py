@@ -10,46 +10,34 @@ References:
 """
 
 import math
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glimpse.attention.filterbank import at_least_float32
+from glimpse.attention.precision import at_least_float32
 from glimpse.attention.retina import Retina
-from glimpse.attention.window import Track
-from glimpse.models.glimpse_classifier import GlimpseEncoder, check_input, supervised_loss
+from glimpse.attention.track import Track
+from glimpse.models.base import ImageClassifier
+from glimpse.models.encoder import GlimpseEncoder, check_input, training_noise
+from glimpse.models.losses import Episode, hybrid_loss
 from glimpse.models.lstm import LSTM
-from glimpse.models.weights import load_model
-from glimpse.settings.config import RAMConfig, Reward
+from glimpse.settings.ram import RAMConfig
 
-__all__ = ["RAM", "Episode", "hybrid_loss", "reinforce_loss", "returns"]
+__all__ = ["RAM", "Episodes"]
 
-
-_REINFORCE_WEIGHT = 0.1  # of the loss, so that clipping the whole gradient is not a matter of its noise alone
 _LEAST_STD = 1e-6  # in the density of a policy that does not sample, which no one asks for
 
 
-class Episode(NamedTuple):
-    """What a recurrent attention model did with a batch of images.
+class Episodes(NamedTuple):
+    """A batch of training images with the standard deviation of the location policy for each, shape (B,)."""
 
-    Attributes:
-        logits: After every glimpse, shape (B, T, classes).
-        corners: First column and row (x, y) of every finest patch in pixels, shape (B, T, 2), int64.
-        log_probs: Log-density of every location that the policy sampled, that is of all but the first, shape (B, T - 1); no
-            gradient passes through the locations themselves.
-        baselines: Expected return before each of them, shape (B, T - 1).
-    """
-
-    logits: Tensor
-    corners: Tensor
-    log_probs: Tensor
-    baselines: Tensor
+    images: Tensor
+    labels: Tensor
+    std: Tensor
 
 
-class RAM(nn.Module):
+class RAM(ImageClassifier):
     """Glimpse network over a retina, LSTM core, Gaussian location policy, learned baseline and a softmax after every glimpse.
 
     Departures from Mnih et al. (2014): the core is an LSTM, like that of the glimpse classifier it is compared with, not rectified
@@ -63,6 +51,10 @@ class RAM(nn.Module):
         config: What it is made of; its defaults if None.
     """
 
+    config_class = RAMConfig
+    config: RAMConfig
+    training_metrics = ("reward",)
+
     def __init__(self, config: RAMConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or RAMConfig()
@@ -72,16 +64,6 @@ class RAM(nn.Module):
         self.locate = nn.Sequential(nn.Linear(config.hidden + pixels + 2, config.hidden), nn.ReLU(), nn.Linear(config.hidden, 2))
         self.baseline = nn.Linear(config.hidden, 1)
         self.classify = nn.Linear(config.hidden, config.classes)
-
-    @classmethod
-    def from_pretrained(cls, path: str | Path) -> "RAM":
-        """Returns the trained model of a run's folder, a weights file or `pretrained:NAME`, ready to evaluate.
-
-        Raises:
-            ValueError: If there is no such model, or it is no recurrent attention model.
-            OSError: If the file cannot be read.
-        """
-        return load_model(cls, RAMConfig, path)
 
     def forward(
         self, images: Tensor, glimpses: int | None = None, uniforms: Tensor | None = None, std: Tensor | float | None = None
@@ -160,6 +142,40 @@ class RAM(nn.Module):
             for scale in range(retina.scales)
         )
 
+    @property
+    def takes_noise(self) -> bool:
+        """Whether it samples locations at test time, or starts anywhere."""
+        return self.config.test_samples > 0 or self.config.first_glimpse == "random"
+
+    @property
+    def shows_windows(self) -> bool:
+        """It looks through patches."""
+        return True
+
+    @property
+    def capturable(self) -> bool:
+        """It samples in training, whatever it does at test time."""
+        return False
+
+    def inputs(self, glimpses: int | None = None, uniforms: Tensor | None = None) -> dict[str, Any]:
+        """Returns the number of glimpses, the noise, and a policy that does not spread unless answers average over samples."""
+        noise = {"uniforms": uniforms, "std": None if self.config.test_samples else 0.0} if self.takes_noise else {}
+        return {"glimpses": glimpses} | noise
+
+    def lesson(self, batch: Any, positions: Tensor) -> Episodes:
+        """Returns the batch with the policy's standard deviation at each of its positions."""
+        std = batch.images.new_tensor([self.config.std_at(seen) for seen in positions.tolist()])
+        return Episodes(batch.images, batch.labels, std)
+
+    def training_loss(self, network: nn.Module, batch: Any, generator: torch.Generator) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Returns the hybrid loss, the logits of every sampled sequence, and the mean return of a location."""
+        samples = self.config.monte_carlo
+        images, labels, std = (field.repeat_interleave(samples, dim=0) for field in batch)
+        noise = training_noise(len(images), self.glimpses, generator)
+        episode = Episode(*network(images, None, noise, std))
+        loss, parts = hybrid_loss(episode, labels, self.config)
+        return loss, episode.logits, parts
+
     def _first(self, batch: int, uniforms: Tensor | None, images: Tensor) -> Tensor:
         """Returns the first locations, shape (B, 2): the middle, or anywhere."""
         if uniforms is None or self.config.first_glimpse == "centered":
@@ -183,57 +199,6 @@ class RAM(nn.Module):
             wide = std.clamp(min=_LEAST_STD)[:, None]
             log_density = -(((location - mean) / wide) ** 2) / 2 - torch.log(wide * math.sqrt(2 * math.pi))
             return location, log_density.sum(dim=1)
-
-
-def returns(logits: Tensor, labels: Tensor, reward: Reward) -> Tensor:
-    """Returns what the locations brought, shape (B, T - 1), free of gradients.
-
-    Args:
-        logits: After every glimpse, shape (B, T, classes).
-        labels: Shape (B,).
-        reward: With `last` all locations get 1 if the last prediction is right, else 0, as in the paper; with `every` a location
-            gets the share of right ones among the predictions that follow it; with `gain` it gets what its glimpse added to the
-            log-probability of the label, in nats, so that none is praised for what another saw.
-    """
-    if reward == "gain":
-        believed = torch.log_softmax(logits.detach(), dim=2).gather(2, labels[:, None, None].expand(-1, logits.shape[1], 1))[..., 0]
-        return believed.diff(dim=1)
-    right = (logits.detach().argmax(dim=2) == labels[:, None]).to(at_least_float32(logits.detach()))[:, 1:]  # (B, T - 1)
-    if reward == "last":
-        return right[:, -1:].expand_as(right)
-    steps = torch.arange(right.shape[1], 0, -1, device=right.device)
-    return right.flip(1).cumsum(1).flip(1) / steps
-
-
-def reinforce_loss(log_probs: Tensor, advantages: Tensor) -> Tensor:
-    r"""Returns a scalar whose gradient is minus REINFORCE's estimate of the expected return's: the advantages pass none.
-
-    .. math:: -\frac{1}{B} \sum_b \sum_t \log \pi(l_{bt}) \, (R_{bt} - b_{bt})
-
-    Williams (1992); Mnih et al. (2014), arXiv:1406.6247, eq. 2.
-
-    Args:
-        log_probs: Log-densities of what was sampled, shape (B, T).
-        advantages: Returns less their baselines, shape (B, T).
-    """
-    return -(log_probs * advantages.detach()).sum(dim=1).mean()
-
-
-def hybrid_loss(episode: Episode, labels: Tensor, config: RAMConfig) -> tuple[Tensor, dict[str, Tensor]]:
-    """Returns the loss in training, a scalar, and its further parts by name: cross-entropy for what, REINFORCE for where.
-
-    Args:
-        episode: Of B images.
-        labels: Shape (B,).
-        config: Its reward and supervision.
-    """
-    what = supervised_loss(episode.logits, labels, config.supervision)
-    if not episode.log_probs.numel():
-        return what, {"reward": what.new_zeros(())}
-    gained = returns(episode.logits, labels, config.reward)
-    where = reinforce_loss(episode.log_probs, gained - episode.baselines)
-    baseline = F.mse_loss(episode.baselines, gained)
-    return what + _REINFORCE_WEIGHT / gained.shape[1] * where + baseline, {"reward": gained.mean()}
 
 
 def _normal(uniforms: Tensor) -> Tensor:

@@ -7,16 +7,14 @@ References:
     M. Jaderberg, K. Simonyan, A. Zisserman, K. Kavukcuoglu, "Spatial Transformer Networks", 2015, arXiv:1506.02025.
 """
 
-from pathlib import Path
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glimpse.attention.filterbank import at_least_float32
+from glimpse.attention.precision import at_least_float32
+from glimpse.models.base import ImageClassifier
 from glimpse.models.convolutional import check_shape, strided_stages
-from glimpse.models.weights import load_model
-from glimpse.settings.config import SpatialTransformerConfig
+from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 
 __all__ = ["Localiser", "SpatialTransformer", "affine_read"]
 
@@ -25,7 +23,7 @@ _STEP = 2 ** (len(_STAGES) + 1)  # pixels from one of its places to the next
 _FIRST_SCALE = 0.35  # side of the window at the start, as a part of the image's
 
 
-class SpatialTransformer(nn.Module):
+class SpatialTransformer(ImageClassifier):
     """Reads one n x n window through an affine matrix that a localisation network chooses, and classifies what it shows.
 
     Jaderberg et al. (2015, arXiv:1506.02025), with one departure: the localisation network points (see `Localiser`). The window is
@@ -36,6 +34,9 @@ class SpatialTransformer(nn.Module):
     Args:
         config: What it is made of.
     """
+
+    config_class = SpatialTransformerConfig
+    config: SpatialTransformerConfig
 
     def __init__(self, config: SpatialTransformerConfig | None = None) -> None:
         super().__init__()
@@ -50,16 +51,6 @@ class SpatialTransformer(nn.Module):
             nn.ReLU(),
         )
         self.classify = nn.Linear(config.features, config.classes)
-
-    @classmethod
-    def from_pretrained(cls, path: str | Path) -> "SpatialTransformer":
-        """Returns the trained model of a run's folder, a weights file or `pretrained:NAME`, ready to evaluate.
-
-        Raises:
-            ValueError: If there is no such model, or it is no spatial transformer.
-            OSError: If the file cannot be read.
-        """
-        return load_model(cls, SpatialTransformerConfig, path)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Returns what the model believes and where it looked.

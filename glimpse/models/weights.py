@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from glimpse import pretrained
 from glimpse.atomic import write_atomically
-from glimpse.settings.config import from_mapping
+from glimpse.settings.base import from_mapping
 
 __all__ = ["WEIGHTS", "load_model", "load_weights", "save_weights"]
 

@@ -24,14 +24,14 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
-from glimpse.settings.config import TrainingConfig
+from glimpse.settings.training import TrainingConfig
+from glimpse.training.optimizer import adamw, averaging_update, rate_at
 
 __all__ = ["Record", "Task", "Trainer", "TrainingDivergedError", "fit"]
 
 MOST_SKIPPED = 50
 """Steps in a row without a finite loss and gradient after which training gives up."""
 
-_LEAST_RATE = 0.01  # of the peak learning rate, at the end of the cosine
 _PLATEAU = 0.98  # of the loss of chance
 _PLATEAU_IMAGES = 300_000  # seen before a loss near chance is worth a warning
 
@@ -115,9 +115,9 @@ class Trainer:
             raise ValueError(f"a batch of {config.batch_size} images cannot be shared by {self.world} processes")
         if config.cuda_graph and (device.type != "cuda" or self.world > 1 or config.compile):
             raise ValueError("--cuda-graph is for one process on a CUDA device, without --compile")
-        self.averaged = AveragedModel(task.model, multi_avg_fn=_averaging(config)) if config.averaging else None
+        self.averaged = AveragedModel(task.model, multi_avg_fn=averaging_update(config)) if config.averaging else None
         self.network = _network(task.model, config, self.world)
-        self.optimizer = _optimizer(task.model, config, device)
+        self.optimizer = adamw(task.model, config, device)
         self.step = self.skipped = self.skipped_in_row = 0
         self.best = math.inf
         self._sums: dict[str, float] = defaultdict(float)
@@ -208,7 +208,7 @@ class Trainer:
         self.step += 1
         if all(math.isfinite(values[name]) for name in ("loss", "grad_norm")):
             for group in self.optimizer.param_groups:
-                group["lr"] = self.config.learning_rate * _rate(self.step - 1, self.config)
+                group["lr"] = self.config.learning_rate * rate_at(self.step - 1, self.config)
             self.optimizer.step()
             if self.averaged is not None:
                 self.averaged.update_parameters(self.task.model)
@@ -233,7 +233,7 @@ class Trainer:
         taken = max(self._sums.pop("taken", 0.0), 1.0)
         values = {name: self._sums[name] / taken for name in ("loss", "grad_norm", *self.task.metrics) if name in self._sums}
         self._sums.clear()
-        return values | {"learning_rate": _rate(self.step, self.config) * self.config.learning_rate, "skipped": self.skipped}
+        return values | {"learning_rate": rate_at(self.step, self.config) * self.config.learning_rate, "skipped": self.skipped}
 
     def _warnings(self, values: dict[str, float], due: bool) -> Iterator[Record]:
         """Yields a warning if the loss is still that of chance when a validation is due."""
@@ -297,35 +297,3 @@ class _Captured(nn.Module):
             torch.cuda.make_graphed_callables(self.model, inputs, allow_unused_input=True)  # replaces the model's forward
             self.captured = True
         return self.model(*inputs)
-
-
-def _optimizer(model: nn.Module, config: TrainingConfig, device: torch.device) -> torch.optim.Optimizer:
-    """Returns AdamW that decays matrices only: a decayed bias or gain has nothing to gain."""
-    matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    # A second moment that forgets within 100 steps takes a burst of large gradients through the window in its stride.
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=device.type in ("cpu", "cuda"))
-
-
-def _rate(step: int, config: TrainingConfig) -> float:
-    """Returns the learning rate of a step as a fraction of the peak."""
-    seen = (step + 1) * config.batch_size
-    warmup = min(config.warmup, config.images / 5)  # a short budget should see its peak
-    warm = min(1.0, seen / warmup) if warmup else 1.0
-    if config.schedule == "constant":
-        return warm
-    progress = min(1.0, step / config.steps)
-    return warm * (_LEAST_RATE + (1 - _LEAST_RATE) * (1 + math.cos(math.pi * progress)) / 2)
-
-
-def _averaging(config: TrainingConfig) -> Any:
-    """Returns the update of an exponential average over the last images, over a tenth of them all while they are few."""
-    longest = 1 - config.batch_size / max(config.averaging, config.batch_size)
-
-    def update(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
-        decay = min(longest, (1 + int(count)) / (10 + int(count)))
-        with torch.no_grad():
-            torch._foreach_lerp_(averaged, current, 1 - decay)
-
-    return update

@@ -1,91 +1,126 @@
-"""What every training is put together with, whatever it trains: settings, their record, the processes it runs in.
+"""The record of a run, its config.json: how a new one is put together, and what a continued one must agree with."""
 
-The settings are those of a run's `config.json`, so that a new run, a resumed one and one that starts from another's settings are
-put together by the same code.
-"""
-
-import gc
 import math
-import os
 import platform
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.distributed as dist
 
 import glimpse
 from glimpse import environment
-from glimpse.settings.config import AnyClassifierConfig, GeneratorConfig, TrainingConfig, from_mapping
-from glimpse.settings.presets import CLASSIFIER_MODELS
-from glimpse.training.loop import read_config
+from glimpse.settings.base import Config, from_mapping
+from glimpse.settings.catalog import CLASSIFIERS, OF_THE_DATA
+from glimpse.settings.record import read_config
+from glimpse.settings.requests import Machine, RunChoice, flag
+from glimpse.settings.training import TrainingConfig
 
-__all__ = ["budget", "is_file", "joined_processes", "merged", "refuse_differences", "settings", "starting_point", "task_facts"]
+__all__ = [
+    "StartingPoint",
+    "asked_of_run",
+    "budget",
+    "is_file",
+    "merged",
+    "refuse_differences",
+    "run_record",
+    "starting_point",
+    "task_facts",
+]
 
 C = TypeVar("C")
 
 
+class StartingPoint(NamedTuple):
+    """What a new run starts from.
+
+    Attributes:
+        preset: Name of its preset.
+        base: Sections `model`, `training` and `data` of another run's record, empty unless it starts from one.
+    """
+
+    preset: str
+    base: dict[str, Any]
+
+
 def starting_point(
-    command: str,
-    kinds: Mapping[str, type[AnyClassifierConfig] | type[GeneratorConfig]],
-    options: dict[str, Any],
-    chosen: dict[str, Any],
-) -> tuple[str, dict[str, Any]]:
-    """Returns a new run's preset, and the settings of another run to start from: its own, all empty unless there is `--config`.
+    command: str, kinds: Mapping[str, type[Config]], run: RunChoice, preset: str | None, default: str
+) -> StartingPoint:
+    """Returns a new run's preset, and the settings of another run to start from.
 
     Args:
         command: The one that trains.
-        kinds: The presets that there are, with the config of each one's model.
-        options: `preset` and `config_file`.
-        chosen: What was given explicitly.
+        kinds: The presets that there are, with the class of each one's config.
+        run: Its `config` names another run.
+        preset: The preset that was asked for, None if none was.
+        default: The preset that is taken then.
 
     Raises:
         ValueError: If both were chosen, or the other run is one of another command, or its preset or settings are unknown.
     """
-    if options["config_file"] is None:
-        return options["preset"], {"model": {}, "training": {}, "data": {}}
-    if "preset" in chosen:
+    if run.config is None:
+        return StartingPoint(preset or default, {"model": {}, "training": {}, "data": {}})
+    if preset is not None:
         raise ValueError("give the settings to start from as --preset or as --config, not both")
-    base = read_config(options["config_file"])
+    base = read_config(run.config)
     if base["command"] != command:
-        raise ValueError(f"{options['config_file']} holds the settings of glimpse {base['command']}, not of {command}")
+        raise ValueError(f"{run.config} holds the settings of glimpse {base['command']}, not of {command}")
     if base["preset"] not in kinds:
-        raise ValueError(f"{options['config_file']} names the preset {base['preset']!r}; there are {', '.join(kinds)}")
+        raise ValueError(f"{run.config} names the preset {base['preset']!r}; there are {', '.join(kinds)}")
     from_mapping(kinds[base["preset"]], base["model"])  # an unknown name is a mistake, not something to leave out
     from_mapping(TrainingConfig, base["training"])
-    return base["preset"], base
+    return StartingPoint(base["preset"], base)
 
 
-def merged(kind: type[C], base: dict[str, Any], chosen: dict[str, Any]) -> C:
-    """Returns a config from a base's fields and those that were chosen in their place; other names are not looked at.
+def asked_of_run(run: RunChoice, machine: Machine, settings: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings asked of a run that continues: those of another run to start from, those chosen, and the budget.
+
+    Args:
+        run: The request's.
+        machine: The request's.
+        settings: What was chosen, by name.
+        record: The run's.
+    """
+    asked: dict[str, Any] = {}
+    if run.config is not None:
+        base = read_config(run.config)
+        asked = base["training"] | {name: value for name, value in base["model"].items() if name not in OF_THE_DATA}
+        asked |= base["data"].get("recipe", {})
+    sizes = record["data"].get("sizes") or record["data"]["digits"]["sizes"]
+    threads = {"threads": machine.threads} if machine.threads is not None else {}
+    return asked | dict(settings) | threads | budget(run, settings, sizes["train"])
+
+
+def merged(kind: type[C], base: Mapping[str, Any], settings: Mapping[str, Any]) -> C:
+    """Returns a config from a base's fields and those that were chosen in their place; other names are ignored.
 
     Raises:
         ValueError: If a value is not of its type or out of its range.
     """
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    return from_mapping(kind, {name: value for name, value in (base | chosen).items() if name in names})
+    return from_mapping(kind, {name: value for name, value in {**base, **settings}.items() if name in names})
 
 
-def budget(options: dict[str, Any], chosen: dict[str, Any], count: int) -> dict[str, int]:
-    """Returns the budget in images where it was given in epochs of so many images, else nothing.
+def budget(run: RunChoice, settings: Mapping[str, Any], count: int) -> dict[str, int]:
+    """Returns the budget in images where it was given in epochs of `count` images, else nothing.
 
     Raises:
-        ValueError: If it was given both ways.
+        ValueError: If it was given both ways, or without end.
     """
-    if options["epochs"] is None:
+    if run.epochs is None:
         return {}
-    if not math.isfinite(options["epochs"]):
-        raise ValueError(f"epochs must be a finite number, got {options['epochs']}")
-    if "images" in chosen:
+    if not math.isfinite(run.epochs):
+        raise ValueError(f"epochs must be a finite number, got {run.epochs}")
+    if "images" in settings:
         raise ValueError("give the budget as --epochs or as --images, not both")
-    return {"images": max(1, round(options["epochs"] * count))}
+    return {"images": max(1, round(run.epochs * count))}
 
 
-def refuse_differences(run: dict[str, Any], chosen: dict[str, Any]) -> None:
-    """Checks that what was chosen on the command line is what a run was started with; a file may have moved, its digest decides.
+def refuse_differences(run: dict[str, Any], asked: Mapping[str, Any]) -> None:
+    """Checks that what is asked of a run is what it was started with; a file may have moved, its digest decides.
 
     Raises:
         ValueError: If anything differs; the message names it with both values.
@@ -95,21 +130,21 @@ def refuse_differences(run: dict[str, Any], chosen: dict[str, Any]) -> None:
     known |= {
         name: tuple(value) if isinstance(value := data.get(name), list) else value for name in ("binarization", "crop", "size")
     }
-    known |= {"model": next((model for model, presets in CLASSIFIER_MODELS.items() if run["preset"] in presets), None)}
+    known |= {"model": next((kind.name for kind in CLASSIFIERS.values() if run["preset"] in kind.presets), None)}
     known |= {"threads": run["environment"]["threads"], "digits": data.get("digits", {}).get("digits")}
     known |= {"data": data.get("source", data.get("path"))}
-    for name, value in chosen.items():
+    for name, value in asked.items():
         if known.get(name) is not None and (name == "data" or (name == "digits" and is_file(known[name]) and is_file(value))):
             continue
         same = (value, str(Path(value).resolve())) if name in ("digits", "data") else (value,)
         if known.get(name) not in same and (name, value) != ("digits", "auto"):
-            option, before = f"--{name.replace('_', '-')}", known.get(name)
+            option, before = flag(name), known.get(name)
             started = f"with {option} {before}, not {value}" if before is not None else f"without {option}"
             raise ValueError(f"the run was started {started}: leave it out or choose another --out")
 
 
 def is_file(digits: object) -> bool:
-    """Returns whether a digit source is a person's own file."""
+    """Returns whether a digit source is a file of your own."""
     return str(digits).endswith(".npz")
 
 
@@ -125,20 +160,28 @@ def task_facts(data: dict[str, Any]) -> dict[str, Any]:
     return {"kind": "file", "sha256": data["sha256"]}
 
 
-def settings(
+def run_record(
     command: str,
-    preset: str,
-    model: AnyClassifierConfig | GeneratorConfig,
+    start: StartingPoint,
+    model: Config,
     training: TrainingConfig,
     data: dict[str, Any],
-    *,
-    device: torch.device,
-    threads: int,
+    stand: tuple[torch.device, int],
 ) -> dict[str, Any]:
-    """Returns a run's `config.json`: everything that its numbers depend on."""
+    """Returns a run's `config.json`: everything that its numbers depend on.
+
+    Args:
+        command: The one that trains.
+        start: What it starts from.
+        model: Settings of the model.
+        training: Settings of the training.
+        data: Identity of the data.
+        stand: Device, and threads of the CPU.
+    """
+    device, threads = stand
     return {
         "command": command,
-        "preset": preset,
+        "preset": start.preset,
         "model": asdict(model),
         "training": asdict(training),
         "data": data,
@@ -151,34 +194,6 @@ def settings(
             "commit": _commit(),
         },
     }
-
-
-class joined_processes:  # noqa: N801 (used as a context)
-    """Context in which torchrun's processes are joined; without torchrun it does nothing.
-
-    Args:
-        device: Where this process computes: NCCL joins CUDA devices, Gloo all others.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.world = int(os.environ.get("WORLD_SIZE", "1"))
-
-    def __enter__(self) -> int:
-        """Returns this process's rank."""
-        if self.world == 1:
-            return 0
-        if self.device.type == "cuda":
-            torch.cuda.set_device(self.device)
-        dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
-        return dist.get_rank()
-
-    def __exit__(self, *error: object) -> None:
-        if self.world > 1:
-            if error[0] is None:
-                dist.barrier()
-            gc.collect()  # DistributedDataParallel is a cycle that holds the group, whose threads must not outlive Python
-            dist.destroy_process_group()
 
 
 def _commit() -> str | None:

@@ -1,39 +1,27 @@
 """Trajectories of a model over a data set, batch after batch, so that any number of images can be gone through."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Literal, Protocol
+from collections.abc import Iterator
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from glimpse.attention.window import Track, Window
+from glimpse.attention.track import Track
+from glimpse.attention.window import Window
 from glimpse.datasets.batches import Batch, PositionalDataset
-from glimpse.evaluation.classifier import look_inputs
+from glimpse.evaluation.classifier import call_inputs
+from glimpse.models.base import Model
 from glimpse.trajectories.views import Trajectories
 
-__all__ = ["Choice", "Looker", "collect", "look_at", "matches"]
+__all__ = ["Choice", "collect", "look_at", "matches"]
 
 Choice = Literal["wrong", "right", "unsure"]
 
 _BATCH = 250
 
 
-class Looker(Protocol):
-    """A model that looks through windows."""
-
-    config: Any
-
-    @property
-    def look(self) -> Callable[..., tuple[Tensor | None, tuple[Track, ...]]]:
-        """What takes images, perhaps a number of `glimpses` and noise, and whether to keep `patches`.
-
-        It returns logits (B, T, K), None where the model does not classify, and its windows.
-        """
-        ...
-
-
 def collect(
-    model: Looker, data: PositionalDataset, positions: Tensor, *, glimpses: int | None = None, patches: bool = False
+    model: Model, data: PositionalDataset, positions: Tensor, *, glimpses: int | None = None, patches: bool = False
 ) -> Iterator[Trajectories]:
     """Yields the trajectories of the images at these positions of a data set, in their order, a few hundred at a time.
 
@@ -48,7 +36,7 @@ def collect(
         yield look_at(model, data.batch(chosen), chosen, glimpses=glimpses, patches=patches)
 
 
-def look_at(model: Looker, batch: Batch, index: Tensor, *, glimpses: int | None = None, patches: bool = False) -> Trajectories:
+def look_at(model: Model, batch: Batch, index: Tensor, *, glimpses: int | None = None, patches: bool = False) -> Trajectories:
     """Returns the trajectories of one batch of images.
 
     Args:
@@ -60,7 +48,7 @@ def look_at(model: Looker, batch: Batch, index: Tensor, *, glimpses: int | None 
     """
     with torch.no_grad():
         positions = index.to(batch.images.device)
-        logits, tracks = model.look(batch.images, patches=patches, **look_inputs(model, positions, glimpses))
+        logits, tracks = model.look(batch.images, patches=patches, **call_inputs(model, positions, glimpses))
     return Trajectories(
         index=index,
         images=batch.images.cpu(),

@@ -18,7 +18,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from glimpse.attention.window import Track
+from glimpse.attention.track import Track
 from glimpse.figures.files import check_ending, gif, png, rendered, save, tiled
 from glimpse.figures.sheets import Looked, window_sheet
 from glimpse.figures.style import INK, MUTED, OTHER, RIGHT, WRONG, time_colors

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glimpse.attention.window import Track, WindowKind
+from glimpse.attention.track import Track, WindowKind
 from glimpse.trajectories.views import UNKNOWN, Trajectories
 
 __all__ = ["FAR", "StepSummary", "Summary", "cell_side", "summarise_trajectories"]

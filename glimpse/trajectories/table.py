@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glimpse.attention.window import Track, Window, WindowKind
+from glimpse.attention.track import Track, WindowKind
+from glimpse.attention.window import Window
 from glimpse.trajectories.views import UNKNOWN, Trajectories
 
 __all__ = ["COLUMNS", "VERSION", "Column", "Table"]

@@ -10,7 +10,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from glimpse.attention.window import Track, Window
+from glimpse.attention.track import Track
+from glimpse.attention.window import Window
 
 __all__ = ["UNKNOWN", "Trajectories"]
 

@@ -19,7 +19,7 @@ from glimpse.figures.curves import error_by_glimpse_figure, error_curves
 from glimpse.figures.files import save
 from glimpse.figures.sheets import Looked, window_sheet
 from glimpse.models.glimpse_classifier import GlimpseClassifier
-from glimpse.training.loop import RunFolder
+from glimpse.training.folder import RunFolder
 
 HERE = Path(__file__).parent
 PUBLISHED = {"DRAW, 4 glimpses": 4.18, "DRAW, 8 glimpses": 3.36}

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glimpse.attention.window import Track, Window, read
+from glimpse.attention.track import Track
+from glimpse.attention.window import Window, read
 from glimpse.figures.files import save
 from glimpse.figures.sheets import Looked, window_sheet
 from glimpse.figures.style import time_colors

@@ -8,7 +8,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 
-from glimpse.attention.window import WindowKind
+from glimpse.attention.track import WindowKind
 from glimpse.datasets.batches import Batch
 from glimpse.datasets.preview import sheet
 from glimpse.figures.style import DIGIT, FRAME, kind_color, time_colors

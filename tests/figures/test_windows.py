@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glimpse.attention.window import Track, Window, WindowKind
+from glimpse.attention.track import Track, WindowKind
+from glimpse.attention.window import Window
 from glimpse.figures.files import rendered
 from glimpse.figures.style import DIGIT, time_colors
 from glimpse.figures.windows import (

@@ -7,7 +7,8 @@ from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glimpse.attention.window import Track, Window, WindowKind
+from glimpse.attention.track import Track, WindowKind
+from glimpse.attention.window import Window
 from glimpse.figures.files import rendered
 from glimpse.figures.style import kind_color
 from glimpse.generation.figures import (

@@ -23,7 +23,7 @@ from glimpse.generation.sampling import (
     traversal,
 )
 from glimpse.models.draw import DRAW
-from glimpse.settings.config import GeneratorConfig
+from glimpse.settings.draw import GeneratorConfig
 
 
 def small(**changes: Any) -> DRAW:

@@ -1,4 +1,4 @@
-"""The glimpse classifier: the paper's preset against a plain loop, its traps, and what it promises of any image."""
+"""The glimpse classifier: the paper's preset against a plain loop, and what it promises of any image."""
 
 from dataclasses import replace
 
@@ -10,18 +10,16 @@ from torch import Tensor
 from glimpse.attention.window import Window, read
 from glimpse.datasets.files import ImageSet
 from glimpse.evaluation.classifier import predictions
-from glimpse.models.glimpse_classifier import GlimpseClassifier, supervised_loss
-from glimpse.settings.config import ClassifierConfig, Parametrization
-from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS
+from glimpse.models.glimpse_classifier import GlimpseClassifier
+from glimpse.models.losses import supervised_loss
+from glimpse.settings.glimpse_classifier import ClassifierConfig, Parametrization
+from tests.helpers.gradients import assert_every_parameter_learns, assert_gradients_are_finite
+from tests.helpers.paper import paper_filters, paper_window, sigmoid
+from tests.helpers.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS
+from tests.helpers.tensors import images, noise
 
 SMALL = {"glimpses": 3, "window": 4, "hidden": 6, "features": 5}
 PRESETS = sorted(CLASSIFIER_MODELS["glimpse"])
-
-
-def images(batch: int, channels: int, height: int, width: int, seed: int = 0) -> Tensor:
-    """Returns seeded images in float64, 0 to 1."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.rand((batch, channels, height, width), generator=generator, dtype=torch.float64)
 
 
 def preset_of(name: str) -> ClassifierConfig:
@@ -41,18 +39,6 @@ def small(preset: str = "tuned", *, noise: float = 0.0, **changes: int | float |
     return model
 
 
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return np.asarray(1 / (1 + np.exp(-x)))
-
-
-def paper_filters(center: float, stride: float, sigma: float, n: int, pixels: int) -> np.ndarray:
-    """Returns F of eqs. 19, 20, 25 and 26 as printed, shape (n, pixels): i, a and the center count from 1."""
-    mu = [center + stride * (i - n / 2 - 0.5) for i in range(1, n + 1)]
-    filters = np.array([[-((a - m) ** 2) / (2 * sigma**2) for a in range(1, pixels + 1)] for m in mu])
-    filters = np.exp(filters - filters.max(axis=1, keepdims=True))
-    return np.asarray(filters / filters.sum(axis=1, keepdims=True))
-
-
 def paper_run(model: GlimpseClassifier, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns logits (T, K) and windows (T, 5), counted from 0, of one image (C, H, W) under the paper's equations."""
     weights = {name: value.detach().numpy() for name, value in model.state_dict().items()}
@@ -62,19 +48,18 @@ def paper_run(model: GlimpseClassifier, image: np.ndarray) -> tuple[np.ndarray, 
     logits, windows = [], []
     for _ in range(model.config.glimpses):
         raw = weights["place.raw.weight"] @ output + weights["place.raw.bias"]
-        center_x, center_y = (width + 1) / 2 * (raw[0] + 1), (height + 1) / 2 * (raw[1] + 1)
-        sigma, stride = np.exp(raw[2]) ** 0.5, (max(height, width) - 1) / (n - 1) * np.exp(raw[3])
+        center_x, center_y, stride, sigma, gamma = paper_window(raw, n, width, height)
         glimpses = []
         for wider in (2**scale for scale in range(model.config.scales)):
             filters_x = paper_filters(center_x, wider * stride, wider * sigma, n, width)
             filters_y = paper_filters(center_y, wider * stride, wider * sigma, n, height)
-            glimpses.append(np.exp(raw[4]) * np.stack([filters_y @ channel @ filters_x.T for channel in image]))
+            glimpses.append(gamma * np.stack([filters_y @ channel @ filters_x.T for channel in image]))
         gates = weights["lstm.gates.weight"] @ np.concatenate([np.ravel(glimpses), output]) + weights["lstm.gates.bias"]
         enter, keep, candidate, leave = (gates[k * hidden : (k + 1) * hidden] for k in range(4))
         cell = sigmoid(keep) * cell + sigmoid(enter) * np.tanh(candidate)
         output = sigmoid(leave) * np.tanh(cell)
         logits.append(weights["classify.weight"] @ output + weights["classify.bias"])
-        windows.append([center_x - 1, center_y - 1, stride, sigma, np.exp(raw[4])])
+        windows.append([center_x - 1, center_y - 1, stride, sigma, gamma])
     return np.array(logits), np.array(windows)
 
 
@@ -89,7 +74,7 @@ def test_the_papers_preset_equals_a_plain_loop_over_the_equations(channels: int,
         np.testing.assert_allclose(got, expected_windows, rtol=0, atol=1e-10)
 
 
-def test_the_papers_preset_is_the_papers_parametrisation() -> None:
+def test_the_papers_preset_is_the_papers_parametrization() -> None:
     config = preset_of("paper")
     assert (config.glimpses, config.window, config.hidden) == (8, 12, 256)
     assert (config.encoder, config.parametrization, config.supervision, config.sigma) == ("none", "paper", "last", 1.0)
@@ -121,7 +106,7 @@ def test_one_model_takes_images_of_any_size(preset: str) -> None:
         logits, _ = model(torch.rand(1, 1, height, width))
         assert logits.isfinite().all()
     gates = ((144 if preset == "paper" else 256) + 256 + 1) * 4 * 256
-    encoder = 145 * 512 + 2 * 512 + 513 * 256 + 2 * 256 + 5 * 256  # what, normalised twice, and where
+    encoder = 145 * 512 + 2 * 512 + 513 * 256 + 2 * 256 + 5 * 256  # what, normalized twice, and where
     pointing = 257 * 144 + 1  # worth and gain
     rest = 257 * 5 + 2 * 256 + 257 * 10  # raw window, initial state, classes
     expected = gates + rest + (0 if preset == "paper" else encoder + pointing)
@@ -129,16 +114,14 @@ def test_one_model_takes_images_of_any_size(preset: str) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_trap_10_the_initial_state_gets_a_gradient(preset: str) -> None:
+def test_the_initial_state_gets_a_gradient(preset: str) -> None:
     model = small(preset, noise=0.3)
     model(images(4, 1, 20, 20))[0].square().sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.abs().max() > 0, name
+    assert_every_parameter_learns(model)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_trap_16_nothing_is_kept_from_one_call_to_the_next(preset: str) -> None:
+def test_nothing_is_kept_from_one_call_to_the_next(preset: str) -> None:
     model, batch = small(preset, noise=0.3), images(4, 1, 20, 20)
     before = set(vars(model))
     first, _ = model(batch)
@@ -197,11 +180,11 @@ def test_flat_images_give_finite_values_and_gradients(preset: str, value: float)
     supervised_loss(logits, torch.tensor([1, 2, 3]), "linear").backward()  # type: ignore[no-untyped-call]
     assert logits.isfinite().all()
     assert all(field.isfinite().all() for field in window)
-    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
+    assert_gradients_are_finite(model)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_trap_5_coordinates_stay_in_float32_under_autocast(preset: str) -> None:
+def test_coordinates_stay_in_float32_under_autocast(preset: str) -> None:
     model, batch = small(preset, window=8).float(), images(4, 1, 100, 100).float()
     exact, _ = model(batch)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -210,7 +193,7 @@ def test_trap_5_coordinates_stay_in_float32_under_autocast(preset: str) -> None:
     assert (logits.dtype, loss.dtype) == (torch.float32, torch.float32)
     assert all(field.dtype == torch.float32 for field in window)
     coarse = torch.stack([field.bfloat16().float() for field in window[:2]])
-    assert not torch.equal(coarse, torch.stack(window[:2])), "the centers lie on bfloat16's grid"
+    assert not torch.equal(coarse, torch.stack(window[:2])), "the centers are on bfloat16's grid"
     torch.testing.assert_close(logits, exact, rtol=0, atol=0.1)
 
 
@@ -257,7 +240,7 @@ def test_settings_out_of_range_are_refused_by_name(wrong: dict[str, int | float 
 
 
 @pytest.mark.parametrize(("parametrization", "encoder"), [("paper", "mlp"), ("pointing", "none")])
-def test_parametrisations_and_encoders_combine(parametrization: Parametrization, encoder: str) -> None:
+def test_parametrizations_and_encoders_combine(parametrization: Parametrization, encoder: str) -> None:
     model = small(parametrization=parametrization, encoder=encoder)
     assert model(images(2, 1, 20, 20))[0].isfinite().all()
 
@@ -314,10 +297,6 @@ def test_a_scale_more_is_as_many_more_inputs(preset: str) -> None:
 # Windows at random
 
 
-def noise(batch: int, glimpses: int, seed: int = 0) -> Tensor:
-    return torch.rand((batch, glimpses, 2), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
 def test_windows_at_random_lie_where_the_noise_says_after_a_learned_first_one() -> None:
     model, batch, uniforms = small("random-glimpses", noise=0.3), images(5, 1, 20, 30), noise(5, 3)
     logits, window = model(batch, None, uniforms)
@@ -345,9 +324,7 @@ def test_windows_at_random_need_noise_of_the_right_shape() -> None:
 def test_windows_at_random_give_every_parameter_a_gradient() -> None:
     model = small("random-glimpses", noise=0.3)
     model(images(4, 1, 20, 20), None, noise(4, 3))[0].square().sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.abs().max() > 0, name
+    assert_every_parameter_learns(model)
 
 
 @pytest.mark.parametrize("preset", PRESETS)

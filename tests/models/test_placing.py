@@ -1,20 +1,15 @@
-"""Where the window goes: all parametrisations against plain loops, and what a pointer does before anything is learned."""
+"""Where the window goes: all parametrizations against plain loops, and what a pointer does before anything is learned."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from glimpse.attention.window import Window, read
 from glimpse.models.placing import FINEST_STRIDE, PLACERS, Locator, Pointer, Scatter, brightness
-from glimpse.settings.config import ClassifierConfig
-
-
-def normal(*shape: int, seed: int = 0) -> Tensor:
-    """Returns seeded standard normal numbers in float64."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+from glimpse.settings.glimpse_classifier import ClassifierConfig
+from tests.helpers.tensors import normal
 
 
 def pointer(window: int = 5, hidden: int = 7, sigma: float = 0.5, *, scale: float = 0.0) -> Pointer:
@@ -53,12 +48,12 @@ def looped_window(
     if last is None or glimpse is None:
         x, y, half, level = (width - 1) / 2, (height - 1) / 2, (max(height, width) - 1) / 2, raw[3] + 4.0
     else:
-        grey = glimpse.mean(axis=0)  # (n, n)
-        mean, top = grey.mean(), grey.max()
+        gray = glimpse.mean(axis=0)  # (n, n)
+        mean, top = gray.mean(), gray.max()
         worth_weight, worth_bias = place.worth.weight.detach().numpy(), place.worth.bias.detach().numpy()
         weights = np.zeros((n, n))
         for row, column in np.ndindex(n, n):
-            bright = (grey[row, column] - mean) / (top - mean + 1e-3)
+            bright = (gray[row, column] - mean) / (top - mean + 1e-3)
             worth = worth_weight[row * n + column] @ state + worth_bias[row * n + column]
             weights[row, column] = math.exp(place.gain.item() * bright + worth)
         weights /= weights.sum()

@@ -1,13 +1,14 @@
 """The suites: settings that their presets have, tasks that others published on."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 
-from glimpse.comparison.names import kind_of
 from glimpse.evaluation.published import published_classification
-from glimpse.settings.presets import CLASSIFIER_PRESETS
 from glimpse.settings.suites import SUITES
+from tests.helpers.presets import CLASSIFIER_PRESETS
 
 
 @pytest.mark.parametrize("name", SUITES)
@@ -19,7 +20,7 @@ def test_a_suite_asks_for_settings_that_its_presets_have(name: str) -> None:
         assert getattr(config, "window", 0) <= suite.canvas
     names = [entry.name for entry in suite.entries]
     assert len(set(names)) == len(names)
-    assert {kind_of(CLASSIFIER_PRESETS[entry.preset]) for entry in suite.entries} >= {"glimpse", "ram", "conv", "convnet"}
+    assert {CLASSIFIER_PRESETS[entry.preset].kind for entry in suite.entries} >= {"glimpse", "ram", "conv", "convnet"}
     canvas, pieces = (int(number) for number in {"cluttered-100": "100 8", "cluttered-60": "60 4"}.get(name, "0 0").split())
     if canvas:
         assert (suite.canvas, suite.pieces) == (canvas, pieces)
@@ -35,3 +36,8 @@ def test_the_large_suite_has_three_seeds_the_others_one() -> None:
         "translated-60": 1,
         "plain-28": 1,
     }
+
+
+def test_suites_are_listed_without_loading_torch() -> None:
+    code = "import sys, glimpse.settings.suites; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,7 +6,7 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
-from glimpse.attention.window import Track
+from glimpse.attention.track import Track
 from glimpse.trajectories.views import Trajectories
 
 pytestmark = pytest.mark.slow

@@ -19,7 +19,8 @@ import torch
 
 import glimpse.trajectories
 from glimpse.atomic import atomic_file
-from glimpse.attention.window import Track, Window
+from glimpse.attention.track import Track
+from glimpse.attention.window import Window
 from glimpse.trajectories.files import load, open_writer
 from glimpse.trajectories.table import COLUMNS, Table
 from glimpse.trajectories.views import UNKNOWN, Trajectories

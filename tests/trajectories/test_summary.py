@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from glimpse.attention.window import Track, Window
+from glimpse.attention.track import Track
+from glimpse.attention.window import Window
 from glimpse.trajectories.summary import FAR, cell_side, summarise_trajectories
 from glimpse.trajectories.summary_figure import summary_figure
 from glimpse.trajectories.views import Trajectories

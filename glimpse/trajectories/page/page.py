@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from glimpse.atomic import atomic_file
-from glimpse.attention.window import Track
+from glimpse.attention.track import Track
 from glimpse.figures.files import png
 from glimpse.trajectories.views import Trajectories
 

@@ -1,0 +1,238 @@
+"""The images that a trained model is measured and looked at on: those of its own task, or others that were asked for."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from glimpse.datasets.batches import PositionalDataset
+from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.digits import DigitSource
+from glimpse.datasets.files import DataParts, open_data
+from glimpse.datasets.generative import GenerativeData
+from glimpse.datasets.opening import open_digit_source, open_generative_data
+from glimpse.listener import Listener
+from glimpse.settings.record import read_config
+from glimpse.settings.requests import ImageChoice, Split, chosen, flag
+
+__all__ = ["ImageQuery", "TaskImages", "check_images", "open_task_images", "open_training_images"]
+
+
+@dataclass(frozen=True)
+class ImageQuery:
+    """Images that are wanted for a trained model.
+
+    Attributes:
+        source: The model: a run's folder, a weights file or `pretrained:NAME`.
+        task: What its weights say it was trained on.
+        choice: Images in place of the task's own.
+        split: Part of the data.
+        device: Where the images go.
+        listener: Hears warnings and notes.
+        can_name_data: Whether other images can be named at all, for advice in messages.
+    """
+
+    source: str
+    task: Mapping[str, Any]
+    choice: ImageChoice = field(default_factory=ImageChoice)
+    split: Split = "test"
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    listener: Listener = field(default_factory=Listener)
+    can_name_data: bool = True
+
+
+class TaskImages(NamedTuple):
+    """Images with what they are.
+
+    Attributes:
+        data: The images.
+        description: For a result to say what it was measured on.
+        frame: Height and width of the digits' frame in pixels, None where unknown.
+    """
+
+    data: PositionalDataset
+    description: dict[str, Any]
+    frame: tuple[int, int] | None
+
+
+def open_task_images(query: ImageQuery) -> TaskImages:
+    """Returns a part of the images that a model is made for.
+
+    Raises:
+        ValueError: If they cannot be told, or have changed since.
+        FileNotFoundError: If they are not at hand.
+    """
+    if query.task["kind"] == "generative":
+        return _generative(query)
+    path = query.choice.data
+    if path is None and query.task["kind"] == "file" and not _generated(query):
+        path = _trained_on(query.source)
+    return _cluttered(query) if path is None else _file(query, path)
+
+
+def check_images(images: TaskImages, channels: int, size: tuple[int, int] | None = None) -> None:
+    """Checks images, opened by `open_task_images`, against what a model takes.
+
+    Args:
+        images: Opened.
+        channels: Of the model's images.
+        size: Height and width that the model is tied to; None if it takes any.
+
+    Raises:
+        ValueError: If they have other channels, or another size.
+    """
+    found = tuple(images.data.batch(torch.tensor([0])).images.shape[1:])
+    if found[0] == channels and size in (None, found[1:]):
+        return
+    name = images.description.get("path") or images.description.get("name") or images.description.get("digits")
+    wanted = f"{channels} channel{'s' if channels > 1 else ''}" + (f" of {size[0]} x {size[1]} pixels" if size else "")
+    raise ValueError(
+        f"{name}: its images have {found[0]} channel{'s' if found[0] > 1 else ''} of {found[1]} x {found[2]} pixels, the model was "
+        f"trained on {wanted}: give images like those"
+    )
+
+
+def open_training_images(query: ImageQuery) -> GenerativeData:
+    """Returns the set that a generator was trained on, all its parts, or the one that the choice names.
+
+    Raises:
+        ValueError: If the set cannot be told, or has changed since.
+        FileNotFoundError: If it is not at hand.
+    """
+    task, source = query.task, query.source
+    wanted = {name: tuple(task[name]) for name in ("crop", "size") if task[name]}
+    if query.choice.data is not None:
+        return _named_set(str(query.choice.data), query, wanted)
+    record = read_config(Path(source))["data"] if Path(source).is_dir() else {"source": task["name"], "seed": 0}
+    if record["source"] == "pictures":
+        raise ValueError(f"{source} was trained on your own pictures: name them with --data")
+    if task["binarization"] != "fixed":
+        wanted["binarization"] = task["binarization"]
+    data = _open_set(record["source"], query, seed=record["seed"] or 0, **wanted)
+    if data.sha256 != task["sha256"]:
+        raise ValueError(f"{data.name} is not what {source} was trained on, its digest differs: name images with --data")
+    return data
+
+
+def _generated(query: ImageQuery) -> dict[str, Any]:
+    """Returns what describes generated images other than the task's own; `auto` digits are the model's own."""
+    return {name: value for name, value in query.choice.generated.items() if (name, value) != ("digits", "auto")}
+
+
+def _file(query: ImageQuery, path: Path) -> TaskImages:
+    """Returns a part of a file of images or of a built set."""
+    others = _generated(query)
+    if others:
+        raise ValueError(f"--data brings its own images: leave out {_flags(others)}")
+    parts = open_data(path, device=query.device)
+    if query.choice.data is None and parts.sha256 != query.task["sha256"]:
+        raise ValueError(f"{path} has changed since {query.source} was trained on it{_advice(query, ': name images with --data')}")
+    name, images = _part(query, path, parts)
+    return TaskImages(images, {"kind": "file", "path": str(path), "part": name}, parts.frame)
+
+
+def _part(query: ImageQuery, path: Path, parts: DataParts) -> tuple[str, PositionalDataset]:
+    """Returns the part of a file to measure on, with its name: of the file it was trained on, never its training images."""
+    if query.split == "valid":
+        if parts.valid is None:
+            raise ValueError(f"{path} has no validation part")
+        return "valid", parts.valid
+    if parts.is_whole and parts.valid is not None and parts.sha256 == query.task.get("sha256"):
+        query.listener.note(f"The model was trained on {path}, which has no test part: measuring on the tenth it was validated on.")
+        return "valid", parts.valid
+    return parts.evaluation
+
+
+def _cluttered(query: ImageQuery) -> TaskImages:
+    """Returns generated images by the task's recipe, or another one."""
+    recipe = ClutterRecipe(**query.task.get("recipe", {}) | chosen(query.choice.clutter))
+    digits = _digits(query)
+    glyphs = getattr(digits, query.split)
+    images = ClutteredMNIST(glyphs.to(query.device), query.split, recipe)
+    description = {"kind": "cluttered", "digits": digits.name, "split": query.split, "recipe": asdict(recipe)}
+    height, width = glyphs.images.shape[1:]
+    return TaskImages(images, description, (height, width))
+
+
+def _generative(query: ImageQuery) -> TaskImages:
+    """Returns a part of the set that a generator was trained on, or of another one."""
+    others = _generated(query)
+    if others:
+        raise ValueError(f"{query.source} holds a generator, which sees no clutter: leave out {_flags(others)}")
+    try:
+        data = open_training_images(query)
+    except FileNotFoundError as error:
+        if query.choice.data is not None:
+            raise
+        raise _not_at_hand(query, query.task["name"], error) from error
+    known = {name: getattr(data, name) for name in ("name", "binarization", "crop", "note")}
+    description = {"kind": "generative", "split": query.split} | known
+    return TaskImages(getattr(data, query.split), description, None)
+
+
+def _named_set(source: str, query: ImageQuery, wanted: dict[str, Any]) -> GenerativeData:
+    """Returns a set by its name or path, binarized in its own way, or as in training where it is what the model was trained on."""
+    if not Path(source).is_dir():
+        wanted = {name: value for name, value in wanted.items() if name != "size"}  # that of a folder's pictures
+    data = _open_set(source, query, **wanted)
+    if data.sha256 == query.task["sha256"] and data.binarization != query.task["binarization"]:
+        return _open_set(source, query, binarization=query.task["binarization"], **wanted)
+    return data
+
+
+def _open_set(source: str, query: ImageQuery, **wanted: Any) -> GenerativeData:
+    return open_generative_data(source, query.choice.data_dir, query.listener, device=query.device, **wanted)
+
+
+def _digits(query: ImageQuery) -> DigitSource:
+    """Returns the digits asked for, else those that the model was trained on, never others in their place."""
+    source, task = query.source, query.task
+
+    def opened(digits: str, seed: int = 0) -> DigitSource:
+        return open_digit_source(digits, query.choice.data_dir, seed, query.listener)
+
+    if "digits" in _generated(query):
+        return opened(str(query.choice.digits), task.get("seed") or 0)  # split as in training
+    if task["kind"] == "file":
+        raise ValueError(f"{source} was trained on a file of images: say with --digits which digits to put on the canvas")
+    if task["digits"] == "file":
+        if not Path(source).is_dir():
+            raise ValueError(f"{source} was trained on your own digits: name their file with --digits FILE.npz")
+        record = read_config(Path(source))["data"]["digits"]
+        found = opened(record["digits"], record["seed"] or 0)
+        if found.sha256 != record["sha256"]:
+            way = _advice(query, ": name digits with --digits")
+            raise ValueError(f"{record['digits']} has changed since {source} was trained on it{way}")
+        return found
+    try:
+        return opened(task["digits"])
+    except FileNotFoundError as error:
+        raise _not_at_hand(query, task["digits"], error) from error
+
+
+def _not_at_hand(query: ImageQuery, name: str, error: FileNotFoundError) -> FileNotFoundError:
+    """Returns the error that says what a model was trained on, why that is not there, and how to give it."""
+    cause = str(error).partition(";")[0]
+    others = _advice(query, ", or give images with --data FILE.npz")
+    advice = f"name a folder that has it with --data-dir or GLIMPSE_DATA{others}"
+    return FileNotFoundError(f"{query.source} was trained on {name}, and {cause}: {advice}")
+
+
+def _trained_on(source: str) -> Path:
+    """Returns the file of images that a run was trained on."""
+    folder = Path(source)
+    if not folder.is_dir():
+        raise ValueError(f"{source} was trained on your own file; give images with --data")
+    return Path(read_config(folder)["data"]["path"])
+
+
+def _advice(query: ImageQuery, text: str) -> str:
+    """Returns a piece of advice that holds only where other images can be named."""
+    return text if query.can_name_data else ""
+
+
+def _flags(names: Iterable[str]) -> str:
+    """Returns the options of these names."""
+    return ", ".join(map(flag, names))

@@ -1,0 +1,103 @@
+"""What all configs share: bounds as types, one check of every field, and reading from JSON."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+__all__ = ["Config", "Count", "NonNegative", "Number", "Positive", "Range", "Whole", "bounds", "from_mapping"]
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Bounds of a number.
+
+    Attributes:
+        low: Least value; None for no bound.
+        high: Greatest value; None for no bound.
+        open_low: Whether the least value is excluded.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    open_low: bool = False
+
+    def check(self, name: str, value: float) -> None:
+        """Raises ValueError, naming the field, if a value is outside."""
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name} must be a finite number, got {value}")
+        if self.low is not None and self.high is not None and not self.low <= value <= self.high:
+            raise ValueError(f"{name} must be in {self.low:g} to {self.high:g}, got {value}")
+        if self.low is not None and (value < self.low or (self.open_low and value == self.low)):
+            raise ValueError(f"{name} must be {'greater than' if self.open_low else 'at least'} {self.low:g}, got {value}")
+        if self.high is not None and value > self.high:
+            raise ValueError(f"{name} must be at most {self.high:g}, got {value}")
+
+
+Count = Annotated[int, Range(1)]
+"""A whole number from 1."""
+
+Whole = Annotated[int, Range(0)]
+"""A whole number from 0."""
+
+Number = Annotated[float, Range()]
+"""A finite number."""
+
+NonNegative = Annotated[float, Range(0)]
+"""A finite number from 0."""
+
+Positive = Annotated[float, Range(0, open_low=True)]
+"""A finite number greater than 0."""
+
+
+def bounds(hint: Any) -> tuple[Any, Range]:
+    """Returns a field's plain type and its bounds, from its annotation.
+
+    >>> bounds(Count)
+    (<class 'int'>, Range(low=1, high=None, open_low=False))
+    """
+    if get_origin(hint) is Annotated:
+        plain, *extras = get_args(hint)
+        return plain, next((extra for extra in extras if isinstance(extra, Range)), Range())
+    return hint, Range()
+
+
+@dataclass(frozen=True)
+class Config:
+    """Base of every config, a frozen dataclass: its fields are checked against their annotations when it is made."""
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self), include_extras=True).items():
+            if name not in vars(self):
+                continue
+            plain, allowed = bounds(hint)
+            value = getattr(self, name)
+            if get_origin(plain) is Literal:
+                if value not in get_args(plain):
+                    raise ValueError(f"{name} must be one of {', '.join(get_args(plain))}, got {value!r}")
+            elif isinstance(value, int | float) and not isinstance(value, bool):
+                allowed.check(name, value)
+        self.check()
+
+    def check(self) -> None:
+        """Raises ValueError if fields do not fit together; a config with such fields overrides it."""
+
+
+def from_mapping(kind: type[C], values: Mapping[str, Any]) -> C:
+    """Returns a config from a mapping, as read from JSON.
+
+    Raises:
+        ValueError: If a name is not one of the config's, or a value is not of its type.
+    """
+    known = get_type_hints(kind)
+    hints = {field.name: known[field.name] for field in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        raise ValueError(f"{kind.__name__} has no field {', '.join(unknown)}; its fields are {', '.join(sorted(hints))}")
+    for name, value in values.items():
+        hint = str if get_origin(hints[name]) is Literal else hints[name]
+        if not isinstance(value, (int, float) if hint is float else hint) or (isinstance(value, bool) and hint is not bool):
+            raise ValueError(f"{kind.__name__}'s {name} must be of type {hint.__name__}, got {value!r}")
+    return kind(**values)

@@ -1,0 +1,36 @@
+"""The record of a run, its config.json, read back."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+__all__ = ["read_config"]
+
+_DATA = {  # what a run records of each kind of data
+    "cluttered": ("digits", "recipe"),
+    "file": ("path", "sha256"),
+    "generative": ("name", "source", "sha256"),
+}
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Returns the settings in a run's folder or in a file like its config.json.
+
+    Raises:
+        ValueError: If there is no such file, or it does not hold a run's settings.
+    """
+    file = path / "config.json" if path.is_dir() else path
+    try:
+        config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path} is no run's folder: it has no config.json") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is not JSON ({error}): put back a whole copy, or train again in another folder") from error
+    sections = config if isinstance(config, dict) else {}
+    missing = [name for name in ("model", "training", "data", "environment") if not isinstance(sections.get(name), dict)]
+    missing += [name for name in ("command", "preset") if name not in sections]
+    if "data" not in missing and not {*_DATA.get(sections["data"].get("kind"), ("kind",))} <= sections["data"].keys():
+        missing.append("data")
+    if missing:
+        raise ValueError(f"{file} does not hold a run's settings: {', '.join(missing)} missing or damaged")
+    return config

@@ -1,0 +1,59 @@
+"""Trainings as Python calls, with the names and defaults of the command line."""
+
+from collections.abc import Callable
+from typing import Any
+
+from glimpse.listener import Listener
+from glimpse.settings.catalog import setting_names
+from glimpse.settings.draw import generator_setting_names
+from glimpse.settings.requests import ClassifierTrainingRequest, GeneratorTrainingRequest, from_options
+from glimpse.training.classifier import ClassifierPlan
+from glimpse.training.engine import Record
+from glimpse.training.generator import GeneratorPlan
+from glimpse.training.session import TrainingResult, run_training
+
+__all__ = ["train_classifier", "train_generator"]
+
+Progress = Callable[[Record], None]
+
+
+def train_classifier(*, progress: Progress | None = None, listener: Listener | None = None, **options: Any) -> TrainingResult:
+    """Trains a classifier on cluttered digits, or on your own images, and keeps the weights that validate best.
+
+    Args:
+        progress: Called with every record of the training: after each step, and with metrics where they fall due.
+        listener: Hears warnings and notes, such as that MNIST was not found; by default Python's warnings and the log `glimpse`.
+        options: Those of `glimpse train-classifier` by their names, with `_` for `-`: `model`, `preset`, settings of the model
+            (`glimpses`, `window`, ...) and of the training (`images`, `learning_rate`, `seed`, ...), `data`, `digits`, `data_dir`,
+            `canvas`, `pieces`, `out`, `resume`, `config`, `epochs`, `checkpoint_every`, `device`, `threads`.
+
+    Returns:
+        How it went, and the folder with its weights.
+
+    Raises:
+        TypeError: If there is no such option.
+        ValueError: If options do not fit together, the folder holds something else, or training diverges.
+        FileNotFoundError: If the data are not at hand.
+    """
+    request = from_options(ClassifierTrainingRequest, options, setting_names())
+    return run_training(ClassifierPlan(request, listener), progress)
+
+
+def train_generator(*, progress: Progress | None = None, listener: Listener | None = None, **options: Any) -> TrainingResult:
+    """Trains DRAW, the generative model that reads and writes through windows, and keeps the weights that validate best.
+
+    Args:
+        progress: As of `train_classifier`.
+        listener: As of `train_classifier`.
+        options: Those of `glimpse train-generator` by their names, with `_` for `-`.
+
+    Returns:
+        How it went, and the folder with its weights.
+
+    Raises:
+        TypeError: If there is no such option.
+        ValueError: If options do not fit together, the folder holds something else, or training diverges.
+        FileNotFoundError: If the data are not at hand.
+    """
+    request = from_options(GeneratorTrainingRequest, options, generator_setting_names())
+    return run_training(GeneratorPlan(request, listener), progress)

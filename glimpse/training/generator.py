@@ -1,0 +1,195 @@
+"""Training a generator: the engine's task, and the plan that puts it together.
+
+Dimensions: B images of C x H x W numbers, T steps. Bounds are on the negative log-likelihood, in nats; lower is better.
+"""
+
+import math
+from pathlib import Path
+from typing import Any, NamedTuple, cast, get_args
+
+import torch
+from torch import Tensor, nn
+
+from glimpse.datasets.batches import PositionalDataset
+from glimpse.datasets.generative import GenerativeData, GenerativeName
+from glimpse.datasets.opening import open_generative_data
+from glimpse.evaluation.generator import evaluation_noise
+from glimpse.generation.sampling import reconstruct_images
+from glimpse.listener import Listener
+from glimpse.models.draw import DRAW
+from glimpse.settings.base import from_mapping
+from glimpse.settings.draw import GENERATOR_PRESETS, GeneratorConfig
+from glimpse.settings.record import read_config
+from glimpse.settings.requests import GeneratorTrainingRequest, chosen
+from glimpse.settings.training import TrainingConfig
+from glimpse.training.engine import Trainer
+from glimpse.training.plan import Picture, TrainingPlan
+from glimpse.training.record import asked_of_run, budget, merged, run_record, starting_point
+from glimpse.trajectories.collecting import look_at
+
+__all__ = ["GenerationTask", "GeneratorPlan"]
+
+_AVERAGED = 5_000  # training images whose mean the first canvas starts from
+_DRAWN = 8  # validation images on the sheets that show where it learns to read and write
+
+
+class _Lesson(NamedTuple):
+    """Training images (B, C, H, W) with the weight of the divergence in the loss of each, shape (B,)."""
+
+    images: Tensor
+    beta: Tensor
+
+
+class GenerationTask:
+    """Trains a generator on one data set and validates it on another.
+
+    Args:
+        model: The generator.
+        train: Training images, on the model's device.
+        valid: Validation images, on the model's device.
+    """
+
+    metrics = ("reconstruction", "kl")
+    validation_metrics = ("bound", "kl")
+    chance_loss = math.inf
+
+    def __init__(self, model: DRAW, train: PositionalDataset, valid: PositionalDataset) -> None:
+        self.model, self.train, self.valid = model, train, valid
+
+    def batch(self, positions: Tensor) -> _Lesson:
+        """Returns the training images at these positions, and beta there: so it does not matter how processes share a batch."""
+        images = self.train.batch(positions).images
+        return _Lesson(images, images.new_tensor([self.model.config.kl_weight(seen) for seen in positions.tolist()]))
+
+    def loss(self, network: nn.Module, batch: _Lesson, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Returns the bound, its divergence weighted by beta, and its two parts unweighted, in nats an image."""
+        bound = network(batch.images, self.model.noise(len(batch.images), generator))
+        reconstruction, kl = bound.reconstruction.mean(), bound.kl.sum(dim=1)
+        return reconstruction + (batch.beta * kl).mean(), {"reconstruction": reconstruction, "kl": kl.mean()}
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Returns the bound at beta 1 and its divergence, in nats an image, over the whole validation set."""
+        sums = torch.zeros(2, dtype=torch.float64)
+        for images, noise in evaluation_noise(self.model, self.valid):
+            bound = model(images, noise)
+            sums += torch.stack([bound.total.sum(), bound.kl.sum()]).double().cpu()
+        total, kl = (sums / len(self.valid)).tolist()
+        return {"bound": total, "kl": kl}
+
+
+class GeneratorPlan(TrainingPlan[GenerativeData]):
+    """The plan of a generator's training.
+
+    Args:
+        request: What is asked for.
+        listener: Hears notes and warnings.
+    """
+
+    command = "train-generator"
+
+    def __init__(self, request: GeneratorTrainingRequest, listener: Listener | None = None) -> None:
+        super().__init__(request.run, request.machine, listener)
+        self.request = request
+        if request.preset is not None and request.preset not in GENERATOR_PRESETS:
+            raise ValueError(f"there is no preset {request.preset!r}; there are {', '.join(GENERATOR_PRESETS)}")
+
+    @property
+    def preset(self) -> str:
+        """Name of the preset."""
+        return self.request.preset or next(iter(GENERATOR_PRESETS))
+
+    def default_folder(self) -> Path:
+        """Returns the folder of a run that names none: by its preset."""
+        base = {} if self.run.config is None else read_config(self.run.config)
+        return Path("runs") / f"draw-{base.get('preset', self.preset)}"
+
+    def asked(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Returns everything that the request asks of a run that continues."""
+        images = {name: value for name, value in chosen(self.request.images).items() if name != "data_dir"}
+        preset = {} if self.request.preset is None else {"preset": self.request.preset}
+        return asked_of_run(self.run, self.machine, dict(self.request.settings) | images | preset, record)
+
+    def new_run(self, device: torch.device, threads: int) -> tuple[dict[str, Any], GenerativeData]:
+        """Returns the record of a new run and its data."""
+        settings, images = self.request.settings, self.request.images
+        kinds = dict.fromkeys(GENERATOR_PRESETS, GeneratorConfig)
+        start = starting_point(self.command, kinds, self.run, self.request.preset, self.preset)
+        preset = GENERATOR_PRESETS[start.preset]
+        training = merged(TrainingConfig, vars(preset.training) | start.base["training"], settings)
+        known = start.base["data"] if images.data is None else {"source": images.data}  # another set is taken in its own way
+        own = {name: value for name, value in chosen(images).items() if name in ("binarization", "crop", "size")}
+        data = self._opened({"source": preset.data} | known | own, training.seed, device)
+        training = merged(TrainingConfig, vars(training), budget(self.run, settings, len(data.train)))
+        size = {"channels": data.channels, "height": data.height, "width": data.width}
+        model = merged(GeneratorConfig, vars(preset.model) | start.base["model"], dict(settings) | size)
+        return run_record(self.command, start, model, training, data.record(), (device, threads)), data
+
+    def data_of(self, record: dict[str, Any], device: torch.device) -> GenerativeData:
+        """Returns the data of a run that continues: the same set, whatever `auto` would choose today."""
+        identity, named = record["data"], self.request.images.data
+        if named in get_args(GenerativeName) and named not in ("auto", identity["name"]):
+            raise ValueError(f"the run was started with {identity['name']}, not {named}: leave out --data")
+        asked = identity if named is None else identity | {"source": named}
+        data = self._opened(asked, record["training"]["seed"], device)
+        if (data.name, data.sha256) != (identity["name"], identity["sha256"]):
+            raise ValueError("the data are not those that the run was started with: their names or digests differ")
+        return data
+
+    def build(self, record: dict[str, Any], data: GenerativeData, device: torch.device) -> Trainer:
+        """Returns a fresh trainer for a run's record.
+
+        Raises:
+            ValueError: If the model's size does not fit the data.
+        """
+        model_config = from_mapping(GeneratorConfig, record["model"])
+        config = from_mapping(TrainingConfig, record["training"])
+        sizes = (model_config.channels, model_config.height, model_config.width), (data.channels, data.height, data.width)
+        if sizes[0] != sizes[1]:
+            raise ValueError(f"the model draws images of {sizes[0]} channels, rows and columns, the data have {sizes[1]}")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            model = DRAW(model_config).to(device)
+        model.set_initial_canvas(_mean_image(data.train))
+        return Trainer(GenerationTask(model, data.train, data.valid), config, device)
+
+    def picture(self, model: nn.Module, data: GenerativeData) -> Picture | None:
+        """Returns what draws where the model reads and writes on a few validation images; None for images that cannot be drawn.
+
+        Of a model without windows it draws how the images come about.
+        """
+        if data.channels not in (1, 3):
+            return None
+        positions = torch.arange(min(_DRAWN, len(data.valid)))
+
+        def sheet(model: nn.Module) -> bytes:
+            from glimpse.trajectories.pictures import sheet_png  # matplotlib is not needed before
+
+            draws, batch = cast(DRAW, model), data.valid.batch(positions)
+            return sheet_png(look_at(draws, batch, positions)) if draws.shows_windows else _reconstructions(draws, batch.images)
+
+        return sheet
+
+    def _opened(self, asked: dict[str, Any], seed: int, device: torch.device) -> GenerativeData:
+        """Returns the set that a run's record, or what was chosen in its place, asks for."""
+        wanted = {name: tuple(asked[name]) for name in ("crop", "size") if asked.get(name)}
+        if asked.get("binarization") not in (None, "fixed"):
+            wanted["binarization"] = asked["binarization"]
+        return open_generative_data(
+            asked["source"], self.request.images.data_dir, self.listener, seed=seed, device=device, **wanted
+        )
+
+
+def _mean_image(images: PositionalDataset) -> Tensor:
+    """Returns the mean (C, H, W) of some training images."""
+    count = min(_AVERAGED, len(images))
+    return torch.stack([batch.images.sum(dim=0) for batch in images.batches(250, stop=count)]).sum(dim=0) / count
+
+
+@torch.no_grad()
+def _reconstructions(model: DRAW, images: Tensor) -> bytes:
+    """Returns a PNG file's content that shows how images (N, C, H, W) are drawn again."""
+    from glimpse.figures.files import png, rendered
+    from glimpse.generation.figures import reconstruction_sheet
+
+    drawn, _ = reconstruct_images(model, images)
+    return png(rendered(reconstruction_sheet(drawn, images)))

@@ -1,0 +1,37 @@
+"""The processes of torchrun, joined for a training."""
+
+import gc
+import os
+
+import torch
+import torch.distributed as dist
+
+__all__ = ["joined_processes"]
+
+
+class joined_processes:  # noqa: N801 (used as a context)
+    """Context in which torchrun's processes are joined; without torchrun it does nothing.
+
+    Args:
+        device: Where this process computes: NCCL joins CUDA devices, Gloo all others.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.world = int(os.environ.get("WORLD_SIZE", "1"))
+
+    def __enter__(self) -> int:
+        """Returns this process's rank."""
+        if self.world == 1:
+            return 0
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)
+        dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+        return dist.get_rank()
+
+    def __exit__(self, *error: object) -> None:
+        if self.world > 1:
+            if error[0] is None:
+                dist.barrier()
+            gc.collect()  # DistributedDataParallel is a cycle that holds the group, whose threads must not outlive Python
+            dist.destroy_process_group()
