@@ -22,7 +22,7 @@ from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.figures.windows import save
 from glimpse.models.glimpse_classifier import GlimpseClassifier
-from glimpse.training.loop import RunFolder
+from glimpse.training.folder import RunFolder
 from glimpse.trajectories.collecting import collect, look_at, matches
 from glimpse.trajectories.pictures import learning_gif, trajectory_gif, trajectory_sheet
 from glimpse.trajectories.summary import FAR, summarise_trajectories

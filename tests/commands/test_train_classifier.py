@@ -23,7 +23,7 @@ from glimpse.models.catalog import CLASSIFIERS, open_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
 from glimpse.settings.training import TrainingConfig
-from glimpse.training.loop import RunFolder
+from glimpse.training.folder import RunFolder
 
 DATA = ["--digits=sklearn", "--canvas=40", "--pieces=2"]
 MODEL = ["--window=4", "--hidden=8", "--features=8", "--glimpses=2"]

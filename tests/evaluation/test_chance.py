@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from glimpse.datasets.counter import philox
-from glimpse.evaluation.chance import uniforms
+from glimpse.evaluation.classifier import uniforms
 
 COUNT = 100_000
 

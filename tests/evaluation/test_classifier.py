@@ -12,9 +12,7 @@ from torch import Tensor
 from glimpse.attention.filterbank import gaussian_filters
 from glimpse.attention.window import Window, read
 from glimpse.datasets.files import ImageSet
-from glimpse.evaluation.chance import uniforms
 from glimpse.evaluation.classifier import (
-    ClassificationTask,
     ReinforcedTask,
     classification_task,
     classify,
@@ -22,6 +20,7 @@ from glimpse.evaluation.classifier import (
     look_inputs,
     predictions,
     samples_of,
+    uniforms,
 )
 from glimpse.models.catalog import build_classifier
 from glimpse.models.losses import Episode, hybrid_loss, supervised_loss
@@ -31,6 +30,7 @@ from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
 from glimpse.settings.glimpse_classifier import ClassifierConfig, Parametrization
 from glimpse.settings.ram import RAMConfig
 from glimpse.settings.spatial_transformer import SpatialTransformerConfig
+from glimpse.training.classifier import ClassificationTask
 from glimpse.trajectories.collecting import look_at
 
 SIDE = 20

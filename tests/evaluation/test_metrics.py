@@ -12,7 +12,8 @@ from scipy.stats import binomtest, norm
 from sklearn import metrics as reference
 from torch import Tensor
 
-from glimpse.evaluation.metrics import calibration_error, confusion, error_by_glimpse, log_loss, summarise, wilson_interval
+from glimpse.evaluation.metrics import calibration_error, confusion, error_by_glimpse, log_loss, summarise
+from glimpse.evaluation.statistics import wilson_interval
 
 COUNTS = [(0, 1), (1, 1), (0, 50), (50, 50), (1, 50), (17, 40), (336, 10_000), (9_999, 10_000)]
 

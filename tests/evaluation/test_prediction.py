@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from glimpse.cli import glimpse
-from glimpse.evaluation.chance import uniforms
+from glimpse.evaluation.classifier import uniforms
 from glimpse.evaluation.prediction import load_picture, predict_pictures
 from glimpse.models.catalog import build_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier

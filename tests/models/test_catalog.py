@@ -24,6 +24,7 @@ from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
 from glimpse.settings.ram import RAMConfig
 from glimpse.settings.spatial_transformer import SpatialTransformerConfig
+from tests.helpers.weights import written
 
 CLASSIFIER = GlimpseClassifier(ClassifierConfig(glimpses=2, window=4, hidden=6, features=5))
 GENERATOR = DRAW(GeneratorConfig(glimpses=2, hidden=6, latent=3, read=2, write=3))
@@ -38,10 +39,7 @@ CLASSIFIERS_OF_EVERY_KIND = [CLASSIFIER, *map(build_classifier, CONFIGS)]
 
 
 def saved(folder: Path, model: Classifier | DRAW) -> Path:
-    file = folder / f"{type(model).__name__}.safetensors"
-    facts = {"model": type(model).__name__, "config": vars(model.config), "task": {"kind": "file", "sha256": ""}}
-    save_weights(file, model.state_dict(), facts)
-    return file
+    return written(folder / f"{type(model).__name__}.safetensors", model, {"kind": "file", "sha256": ""})
 
 
 @pytest.mark.parametrize("model", [*CLASSIFIERS_OF_EVERY_KIND, GENERATOR], ids=lambda model: type(model).__name__)

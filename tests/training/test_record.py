@@ -13,12 +13,13 @@ from glimpse.commands.train_classifier import ClassifierData, build, cluttered_d
 from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.datasets.files import open_data
-from glimpse.evaluation.classifier import ClassificationTask
 from glimpse.settings.classifier import ClassifierSettings
 from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
 from glimpse.settings.training import TrainingConfig
-from glimpse.training.record import joined_processes, merged, refuse_differences, settings, task_facts
+from glimpse.training.classifier import ClassificationTask
+from glimpse.training.processes import joined_processes
+from glimpse.training.record import merged, refuse_differences, settings, task_facts
 
 CPU = torch.device("cpu")
 MODEL = ClassifierConfig(glimpses=2, window=4, hidden=6, features=5)
