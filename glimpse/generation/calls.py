@@ -36,8 +36,7 @@ _FEW = 8  # images that are drawn again, or latents that are changed, where no n
 _MOST_LATENTS = 32
 _MEASURED = 250  # images that say which latents are used
 _REACH = 3.0  # standard deviations that a single latent is moved by, to either side
-_STEPS = {".gif": 33}
-_FEW_STEPS = 9
+_STEPS = {None: 9, ".png": 9, ".gif": 33}  # where no number is given, by the file's ending
 _MOST_STEPS = {".png": 15, ".gif": 200}
 
 G = TypeVar("G", bound=Generated)
@@ -104,14 +103,16 @@ def interpolate(model: str | Path, *, listener: Listener | None = None, **option
 
 
 def sample_request(request: SampleRequest, listener: Listener | None = None) -> Samples:
-    """Returns the samples that a request asks for, and writes its files; errors as of `sample`, TypeError apart."""
+    """Returns the samples that a request asks for, and writes its files; ValueError and OSError as of `sample`."""
     began, listener = time.monotonic(), listener or Listener()
     kind = file_kind(request.out, (".png", ".gif", ".npz"))
     shown = ".gif" if kind in (None, ".npz") and request.frames is not None else kind
     _check_least("count", request.count, 1)
     check_shown(shown, request.count, "samples", "a .npz without --frames holds any number")
     generator = opened_generator(request.model, request.machine, listener)
-    generator.check_count(request.count, pictures=shown in (".png", ".gif"))
+    if shown in (".png", ".gif"):
+        generator.check_pictures()
+    generator.check_memory(request.count)
     if request.binary and generator.model.config.observation != "bernoulli":
         raise ValueError(f"--binary is for a Bernoulli likelihood: {request.model} draws 256 levels")
     latents = prior_latents(generator.model, request.count, seed=request.seed, temperature=request.temperature)
@@ -131,19 +132,20 @@ def sample_request(request: SampleRequest, listener: Listener | None = None) -> 
 
 
 def reconstruct_request(request: ReconstructRequest, listener: Listener | None = None) -> Reconstructions:
-    """Returns the reconstructions that a request asks for, and writes its files; errors as of `reconstruct`, TypeError apart."""
+    """Returns the reconstructions that a request asks for, and writes its files; ValueError and OSError as of `reconstruct`."""
     began, listener = time.monotonic(), listener or Listener()
     kind = file_kind(request.out, (".png", ".gif"))
     if request.count is not None:
         _check_least("count", request.count, 1)
     shown = ".gif" if kind is None and request.frames is not None else kind
     generator = opened_generator(request.model, request.machine, listener)
-    generator.check_count(1, pictures=shown is not None)
+    if shown is not None:
+        generator.check_pictures()
     selection = request.selection
     few = None if selection.indices is not None or selection.pictures else _FEW
     images, names = selected_images(generator, selection, request.images, request.count or few)
     check_shown(shown, len(images), "images", "choose fewer with --count")
-    generator.check_count(len(images), pictures=shown is not None)
+    generator.check_memory(len(images))
     drawn, latents = generator.reconstruct(images)
     found = Reconstructions(
         model=request.model,
@@ -159,12 +161,13 @@ def reconstruct_request(request: ReconstructRequest, listener: Listener | None =
 
 
 def interpolate_request(request: InterpolateRequest, listener: Listener | None = None) -> Interpolation | Traversal:
-    """Returns the way or the traversal that a request asks for, and writes its file; errors as of `interpolate`, TypeError apart."""
+    """Returns the way or the traversal that a request asks for, and writes its file; ValueError and OSError as of `interpolate`."""
     began, listener = time.monotonic(), listener or Listener()
     kind = file_kind(request.out, (".png", ".gif"))
     generator = opened_generator(request.model, request.machine, listener)
-    generator.check_count(1, pictures=kind is not None)
-    steps = request.steps if request.steps is not None else _STEPS.get(kind or "", _FEW_STEPS)
+    if kind is not None:
+        generator.check_pictures()
+    steps = request.steps if request.steps is not None else _STEPS[kind]
     _check_least("steps", steps, 2)
     if kind is not None and steps > _MOST_STEPS[kind]:
         raise ValueError(f"a {kind} shows at most {_MOST_STEPS[kind]} steps, not {steps}")
@@ -187,7 +190,7 @@ def _way(generator: OpenGenerator, request: InterpolateRequest, steps: int) -> I
     ends, names = selected_images(generator, selection, request.images)
     if len(ends) != 2:
         raise ValueError(f"--indices must name two images to go between, got {selection.indices}")
-    generator.check_count(steps, pictures=False)
+    generator.check_memory(steps)
     _, latents = generator.reconstruct(ends)
     way = between(latents[0], latents[1], steps)
     return Interpolation(
@@ -208,7 +211,7 @@ def _single_latents(generator: OpenGenerator, request: InterpolateRequest, steps
         raise ValueError("--latent starts from a sample, chosen by --seed: leave out --image and --indices")
     if not 1 <= count <= _MOST_LATENTS:
         raise ValueError(f"count must be 1 to {_MOST_LATENTS}, got {count}")
-    generator.check_count(1 + count * steps, pictures=False)
+    generator.check_memory(1 + count * steps)
     data = open_set(generator, request.images)
     part = part_of(data, selection.split)
     images = part.batch(torch.arange(min(_MEASURED, len(part)))).images

@@ -33,8 +33,8 @@ class Neighbors:
     def note(self) -> str:
         """What the distances are, in a sentence."""
         return (
-            f"Nearest: the closest of {self.compared:,} training images, by the Euclidean distance of pixel values, 0 to 1, from the"
-            f" sample's means; of test images that the model draws again the median is {self.usual:.2f}."
+            f"Nearest: the closest of {self.compared:,} training images, by the Euclidean distance of pixel values, 0 to 1, from"
+            f" the sample's means; of test images that the model draws again the median is {self.usual:.2f}."
         )
 
 

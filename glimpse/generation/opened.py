@@ -42,21 +42,18 @@ class OpenGenerator:
         """Where it computes."""
         return self.model.initial_canvas.device
 
-    def check_count(self, count: int, *, pictures: bool) -> None:
-        """Checks that a number of images can be drawn.
+    def check_pictures(self) -> None:
+        """Raises ValueError unless its images have one or three channels, as pictures have."""
+        if self.model.config.channels not in (1, 3):
+            raise ValueError(f"pictures have 1 or 3 channels, {self.source} draws {self.model.config.channels}")
 
-        Args:
-            count: How many.
-            pictures: Whether they are to be written as pictures.
-
-        Raises:
-            ValueError: If their canvases are over 4 GiB, or there are pictures of neither one nor three channels.
-        """
+    def check_memory(self, count: int) -> None:
+        """Raises ValueError if this number of images with all their canvases takes over 4 GiB."""
         config = self.model.config
-        if pictures and config.channels not in (1, 3):
-            raise ValueError(f"pictures have 1 or 3 channels, {self.source} draws {config.channels}")
         if count * (config.glimpses + 2) * config.pixels > _MOST_NUMBERS:
-            raise ValueError(f"{count:,} images with all their canvases are over 4 GiB: draw fewer at a time")
+            raise ValueError(
+                f"{count:,} images with all their canvases are over 4 GiB: draw fewer at a time, samples each with their --seed"
+            )
 
     def draw(self, latents: Tensor) -> Drawn:
         """Returns what the generator draws from latents, shape (N, T, Z), on its device."""

@@ -38,6 +38,11 @@ class Generated:
     seconds: float = 0.0
 
     @property
+    def kind(self) -> str | None:
+        """Ending of the file that was written, in small letters; None if none was."""
+        return None if self.out is None else self.out.suffix.lower()
+
+    @property
     def images(self) -> Tensor:
         """The finished images, 0 to 1, shape (N, C, H, W)."""
         return self.drawn.images

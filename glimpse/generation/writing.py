@@ -73,19 +73,18 @@ def write_samples(samples: Samples, listener: Listener) -> None:
         ValueError: If the folder holds frames of another drawing.
         OSError: If a file cannot be written.
     """
-    kind = samples.out and samples.out.suffix.lower()
-    if samples.out is not None and kind == ".png":
+    if samples.out is not None and samples.kind == ".png":
         found = samples.neighbors
         nearest, note = (None, "") if found is None else (found.nearest, found.note)
         save(samples.out, sample_sheet(samples.drawn, nearest=nearest, title=samples.title, note=note))
-    elif samples.out is not None and kind == ".npz":
+    elif samples.out is not None and samples.kind == ".npz":
         write_arrays(samples.out, samples)
     write_steps(samples, None, listener)
 
 
 def write_reconstructions(found: Reconstructions, listener: Listener) -> None:
-    """Writes reconstructions to their file, a sheet or an animation, and to their folder of frames; errors as of `write_samples`."""
-    if found.out is not None and found.out.suffix.lower() == ".png":
+    """Writes reconstructions to their file, a sheet or an animation, and their folder of frames; errors as of `write_samples`."""
+    if found.out is not None and found.kind == ".png":
         note = "The latents are the posteriors' means."
         save(found.out, reconstruction_sheet(found.drawn, found.originals, title=found.title, note=note))
     write_steps(found, found.originals, listener)
@@ -95,7 +94,7 @@ def write_interpolation(found: Interpolation, listener: Listener) -> None:
     """Writes the way between two images to its file, a sheet or an animation; errors as of `write_samples`."""
     if found.out is None:
         return
-    if found.out.suffix.lower() == ".png":
+    if found.kind == ".png":
         note = "Spherical between the means of the two images' latents."
         save(found.out, interpolation_sheet(found.ends, found.images, title=found.title, note=note))
     else:
@@ -108,7 +107,7 @@ def write_traversal(found: Traversal, listener: Listener) -> None:
     if found.out is None:
         return
     values = found.values.tolist()
-    if found.out.suffix.lower() == ".png":
+    if found.kind == ".png":
         note = f"Left: the sample. Rows: the latents that say most, with their mean divergence in nats over {found.measured_on}."
         save(found.out, traversal_sheet(found.sample, found.rows, values, found.names, title=found.title, note=note))
     else:
@@ -122,13 +121,17 @@ def write_arrays(out: Path, found: Generated) -> None:
     Raises:
         OSError: If the file cannot be written.
     """
-    arrays: dict[str, Any] = {"samples": found.images, "canvases": found.canvases, "latents": found.latents}
+    arrays: dict[str, Any] = {
+        "samples": found.images.numpy(),
+        "canvases": found.canvases.numpy(),
+        "latents": found.latents.numpy(),
+    }
     for track in found.tracks:
-        arrays |= {f"{track.kind}_{name}": field for name, field in track.window._asdict().items()}
+        arrays |= {f"{track.kind}_{name}": field.numpy() for name, field in track.window._asdict().items()}
         arrays[f"{track.kind}_n"] = np.array(track.n)
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(out) as file:
-        np.savez_compressed(file, **{name: np.asarray(array) for name, array in arrays.items()})
+        np.savez_compressed(file, **arrays)
 
 
 def write_steps(found: Generated, images: Tensor | None, listener: Listener) -> None:
@@ -143,14 +146,13 @@ def write_steps(found: Generated, images: Tensor | None, listener: Listener) -> 
         ValueError: If the folder holds frames of another drawing.
         OSError: If a file cannot be written.
     """
-    animated = found.out is not None and found.out.suffix.lower() == ".gif"
-    if not animated and found.frames is None:
+    if found.kind != ".gif" and found.frames is None:
         return
     steps = found.drawn.steps
     frames = _rendered(step_frames(found.drawn, images, title=found.title), steps + 2, listener)
     if found.frames is not None:
         _write_frames(found.frames, frames[:-1])
-    if found.out is not None and animated:
+    if found.out is not None and found.kind == ".gif":
         each = min(0.5, max(0.08, 6 / steps))
         save(found.out, gif(frames, [each] * (len(frames) - 1) + [2.5]))
 
