@@ -15,7 +15,8 @@ from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.evaluation.classifier import uniforms
 from glimpse.evaluation.published import published_on
-from glimpse.models.catalog import Classifier, build_classifier
+from glimpse.models.base import ImageClassifier as Classifier
+from glimpse.models.catalog import build_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.ram import RAM
 from glimpse.models.weights import save_weights

@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 
-from glimpse.models.catalog import Classifier, build_classifier
+from glimpse.models.base import ImageClassifier
+from glimpse.models.catalog import build_classifier
 from glimpse.models.draw import DRAW
 from glimpse.models.weights import save_weights
 from glimpse.settings.classifier import ClassifierSettings
@@ -25,13 +26,13 @@ OF_WHOLE_IMAGES: tuple[ClassifierSettings, ...] = (
 """Of each classifier that sees the whole image at once, for the images of RECIPE."""
 
 
-def untrained(config: ClassifierSettings = SMALL) -> Classifier:
+def untrained(config: ClassifierSettings = SMALL) -> ImageClassifier:
     """Returns a seeded classifier, ready to evaluate."""
     torch.manual_seed(0)
     return build_classifier(config).eval()
 
 
-def written(file: Path, model: Classifier | DRAW, task: dict[str, Any]) -> Path:
+def written(file: Path, model: ImageClassifier | DRAW, task: dict[str, Any]) -> Path:
     """Writes a model's weights that say they were trained on a task, and returns the file."""
     save_weights(file, model.state_dict(), {"model": type(model).__name__, "config": vars(model.config), "task": task})
     return file

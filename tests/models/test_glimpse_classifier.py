@@ -13,8 +13,8 @@ from glimpse.evaluation.classifier import predictions
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.losses import supervised_loss
 from glimpse.settings.glimpse_classifier import ClassifierConfig, Parametrization
-from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS
 from tests.helpers.paper import paper_filters, paper_window, sigmoid
+from tests.helpers.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS
 from tests.helpers.tensors import images, noise
 
 SMALL = {"glimpses": 3, "window": 4, "hidden": 6, "features": 5}

@@ -9,8 +9,8 @@ import torch
 from scipy import stats
 
 from glimpse.attention.retina import Retina
-from glimpse.models.losses import Episode, hybrid_loss, reinforce_loss, returns, supervised_loss
-from glimpse.models.ram import _REINFORCE_WEIGHT, RAM, _normal
+from glimpse.models.losses import REINFORCE_WEIGHT, Episode, hybrid_loss, reinforce_loss, returns, supervised_loss
+from glimpse.models.ram import RAM, _normal
 from glimpse.settings.glimpse_classifier import Supervision
 from glimpse.settings.ram import RAMConfig, Reward
 from tests.helpers.ram import REWARDS, SMALL, Watched, gradients, joined, log_density, policy, rest, small
@@ -67,7 +67,7 @@ def test_what_and_where_are_learned_apart(reward: Reward, supervision: Supervisi
     gained = returns(episode.logits, labels, reward)
     where = reinforce_loss(episode.log_probs, (gained - episode.baselines).detach())
     np.testing.assert_allclose(
-        joined(loss, policy(model)), _REINFORCE_WEIGHT / 2 * joined(where, policy(model)), rtol=1e-12, atol=1e-15
+        joined(loss, policy(model)), REINFORCE_WEIGHT / 2 * joined(where, policy(model)), rtol=1e-12, atol=1e-15
     )
     error = (episode.baselines - gained).square().mean()
     np.testing.assert_allclose(joined(loss, baselines), joined(error, baselines), rtol=1e-12, atol=1e-15)

@@ -8,11 +8,11 @@ import torch
 
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
-from glimpse.evaluation.classifier import classification_task
 from glimpse.models.ram import RAM
 from glimpse.models.weights import save_weights
 from glimpse.settings.ram import RAMConfig, Reward
 from glimpse.settings.training import TrainingConfig
+from glimpse.training.classifier import ClassificationTask
 from glimpse.training.engine import fit
 from tests.helpers.ram import REWARDS, SMALL, small
 from tests.helpers.tensors import noise
@@ -30,7 +30,7 @@ def trained(config: RAMConfig, training: TrainingConfig) -> tuple[RAM, Cluttered
     train, valid = ClutteredMNIST(source.train, "train", recipe, seed=0), ClutteredMNIST(source.valid, "valid", recipe)
     torch.manual_seed(0)
     model = RAM(config)
-    records = fit(classification_task(model, train, valid), training)
+    records = fit(ClassificationTask(model, train, valid), training)
     return model, valid, [record.values for record in records if record.kind == "metrics"]
 
 

@@ -10,8 +10,7 @@ from numpy.polynomial.hermite_e import hermegauss
 from scipy.special import ndtr
 from torch import Tensor, nn
 
-from glimpse.models.losses import Episode, hybrid_loss, reinforce_loss, returns
-from glimpse.models.ram import _REINFORCE_WEIGHT
+from glimpse.models.losses import REINFORCE_WEIGHT, Episode, hybrid_loss, reinforce_loss, returns
 from glimpse.settings.ram import Reward
 from tests.helpers.ram import REWARDS, Watched, joined, log_density, policy, small
 from tests.helpers.tensors import images
@@ -202,6 +201,6 @@ def test_the_models_gradient_is_exact_where_the_return_hangs_on_the_pixel_that_w
 
     loss, parts = hybrid_loss(episode, labels, model.config)
     assert parts["reward"].item() == pytest.approx(expected_return.item(), abs=2 / side)
-    exact, found = _REINFORCE_WEIGHT * joined(expected_return, policy(model)), -joined(loss, policy(model))
+    exact, found = REINFORCE_WEIGHT * joined(expected_return, policy(model)), -joined(loss, policy(model))
     assert np.abs(exact).max() > 1e-3
     np.testing.assert_allclose(found, exact, rtol=0, atol=0.02 * np.abs(exact).max())

@@ -121,7 +121,7 @@ def test_no_file_of_weights_can_run_code(tmp_path: Path, monkeypatch: pytest.Mon
         ({"config": vars(CONFIG) | {"hidden": 7}}, "do not fit its config"),
         ({"config": vars(CONFIG) | {"encoder": "none"}}, "do not fit its config"),
         ({"config": vars(CONFIG) | {"encoder": "cnn"}}, "encoder must be one of"),
-        ({"config": vars(CONFIG) | {"future": 1}}, "knows no future"),
+        ({"config": vars(CONFIG) | {"future": 1}}, "has no field future"),
         ({"config": vars(CONFIG) | {"hidden": "many"}}, "hidden must be of type int"),
     ],
 )

@@ -34,7 +34,7 @@ def test_settings_out_of_range_are_refused_by_name(wrong: dict[str, Any]) -> Non
 
 
 def test_a_config_from_a_file_refuses_unknown_names_and_wrong_types() -> None:
-    with pytest.raises(ValueError, match="knows no momentum; it knows averaging"):
+    with pytest.raises(ValueError, match="has no field momentum; its fields are averaging"):
         from_mapping(TrainingConfig, {"momentum": 0.9})
     with pytest.raises(ValueError, match="images"):
         from_mapping(TrainingConfig, {"images": "many"})
