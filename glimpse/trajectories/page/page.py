@@ -14,7 +14,6 @@ Dimensions: N images of H x W pixels in C channels, T steps, K classes, windows 
 
 import base64
 import html
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
@@ -25,11 +24,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from glimpse.atomic import atomic_file
 from glimpse.attention.track import Track
+from glimpse.figures.files import png
 from glimpse.trajectories.views import Trajectories
 
 __all__ = ["write_page"]
@@ -44,13 +43,13 @@ def write_page(
     """Writes a page on which the trajectories can be gone through, filtered and played.
 
     Args:
-        trajectories_chunks: Trajectories, batch after batch; of grey or RGB images.
+        trajectories_chunks: Trajectories, batch after batch; of gray or RGB images.
         path: File to write, ending in `.html`; its folder is made.
         title: The page's heading.
         facts: What stands below the heading, by name: the model, the data set, the error.
 
     Raises:
-        ValueError: If there is not one image, or the images are neither grey nor RGB, or the path does not end in `.html`.
+        ValueError: If there is not one image, or the images are neither gray nor RGB, or the path does not end in `.html`.
         OSError: If the file cannot be written.
     """
     path = Path(path)
@@ -91,7 +90,7 @@ def _chunks(parts: Iterable[Trajectories]) -> Iterator[str]:
 def _chunk(part: Trajectories) -> dict[str, Any]:
     """Returns what the page needs of some trajectories."""
     if part.images.shape[1] not in (1, 3):
-        raise ValueError(f"images must be grey or RGB, of shape (N, C, H, W), got {tuple(part.images.shape)}")
+        raise ValueError(f"images must be gray or RGB, of shape (N, C, H, W), got {tuple(part.images.shape)}")
     probabilities = part.probabilities
     return {
         "height": part.images.shape[2],
@@ -100,7 +99,7 @@ def _chunk(part: Trajectories) -> dict[str, Any]:
         "classes": 0 if probabilities is None else probabilities.shape[2],
         "index": part.index.tolist(),
         "labels": part.labels.tolist(),
-        "images": [_base64(_png(image)) for image in part.images],
+        "images": [_base64(png(_pixels(image))) for image in part.images],
         "digits": _floats(part.digits),
         "probabilities": None if probabilities is None else _floats(probabilities),
         "tracks": [_track(track, part.images.shape[1]) for track in part.tracks],
@@ -119,12 +118,9 @@ def _track(track: Track, channels: int) -> dict[str, Any]:
     return facts
 
 
-def _png(image: Tensor) -> bytes:
-    """Returns an image (C, H, W) in 0 to 1 as PNG."""
-    pixels = _bytes(image.permute(1, 2, 0))  # (H, W, C)
-    file = io.BytesIO()
-    Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, "png")
-    return file.getvalue()
+def _pixels(image: Tensor) -> Any:
+    """Returns an image (C, H, W) in 0 to 1 as bytes, gray (H, W) or RGB (H, W, 3)."""
+    return _bytes(image[0] if len(image) == 1 else image.permute(1, 2, 0))
 
 
 def _bytes(shades: Tensor) -> Any:
