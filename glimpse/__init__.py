@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from glimpse.datasets.clutter import ClutteredMNIST
     from glimpse.evaluation.evaluate import evaluate
     from glimpse.evaluation.prediction import predict
+    from glimpse.generation.calls import interpolate, reconstruct, sample
     from glimpse.models.draw import DRAW
     from glimpse.models.glimpse_classifier import GlimpseClassifier
     from glimpse.training.calls import train_classifier, train_generator
@@ -28,8 +29,11 @@ _HOME = {
     "compare": "glimpse.comparison.calls",
     "evaluate": "glimpse.evaluation.evaluate",
     "gaussian_filters": "glimpse.attention.filterbank",
+    "interpolate": "glimpse.generation.calls",
     "predict": "glimpse.evaluation.prediction",
     "read": "glimpse.attention.window",
+    "reconstruct": "glimpse.generation.calls",
+    "sample": "glimpse.generation.calls",
     "train_classifier": "glimpse.training.calls",
     "train_generator": "glimpse.training.calls",
     "write": "glimpse.attention.window",
@@ -43,8 +47,11 @@ __all__ = [
     "compare",
     "evaluate",
     "gaussian_filters",
+    "interpolate",
     "predict",
     "read",
+    "reconstruct",
+    "sample",
     "train_classifier",
     "train_generator",
     "write",
