@@ -1,10 +1,9 @@
-"""A person's own images for a generative model: a folder of pictures, or a `.npz` file, with or without labels.
+"""Your own images as a generative set: a folder of pictures, or a `.npz` file, with or without labels.
 
 What is not split comes apart 80 / 10 / 10 by a hash of each file's name within the folder, or of each image's values, so that
 adding images moves no other from one part to another. Dimensions: N images of H x W pixels in C channels.
 """
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,38 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from glimpse.datasets import arrays
-from glimpse.datasets.pixels import Images, Opened, digest
+from glimpse.datasets.batches import held_out
+from glimpse.datasets.catalog import Request
+from glimpse.datasets.npz import Part, read_images
+from glimpse.datasets.picture_files import PICTURE_ENDINGS, read_picture, to_eight_bits
+from glimpse.datasets.pixel_sets import Images, Opened, digest
+from glimpse.digest import sha256_of_bytes
 
-__all__ = ["open_array_file", "open_pictures", "split_by_hash"]
+__all__ = ["is_own_images", "open_array_file", "open_own_images", "open_pictures", "split_by_hash"]
 
-_ENDINGS = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-_DAMAGE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+
+def is_own_images(path: Path) -> bool:
+    """Returns whether a path names a folder or, there or not, a `.npz` file."""
+    return path.suffix == ".npz" or path.is_dir()
+
+
+def open_own_images(request: Request) -> Opened:
+    """Returns the images in the folder or the file that the request names by its path.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If they cannot be read or are too few, or a file's images are to be brought to a size.
+    """
+    path = Path() if request.path is None else request.path
+    if path.suffix != ".npz":
+        return open_pictures(path, request.size, request.progress)
+    if request.size is not None:
+        raise ValueError(f"{path}: only the pictures of a folder are brought to another size; leave size out, or use crop")
+    return open_array_file(path)
 
 
 def open_pictures(folder: Path, size: tuple[int, int] | None = None, progress: Callable[[int, int], None] | None = None) -> Opened:
-    """Returns the pictures in a folder and in the folders within it, hidden ones left out, grey if not one has a color.
+    """Returns the pictures in a folder and in the folders within it, hidden ones left out, gray if not one has a color.
 
     Args:
         folder: Where they are.
@@ -37,10 +57,12 @@ def open_pictures(folder: Path, size: tuple[int, int] | None = None, progress: C
     names = sorted(
         name
         for path in folder.rglob("*")
-        if path.suffix.lower() in _ENDINGS and path.is_file() and "/." not in f"/{(name := path.relative_to(folder).as_posix())}"
+        if path.suffix.lower() in PICTURE_ENDINGS
+        and path.is_file()
+        and "/." not in f"/{(name := path.relative_to(folder).as_posix())}"
     )
     if not names:
-        raise ValueError(f"{folder} holds no pictures; expected files ending in {', '.join(sorted(_ENDINGS))}")
+        raise ValueError(f"{folder} holds no pictures; expected files ending in {', '.join(sorted(PICTURE_ENDINGS))}")
     pixels = []
     for done, name in enumerate(names, start=1):
         pixels.append(_picture(folder / name, size))
@@ -52,16 +74,16 @@ def open_pictures(folder: Path, size: tuple[int, int] | None = None, progress: C
         if progress is not None:
             progress(done, len(names))
     stacked = np.stack(pixels)  # (N, H, W, 3)
-    grey = (stacked == stacked[..., :1]).all()
-    images = Images.unlabelled(_channels_first(stacked[..., :1] if grey else stacked))
+    is_gray = (stacked == stacked[..., :1]).all()
+    images = Images.unlabeled(_channels_first(stacked[..., :1] if is_gray else stacked))
     return _opened(folder, split_by_hash([name.encode() for name in names]), images)
 
 
 def open_array_file(path: Path) -> Opened:
-    """Returns the images of a `.npz` file: `images`, or `X_train` and `X_test` and perhaps `X_valid`; labels beside them if known.
+    """Returns the images of a `.npz` file: `images`, or `X_train` and `X_test` and perhaps `X_valid`; their labels if it has them.
 
-    Floats are rounded to 255ths, and integers of 0 and 1 alone count as black and white. Validation is the last tenth of a training
-    part with a test part beside it, and all is split by a hash where there is no test part.
+    Floats are rounded to 255ths, and integers that are all 0 or 1 count as black and white. Validation is the last tenth of a
+    training part in a file with a test part, and all is split by a hash where there is no test part.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -79,23 +101,23 @@ def open_array_file(path: Path) -> Opened:
     if "valid" in parts:
         valid = parts["valid"]
     else:
-        kept = len(train.labels) - arrays.held_out(len(train.labels))
+        kept = len(train.labels) - held_out(len(train.labels))
         train, valid = train.at(slice(kept)), train.at(slice(kept, None))
     return Opened(train, valid, test, str(path.resolve()), digest(train, valid, test))
 
 
 def split_by_hash(keys: list[bytes]) -> tuple[NDArray[np.int64], ...]:
-    """Returns the training, validation and test indices, sorted: those whose hash lies in the first 80 %, the next 10, the last 10.
+    """Returns the training, validation and test indices, sorted: those whose hash is in the first 80 %, the next 10, the last 10.
 
-    The SHA-256 of the key decides, so that an image stays where it is whatever comes or goes beside it, but that no part may be
-    empty: an empty one takes its nearest image.
+    The SHA-256 of the key decides, so that an image stays where it is whatever other images come or go, except that no part may
+    be empty: an empty one takes its nearest image.
 
     Raises:
         ValueError: If there are fewer than three.
     """
     if len(keys) < 3:
         raise ValueError(f"at least 3 images are needed, one each to train, validate and test with, got {len(keys)}")
-    place = np.array([int.from_bytes(hashlib.sha256(key).digest()[:8]) / 2**64 for key in keys])
+    place = np.array([int(sha256_of_bytes(key)[:16], 16) / 2**64 for key in keys])
     n_test = min(max(1, int((place >= 0.9).sum())), len(keys) - 2)
     n_valid = min(max(1, int(((place >= 0.8) & (place < 0.9)).sum())), len(keys) - n_test - 1)
     order = np.argsort(place, kind="stable")
@@ -113,51 +135,20 @@ def _channels_first(images: NDArray[np.uint8]) -> torch.Tensor:
 
 
 def _picture(path: Path, size: tuple[int, int] | None) -> NDArray[np.uint8]:
-    """Returns a picture in uint8, shape (H, W, 3), transparent parts on black."""
-    try:
-        with Image.open(path) as opened:
-            picture = ImageOps.exif_transpose(opened)
-            if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow's conversion would cut off at 255
-                deep = np.asarray(picture, dtype=np.int64)
-                picture = Image.fromarray(((deep.clip(0, 65535) * 255 + 32767) // 65535).astype(np.uint8))
-            flat = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture.convert("RGBA")).convert("RGB")
-    except _DAMAGE as error:
-        if isinstance(error, OSError) and error.filename is not None:  # the file, not what is in it
-            raise
-        raise ValueError(f"{path} is no picture that can be read ({error}); remove it or repair it") from error
-    if size is not None and flat.size != (size[1], size[0]):
-        flat = ImageOps.fit(flat, (size[1], size[0]), method=Image.Resampling.BICUBIC)
-    return np.asarray(flat)
+    """Returns a picture in uint8, shape (H, W, 3), brought to a height and a width."""
+    pixels = to_eight_bits(read_picture(path))
+    if size is None or pixels.shape[:2] == size:
+        return pixels
+    return np.asarray(ImageOps.fit(Image.fromarray(pixels), (size[1], size[0]), method=Image.Resampling.BICUBIC))
 
 
-def _read(path: Path) -> dict[str, Images]:
-    """Returns the parts of a `.npz` file; one that is not split counts as the training part."""
-    found = arrays._load(path)
-    names = {part: pair for part, pair in arrays._NAMES.items() if pair[0] in found}
-    if "train" not in names and "images" in found:
-        names["train"] = ("images", "labels")
-    if not names:
-        raise ValueError(
-            f"{path}: no images; expected images, or X_train and X_test, found {', '.join(sorted(found)) or 'nothing'}"
-        )
-    stored = {part: arrays._images(found[x], f"{path}: {x}") for part, (x, _) in names.items()}
-    if len({images.shape[1:] for images in stored.values()}) > 1:
-        shapes = {part: images.shape[1:] for part, images in stored.items()}
-        raise ValueError(f"{path}: the parts have images of different shapes (height, width, channels): {shapes}")
-    scale = 255 if all(images.max() <= 1 for images in stored.values()) else 1
-    return {part: Images(_bytes(stored[part], scale), _labels(path, found, *names[part])) for part in names}
+def _read(path: Path) -> dict[Part, Images]:
+    """Returns the parts of a `.npz` file in eight bits."""
+    stored = read_images(path)
+    scale = 255 if all(data.images.max() <= 1 for data in stored.values()) else 1
+    return {part: Images(_bytes(data.images, scale), torch.from_numpy(data.labels)) for part, data in stored.items()}
 
 
 def _bytes(images: NDArray[Any], scale: int) -> torch.Tensor:
     eight_bits = images * np.uint8(scale) if images.dtype == np.uint8 else np.rint(images * 255).astype(np.uint8)
     return _channels_first(eight_bits)
-
-
-def _labels(path: Path, found: dict[str, NDArray[Any]], x_name: str, y_name: str) -> torch.Tensor:
-    count = len(found[x_name])
-    if y_name not in found:
-        return torch.full((count,), -1)
-    labels = arrays._labels(found[y_name], f"{path}: {y_name}")
-    if len(labels) != count:
-        raise ValueError(f"{path}: {count} images in {x_name} but {len(labels)} labels in {y_name}")
-    return torch.from_numpy(labels)

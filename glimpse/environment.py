@@ -186,8 +186,8 @@ def _cuda_devices() -> tuple[int, str]:
 
 def _digits_report(data_dir: str | Path | None) -> dict[str, Any]:
     """Returns which folders digits are looked for in, and where each source lies."""
-    from glimpse.datasets.digits import search_places
-    from glimpse.datasets.fetch import is_complete
+    from glimpse.datasets.folders import search_places
+    from glimpse.datasets.mnist import is_complete
 
     places = search_places(Path(data_dir) if data_dir is not None else None)
     names = ("mnist", "fashion-mnist", "emnist-digits")

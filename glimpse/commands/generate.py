@@ -15,7 +15,7 @@ from glimpse.commands import console
 from glimpse.commands.options import parse_positions
 from glimpse.commands.task_images import open_training_images
 from glimpse.datasets.generative import GenerativeData
-from glimpse.evaluation.prediction import load_picture
+from glimpse.datasets.picture_files import load_picture
 from glimpse.figures.windows import gif, png, save
 from glimpse.generation.figures import (
     Pixels,

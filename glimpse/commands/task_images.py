@@ -12,8 +12,8 @@ from glimpse.commands.options import open_digit_source, open_generative_data
 from glimpse.datasets.batches import PositionalDataset
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import DigitSource
-from glimpse.datasets.files import open_data
 from glimpse.datasets.generative import GenerativeData
+from glimpse.datasets.labeled_images import open_data
 from glimpse.settings.config import AnyClassifierConfig, ConvConfig, GeneratorConfig
 from glimpse.training.loop import RunFolder
 

@@ -12,7 +12,7 @@ from glimpse.commands.options import open_digit_source
 from glimpse.datasets.batches import PositionalDataset
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import DigitSource
-from glimpse.datasets.files import DataParts, open_data
+from glimpse.datasets.labeled_images import DataParts, open_data
 from glimpse.evaluation.classifier import capturable, classification_task
 from glimpse.models.catalogue import build_classifier
 from glimpse.settings.config import AnyClassifierConfig, TrainingConfig, from_mapping

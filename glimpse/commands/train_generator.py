@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from glimpse.commands.options import open_generative_data
 from glimpse.datasets.batches import PositionalDataset
-from glimpse.datasets.generative import GenerativeData, GenerativeName
+from glimpse.datasets.catalog import AUTO, GENERATIVE_SETS, choices
+from glimpse.datasets.generative import GenerativeData
 from glimpse.evaluation.generator import GenerationTask
 from glimpse.generation.sampling import reconstruct_images
 from glimpse.models.draw import DRAW
@@ -54,7 +55,7 @@ def new_run(
 def data_of(run: dict[str, Any], options: dict[str, Any], device: torch.device) -> GenerativeData:
     """Returns the data of a run that goes on: the same set, whatever `auto` would choose today."""
     asked = run["data"] if options["data"] is None else run["data"] | {"source": options["data"]}
-    if options["data"] in get_args(GenerativeName) and options["data"] not in ("auto", run["data"]["name"]):
+    if options["data"] in choices(GENERATIVE_SETS) and options["data"] not in (AUTO, run["data"]["name"]):
         raise ValueError(f"the run was started with {run['data']['name']}, not {options['data']}: leave out --data")
     data = _opened(asked, options, run["training"]["seed"], device)
     if (data.name, data.sha256) != (run["data"]["name"], run["data"]["sha256"]):

@@ -15,12 +15,12 @@ import torch
 from click.testing import CliRunner
 
 from glimpse.cli import glimpse
+from glimpse.commands import measure
 from glimpse.commands import train as training_command
 from glimpse.commands import train_suite as suite_training
 from glimpse.commands.compare import compare_models
 from glimpse.commands.task_images import open_task_images
-from glimpse.commands import measure
-from glimpse.datasets import digits
+from glimpse.datasets.catalog import DIGIT_SOURCES
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.evaluation.statistics import mcnemar
@@ -55,7 +55,8 @@ def quick() -> Iterator[None]:
     """Leaves out the pictures of training and reads the digits once: both take longer than these trainings."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("glimpse.commands.train_classifier.draw", lambda model, data: None)
-        patch.setattr("glimpse.datasets.digits._sklearn", functools.cache(digits._sklearn))
+        digits = open_digits("sklearn")
+        patch.setitem(DIGIT_SOURCES, "sklearn", replace(DIGIT_SOURCES["sklearn"], open=lambda request: digits))
         yield
 
 

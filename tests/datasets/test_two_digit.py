@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from glimpse.datasets.clutter import EVALUATION_SEED, Split
+from glimpse.datasets.batches import EVALUATION_SEED, Split
 from glimpse.datasets.counter import permutation, words
 from glimpse.datasets.digits import Digits
-from glimpse.datasets.pixels import STREAMS
+from glimpse.datasets.pixel_sets import STREAMS
 from glimpse.datasets.two_digit import CANVAS, TwoDigits
 
 DRAW = np.random.default_rng(0)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from glimpse.attention.filterbank import gaussian_filters
 from glimpse.attention.window import Window, read
-from glimpse.datasets.files import ImageSet
+from glimpse.datasets.labeled_images import ImageSet
 from glimpse.evaluation.chance import uniforms
 from glimpse.evaluation.classifier import (
     ClassificationTask,

@@ -11,8 +11,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from glimpse.cli import glimpse
+from glimpse.datasets.picture_files import load_picture
 from glimpse.evaluation.chance import uniforms
-from glimpse.evaluation.prediction import load_picture, predict_pictures
+from glimpse.evaluation.prediction import predict_pictures
 from glimpse.models.catalogue import build_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.weights import save_weights

@@ -12,7 +12,7 @@ import torch
 from glimpse.commands.train_classifier import ClassifierData, build, cluttered_data, file_data
 from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.datasets.digits import open_digits
-from glimpse.datasets.files import open_data
+from glimpse.datasets.labeled_images import open_data
 from glimpse.evaluation.classifier import ClassificationTask
 from glimpse.settings.config import AnyClassifierConfig, ClassifierConfig, TrainingConfig
 from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
