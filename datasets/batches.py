@@ -104,7 +104,7 @@ def unit_range(images: Tensor) -> Tensor:
 
 
 class EpochOrders:
-    """The random order of every epoch, a function of (seed, stream, epoch, count) alone; the latest ones are kept.
+    """The random order of every epoch, a function of (seed, stream, epoch, count); the latest ones are kept.
 
     Args:
         seed: Key of the randomness, 0 to 2^64 - 1.

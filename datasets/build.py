@@ -99,7 +99,7 @@ def build(
     """Yields the progress of a set written to `out`: `images.npy`, `labels.npy`, `centers.npy` and `manifest.json`.
 
     A killed build goes on where it was, and one that has no image yet gives way to other arguments; a finished one yields its end
-    at once. The bytes depend on the arguments alone.
+    at once. The bytes depend on the arguments only.
 
     Args:
         out: Folder of the set, new or empty or with a build of the same arguments.

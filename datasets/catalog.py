@@ -195,7 +195,7 @@ def described(catalog: Mapping[str, Entry[Any]], auto: tuple[str, ...]) -> str:
         catalog: The sources by name.
         auto: Those that `auto` tries, first to last.
     """
-    listed = [f"{AUTO} (the first at hand of {', '.join(auto)})"]
+    listed = [f"{AUTO} (the first of {', '.join(auto)} that is found or can be downloaded)"]
     listed += [f"{name} ({entry.summary})" for name, entry in catalog.items() if entry.is_named]
     paths = [entry.summary for entry in catalog.values() if not entry.is_named]
     fetched = [name for name, entry in catalog.items() if entry.is_fetched]

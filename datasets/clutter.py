@@ -1,7 +1,7 @@
 """Cluttered digits: one digit at a random place among random pieces of other digits, drawn afresh for every image.
 
 The authors' recipe, rendered in integer arithmetic for a whole batch at once on any device. Image i of an epoch is a function of
-(seed, split, epoch, i) alone. Positions are pixels counted from 0, x before y. Dimensions: B images, S x S canvas, P pieces.
+(seed, split, epoch, i). Positions are pixels counted from 0, x before y. Dimensions: B images, S x S canvas, P pieces.
 
 References:
     github.com/google-deepmind/mnist-cluttered, the program of DRAW's authors.

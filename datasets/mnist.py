@@ -166,7 +166,7 @@ def _remote(layout: Layout) -> list[Remote]:
 
 
 def _unpack(archive: Path, prefixes: tuple[str, str]) -> Iterator[Path]:
-    """Yields the unpacked files beside an archive: the one in a `.gz`, or those in a `.zip` whose names begin like this."""
+    """Yields the unpacked files, next to an archive: the one in a `.gz`, or those in a `.zip` whose names begin like this."""
     if archive.suffix == ".gz":
         yield _gunzip(archive, archive.with_suffix(""))
         return

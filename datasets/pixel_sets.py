@@ -1,6 +1,6 @@
 """Images as a generative model is trained on them: in uint8, ordered, cropped and binarized by counting.
 
-What image p of a split is depends on (seed, split, p) alone, never on batch size, device or process. Training images come in a
+What image p of a split is depends on (seed, split, p) only, never on batch size, device or process. Training images come in a
 random order of their own in every epoch. Validation and test come in one pinned random order, so that any first part of them is a
 fair sample of a file that is grouped by class, and are the same in every pass. Dimensions: B images of H x W pixels in C channels.
 

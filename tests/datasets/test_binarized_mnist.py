@@ -134,12 +134,12 @@ def test_the_real_test_images_are_samples_of_mnists_by_their_intensities(mnist_f
         pytest.skip("GLIMPSE_DATA names no folder with binarized MNIST")
     data = open_generative("binarized-mnist", data_dir=GIVEN)
     images = data.test.images.pixels[:, 0]  # type: ignore[attr-defined]
-    grey, labels = load("mnist", mnist_folder, train=False)
-    grey = grey[labels.sort(stable=True).indices]  # the file is grouped by class
-    assert not (images[grey == 0] > 0).any()
-    assert not (images[grey == 255] == 0).any()
-    middle = (grey > 100) & (grey < 156)
-    expected = float(grey[middle].double().mean()) / 255
+    gray, labels = load("mnist", mnist_folder, train=False)
+    gray = gray[labels.sort(stable=True).indices]  # the file is grouped by class
+    assert not (images[gray == 0] > 0).any()
+    assert not (images[gray == 255] == 0).any()
+    middle = (gray > 100) & (gray < 156)
+    expected = float(gray[middle].double().mean()) / 255
     assert abs(float((images[middle] > 0).double().mean()) - expected) < 4 * 0.5 / int(middle.sum()) ** 0.5
     first = data.test.batch(torch.arange(980)).images.flatten(1)
     zeros = {row.numpy().tobytes() for row in (images[:980] > 0).flatten(1).float()}

@@ -95,16 +95,16 @@ def test_a_pixel_is_one_as_often_as_its_value_says() -> None:
 
 
 def test_training_bits_are_drawn_afresh_at_each_visit_and_those_of_validation_once() -> None:
-    grey = Images.unlabeled(torch.full((6, 1, 20, 20), 128, dtype=torch.uint8))
+    gray = Images.unlabeled(torch.full((6, 1, 20, 20), 128, dtype=torch.uint8))
     fresh_in: dict[Split, bool] = {"train": True, "valid": False, "test": False}
     for split, fresh in fresh_in.items():
-        images = StoredImages(grey, split, binarized=True)
+        images = StoredImages(gray, split, binarized=True)
         first, second = images.batch(torch.arange(6)).images, images.batch(torch.arange(6, 12)).images
         assert torch.equal(first, second) is not fresh
-        assert torch.equal(first, StoredImages(grey, split, seed=1, binarized=True).batch(torch.arange(6)).images) is not fresh
+        assert torch.equal(first, StoredImages(gray, split, seed=1, binarized=True).batch(torch.arange(6)).images) is not fresh
         agreement = (first.flatten(1)[0] == first.flatten(1)[1]).double().mean()
         assert abs(agreement - 0.5) < 4 * 0.5 / 20  # two images share no randomness
-    valid, test = StoredImages(grey, "valid", binarized=True), StoredImages(grey, "test", binarized=True)
+    valid, test = StoredImages(gray, "valid", binarized=True), StoredImages(gray, "test", binarized=True)
     assert not torch.equal(valid.batch(torch.arange(6)).images, test.batch(torch.arange(6)).images)
 
 
@@ -177,11 +177,11 @@ def test_dynamic_mnist_has_mnists_split_and_its_intensities_as_probabilities(
 def test_auto_takes_mnist_where_it_is_and_else_scikit_learns_digits_and_says_why(
     tmp_path: Path, lay_out: Callable[..., object]
 ) -> None:
-    alone = open_generative(download=False)
-    assert (alone.name, alone.source) == ("digits", "digits")
-    assert alone.reason is not None
-    assert "binarized-mnist is not in" in alone.reason
-    assert "mnist is not in" in alone.reason.replace("binarized-mnist", "")
+    without = open_generative(download=False)
+    assert (without.name, without.source) == ("digits", "digits")
+    assert without.reason is not None
+    assert "binarized-mnist is not in" in without.reason
+    assert "mnist is not in" in without.reason.replace("binarized-mnist", "")
     lay_out(tmp_path, "mnist")
     found = open_generative(data_dir=tmp_path)
     assert (found.name, found.path) == ("dynamic-mnist", str(tmp_path))

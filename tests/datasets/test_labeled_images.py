@@ -1,4 +1,4 @@
-"""A person's own images: every form of file against the arrays it was made from."""
+"""Your own labeled images: every form of file against the arrays it was made from."""
 
 import json
 import zipfile

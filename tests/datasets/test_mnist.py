@@ -49,7 +49,7 @@ def test_a_folder_is_read_and_left_as_it_was(tmp_path: Path, lay_out: LayOut, na
     assert before == after
     assert (source.name, source.path, source.n_classes) == (name, str(tmp_path / "given"), 10)
     train_images, train_labels, test_images, test_labels = arrays.values()
-    axes = (0, 2, 1) if name == "emnist-digits" else (0, 1, 2)  # EMNIST's lie on their side
+    axes = (0, 2, 1) if name == "emnist-digits" else (0, 1, 2)  # EMNIST's are on their side
     held = 25
     for part, images, labels in (
         (source.train, train_images[:held], train_labels[:held]),

@@ -42,7 +42,7 @@ def everything(data: GenerativeData) -> set[bytes]:
 
 
 @pytest.mark.parametrize(("images", "channels"), [(GREY, 1), (COLOR, 3), (np.repeat(GREY[..., None], 3, axis=3), 1)])
-def test_a_folders_pictures_come_in_grey_if_none_has_a_color(tmp_path: Path, images: NDArray[np.uint8], channels: int) -> None:
+def test_a_folders_pictures_come_in_gray_if_none_has_a_color(tmp_path: Path, images: NDArray[np.uint8], channels: int) -> None:
     seen: list[tuple[int, int]] = []
     data = open_generative(str(write(tmp_path / "own", images)), progress=lambda done, total: seen.append((done, total)))
     assert (data.name, data.channels, data.height, data.width, data.binarization) == ("pictures", channels, 6, 7, "none")
@@ -107,7 +107,7 @@ def test_black_and_white_pictures_are_fixed_bits(tmp_path: Path) -> None:
         open_generative(str(tmp_path / "own"), binarization="dynamic")
 
 
-def test_grey_pictures_are_binarized_if_asked_for(tmp_path: Path) -> None:
+def test_gray_pictures_are_binarized_if_asked_for(tmp_path: Path) -> None:
     data = open_generative(str(write(tmp_path / "own", GREY)), binarization="dynamic", seed=3)
     assert set(data.train.batch(torch.arange(20)).images.flatten().tolist()) == {0, 1}
     assert (data.binarization, data.record()["seed"]) == ("dynamic", 3)
