@@ -105,17 +105,10 @@ def open_generative(
 ) -> GenerativeData:
     """Returns a set of images to train a generative model on.
 
-    Sets are looked for in `data_dir`, in the folder that the environment's `GLIMPSE_DATA` names, then in the user's cache, the only
-    place that anything is written to.
-
-    - `binarized-mnist`: MNIST's fixed binarization, 50,000 / 10,000 / 10,000.
-    - `dynamic-mnist`: MNIST, split alike and binarized by intensity: training afresh at each visit, the rest once and for all.
-    - `digits`: scikit-learn's, in MNIST's frame, 1,197 / 300 / 300, binarized likewise; needs neither files nor a network.
-    - `two-digit`: two of MNIST's digits on 60 x 60 pixels, binarized likewise.
-    - `svhn`: house numbers in full, 64 x 64, cropped to 54 x 54; its folder holds `train/`, `test/` and perhaps `extra/`.
-    - `svhn-32`, `cifar10`: 32 x 32 in color; the last tenth of the training part is held out for validation.
-    - `auto`: the first of `binarized-mnist`, `dynamic-mnist`, `digits` that is there or can be fetched.
-    - The path of a folder of pictures, of a `.npz` file, or of a folder with full house numbers.
+    The sets are the entries of `GENERATIVE_SETS`; the file of each says what it is. They are looked for in `data_dir`, in the
+    folder that the environment's `GLIMPSE_DATA` names, then in the user's cache, the only place that anything is written to.
+    `auto` is the first of `AUTO_SETS` that is there or can be fetched. A path names a folder of pictures, a `.npz` file, or a
+    folder with full house numbers.
 
     Args:
         name_or_path: A name in `GENERATIVE_SETS`, `auto`, or a path.
@@ -123,7 +116,7 @@ def open_generative(
         seed: Key of the training's order, binarization, places and crops, 0 to 2^64 - 1.
         device: Where the images are kept and the batches are made.
         binarization: Instead of the set's own, `dynamic` or `none`; not for a set whose bits are fixed.
-        crop: Height and width to cut out: anywhere in training, from the middle else. If None, 54 x 54 for `svhn`, else none.
+        crop: Height and width to cut out: anywhere in training, from the middle else. The set's own if None.
         size: Height and width to bring your own pictures to.
         progress: Called while a download or a preparation runs, with what is done and what there is, 0 if unknown.
         download: Whether to download what is not there.

@@ -4,7 +4,7 @@ Each picture is cut to the box around all its digits, enlarged by 30 % in width 
 goes and to whole pixels, then resized bilinearly. That is done once, into the user's cache. Boxes count pixels from 0, a box of
 left l and width w covering columns l to l + w. Numbers of more than 5 digits, one in the whole set, are left out. Of the 235,754
 others in `train/` and `extra/`, a pinned random choice of 4,701 serves as validation and 231,053 are left to train on; of fewer,
-the same proportion.
+the same proportion. Training takes crops of 54 x 54 anywhere, validation and test take them from the middle.
 
 References:
     Y. Netzer, T. Wang, A. Coates, A. Bissacco, B. Wu, A. Y. Ng, "Reading Digits in Natural Images with Unsupervised Feature

@@ -1,8 +1,8 @@
 """Two digits at random places on one canvas, made afresh for every image: the second data set of DRAW.
 
 An image is the sum of two 28 x 28 digits on 60 x 60 pixels, over 1 cut to 1. The first digit runs through the split in the epoch's
-random order, the second is drawn uniformly from the same split, each frame is placed uniformly where it fits. What the
-paper leaves open, how the two are chosen and whether the image is binarized, is settled here.
+random order, the second is drawn uniformly from the same split, each frame is placed uniformly where it fits. What the paper leaves
+open, how the two are chosen and whether the image is binarized, is settled here.
 
 References:
     K. Gregor, I. Danihelka, A. Graves, D. J. Rezende, D. Wierstra, "DRAW: A Recurrent Neural Network For Image Generation", 2015,

@@ -92,9 +92,10 @@ def test_a_command_trains_on_what_a_line_in_the_catalog_added(command: str, opti
 def test_a_description_has_every_name_with_its_summary() -> None:
     text = described(DIGIT_SOURCES, AUTO_DIGITS)
     assert text == (
-        "auto (the first of mnist, sklearn that is found or can be downloaded), mnist (MNIST's handwritten digits),"
-        " fashion-mnist (articles of clothing in MNIST's format), emnist-digits (280,000 handwritten digits), sklearn (scikit-learn's 1,797 small digits), toy (bars), or"
-        " your own FILE.npz. Downloaded if need be: mnist, fashion-mnist, emnist-digits."
+        "auto (the first of mnist, sklearn that is found or can be downloaded), mnist (MNIST's handwritten digits), "
+        "fashion-mnist (articles of clothing in MNIST's format), emnist-digits (280,000 handwritten digits), "
+        "sklearn (scikit-learn's 1,797 small digits), toy (bars), or your own FILE.npz. "
+        "Downloaded if need be: mnist, fashion-mnist, emnist-digits."
     )
     assert "toy (half-bright)" in described(GENERATIVE_SETS, AUTO_SETS)
 
