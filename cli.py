@@ -42,7 +42,7 @@ from glimpse.settings.requests import (
 from glimpse.settings.suites import SUITES
 
 if TYPE_CHECKING:
-    from glimpse.datasets.clutter import Split
+    from glimpse.datasets.batches import Split
 
 __all__ = ["glimpse", "main"]
 
@@ -445,7 +445,7 @@ def verify(path: Path, digits: str | None, data_dir: Path | None, as_json: bool)
 @click.option("--boxes", is_flag=True, help="Draw the digits' frames where they are known.")
 def preview(path: Path, out: Path, count: int, columns: int, boxes: bool) -> None:
     """Draw the first images of a built set or a FILE.npz, each under its label."""
-    from glimpse.datasets.files import open_data
+    from glimpse.datasets.labeled_images import open_data
     from glimpse.datasets.preview import write_preview
 
     data = open_data(path)

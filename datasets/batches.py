@@ -1,10 +1,11 @@
-"""Data sets addressed by position: what image p is depends on p alone, so that nothing needs storing to go on from there.
+"""Data sets addressed by position, their splits and their seeds.
 
-Position p is item p % len of epoch p // len. Dimensions: B images of H x W pixels in C channels.
+What image p is depends on p alone, so that nothing needs storing to go on from there. Position p is item p % len of epoch
+p // len. Dimensions: B images of H x W pixels in C channels.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,7 +13,28 @@ from torch.utils.data import Dataset
 
 from glimpse.datasets.counter import permutation
 
-__all__ = ["Batch", "EpochOrders", "PositionalDataset", "unit_range"]
+__all__ = [
+    "EVALUATION_SEED",
+    "HOLD_OUT_SEED",
+    "SPLIT_OFFSETS",
+    "Batch",
+    "EpochOrders",
+    "PositionalDataset",
+    "Split",
+    "held_out",
+    "unit_range",
+]
+
+Split = Literal["train", "valid", "test"]
+
+EVALUATION_SEED = 150204623
+"""Seed of every validation and test set, whatever the training's seed: part of the recipe, so that errors compare."""
+
+HOLD_OUT_SEED = 0
+"""Seed of every pinned choice of images that are held out for validation or test."""
+
+SPLIT_OFFSETS: dict[Split, int] = {"train": 0, "valid": 1, "test": 2}
+"""What a split adds to the first stream of the counter-based generator for a purpose."""
 
 
 class Batch(NamedTuple):
@@ -21,7 +43,7 @@ class Batch(NamedTuple):
     Attributes:
         images: Shape (B, C, H, W), float32 in 0 to 1.
         labels: Class of each image, shape (B,), int64.
-        centers: Center (x, y) of each digit's frame in pixels, shape (B, 2), float32; not a number where unknown.
+        centers: Center (x, y) of each digit's frame in pixels, shape (B, 2), float32; NaN if unknown.
     """
 
     images: Tensor
@@ -62,6 +84,17 @@ class PositionalDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
             start = end
 
 
+def held_out(count: int) -> int:
+    """Returns how many images of a training part, its last tenth, serve as validation where a set has no part for that.
+
+    Raises:
+        ValueError: If there are too few to leave one for either.
+    """
+    if count < 2:
+        raise ValueError(f"a training part needs at least 2 images, one of them for validation, got {count}")
+    return max(1, count // 10)
+
+
 def unit_range(images: Tensor) -> Tensor:
     """Returns uint8 images as float32 in 0 to 1, with the same bits on every device.
 
@@ -71,7 +104,7 @@ def unit_range(images: Tensor) -> Tensor:
 
 
 class EpochOrders:
-    """The random order of every epoch, a function of (seed, stream, epoch, count) alone; the latest ones are kept.
+    """The random order of every epoch, a function of (seed, stream, epoch, count); the latest ones are kept.
 
     Args:
         seed: Key of the randomness, 0 to 2^64 - 1.

@@ -5,7 +5,6 @@ Dimensions: N images of S x S pixels. Positions are pixels counted from 0, x bef
 """
 
 import contextlib
-import hashlib
 import json
 import math
 import os
@@ -19,16 +18,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from glimpse.atomic import named
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe, Split
+from glimpse.atomic import leftovers, named, write_atomically
+from glimpse.datasets.batches import Split
+from glimpse.datasets.catalog import DIGIT_SOURCES
+from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import DigitSource, open_digits
+from glimpse.digest import sha256_of_file
 
-__all__ = ["MANIFEST", "BuiltSet", "Progress", "Verdict", "build", "read_set", "source_at_hand", "verify"]
+__all__ = ["CHUNK_BYTES", "MANIFEST", "BuiltSet", "Progress", "Verdict", "build", "read_set", "source_at_hand", "verify"]
 
 MANIFEST = "manifest.json"
+"""Name of the file that says what a set holds; it is written last."""
+
+CHUNK_BYTES = 16 << 20
+"""Bytes of images that are rendered and written before the next progress."""
+
 _PLAN = "building.json"  # what is being built and how much of it is safely on the disk; gone once the manifest is there
 _FORMAT = "glimpse cluttered digits, version 1"
-_CHUNK_BYTES = 16 << 20
 _N_RENDERED_AGAIN = 1000
 _SMALL_FILES = 1 << 16  # bytes allowed for headers, plan and manifest
 
@@ -93,7 +99,7 @@ def build(
     """Yields the progress of a set written to `out`: `images.npy`, `labels.npy`, `centers.npy` and `manifest.json`.
 
     A killed build goes on where it was, and one that has no image yet gives way to other arguments; a finished one yields its end
-    at once. The bytes depend on the arguments alone.
+    at once. The bytes depend on the arguments only.
 
     Args:
         out: Folder of the set, new or empty or with a build of the same arguments.
@@ -152,7 +158,7 @@ def verify(path: Path, source: DigitSource | None = None) -> Verdict:
     """
     built = read_set(path)
     for name, digest in built.manifest["sha256"].items():
-        if _digest(path / name) != digest:
+        if sha256_of_file(path / name) != digest:
             raise ValueError(f"{path / name} was changed or damaged: its SHA-256 is not the manifest's; build the set again")
     if source is None or source.sha256 != built.manifest["source"]["sha256"]:
         return Verdict(len(built.labels), 0)
@@ -164,7 +170,7 @@ def source_at_hand(path: Path, digits: str | None = None, data_dir: Path | None 
 
     Args:
         path: Folder of the set.
-        digits: What to open instead of the source the manifest names; needed where it was a person's own file.
+        digits: What to open instead of the source the manifest names; needed where that was your own file.
         data_dir: Folder to look in first.
 
     Raises:
@@ -178,7 +184,8 @@ def source_at_hand(path: Path, digits: str | None = None, data_dir: Path | None 
         if named_source.sha256 != built_from["sha256"]:
             raise ValueError(f"{digits}: these are not the digits that {path} was built from, its {MANIFEST} has another SHA-256")
         return named_source
-    if built_from["name"] == "file":
+    entry = DIGIT_SOURCES.get(built_from["name"])
+    if entry is None or not entry.is_named:
         return None
     try:
         return open_digits(built_from["name"], data_dir=data_dir, seed=seed, download=False)
@@ -268,7 +275,7 @@ def _begin(out: Path, plan: dict[str, Any]) -> int:
             raise ValueError(f"{out / _PLAN} is damaged; remove the folder and build the set again")
         _refuse_too_large(out, plan)
         return int(begun["done"])
-    if begun is None and out.exists() and any(file.name != _partial(out / _PLAN).name for file in out.iterdir()):
+    if begun is None and out.exists() and set(out.iterdir()) - set(leftovers(out)):
         raise ValueError(f"{out} is not empty and holds no build to go on with; name a new folder")
     _refuse_too_large(out, plan)
     out.mkdir(parents=True, exist_ok=True)
@@ -311,7 +318,7 @@ def _build(out: Path, digits: ClutteredMNIST, plan: dict[str, Any], begun: int) 
     if (out / MANIFEST).exists():
         (out / _PLAN).unlink(missing_ok=True)
         return
-    chunk = max(1, _CHUNK_BYTES // digits.recipe.canvas**2)
+    chunk = max(1, CHUNK_BYTES // digits.recipe.canvas**2)
     with contextlib.ExitStack() as opened:
         files = {name: opened.enter_context(_open_array(out / name, *array, begun)) for name, array in _layout(plan).items()}
         for start in range(begun, total, chunk):
@@ -319,7 +326,7 @@ def _build(out: Path, digits: ClutteredMNIST, plan: dict[str, Any], begun: int) 
             _append(out, files, digits, torch.arange(start, stop))
             _write_json(out / _PLAN, {"plan": plan, "done": stop})
             yield Progress(stop, total)
-    _write_json(out / MANIFEST, plan | {"sha256": {name: _digest(out / name) for name in files}})
+    _write_json(out / MANIFEST, plan | {"sha256": {name: sha256_of_file(out / name) for name in files}})
     (out / _PLAN).unlink()
 
 
@@ -351,11 +358,6 @@ def _append(out: Path, files: Mapping[str, BinaryIO], digits: ClutteredMNIST, po
             os.fsync(file.fileno())
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _read_json(path: Path) -> dict[str, Any] | None:
     """Returns the object in a file, or None where there is no such file."""
     try:
@@ -369,20 +371,5 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     return content
 
 
-def _partial(path: Path) -> Path:
-    return path.with_name(path.name + ".partial")
-
-
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes a file in one step: it is there as a whole or not at all."""
-    partial = _partial(path)
-    try:
-        with named(path):
-            with partial.open("w") as file:
-                json.dump(content, file, indent=2)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    write_atomically(path, json.dumps(content, indent=2).encode())

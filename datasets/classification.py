@@ -8,7 +8,7 @@ import torch
 from glimpse.datasets.batches import PositionalDataset
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import DigitSource
-from glimpse.datasets.files import DataParts
+from glimpse.datasets.labeled_images import DataParts
 
 __all__ = ["ClassifierData", "cluttered_data", "file_data"]
 

@@ -1,7 +1,7 @@
 """Cluttered digits: one digit at a random place among random pieces of other digits, drawn afresh for every image.
 
 The authors' recipe, rendered in integer arithmetic for a whole batch at once on any device. Image i of an epoch is a function of
-(seed, split, epoch, i) alone. Positions are pixels counted from 0, x before y. Dimensions: B images, S x S canvas, P pieces.
+(seed, split, epoch, i). Positions are pixels counted from 0, x before y. Dimensions: B images, S x S canvas, P pieces.
 
 References:
     github.com/google-deepmind/mnist-cluttered, the program of DRAW's authors.
@@ -9,22 +9,16 @@ References:
 """
 
 from dataclasses import asdict, dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from glimpse.datasets.batches import Batch, EpochOrders, PositionalDataset, unit_range
+from glimpse.datasets.batches import EVALUATION_SEED, SPLIT_OFFSETS, Batch, EpochOrders, PositionalDataset, Split, unit_range
 from glimpse.datasets.counter import bounded, words
 from glimpse.datasets.digits import Digits
 
-__all__ = ["EVALUATION_SEED", "Batch", "ClutterRecipe", "ClutteredMNIST", "Split"]
+__all__ = ["ClutterRecipe", "ClutteredMNIST"]
 
-Split = Literal["train", "valid", "test"]
-EVALUATION_SEED = 150204623
-"""Seed of every validation and test set, whatever the training's seed: part of the recipe, so that errors compare."""
-
-_STREAM = {"train": 0, "valid": 1, "test": 2}
 _ORDER = 16  # added to the split's stream for the order of its digits
 
 
@@ -75,15 +69,15 @@ class ClutteredMNIST(PositionalDataset):
     def __init__(
         self, digits: Digits, split: Split, recipe: ClutterRecipe | None = None, *, seed: int | None = None, epoch: int = 0
     ) -> None:
-        if split not in _STREAM:
-            raise ValueError(f"split must be one of {', '.join(_STREAM)}, got {split!r}")
+        if split not in SPLIT_OFFSETS:
+            raise ValueError(f"split must be one of {', '.join(SPLIT_OFFSETS)}, got {split!r}")
         self.digits, self.split, self.recipe = digits, split, recipe or ClutterRecipe()
         self.recipe.check(*digits.images.shape[1:])
         if seed is None and split == "train":
             raise ValueError("training clutter needs a seed; only validation and test have theirs in the recipe")
         self.seed = EVALUATION_SEED if seed is None else seed
         self.epoch = epoch
-        self._orders = EpochOrders(self.seed, _ORDER + _STREAM[split], len(digits.labels), digits.images.device)
+        self._orders = EpochOrders(self.seed, _ORDER + SPLIT_OFFSETS[split], len(digits.labels), digits.images.device)
 
     def __len__(self) -> int:
         return len(self.digits.labels)
@@ -99,7 +93,7 @@ class ClutteredMNIST(PositionalDataset):
         epochs, index = positions // len(self), positions % len(self)
         digit = self._orders.at(epochs, index)
         epochs, index = epochs.to(device), index.to(device)
-        drawn = words(self.seed, _STREAM[self.split], epochs, index, 2 + 5 * recipe.pieces)  # (B, 2 + 5 P)
+        drawn = words(self.seed, SPLIT_OFFSETS[self.split], epochs, index, 2 + 5 * recipe.pieces)  # (B, 2 + 5 P)
 
         canvas = torch.zeros(len(positions), recipe.canvas**2, dtype=torch.int32, device=device)
         glyphs = self.digits.images

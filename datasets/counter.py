@@ -1,6 +1,6 @@
 """Random numbers by counting: every number is a pure function of a key and a counter, the same bytes everywhere.
 
-Philox4x32-10 in 64-bit integer arithmetic of torch: no state, so that image i of a data set can be drawn alone, in any order, on
+Philox4x32-10 in 64-bit integer arithmetic of torch: no state, so that any image of a data set can be drawn, in any order, on
 any device, and by any version of torch and numpy.
 
 References:
@@ -39,7 +39,7 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int],
 
 
 def words(seed: int, stream: int, epoch: Tensor | int, index: Tensor, n_words: int) -> Tensor:
-    """Returns random words for every index, each row a function of (seed, stream, epoch, index) alone.
+    """Returns random words for every index, each row a function of (seed, stream, epoch, index).
 
     Args:
         seed: Key, 0 to 2^64 - 1.
@@ -70,7 +70,7 @@ def bounded(word: Tensor, bound: int | Tensor) -> Tensor:
 
 
 def permutation(seed: int, stream: int, epoch: int, count: int, device: torch.device | str = "cpu") -> Tensor:
-    """Returns a random order of 0 to count - 1, shape (count,), int64, a function of (seed, stream, epoch, count) alone."""
+    """Returns a random order of 0 to count - 1, shape (count,), int64, a function of (seed, stream, epoch, count)."""
     drawn = words(seed, stream, epoch, torch.arange(count, device=device), 2)
     keys = (drawn[:, 0] << 31) | (drawn[:, 1] >> 1)  # 63 bits, so that ties practically never happen; a stable sort settles them
     return torch.sort(keys, stable=True).indices

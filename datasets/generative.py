@@ -1,4 +1,4 @@
-"""The sets a generative model is trained on, by name, or out of a person's own pictures.
+"""The sets a generative model is trained on, by their names in the catalog, or out of your own pictures.
 
 Dimensions: B images of H x W pixels in C channels.
 
@@ -10,26 +10,18 @@ References:
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 import torch
 
-from glimpse.datasets.binarized import find_binarized_mnist, open_binarized_mnist
-from glimpse.datasets.digits import Digits, DigitSource, open_digits, search_places
-from glimpse.datasets.natural import NaturalName, open_natural
-from glimpse.datasets.pictures import open_array_file, open_pictures
-from glimpse.datasets.pixels import Images, Opened, PixelSet, StoredImages
-from glimpse.datasets.svhn import find_svhn, open_svhn
-from glimpse.datasets.two_digit import TwoDigits
+from glimpse.datasets.batches import Split
+from glimpse.datasets.catalog import AUTO, AUTO_SETS, GENERATIVE_SETS, Binarization, Request, choices, looked_up, opens_again
+from glimpse.datasets.folders import first_at_hand
+from glimpse.datasets.pixel_sets import Images, Opened, PixelSet
 
-__all__ = ["Binarization", "GenerativeData", "GenerativeName", "Redraw", "open_generative"]
+__all__ = ["GenerativeData", "Redraw", "open_generative"]
 
-GenerativeName = Literal["auto", "binarized-mnist", "dynamic-mnist", "digits", "two-digit", "svhn", "svhn-32", "cifar10"]
-Binarization = Literal["fixed", "dynamic", "none"]
 Redraw = Literal["dynamic", "none"]
-
-_SVHN_CROP = (54, 54)
-_Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -37,8 +29,8 @@ class GenerativeData:
     """Images of all three splits, ready for a model.
 
     Attributes:
-        name: Which set; `pictures` for a person's own.
-        path: Folder or file it was found in; None for scikit-learn's digits.
+        name: Which set; `pictures` for your own.
+        path: Folder or file it was found in; None if it is not in a file.
         train: Images to learn from, in a random order of its own every epoch.
         valid: Images to choose a model on; one fixed order, and the same images in every pass.
         test: Images to measure the bound on, likewise.
@@ -47,8 +39,8 @@ class GenerativeData:
         sha256: Digest of what the images are made from.
         seed: Key of what is random in the training images themselves; None where it rules their order only.
         crop: Height and width cut out of the stored images, None if they are whole.
-        size: Height and width that a person's own pictures were brought to, None if they are as they were.
-        note: A sentence for a person where the images are only a part of the set, else None.
+        size: Height and width that your own pictures were brought to, None if they are as they were.
+        note: A sentence that says so where the images are only a part of the set, else None.
         reason: Why `auto` took this set, or why only a part of the set was taken, else None.
     """
 
@@ -72,8 +64,8 @@ class GenerativeData:
 
     @property
     def source(self) -> str:
-        """What opens the same set again: its name, or the path of what a person brought."""
-        return self.path if self.name in ("pictures", "svhn") and self.path else self.name
+        """What opens the same set again: its name, or the path of what is named by one."""
+        return opens_again(GENERATIVE_SETS, self.name, self.path)
 
     @property
     def channels(self) -> int:
@@ -100,7 +92,7 @@ class GenerativeData:
 
 
 def open_generative(
-    name_or_path: str = "auto",
+    name_or_path: str = AUTO,
     *,
     data_dir: Path | None = None,
     seed: int = 0,
@@ -108,31 +100,24 @@ def open_generative(
     binarization: Redraw | None = None,
     crop: tuple[int, int] | None = None,
     size: tuple[int, int] | None = None,
-    progress: _Progress | None = None,
+    progress: Callable[[int, int], None] | None = None,
     download: bool = True,
 ) -> GenerativeData:
     """Returns a set of images to train a generative model on.
 
-    Sets are looked for in `data_dir`, in the folder that the environment's `GLIMPSE_DATA` names, then in the user's cache, the only
-    place that anything is written to.
-
-    - `binarized-mnist`: MNIST's fixed binarization, 50,000 / 10,000 / 10,000.
-    - `dynamic-mnist`: MNIST, split alike and binarized by intensity: training afresh at each visit, the rest once and for all.
-    - `digits`: scikit-learn's, in MNIST's frame, 1,197 / 300 / 300, binarized likewise; needs neither files nor a network.
-    - `two-digit`: two of MNIST's digits on 60 x 60 pixels, binarized likewise.
-    - `svhn`: house numbers in full, 64 x 64, cropped to 54 x 54; its folder holds `train/`, `test/` and perhaps `extra/`.
-    - `svhn-32`, `cifar10`: 32 x 32 in color; the last tenth of the training part is held out for validation.
-    - `auto`: the first of `binarized-mnist`, `dynamic-mnist`, `digits` that is there or can be fetched.
-    - The path of a folder of pictures, of a `.npz` file, or of a folder with full house numbers.
+    The sets are the entries of `GENERATIVE_SETS`; the file of each says what it is. They are looked for in `data_dir`, in the
+    folder that the environment's `GLIMPSE_DATA` names, then in the user's cache, the only place that anything is written to.
+    `auto` is the first of `AUTO_SETS` that is there or can be fetched. A path names a folder of pictures, a `.npz` file, or a
+    folder with full house numbers.
 
     Args:
-        name_or_path: One of these names, or a path.
+        name_or_path: A name in `GENERATIVE_SETS`, `auto`, or a path.
         data_dir: Folder to look in first.
         seed: Key of the training's order, binarization, places and crops, 0 to 2^64 - 1.
         device: Where the images are kept and the batches are made.
         binarization: Instead of the set's own, `dynamic` or `none`; not for a set whose bits are fixed.
-        crop: Height and width to cut out: anywhere in training, from the middle else. If None, 54 x 54 for `svhn`, else none.
-        size: Height and width to bring a person's own pictures to.
+        crop: Height and width to cut out: anywhere in training, from the middle else. The set's own if None.
+        size: Height and width to bring your own pictures to.
         progress: Called while a download or a preparation runs, with what is done and what there is, 0 if unknown.
         download: Whether to download what is not there.
 
@@ -148,133 +133,63 @@ def open_generative(
         raise ValueError(f"size must be a height and a width of at least 1, got {size}")
     if binarization not in (None, *get_args(Redraw)):
         raise ValueError(f"binarization must be one of {', '.join(get_args(Redraw))}, got {binarization!r}")
-    wanted = _Wanted(data_dir, seed, device, binarization, crop, size, progress, download)
-    if name_or_path not in get_args(GenerativeName):
-        return _own(Path(name_or_path), wanted)
-    if size is not None:
-        raise ValueError(f"{name_or_path} has its own size; only a person's own pictures are brought to another")
-    return _auto(wanted) if name_or_path == "auto" else _named(name_or_path, wanted)
+    wanted = _Wanted(seed, device, binarization, crop, size)
+
+    def opened(request: Request) -> GenerativeData:
+        full = replace(request, data_dir=data_dir, size=size, progress=progress, download=download)
+        return _made(request.name, GENERATIVE_SETS[request.name].open(full), wanted)
+
+    request = Request(AUTO) if name_or_path == AUTO else looked_up(GENERATIVE_SETS, name_or_path)
+    if request is None:
+        listed = ", ".join(choices(GENERATIVE_SETS))
+        raise ValueError(f"no set called {name_or_path!r}, and no such folder: choose {listed}, or a path")
+    if size is not None and (request.name == AUTO or GENERATIVE_SETS[request.name].is_named):
+        raise ValueError(f"{name_or_path} has its own size; only the pictures of a folder are brought to another size")
+    if request.name != AUTO:
+        return opened(request)
+    data, reason = first_at_hand(AUTO_SETS, lambda name: opened(Request(name)))
+    return replace(data, reason=reason)
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """The options of `open_generative`."""
+    """How the images that were read are to be made into sets: the options of `open_generative`."""
 
-    data_dir: Path | None
     seed: int
     device: torch.device | str
     binarization: Redraw | None
     crop: tuple[int, int] | None
     size: tuple[int, int] | None
-    progress: _Progress | None
-    download: bool
-
-    @property
-    def places(self) -> list[Path]:
-        return search_places(self.data_dir)
 
 
-def _auto(wanted: _Wanted) -> GenerativeData:
-    if find_binarized_mnist(wanted.places):
-        return _named("binarized-mnist", wanted)
-    source = open_digits("auto", data_dir=wanted.data_dir, progress=wanted.progress, download=wanted.download)
-    name = "dynamic-mnist" if source.name == "mnist" else "digits"
-    missing = f"binarized-mnist is not in {', '.join(str(place) for place in wanted.places)}"
-    reason = f"{missing}; {source.reason}" if source.reason else missing
-    return replace(_glyphs(name, source, wanted), reason=reason)
-
-
-def _named(name: str, wanted: _Wanted) -> GenerativeData:
-    match name:
-        case "binarized-mnist":
-            return _stored(name, open_binarized_mnist(wanted.places), "fixed", wanted)
-        case "dynamic-mnist":
-            return _glyphs(name, _mnist(wanted), wanted)
-        case "digits":
-            return _glyphs(name, open_digits("sklearn"), wanted)
-        case "two-digit":
-            return _two_digit(_mnist(wanted), wanted)
-        case "svhn":
-            return _svhn(find_svhn(wanted.places), wanted)
-        case _:
-            opened = open_natural(cast(NaturalName, name), wanted.places, progress=wanted.progress, download=wanted.download)
-            return _stored(name, opened, "none", wanted)
-
-
-def _own(path: Path, wanted: _Wanted) -> GenerativeData:
-    """Returns what lies at a path: full house numbers, or a person's own pictures, fixed where all values are black or white."""
-    is_svhn = find_svhn([path]) is not None
-    if wanted.size is not None and (is_svhn or path.suffix == ".npz"):
-        raise ValueError(f"{path}: only the pictures of a folder are brought to another size; leave size out, or use crop")
-    if path.suffix == ".npz":
-        opened = open_array_file(path)
-    elif not path.is_dir():
-        raise ValueError(
-            f"no set called {str(path)!r}, and no such folder: choose {', '.join(get_args(GenerativeName))}, or a path"
-        )
-    elif is_svhn:
-        return _svhn(find_svhn([path]), wanted)
-    else:
-        opened = open_pictures(path, wanted.size, wanted.progress)
-    values = (images.pixels for images in (opened.train, opened.valid, opened.test))
-    is_binary = all(bool(((pixels == 0) | (pixels == 255)).all()) for pixels in values)
-    return _stored("pictures", opened, "fixed" if is_binary else "none", wanted)
-
-
-def _svhn(folder: Path | None, wanted: _Wanted) -> GenerativeData:
-    if folder is None:
-        raise FileNotFoundError(
-            f"svhn is not in {', '.join(str(place) for place in wanted.places)} and is not downloaded: unpack its train.tar.gz,"
-            " extra.tar.gz and test.tar.gz into one folder and name it with --data-dir; or take svhn-32"
-        )
-    opened = open_svhn(folder, wanted.progress)
-    return _stored("svhn", opened, "none", replace(wanted, crop=wanted.crop or _SVHN_CROP))
-
-
-def _mnist(wanted: _Wanted) -> DigitSource:
-    source = open_digits("auto", data_dir=wanted.data_dir, progress=wanted.progress, download=wanted.download)
-    if source.reason is not None:
-        raise FileNotFoundError(f"{source.reason}; name a folder that has it with --data-dir, or take the set digits")
-    return source
-
-
-def _glyphs(name: str, source: DigitSource, wanted: _Wanted) -> GenerativeData:
-    train, valid, test = (Images(part.images[:, None], part.labels) for part in (source.train, source.valid, source.test))
-    return _stored(name, Opened(train, valid, test, source.path, source.sha256), "dynamic", wanted)
-
-
-def _two_digit(source: DigitSource, wanted: _Wanted) -> GenerativeData:
-    if wanted.crop is not None:
-        raise ValueError("two-digit has no crop: its images are made at their size")
-    binarization = wanted.binarization or "dynamic"
-
-    def part(digits: Digits, split: Any) -> TwoDigits:
-        return TwoDigits(digits.to(wanted.device), split, seed=wanted.seed, binarized=binarization == "dynamic")
-
-    parts = part(source.train, "train"), part(source.valid, "valid"), part(source.test, "test")
-    return GenerativeData("two-digit", source.path, *parts, binarization, source.sha256, seed=wanted.seed)
-
-
-def _stored(name: str, opened: Opened, own: Binarization, wanted: _Wanted) -> GenerativeData:
-    """Returns opened images as sets, binarized as wanted or else in their own way."""
+def _made(name: str, opened: Opened, wanted: _Wanted) -> GenerativeData:
+    """Returns opened images as sets, cropped and binarized as wanted or else in their own way."""
+    own = GENERATIVE_SETS[name].binarization or ("fixed" if _is_black_and_white(opened) else "none")
     if own == "fixed" and wanted.binarization is not None:
         raise ValueError(f"{name} is binarized already: leave binarization out, or take another set")
-    binarization = wanted.binarization or own
+    binarization, crop = wanted.binarization or own, wanted.crop or opened.crop
 
-    def part(images: Images, split: Any) -> StoredImages:
-        drawn = binarization == "dynamic"
-        return StoredImages(images, split, seed=wanted.seed, binarized=drawn, crop=wanted.crop, device=wanted.device)
+    def part(images: Images, split: Split) -> PixelSet:
+        is_drawn = binarization == "dynamic"
+        return opened.make(images, split, seed=wanted.seed, binarized=is_drawn, crop=crop, device=wanted.device)
 
-    parts = part(opened.train, "train"), part(opened.valid, "valid"), part(opened.test, "test")
+    train, valid, test = part(opened.train, "train"), part(opened.valid, "valid"), part(opened.test, "test")
     return GenerativeData(
         name,
         opened.path,
-        *parts,
+        train,
+        valid,
+        test,
         binarization,
         opened.sha256,
-        seed=wanted.seed if binarization == "dynamic" or wanted.crop else None,
-        crop=wanted.crop,
+        seed=wanted.seed if train.is_drawn else None,
+        crop=crop,
         size=wanted.size,
         note=opened.note,
         reason=opened.reason,
     )
+
+
+def _is_black_and_white(opened: Opened) -> bool:
+    values = (images.pixels for images in (opened.train, opened.valid, opened.test))
+    return all(bool(((pixels == 0) | (pixels == 255)).all()) for pixels in values)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from glimpse.atomic import write_atomically
 from glimpse.datasets.batches import Batch
-from glimpse.datasets.files import ImageSet
+from glimpse.datasets.labeled_images import ImageSet
 
 __all__ = ["sheet", "write_preview"]
 

@@ -4,7 +4,7 @@ Each picture is cut to the box around all its digits, enlarged by 30 % in width 
 goes and to whole pixels, then resized bilinearly. That is done once, into the user's cache. Boxes count pixels from 0, a box of
 left l and width w covering columns l to l + w. Numbers of more than 5 digits, one in the whole set, are left out. Of the 235,754
 others in `train/` and `extra/`, a pinned random choice of 4,701 serves as validation and 231,053 are left to train on; of fewer,
-the same proportion.
+the same proportion. Training takes crops of 54 x 54 anywhere, validation and test take them from the middle.
 
 References:
     Y. Netzer, T. Wang, A. Coates, A. Bissacco, B. Wu, A. Y. Ng, "Reading Digits in Natural Images with Unsupervised Feature
@@ -13,10 +13,9 @@ References:
     Convolutional Neural Networks", 2013, arXiv:1312.6082, section 5.1 (the preparation).
 """
 
-import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,11 +26,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from glimpse.atomic import named
-from glimpse.datasets import fetch
+from glimpse.datasets import folders
+from glimpse.datasets.batches import HOLD_OUT_SEED, Split
+from glimpse.datasets.catalog import Request
 from glimpse.datasets.counter import permutation
-from glimpse.datasets.pixels import STREAMS, Images, Opened
+from glimpse.datasets.fetch import Progress
+from glimpse.datasets.folders import NotAtHand, missing
+from glimpse.datasets.picture_files import read_picture
+from glimpse.datasets.pixel_sets import STREAMS, Images, Opened
+from glimpse.digest import sha256_of_blocks, sha256_of_bytes, sha256_of_file
 
-__all__ = ["SIDE", "Number", "find_svhn", "open_svhn", "read_numbers"]
+__all__ = ["SIDE", "Number", "find_svhn", "hold_out", "is_svhn", "open_svhn", "prepare", "read_numbers"]
 
 SIDE = 64
 """Rows and columns of the prepared pictures."""
@@ -42,7 +47,7 @@ _GROWTH = 0.3
 _MOST_DIGITS = 5
 _COUNT, _HELD_OUT = 235_754, 4_701
 _CHUNK = 1024  # pictures between two reports of progress
-_Progress = Callable[[int, int], None]
+_CROP = (54, 54)  # of the paper: anywhere in training, from the middle else
 
 
 class Number(NamedTuple):
@@ -63,26 +68,37 @@ def find_svhn(places: list[Path]) -> Path | None:
     return next((folder for folder in folders if all((folder / part / _STRUCT).is_file() for part in ("train", "test"))), None)
 
 
-def open_svhn(folder: Path, progress: _Progress | None = None) -> Opened:
+def is_svhn(path: Path) -> bool:
+    """Returns whether a path names a folder with the set."""
+    return find_svhn([path]) is not None
+
+
+def open_svhn(request: Request) -> Opened:
     """Returns the set, prepared first if the user's cache does not have it; the images are mapped from the disk.
 
-    Args:
-        folder: Where `train/`, `test/` and perhaps `extra/` lie, each with `digitStruct.mat` and the pictures.
-        progress: Called while the set is prepared, with the number of pictures done and of all.
+    Its folder holds `train/`, `test/` and perhaps `extra/`, each with `digitStruct.mat` and the pictures.
 
     Raises:
+        NotAtHand: If there is no such folder.
         FileNotFoundError: If a picture is missing.
         ValueError: If a file is damaged.
         OSError: If the cache cannot be written; 2.9 GB are needed for the whole set.
     """
-    prepared = fetch.cache_folder() / "svhn-64" / _key(folder)
+    folder = find_svhn(request.places if request.path is None else [request.path])
+    if folder is None:
+        raise NotAtHand(
+            missing("svhn", request.places),
+            "it is not downloaded: unpack its train.tar.gz, extra.tar.gz and test.tar.gz into one folder and name it with"
+            " --data-dir; or take svhn-32",
+        )
+    prepared = folders.cache_folder() / "svhn-64" / _key(folder)
     if not prepared.is_dir():
-        _prepare(folder, prepared, progress)
+        prepare(folder, prepared, request.progress)
     parts = []
     for split in ("train", "valid", "test"):
         file = prepared / f"{split}.npy"
         try:
-            parts.append(Images.unlabelled(torch.from_numpy(np.load(file, mmap_mode="c", allow_pickle=False))))
+            parts.append(Images.unlabeled(torch.from_numpy(np.load(file, mmap_mode="c", allow_pickle=False))))
         except (OSError, ValueError, EOFError) as error:
             raise ValueError(f"{file} is damaged ({error}); remove {prepared}") from error
     train, valid, test = parts
@@ -92,7 +108,8 @@ def open_svhn(folder: Path, progress: _Progress | None = None) -> Opened:
         note = (
             f"only a part of svhn, {counts} images to train and validate with (is extra/ there?): no number compares with others'"
         )
-    return Opened(train, valid, test, str(folder.resolve()), (prepared / "sha256").read_text(encoding="ascii").strip(), note)
+    sha256 = (prepared / "sha256").read_text(encoding="ascii").strip()
+    return Opened(train, valid, test, str(folder.resolve()), sha256, note, crop=_CROP)
 
 
 def read_numbers(folder: Path) -> list[Number]:
@@ -131,36 +148,40 @@ def _values(file: Any, column: Any) -> NDArray[np.float64]:
 
 def _key(folder: Path) -> str:
     """Returns a name for what the set is made from: the digests of the descriptions, and the pictures' names and sizes."""
-    content = hashlib.sha256(_RECIPE.encode())
+    facts = [_RECIPE.encode()]
     for part in _parts(folder):
-        with (folder / part / _STRUCT).open("rb") as file:
-            content.update(hashlib.file_digest(file, "sha256").digest())
+        facts.append(bytes.fromhex(sha256_of_file(folder / part / _STRUCT)))
         with os.scandir(folder / part) as entries:
             sizes = sorted((entry.name, entry.stat().st_size) for entry in entries if entry.name.endswith(".png"))
-        content.update(repr((part, sizes)).encode())
-    return content.hexdigest()[:32]
+        facts.append(repr((part, sizes)).encode())
+    return sha256_of_bytes(b"".join(facts))[:32]
 
 
 def _parts(folder: Path) -> list[str]:
     return [part for part in ("train", "extra", "test") if (folder / part / _STRUCT).is_file()]
 
 
-def _prepare(folder: Path, target: Path, progress: _Progress | None) -> None:
-    """Writes the three splits and their digest; the target is there as a whole or not at all."""
+def prepare(folder: Path, target: Path, progress: Progress | None = None) -> None:
+    """Writes the three splits and their digest; the target is there as a whole or not at all.
+
+    Args:
+        folder: Where the set is.
+        target: Folder to write.
+        progress: Called with the number of pictures done and of all.
+
+    Raises:
+        FileNotFoundError: If a picture is missing.
+        ValueError: If a file is damaged.
+        OSError: If the target cannot be written.
+    """
     numbers = {part: read_numbers(folder / part) for part in _parts(folder)}
-    splits = _held_out(numbers["train"] + numbers.get("extra", [])) | {"test": numbers["test"]}
-    total, done = sum(map(len, splits.values())), 0
+    splits = hold_out(numbers["train"] + numbers.get("extra", [])) | {"test": numbers["test"]}
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="preparing-") as scratch:
-        aside, content = Path(scratch) / target.name, hashlib.sha256()
+        aside = Path(scratch) / target.name
         aside.mkdir()
-        for split, chosen in splits.items():
-            for block, count in _write(aside / f"{split}.npy", chosen):
-                content.update(block)
-                done += count
-                if progress is not None:
-                    progress(done, total)
-        (aside / "sha256").write_text(content.hexdigest() + "\n", encoding="ascii")
+        sha256 = sha256_of_blocks(_written(aside, splits, progress))
+        (aside / "sha256").write_text(sha256 + "\n", encoding="ascii")
         try:
             aside.rename(target)
         except OSError:
@@ -168,12 +189,27 @@ def _prepare(folder: Path, target: Path, progress: _Progress | None) -> None:
                 raise
 
 
-def _held_out(numbers: list[Number]) -> dict[str, list[Number]]:
-    """Returns a pinned random choice for validation, and the others to train on, both in their order."""
+def _written(folder: Path, splits: dict[Split, list[Number]], progress: Progress | None) -> Iterator[bytes]:
+    """Writes a file for every split, yielding every block of bytes once it is written."""
+    total, done = sum(map(len, splits.values())), 0
+    for split, chosen in splits.items():
+        for block, count in _write(folder / f"{split}.npy", chosen):
+            yield block
+            done += count
+            if progress is not None:
+                progress(done, total)
+
+
+def hold_out(numbers: list[Number]) -> dict[Split, list[Number]]:
+    """Returns a pinned random choice for validation, and the others to train on, both in their order.
+
+    Raises:
+        ValueError: If there are fewer than two.
+    """
     if len(numbers) < 2:
         raise ValueError(f"svhn needs at least 2 numbers to train and validate with, got {len(numbers)}")
     held = max(1, round(len(numbers) * _HELD_OUT / _COUNT))
-    chosen = set(permutation(0, STREAMS["hold out"], 0, len(numbers))[:held].tolist())
+    chosen = set(permutation(HOLD_OUT_SEED, STREAMS["hold out"], 0, len(numbers))[:held].tolist())
     return {
         "train": [number for index, number in enumerate(numbers) if index not in chosen],
         "valid": [number for index, number in enumerate(numbers) if index in chosen],
@@ -199,12 +235,9 @@ def _prepared(number: Number) -> bytes:
     left, top, right, bottom = number.box
     grow_x, grow_y = (right - left) * _GROWTH / 2, (bottom - top) * _GROWTH / 2
     try:
-        with Image.open(number.path) as opened:
-            picture = opened.convert("RGB")
-    except FileNotFoundError:
-        raise
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"{number.path} is no picture that can be read ({error}); unpack it again") from error
+        picture = Image.fromarray(read_picture(number.path))
+    except ValueError as error:
+        raise ValueError(f"{error}; unpack it again") from error
     x0, x1 = _within(left - grow_x, right + grow_x, picture.width)
     y0, y1 = _within(top - grow_y, bottom + grow_y, picture.height)
     cut = picture.crop((x0, y0, x1, y1)).resize((SIDE, SIDE), Image.Resampling.BILINEAR)

@@ -1,26 +1,40 @@
 """Two digits at random places on one canvas, made afresh for every image: the second data set of DRAW.
 
 An image is the sum of two 28 x 28 digits on 60 x 60 pixels, over 1 cut to 1. The first digit runs through the split in the epoch's
-random order, the second is drawn uniformly from the same split, each frame lies uniformly among the places where it fits. What the
-paper leaves open, how the two are chosen and whether the image is binarized, is settled here.
+random order, the second is drawn uniformly from the same split, each frame is placed uniformly where it fits. What the paper leaves
+open, how the two are chosen and whether the image is binarized, is settled here.
 
 References:
     K. Gregor, I. Danihelka, A. Graves, D. J. Rezende, D. Wierstra, "DRAW: A Recurrent Neural Network For Image Generation", 2015,
     arXiv:1502.04623, section 4.3.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from glimpse.datasets.clutter import Split
+from glimpse.datasets.batches import Split
+from glimpse.datasets.catalog import Request
 from glimpse.datasets.counter import bounded, words
+from glimpse.datasets.digit_images import as_images, mnist_of
 from glimpse.datasets.digits import Digits
-from glimpse.datasets.pixels import Images, PixelSet
+from glimpse.datasets.pixel_sets import Images, Opened, PixelSet
 
-__all__ = ["CANVAS", "TwoDigits"]
+__all__ = ["CANVAS", "TwoDigits", "open_two_digit"]
 
 CANVAS = 60
 """Side of the image in pixels."""
+
+
+def open_two_digit(request: Request) -> Opened:
+    """Returns MNIST's digits, to be made into pairs.
+
+    Raises:
+        NotAtHand: If MNIST is in none of the places and cannot be downloaded.
+        ValueError: If its files are damaged.
+    """
+    return replace(as_images(mnist_of(request)), make=_pairs)
 
 
 class TwoDigits(PixelSet):
@@ -38,6 +52,11 @@ class TwoDigits(PixelSet):
         super().__init__(len(digits.labels), split, (1, CANVAS, CANVAS), seed=seed, binarized=binarized, device=device)
         self.digits = digits
 
+    @property
+    def is_drawn(self) -> bool:
+        """True: the seed rules the pairs and their places."""
+        return True
+
     def render(self, epochs: Tensor, index: Tensor, item: Tensor) -> Images:
         """Returns the images whose first digits are these items."""
         glyphs = self.digits.images.flatten(1)  # (N, h * w)
@@ -50,4 +69,19 @@ class TwoDigits(PixelSet):
             columns = left[:, None] + torch.arange(width, device=self.device)  # (B, w)
             canvas.scatter_add_(1, (rows[:, :, None] * CANVAS + columns[:, None]).flatten(1), glyphs[digit].int())
         pixels = canvas.clamp(max=255).to(torch.uint8).view(-1, 1, CANVAS, CANVAS)
-        return Images.unlabelled(pixels)
+        return Images.unlabeled(pixels)
+
+
+def _pairs(
+    images: Images,
+    split: Split,
+    *,
+    seed: int,
+    binarized: bool,
+    crop: tuple[int, int] | None,
+    device: torch.device | str,
+) -> TwoDigits:
+    if crop is not None:
+        raise ValueError("two-digit has no crop: its images are made at their size")
+    digits = Digits(images.pixels[:, 0], images.labels, "mnist").to(device)
+    return TwoDigits(digits, split, seed=seed, binarized=binarized)

@@ -55,13 +55,13 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     torch.set_num_threads(1)
     monkeypatch.delenv("GLIMPSE_DATA", raising=False)
-    monkeypatch.setattr("glimpse.datasets.fetch.cache_folder", lambda: tmp_path / "user-cache")
+    monkeypatch.setattr("glimpse.datasets.folders.cache_folder", lambda: tmp_path / "user-cache")
 
 
 @pytest.fixture(scope="session")
 def mnist_folder() -> Path:
     """Returns the folder with the real MNIST; skips where GLIMPSE_DATA does not name one."""
-    from glimpse.datasets.fetch import is_complete
+    from glimpse.datasets.mnist import is_complete
 
     if not _GIVEN or not is_complete("mnist", Path(_GIVEN)):
         pytest.skip("GLIMPSE_DATA names no folder with MNIST")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from glimpse import pretrained
 from glimpse.datasets.batches import Batch, PositionalDataset
-from glimpse.datasets.binarized import find_binarized_mnist
+from glimpse.datasets.binarized_mnist import find_binarized_mnist
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.datasets.generative import open_generative

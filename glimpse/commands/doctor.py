@@ -74,10 +74,9 @@ def _device_report() -> dict[str, Any]:
 
 def _digits_report(data_dir: str | Path | None) -> dict[str, Any]:
     """Returns which folders digits are looked for in, and where each source lies."""
-    from glimpse.datasets.digits import search_places
-    from glimpse.datasets.fetch import is_complete
+    from glimpse.datasets.folders import search_places
+    from glimpse.datasets.mnist import LAYOUTS, is_complete
 
     places = search_places(Path(data_dir) if data_dir is not None else None)
-    names = ("mnist", "fashion-mnist", "emnist-digits")
-    found = {name: next((str(place) for place in places if is_complete(name, place)), None) for name in names}
+    found = {name: next((str(place) for place in places if is_complete(name, place)), None) for name in LAYOUTS}
     return {"places": [str(place) for place in places]} | found

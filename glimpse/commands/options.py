@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, g
 
 import click
 
+from glimpse.datasets.catalog import AUTO_DIGITS, AUTO_SETS, DIGIT_SOURCES, GENERATIVE_SETS, described
 from glimpse.settings.base import Range, bounds
 from glimpse.settings.requests import flag
 
@@ -100,15 +101,12 @@ def data_dir_option(command: F) -> F:
 
 def digits_option(command: F) -> F:
     """Adds `--digits`; its value goes through `glimpse.datasets.opening.open_digit_source`."""
-    text = (
-        "auto (MNIST if found or fetchable, else scikit-learn's), mnist, fashion-mnist, emnist-digits, sklearn or a FILE.npz. "
-        "Default: those a trained model knows, else auto."
-    )
+    text = f"{described(DIGIT_SOURCES, AUTO_DIGITS)} Default: those a trained model knows, else auto."
     return click.option("--digits", default=None, help=text)(command)
 
 
 def data_option(command: F) -> F:
-    """Adds `--data`; its value goes through `glimpse.datasets.files.open_data`."""
+    """Adds `--data`; its value goes through `glimpse.datasets.labeled_images.open_data`."""
     text = "A set that `dataset build` wrote, or a .npz of images and labels, in place of generated ones; for a generator any set."
     return click.option("--data", type=click.Path(path_type=Path), default=None, help=text)(command)
 
@@ -191,8 +189,7 @@ def generative_options(command: F) -> F:
         click.option(
             "--data",
             default=None,
-            help="auto (binarized-mnist, else dynamic-mnist, else digits), binarized-mnist, dynamic-mnist, digits, two-digit, "
-            "svhn, svhn-32, cifar10, or the path of your own folder of pictures or .npz. Default: the preset's.",
+            help=f"{described(GENERATIVE_SETS, AUTO_SETS)} Default: the preset's.",
         ),
     ):
         command = option(command)

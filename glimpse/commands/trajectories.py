@@ -13,8 +13,8 @@ from glimpse.commands import console
 from glimpse.commands.options import parse_positions
 from glimpse.commands.task_images import TaskImages, check_images, open_task_images
 from glimpse.datasets.batches import Batch
+from glimpse.datasets.picture_files import load_picture
 from glimpse.evaluation.classifier import samples_of
-from glimpse.evaluation.prediction import load_picture
 from glimpse.models.catalog import Looking, open_looking
 from glimpse.models.draw import DRAW
 from glimpse.models.weights import load_weights

@@ -1,6 +1,5 @@
 """What was measured of trained models, kept in a folder under the digests of their weights, so that nothing is measured twice."""
 
-import hashlib
 import io
 import json
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from glimpse import __version__
 from glimpse.atomic import write_atomically
+from glimpse.digest import sha256_of_bytes
 
 __all__ = ["KeptMeasurements", "Measured", "Speeds"]
 
@@ -130,4 +130,4 @@ class KeptMeasurements:
 
 def _key(*parts: str) -> str:
     """Returns a name for a file that stands for these texts."""
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+    return sha256_of_bytes("\n".join(parts).encode())[:24]

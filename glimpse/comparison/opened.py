@@ -1,6 +1,5 @@
 """The trained models to compare, opened with all that is known of them before anything is measured."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -93,7 +92,7 @@ def _opened(source: str) -> OpenedModel:
         card = available()[source.removeprefix(PREFIX)]
     elif folder.path.is_dir():
         run, progress = folder.config, folder.rows()
-    return OpenedModel(source, open_classifier(source), task, _digest(source), run, progress, card)
+    return OpenedModel(source, open_classifier(source), task, sha256_of_file(find_weights(source)), run, progress, card)
 
 
 def _refuse_misfit(model: OpenedModel, before: Sequence[OpenedModel]) -> None:
@@ -105,11 +104,6 @@ def _refuse_misfit(model: OpenedModel, before: Sequence[OpenedModel]) -> None:
         first = before[0]
         tasks = f"{first.source} was trained on {task_words(first.task)}, {model.source} on {task_words(model.task)}"
         raise ValueError(f"{tasks}: compare models of one task")
-
-
-def _digest(source: str) -> str:
-    """Returns the SHA-256 of a model's weights file."""
-    return hashlib.sha256(find_weights(source).read_bytes()).hexdigest()
 
 
 def task_words(task: Mapping[str, Any]) -> str:

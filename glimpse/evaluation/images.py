@@ -10,8 +10,8 @@ import torch
 from glimpse.datasets.batches import PositionalDataset
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import DigitSource
-from glimpse.datasets.files import DataParts, open_data
 from glimpse.datasets.generative import GenerativeData
+from glimpse.datasets.labeled_images import DataParts, open_data
 from glimpse.datasets.opening import open_digit_source, open_generative_data
 from glimpse.listener import Listener
 from glimpse.settings.record import read_config

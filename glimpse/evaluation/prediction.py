@@ -4,18 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps
-from torch import Tensor
 
 from glimpse import environment
+from glimpse.datasets.picture_files import load_picture
 from glimpse.evaluation.classifier import classify
 from glimpse.models.base import ImageClassifier
 from glimpse.models.catalog import open_classifier
 from glimpse.settings.requests import Machine
 
-__all__ = ["Prediction", "load_picture", "predict", "predict_pictures"]
+__all__ = ["Prediction", "predict", "predict_pictures"]
 
 
 class Prediction(NamedTuple):
@@ -32,33 +30,6 @@ class Prediction(NamedTuple):
     label: int
     probability: float
     probabilities: list[float]
-
-
-def load_picture(path: Path, channels: int) -> Tensor:
-    """Returns a picture as a tensor of shape (1, channels, H, W) in 0 to 1: grey for one channel, else red, green and blue.
-
-    Raises:
-        ValueError: If the file is no picture that can be read, or there are neither one nor three channels.
-    """
-    if channels not in (1, 3):
-        raise ValueError(f"pictures have 1 or 3 channels, the model was trained on {channels}")
-    try:
-        with Image.open(path) as opened:
-            picture = ImageOps.exif_transpose(opened)
-            if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow's conversion would cut off at 255
-                grey = np.asarray(picture, dtype=np.float32) / 65535
-                pixels = np.stack([grey] * channels, axis=2)  # (H, W, channels)
-            else:
-                flat = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture.convert("RGBA"))
-                eight_bits = np.asarray(flat.convert("L" if channels == 1 else "RGB"), dtype=np.float32)
-                pixels = (eight_bits / 255).reshape(*eight_bits.shape[:2], channels)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, OSError) and error.filename is not None:  # the file, not what is in it
-            raise
-        raise ValueError(f"{path} is no picture that can be read ({error})") from error
-    if picture.mode == "F" or not 0 <= pixels.min() <= pixels.max() <= 1:
-        raise ValueError(f"{path} has pixels of mode {picture.mode}; give a picture with 8 or 16 bits a pixel")
-    return torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous()
 
 
 def predict(model: str | Path, *pictures: str | Path, invert: bool = False, machine: Machine | None = None) -> list[Prediction]:

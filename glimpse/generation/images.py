@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from glimpse.datasets.generative import GenerativeData
-from glimpse.datasets.pixels import StoredImages
+from glimpse.datasets.picture_files import load_picture
+from glimpse.datasets.pixel_sets import StoredImages
 from glimpse.evaluation.images import ImageQuery, open_training_images
-from glimpse.evaluation.prediction import load_picture
 from glimpse.generation.opened import OpenGenerator
 from glimpse.settings.positions import parse_positions
 from glimpse.settings.requests import ImageChoice, ImageSelection, SetChoice, Split, flag

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from glimpse.datasets.batches import PositionalDataset
 from glimpse.datasets.classification import ClassifierData, cluttered_data, file_data
 from glimpse.datasets.clutter import ClutterRecipe
-from glimpse.datasets.files import open_data
+from glimpse.datasets.labeled_images import open_data
 from glimpse.datasets.opening import open_digit_source
 from glimpse.evaluation.classifier import predictions
 from glimpse.listener import Listener

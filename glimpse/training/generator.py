@@ -5,13 +5,14 @@ Dimensions: B images of C x H x W numbers, T steps. Bounds are on the negative l
 
 import math
 from pathlib import Path
-from typing import Any, NamedTuple, cast, get_args
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from glimpse.datasets.batches import PositionalDataset
-from glimpse.datasets.generative import GenerativeData, GenerativeName
+from glimpse.datasets.catalog import AUTO, GENERATIVE_SETS, choices
+from glimpse.datasets.generative import GenerativeData
 from glimpse.datasets.opening import open_generative_data
 from glimpse.evaluation.generator import evaluation_noise
 from glimpse.generation.sampling import reconstruct_images
@@ -127,7 +128,7 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
     def data_of(self, record: dict[str, Any], device: torch.device) -> GenerativeData:
         """Returns the data of a run that continues: the same set, whatever `auto` would choose today."""
         identity, named = record["data"], self.request.images.data
-        if named in get_args(GenerativeName) and named not in ("auto", identity["name"]):
+        if named in choices(GENERATIVE_SETS) and named not in (AUTO, identity["name"]):
             raise ValueError(f"the run was started with {identity['name']}, not {named}: leave out --data")
         asked = identity if named is None else identity | {"source": named}
         data = self._opened(asked, record["training"]["seed"], device)

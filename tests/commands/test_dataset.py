@@ -16,7 +16,7 @@ from glimpse import cli
 from glimpse.datasets.batches import Batch
 from glimpse.datasets.build import read_set
 from glimpse.datasets.clutter import ClutterRecipe
-from glimpse.datasets.files import ImageSet, open_data
+from glimpse.datasets.labeled_images import ImageSet, open_data
 from glimpse.datasets.preview import sheet, write_preview
 from tests.helpers.commands import succeeded
 

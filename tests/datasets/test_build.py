@@ -22,10 +22,11 @@ from click.testing import CliRunner
 
 from glimpse import cli
 from glimpse.datasets import build as build_module
+from glimpse.datasets.batches import EVALUATION_SEED
 from glimpse.datasets.build import Progress, Verdict, build, read_set, source_at_hand, verify
-from glimpse.datasets.clutter import EVALUATION_SEED, ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import DigitSource, open_digits
-from glimpse.datasets.files import open_data
+from glimpse.datasets.labeled_images import open_data
 
 NAMES = ("images.npy", "labels.npy", "centers.npy", "manifest.json")
 RECIPE = ClutterRecipe(canvas=40, pieces=3, piece_size=6, border=2)
@@ -38,7 +39,7 @@ def source() -> DigitSource:
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build_module, "_CHUNK_BYTES", 100 * 40 * 40)
+    monkeypatch.setattr(build_module, "CHUNK_BYTES", 100 * 40 * 40)
 
 
 def begin(out: Path, source: DigitSource, **changes: Any) -> Iterator[Progress]:
@@ -106,7 +107,7 @@ def test_an_interrupted_build_goes_on_to_the_same_bytes(tmp_path: Path, source: 
 def test_a_build_killed_before_its_plan_or_before_its_end_goes_on(tmp_path: Path, source: DigitSource) -> None:
     list(begin(tmp_path / "whole", source))
     (tmp_path / "early").mkdir()
-    (tmp_path / "early" / "building.json.partial").write_text("{")
+    (tmp_path / "early" / ".building.json.999999999.tmp").write_text("{")
     list(begin(tmp_path / "early", source))
     assert contents(tmp_path / "early") == contents(tmp_path / "whole")
     late = tmp_path / "late"
@@ -220,7 +221,7 @@ def test_a_set_that_the_disk_cannot_hold_is_refused_before_anything_is_written(
 def test_a_full_disk_is_told_with_the_file(tmp_path: Path, source: DigitSource, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     def fsync(descriptor: int) -> None:
         synced = os.fstat(descriptor)
-        if any(os.path.samestat(synced, path.stat()) for path in (out / name, out / f"{name}.partial") if path.exists()):
+        if any(os.path.samestat(synced, path.stat()) for path in (out / name, *out.glob(f".{name}.*.tmp")) if path.exists()):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     out = tmp_path / "set"
@@ -229,7 +230,7 @@ def test_a_full_disk_is_told_with_the_file(tmp_path: Path, source: DigitSource, 
         with pytest.raises(OSError, match="No space left on device") as caught:
             list(begin(out, source))
     assert caught.value.filename == str(out / name)
-    assert not list(out.glob("*.partial"))
+    assert not list(out.glob(".*.tmp"))
     list(begin(out, source))
     assert verify(out, source) == Verdict(350, 350)
 

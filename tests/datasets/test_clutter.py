@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from glimpse.datasets.clutter import EVALUATION_SEED, ClutteredMNIST, ClutterRecipe, Split
+from glimpse.datasets.batches import EVALUATION_SEED, Split
+from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import Digits, DigitSource, open_digits
 
 PINNED = {  # SHA-256 of the uint8 images of a whole split, 100 x 100 with 8 pieces

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,34 +10,21 @@ import pytest
 import torch
 from PIL import Image
 
-from glimpse.datasets import digits as digits_module
-from glimpse.datasets import fetch
-from glimpse.datasets.clutter import Split
+from glimpse.datasets import folders
+from glimpse.datasets.batches import Split
 from glimpse.datasets.generative import GenerativeData, open_generative
-from glimpse.datasets.pixels import Images, StoredImages, binarize
+from glimpse.datasets.pixel_sets import Images, StoredImages, binarize
 
 COLORS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (20, 3, 9, 11), dtype=np.uint8))
 
 
 def numbered(count: int, split: Split = "train", *, seed: int = 0) -> StoredImages:
     """Returns images whose only pixel is their number."""
-    return StoredImages(Images.unlabelled(torch.arange(count, dtype=torch.uint8).view(-1, 1, 1, 1)), split, seed=seed)
+    return StoredImages(Images.unlabeled(torch.arange(count, dtype=torch.uint8).view(-1, 1, 1, 1)), split, seed=seed)
 
 
 def numbers(images: StoredImages, start: int, stop: int) -> list[int]:
     return (images.batch(torch.arange(start, stop)).images.flatten() * 255).round().int().tolist()
-
-
-def lay_out_mnist(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Writes 30 and 12 made-up digits in MNIST's format and lets 5 be held out."""
-    monkeypatch.setattr(fetch, "_EXPECTED", {"mnist": (30, 12)})
-    monkeypatch.setattr(digits_module, "_HELD_OUT", 5)
-    raw, draw = folder / "MNIST" / "raw", np.random.default_rng(1)
-    raw.mkdir(parents=True)
-    for prefix, count in (("train", 30), ("t10k", 12)):
-        for name, array in (("images-idx3", draw.integers(0, 256, (count, 28, 28))), ("labels-idx1", np.arange(count) % 10)):
-            sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
-            (raw / f"{prefix}-{name}-ubyte").write_bytes(bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes())
 
 
 # Order
@@ -60,7 +48,7 @@ def test_validation_and_test_come_in_one_mixed_order_whatever_the_seed(split: Sp
 
 @pytest.mark.parametrize("split", ["train", "valid"])
 def test_an_image_does_not_depend_on_the_batch_it_comes_in(split: Split) -> None:
-    images = StoredImages(Images.unlabelled(COLORS), split, seed=3, binarized=True, crop=(5, 6))
+    images = StoredImages(Images.unlabeled(COLORS), split, seed=3, binarized=True, crop=(5, 6))
     whole = torch.cat([batch.images for batch in images.batches(40, stop=40)])
     assert torch.equal(whole, torch.cat([batch.images for batch in images.batches(7, stop=40)]))
     images.set_epoch(1)
@@ -82,7 +70,7 @@ def test_a_batch_is_in_the_unit_range_with_its_labels_and_unknown_centers() -> N
 def test_the_gpu_makes_the_same_images() -> None:
     for split in ("train", "test"):
         parts = [
-            StoredImages(Images.unlabelled(COLORS), split, seed=3, binarized=True, crop=(5, 6), device=device)
+            StoredImages(Images.unlabeled(COLORS), split, seed=3, binarized=True, crop=(5, 6), device=device)
             for device in ("cpu", "cuda")
         ]
         cpu, gpu = (part.batch(torch.arange(60)).images for part in parts)
@@ -107,16 +95,16 @@ def test_a_pixel_is_one_as_often_as_its_value_says() -> None:
 
 
 def test_training_bits_are_drawn_afresh_at_each_visit_and_those_of_validation_once() -> None:
-    grey = Images.unlabelled(torch.full((6, 1, 20, 20), 128, dtype=torch.uint8))
+    gray = Images.unlabeled(torch.full((6, 1, 20, 20), 128, dtype=torch.uint8))
     fresh_in: dict[Split, bool] = {"train": True, "valid": False, "test": False}
     for split, fresh in fresh_in.items():
-        images = StoredImages(grey, split, binarized=True)
+        images = StoredImages(gray, split, binarized=True)
         first, second = images.batch(torch.arange(6)).images, images.batch(torch.arange(6, 12)).images
         assert torch.equal(first, second) is not fresh
-        assert torch.equal(first, StoredImages(grey, split, seed=1, binarized=True).batch(torch.arange(6)).images) is not fresh
+        assert torch.equal(first, StoredImages(gray, split, seed=1, binarized=True).batch(torch.arange(6)).images) is not fresh
         agreement = (first.flatten(1)[0] == first.flatten(1)[1]).double().mean()
         assert abs(agreement - 0.5) < 4 * 0.5 / 20  # two images share no randomness
-    valid, test = StoredImages(grey, "valid", binarized=True), StoredImages(grey, "test", binarized=True)
+    valid, test = StoredImages(gray, "valid", binarized=True), StoredImages(gray, "test", binarized=True)
     assert not torch.equal(valid.batch(torch.arange(6)).images, test.batch(torch.arange(6)).images)
 
 
@@ -125,7 +113,7 @@ def test_training_bits_are_drawn_afresh_at_each_visit_and_those_of_validation_on
 
 def test_every_crop_is_a_part_of_its_image_and_all_places_are_equally_likely() -> None:
     place = torch.arange(6 * 8, dtype=torch.uint8).view(1, 1, 6, 8)
-    images = StoredImages(Images.unlabelled(place), "train", crop=(4, 5))
+    images = StoredImages(Images.unlabeled(place), "train", crop=(4, 5))
     crops = (images.batch(torch.arange(2400)).images * 255).round().int()
     corners = crops[:, 0, 0, 0]
     expected = torch.stack([place[0, 0, c // 8 : c // 8 + 4, c % 8 : c % 8 + 5] for c in corners.tolist()])
@@ -137,7 +125,7 @@ def test_every_crop_is_a_part_of_its_image_and_all_places_are_equally_likely() -
 
 @pytest.mark.parametrize("split", ["valid", "test"])
 def test_validation_and_test_are_cut_from_the_middle(split: Split) -> None:
-    images = StoredImages(Images.unlabelled(COLORS), split, crop=(5, 7))
+    images = StoredImages(Images.unlabeled(COLORS), split, crop=(5, 7))
     found = {image.numpy().tobytes() for image in (images.batch(torch.arange(20)).images * 255).round().byte()}
     assert found == {image[:, 2:7, 2:9].contiguous().numpy().tobytes() for image in COLORS}
 
@@ -145,7 +133,7 @@ def test_validation_and_test_are_cut_from_the_middle(split: Split) -> None:
 @pytest.mark.parametrize("crop", [(10, 5), (5, 12), (0, 5), (5, -1)])
 def test_a_crop_that_is_not_inside_the_image_is_refused(crop: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match=rf"a crop of {crop[0]} x {crop[1]} cannot be cut from images of 9 x 11"):
-        StoredImages(Images.unlabelled(COLORS), "train", crop=crop)
+        StoredImages(Images.unlabeled(COLORS), "train", crop=crop)
 
 
 # Sets by name
@@ -170,10 +158,11 @@ def test_intensities_stay_if_asked_for_and_the_seed_then_rules_the_order_only() 
     assert (data.binarization, data.record()["seed"]) == ("none", None)
 
 
+@pytest.mark.usefixtures("small_mnist")
 def test_dynamic_mnist_has_mnists_split_and_its_intensities_as_probabilities(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, lay_out: Callable[..., object]
 ) -> None:
-    lay_out_mnist(tmp_path, monkeypatch)
+    lay_out(tmp_path, "mnist")
     data = open_generative("dynamic-mnist", data_dir=tmp_path)
     assert data.record()["sizes"] == {"train": 25, "valid": 5, "test": 12}
     raw = np.fromfile(tmp_path / "MNIST/raw/train-images-idx3-ubyte", dtype=np.uint8)[16:].reshape(30, -1) / 255
@@ -184,18 +173,19 @@ def test_dynamic_mnist_has_mnists_split_and_its_intensities_as_probabilities(
     assert np.abs(mean - raw[:25]).max() < 5.5 * math.sqrt(0.25 / 200)  # of 19,600 frequencies
 
 
+@pytest.mark.usefixtures("small_mnist")
 def test_auto_takes_mnist_where_it_is_and_else_scikit_learns_digits_and_says_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, lay_out: Callable[..., object]
 ) -> None:
-    alone = open_generative(download=False)
-    assert (alone.name, alone.source) == ("digits", "digits")
-    assert alone.reason is not None
-    assert "binarized-mnist is not in" in alone.reason
-    assert "mnist is not in" in alone.reason.replace("binarized-mnist", "")
-    lay_out_mnist(tmp_path, monkeypatch)
+    without = open_generative(download=False)
+    assert (without.name, without.source) == ("digits", "digits")
+    assert without.reason is not None
+    assert "binarized-mnist is not in" in without.reason
+    assert "mnist is not in" in without.reason.replace("binarized-mnist", "")
+    lay_out(tmp_path, "mnist")
     found = open_generative(data_dir=tmp_path)
     assert (found.name, found.path) == ("dynamic-mnist", str(tmp_path))
-    assert found.reason == f"binarized-mnist is not in {tmp_path}, {fetch.cache_folder()}"
+    assert found.reason == f"binarized-mnist is not in {tmp_path}, {folders.cache_folder()}"
 
 
 @pytest.mark.parametrize("name", ["dynamic-mnist", "two-digit", "binarized-mnist", "svhn", "svhn-32", "cifar10"])
@@ -227,8 +217,9 @@ def test_a_missing_data_folder_is_named(tmp_path: Path) -> None:
         open_generative("digits", data_dir=tmp_path / "nowhere")
 
 
-def test_what_a_record_names_opens_the_same_set_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lay_out_mnist(tmp_path, monkeypatch)
+@pytest.mark.usefixtures("small_mnist")
+def test_what_a_record_names_opens_the_same_set_again(tmp_path: Path, lay_out: Callable[..., object]) -> None:
+    lay_out(tmp_path, "mnist")
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     for number in range(5):

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from glimpse.datasets import fetch, svhn
+from glimpse.datasets import folders, svhn
 from glimpse.datasets.generative import open_generative
 
 Boxes = list[tuple[float, float, float, float]]  # left, top, width, height of every digit
@@ -125,7 +125,7 @@ def test_all_of_train_and_extra_is_used_once_and_training_sees_random_crops(fold
 
 def test_the_counts_of_the_literature_follow_from_the_whole_set() -> None:
     picture = Path("1.png")
-    split = svhn._held_out([svhn.Number(picture, (index, 0, 1, 1)) for index in range(33_401 + 202_353)])
+    split = svhn.hold_out([svhn.Number(picture, (index, 0, 1, 1)) for index in range(33_401 + 202_353)])
     train, valid = ({number.box[0] for number in split[name]} for name in ("train", "valid"))
     assert (len(train), len(valid), len(train | valid)) == (231_053, 4_701, 235_754)
     from_extra = sum(index >= 33_401 for index in valid) / 4_701
@@ -145,7 +145,7 @@ def test_a_set_without_all_its_numbers_says_so(folder: Path) -> None:
 def test_the_set_is_prepared_once_and_again_when_a_picture_changes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = open_generative(str(folder))
     with monkeypatch.context() as patched:
-        patched.setattr(svhn, "_prepared", lambda number: 1 / 0)
+        patched.setattr(svhn, "prepare", lambda *_: pytest.fail("prepared again"))
         assert open_generative(str(folder)).record() == first.record()
     Image.fromarray(np.full((50, 90, 3), 200, dtype=np.uint8)).save(folder / "train" / "1.png")
     again = open_generative(str(folder))
@@ -160,12 +160,12 @@ def test_a_preparation_that_fails_leaves_nothing_and_names_the_picture(folder: P
     (folder / "extra" / "7.png").unlink()
     with pytest.raises(FileNotFoundError, match=r"7\.png"):
         open_generative(str(folder))
-    assert not list((fetch.cache_folder() / "svhn-64").iterdir())
+    assert not list((folders.cache_folder() / "svhn-64").iterdir())
 
 
 def test_a_damaged_description_or_cache_is_named(folder: Path) -> None:
     open_generative(str(folder))
-    for file in (fetch.cache_folder() / "svhn-64").rglob("valid.npy"):
+    for file in (folders.cache_folder() / "svhn-64").rglob("valid.npy"):
         file.write_bytes(file.read_bytes()[:200])
     with pytest.raises(ValueError, match=r"valid\.npy is damaged .*; remove"):
         open_generative(str(folder))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from glimpse.datasets.clutter import EVALUATION_SEED, Split
+from glimpse.datasets.batches import EVALUATION_SEED, Split
 from glimpse.datasets.counter import permutation, words
 from glimpse.datasets.digits import Digits
-from glimpse.datasets.pixels import STREAMS
+from glimpse.datasets.pixel_sets import STREAMS
 from glimpse.datasets.two_digit import CANVAS, TwoDigits
 
 DRAW = np.random.default_rng(0)
@@ -81,8 +81,8 @@ def test_the_real_set_has_as_many_pairs_as_there_are_digits(mnist_folder: Path) 
     data = open_generative("two-digit", data_dir=mnist_folder, binarization="none")
     assert data.record()["sizes"] == {"train": 50_000, "valid": 10_000, "test": 10_000}
     ink = data.test.batch(torch.arange(500)).images.sum(dim=(1, 2, 3))
-    alone = open_generative("dynamic-mnist", data_dir=mnist_folder, binarization="none").test.batch(torch.arange(500))
-    one = alone.images.sum(dim=(1, 2, 3))
+    single = open_generative("dynamic-mnist", data_dir=mnist_folder, binarization="none").test.batch(torch.arange(500))
+    one = single.images.sum(dim=(1, 2, 3))
     assert 1.7 < float(ink.mean() / one.mean()) < 2.1  # twice the ink, less what is cut at 1
     with pytest.raises(ValueError, match="two-digit has no crop"):
         open_generative("two-digit", data_dir=mnist_folder, crop=(50, 50))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from glimpse.datasets.generative import GenerativeData, open_generative
-from glimpse.datasets.pixels import Images, StoredImages
+from glimpse.datasets.pixel_sets import Images, StoredImages
 from glimpse.evaluation.generator import GenerationResult, measure_generator
 from glimpse.models.draw import DRAW, Bound
 from glimpse.settings.draw import GeneratorConfig
@@ -38,7 +38,7 @@ def generator(**changes: Any) -> DRAW:
 def color(count: int) -> StoredImages:
     """Returns random images in color, wider than high."""
     random = torch.Generator().manual_seed(1)
-    return StoredImages(Images.unlabelled(torch.randint(256, (count, 3, 6, 9), generator=random).byte()), "test")
+    return StoredImages(Images.unlabeled(torch.randint(256, (count, 3, 6, 9), generator=random).byte()), "test")
 
 
 class Watched(torch.nn.Module):

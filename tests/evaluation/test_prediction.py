@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
+from glimpse.datasets.picture_files import load_picture
 from glimpse.evaluation.classifier import uniforms
-from glimpse.evaluation.prediction import load_picture, predict_pictures
+from glimpse.evaluation.prediction import predict_pictures
 from glimpse.models.catalog import build_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.settings.classifier import ClassifierSettings

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
-from glimpse.datasets.pixels import Images, StoredImages
+from glimpse.datasets.pixel_sets import Images, StoredImages
 from glimpse.generation.sampling import (
     Drawn,
     Nearest,
@@ -46,7 +46,7 @@ def normal(*shape: int, seed: int = 1) -> Tensor:
 
 def stored(count: int, seed: int = 2) -> StoredImages:
     pixels = torch.randint(256, (count, 1, 5, 4), generator=torch.Generator().manual_seed(seed)).to(torch.uint8)
-    return StoredImages(Images.unlabelled(pixels), "train")
+    return StoredImages(Images.unlabeled(pixels), "train")
 
 
 def nearest(images: Tensor, data: StoredImages, chunk: int) -> tuple[list[int], Nearest]:
@@ -129,7 +129,7 @@ def test_the_nearest_image_is_that_of_a_plain_loop(chunk: int) -> None:
 def test_a_copy_lies_at_distance_0_and_the_first_of_two_alike_counts() -> None:
     pixels = torch.full((6, 1, 5, 4), 200, dtype=torch.uint8)
     pixels[[1, 4]] = 17
-    data = StoredImages(Images.unlabelled(pixels), "test")
+    data = StoredImages(Images.unlabeled(pixels), "test")
     copies = data.batch(torch.arange(6)).images
     for chunk in (2, 6):
         _, found = nearest(copies, data, chunk)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from glimpse.datasets.files import ImageSet
+from glimpse.datasets.labeled_images import ImageSet
 from glimpse.models.catalog import build_classifier
 from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
 from glimpse.settings.glimpse_classifier import ClassifierConfig

@@ -3,12 +3,13 @@
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from glimpse.datasets import digits
+from glimpse.datasets.catalog import DIGIT_SOURCES
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.models.catalog import open_classifier
@@ -34,7 +35,8 @@ def quick_trainings() -> Iterator[None]:
     """Context that leaves out the pictures of training and reads the digits once: both take longer than these trainings."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("glimpse.training.classifier.ClassifierPlan.picture", lambda self, model, data: None)
-        patch.setattr("glimpse.datasets.digits._sklearn", functools.cache(digits._sklearn))
+        digits = open_digits("sklearn")
+        patch.setitem(DIGIT_SOURCES, "sklearn", replace(DIGIT_SOURCES["sklearn"], open=lambda request: digits))
         yield
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from glimpse.attention.window import Window, read
-from glimpse.datasets.files import ImageSet
+from glimpse.datasets.labeled_images import ImageSet
 from glimpse.evaluation.classifier import predictions
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.losses import supervised_loss

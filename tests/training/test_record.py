@@ -12,7 +12,7 @@ import torch
 from glimpse.datasets.classification import ClassifierData, cluttered_data, file_data
 from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.datasets.digits import open_digits
-from glimpse.datasets.files import open_data
+from glimpse.datasets.labeled_images import open_data
 from glimpse.settings.classifier import ClassifierSettings
 from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.training import TrainingConfig

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.io import savemat
 from torchvision.datasets import CIFAR10, SVHN
 
-from glimpse.datasets import fetch
+from glimpse.datasets import folders
 from glimpse.datasets.generative import GenerativeData, open_generative
 
 N_TRAIN, N_TEST = 40, 12
@@ -94,8 +94,8 @@ def test_a_set_is_downloaded_whole_and_its_last_tenth_held_out(name: str, origin
     assert (data.is_subset, data.note, data.reason, data.binarization) == (False, None, None, "none")
     assert (originals[name].stat().st_size,) * 2 in seen
     assert data.path is not None
-    assert Path(data.path).is_relative_to(fetch.cache_folder())
-    assert not list(fetch.cache_folder().rglob("download-*"))
+    assert Path(data.path).is_relative_to(folders.cache_folder())
+    assert not list(folders.cache_folder().rglob("download-*"))
     assert open_generative(name, download=False).record() == data.record()
 
 
@@ -108,14 +108,14 @@ def test_a_download_with_another_digest_leaves_nothing(name: str, originals: dic
         FileNotFoundError, match=r"cannot be downloaded \(.* another checksum\); name a folder .* take the set digits"
     ):
         open_generative(name)
-    assert not [path for path in fetch.cache_folder().rglob("*") if path.is_file()]
+    assert not [path for path in folders.cache_folder().rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize("name", ["cifar10", "svhn-32"])
 @pytest.mark.usefixtures("originals")
 def test_a_damaged_file_at_hand_is_named(name: str) -> None:
     open_generative(name)
-    (file,) = fetch.cache_folder().rglob("data_batch_3" if name == "cifar10" else "train_32x32.mat")
+    (file,) = folders.cache_folder().rglob("data_batch_3" if name == "cifar10" else "train_32x32.mat")
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(ValueError, match=f"{name} in .* is damaged .*; remove its files") as caught:
         open_generative(name)

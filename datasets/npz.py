@@ -1,4 +1,4 @@
-"""Labelled images out of a person's own `.npz` file, checked before anything uses them.
+"""Reads images and labels out of `.npz` files, and checks the arrays before anything uses them.
 
 Dimensions: N images of H x W pixels in C channels, channels last as most such files have them.
 """
@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Labelled", "Part", "held_out", "read_npz"]
+__all__ = ["Labeled", "Part", "read_images", "read_labeled"]
 
 Part = Literal["all", "train", "valid", "test"]
 _NAMES: dict[Part, tuple[str, str]] = {
@@ -18,26 +18,28 @@ _NAMES: dict[Part, tuple[str, str]] = {
     "valid": ("X_valid", "y_valid"),
     "test": ("X_test", "y_test"),
 }
+_WHOLE = ("images", "labels")
 _MAX_CLASSES = 1 << 16
+_Arrays = dict[str, NDArray[Any]]
 
 
-class Labelled(NamedTuple):
+class Labeled(NamedTuple):
     """Images with their labels.
 
     Attributes:
         images: Shape (N, H, W, C), uint8, or float32 in 0 to 1.
-        labels: Shape (N,), int64, from 0.
+        labels: Shape (N,), int64, from 0; -1 where a file without labels was asked for its images only.
     """
 
     images: NDArray[Any]
     labels: NDArray[np.int64]
 
 
-def read_npz(path: Path) -> dict[Part, Labelled]:
+def read_labeled(path: Path) -> dict[Part, Labeled]:
     """Returns the parts of a `.npz` file: `train`, `valid`, `test` as far as there are, or `all` where it is not split.
 
-    The arrays are named `X_train`/`y_train`, `X_valid`/`y_valid`, `X_test`/`y_test`, or `images`/`labels`. Beside
-    parts with names, `images`/`labels` are the training part where there is no other.
+    The arrays are named `X_train`/`y_train`, `X_valid`/`y_valid`, `X_test`/`y_test`, or `images`/`labels`. Where other parts have
+    names, `images`/`labels` are the training part if there is no other.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -45,27 +47,33 @@ def read_npz(path: Path) -> dict[Part, Labelled]:
     """
     arrays = _load(path)
     names = {part: pair for part, pair in _NAMES.items() if not arrays.keys().isdisjoint(pair)}
-    if not names or ("train" not in names and {"images", "labels"} <= arrays.keys()):
-        names["train" if names else "all"] = ("images", "labels")
-    parts = {part: _labelled(path, arrays, *pair) for part, pair in names.items()}
-    shapes = {part: data.images.shape[1:] for part, data in parts.items()}
-    if len(set(shapes.values())) > 1:
-        raise ValueError(f"{path}: the parts have images of different shapes (height, width, channels): {shapes}")
-    return parts
+    if not names or ("train" not in names and arrays.keys() >= set(_WHOLE)):
+        names["train" if names else "all"] = _WHOLE
+    for name in (name for pair in names.values() for name in pair):
+        if name not in arrays:
+            found = ", ".join(sorted(arrays)) or "nothing"
+            raise ValueError(f"{path}: no array {name!r}; expected images and labels, or X_train and y_train, ..., found {found}")
+    return _checked(path, arrays, names)
 
 
-def held_out(count: int) -> int:
-    """Returns how many of a set's images, its last tenth, serve as validation where it has no part for that.
+def read_images(path: Path) -> dict[Part, Labeled]:
+    """Returns the parts of a `.npz` file that needs no labels; one that is not split is the training part.
 
     Raises:
-        ValueError: If there are too few to leave one for either.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not a readable `.npz`, or an array has a wrong name, shape, type or range.
     """
-    if count < 2:
-        raise ValueError(f"a training part needs at least 2 images, one of them for validation, got {count}")
-    return max(1, count // 10)
+    arrays = _load(path)
+    names = {part: pair for part, pair in _NAMES.items() if pair[0] in arrays}
+    if "train" not in names and _WHOLE[0] in arrays:
+        names["train"] = _WHOLE
+    if not names:
+        found = ", ".join(sorted(arrays)) or "nothing"
+        raise ValueError(f"{path}: no images; expected images, or X_train and X_test, found {found}")
+    return _checked(path, arrays, names)
 
 
-def _load(path: Path) -> dict[str, NDArray[Any]]:
+def _load(path: Path) -> _Arrays:
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     try:
@@ -84,16 +92,23 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _labelled(path: Path, arrays: dict[str, NDArray[Any]], x_name: str, y_name: str) -> Labelled:
-    for name in (x_name, y_name):
-        if name not in arrays:
-            found = ", ".join(sorted(arrays)) or "nothing"
-            raise ValueError(f"{path}: no array {name!r}; expected images and labels, or X_train and y_train, ..., found {found}")
+def _checked(path: Path, arrays: _Arrays, names: dict[Part, tuple[str, str]]) -> dict[Part, Labeled]:
+    """Returns the images and labels of these names; labels that are not there are -1."""
+    parts = {part: _labeled(path, arrays, *pair) for part, pair in names.items()}
+    shapes = {part: data.images.shape[1:] for part, data in parts.items()}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(f"{path}: the parts have images of different shapes (height, width, channels): {shapes}")
+    return parts
+
+
+def _labeled(path: Path, arrays: _Arrays, x_name: str, y_name: str) -> Labeled:
     images = _images(arrays[x_name], f"{path}: {x_name}")
+    if y_name not in arrays:
+        return Labeled(images, np.full(len(images), -1, dtype=np.int64))
     labels = _labels(arrays[y_name], f"{path}: {y_name}")
     if len(images) != len(labels):
         raise ValueError(f"{path}: {len(images)} images in {x_name} but {len(labels)} labels in {y_name}")
-    return Labelled(images, labels)
+    return Labeled(images, labels)
 
 
 def _images(array: NDArray[Any], where: str) -> NDArray[Any]:
@@ -103,7 +118,7 @@ def _images(array: NDArray[Any], where: str) -> NDArray[Any]:
     if images.dtype.kind != "f":
         raise ValueError(f"{where} must be uint8, or float in 0 to 1, got {images.dtype}; 0 to 255 fit in .astype('uint8')")
     low, high = float(images.min()), float(images.max())
-    if not (low >= 0 and high <= 1):  # true for not-a-number too
+    if not (low >= 0 and high <= 1):  # true for NaN too
         raise ValueError(f"{where} must be in 0 to 1 where it is float, got {low:g} to {high:g}; divide 0 to 255 by 255")
     return images.astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""A person's own images: folders of pictures and `.npz` files against the arrays they were made from."""
+"""Your own images: folders of pictures and `.npz` files against the arrays they were made from."""
 
 import hashlib
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from glimpse.datasets.generative import GenerativeData, open_generative
-from glimpse.datasets.pictures import split_by_hash
+from glimpse.datasets.own_images import split_by_hash
 
 DRAW = np.random.default_rng(0)
 GREY = DRAW.integers(0, 256, (40, 6, 7), dtype=np.uint8)
@@ -42,7 +42,7 @@ def everything(data: GenerativeData) -> set[bytes]:
 
 
 @pytest.mark.parametrize(("images", "channels"), [(GREY, 1), (COLOR, 3), (np.repeat(GREY[..., None], 3, axis=3), 1)])
-def test_a_folders_pictures_come_in_grey_if_none_has_a_color(tmp_path: Path, images: NDArray[np.uint8], channels: int) -> None:
+def test_a_folders_pictures_come_in_gray_if_none_has_a_color(tmp_path: Path, images: NDArray[np.uint8], channels: int) -> None:
     seen: list[tuple[int, int]] = []
     data = open_generative(str(write(tmp_path / "own", images)), progress=lambda done, total: seen.append((done, total)))
     assert (data.name, data.channels, data.height, data.width, data.binarization) == ("pictures", channels, 6, 7, "none")
@@ -107,7 +107,7 @@ def test_black_and_white_pictures_are_fixed_bits(tmp_path: Path) -> None:
         open_generative(str(tmp_path / "own"), binarization="dynamic")
 
 
-def test_grey_pictures_are_binarized_if_asked_for(tmp_path: Path) -> None:
+def test_gray_pictures_are_binarized_if_asked_for(tmp_path: Path) -> None:
     data = open_generative(str(write(tmp_path / "own", GREY)), binarization="dynamic", seed=3)
     assert set(data.train.batch(torch.arange(20)).images.flatten().tolist()) == {0, 1}
     assert (data.binarization, data.record()["seed"]) == ("dynamic", 3)
@@ -164,21 +164,16 @@ def test_hidden_pictures_and_other_files_are_left_out(tmp_path: Path) -> None:
 # .npz files
 
 
-def saved(folder: Path, **arrays: Any) -> str:
-    np.savez(folder / "own.npz", **arrays)
-    return str(folder / "own.npz")
-
-
 @pytest.mark.parametrize("images", [GREY, GREY[..., None], GREY / 255, (GREY / 255).astype(np.float32)])
-def test_images_alone_are_enough(tmp_path: Path, images: NDArray[Any]) -> None:
-    data = open_generative(saved(tmp_path, images=images))
+def test_images_alone_are_enough(save_npz: Callable[..., str], images: NDArray[Any]) -> None:
+    data = open_generative(save_npz(images=images))
     assert everything(data) == {image.tobytes() for image in GREY}
     assert (data.channels, data.binarization) == (1, "none")
     assert data.valid.batch(torch.arange(2)).labels.tolist() == [-1, -1]
 
 
-def test_labels_stay_with_their_images_and_copies_in_one_part(tmp_path: Path) -> None:
-    data = open_generative(saved(tmp_path, images=np.concatenate([COLOR, COLOR]), labels=np.concatenate([LABELS, LABELS])))
+def test_labels_stay_with_their_images_and_copies_in_one_part(save_npz: Callable[..., str]) -> None:
+    data = open_generative(save_npz(images=np.concatenate([COLOR, COLOR]), labels=np.concatenate([LABELS, LABELS])))
     expected = {image.transpose(2, 0, 1).tobytes(): label for image, label in zip(COLOR, LABELS.tolist(), strict=True)}
     for part in (data.train, data.valid, data.test):
         batch = part.batch(torch.arange(len(part)))
@@ -198,25 +193,25 @@ def test_labels_stay_with_their_images_and_copies_in_one_part(tmp_path: Path) ->
     ],
 )
 def test_parts_with_names_stay_and_validation_is_the_last_tenth(
-    tmp_path: Path, arrays: dict[str, Any], sizes: tuple[int, ...]
+    save_npz: Callable[..., str], arrays: dict[str, Any], sizes: tuple[int, ...]
 ) -> None:
-    data = open_generative(saved(tmp_path, **arrays))
+    data = open_generative(save_npz(**arrays))
     cuts = np.cumsum((0, *sizes))
     for split, start, stop in zip(("train", "valid", "test"), cuts, cuts[1:], strict=False):
         assert contents(data, split) == {image.tobytes() for image in GREY[start:stop]}
 
 
-def test_dark_integers_in_one_part_are_no_bits(tmp_path: Path) -> None:
+def test_dark_integers_in_one_part_are_no_bits(save_npz: Callable[..., str]) -> None:
     dark = GREY % 2
-    data = open_generative(saved(tmp_path, X_train=GREY[:20], X_test=dark[20:]))
+    data = open_generative(save_npz(X_train=GREY[:20], X_test=dark[20:]))
     assert data.binarization == "none"
     assert contents(data, "test") == {image.tobytes() for image in dark[20:]}
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_zeros_and_ones_are_fixed_bits(tmp_path: Path, dtype: type) -> None:
+def test_zeros_and_ones_are_fixed_bits(save_npz: Callable[..., str], dtype: type) -> None:
     bits: NDArray[Any] = (GREY > 127).astype(dtype)
-    data = open_generative(saved(tmp_path, images=bits))
+    data = open_generative(save_npz(images=bits))
     assert data.binarization == "fixed"
     assert everything(data) == {(image * 255).astype(np.uint8).tobytes() for image in bits}
 
@@ -233,13 +228,15 @@ def test_zeros_and_ones_are_fixed_bits(tmp_path: Path, dtype: type) -> None:
         ({"images": GREY[:2]}, "at least 3 images are needed"),
     ],
 )
-def test_a_file_that_will_not_do_is_one_line(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
+def test_a_file_that_will_not_do_is_one_line(save_npz: Callable[..., str], arrays: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        open_generative(saved(tmp_path, **arrays))
+        open_generative(save_npz(**arrays))
 
 
-def test_only_a_folders_pictures_are_brought_to_a_size_and_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_only_a_folders_pictures_are_brought_to_a_size_and_a_missing_file_is_named(
+    tmp_path: Path, save_npz: Callable[..., str]
+) -> None:
     with pytest.raises(ValueError, match="only the pictures of a folder"):
-        open_generative(saved(tmp_path, images=GREY), size=(5, 5))
+        open_generative(save_npz(images=GREY), size=(5, 5))
     with pytest.raises(FileNotFoundError, match=r"no file .*none\.npz"):
         open_generative(str(tmp_path / "none.npz"))

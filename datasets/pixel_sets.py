@@ -1,6 +1,6 @@
-"""Images of any kind as a generative model is trained on them: ordered, cropped and binarized by counting.
+"""Images as a generative model is trained on them: in uint8, ordered, cropped and binarized by counting.
 
-What image p of a split is depends on (seed, split, p) alone, never on batch size, device or process. Training images come in a
+What image p of a split is depends on (seed, split, p) only, never on batch size, device or process. Training images come in a
 random order of their own in every epoch. Validation and test come in one pinned random order, so that any first part of them is a
 fair sample of a file that is grouped by class, and are the same in every pass. Dimensions: B images of H x W pixels in C channels.
 
@@ -8,23 +8,20 @@ References:
     R. Salakhutdinov, I. Murray, "On the Quantitative Analysis of Deep Belief Networks", ICML 2008 (binarizing by intensity).
 """
 
-import hashlib
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from glimpse.datasets.batches import Batch, EpochOrders, PositionalDataset, unit_range
-from glimpse.datasets.clutter import EVALUATION_SEED, Split
+from glimpse.datasets.batches import EVALUATION_SEED, SPLIT_OFFSETS, Batch, EpochOrders, PositionalDataset, Split, unit_range
 from glimpse.datasets.counter import bounded, words
+from glimpse.digest import sha256_of_images
 
-__all__ = ["STREAMS", "Images", "Opened", "PixelSet", "StoredImages", "binarize", "digest"]
+__all__ = ["STREAMS", "Images", "Opened", "PixelSet", "SetMaker", "StoredImages", "binarize", "digest"]
 
 STREAMS = {"order": 96, "binarize": 100, "crop": 104, "two-digit": 108, "hold out": 112}
 """First stream of the counter-based generator for each purpose; train, valid and test add 0, 1 and 2."""
-
-_OFFSET: dict[Split, int] = {"train": 0, "valid": 1, "test": 2}
 
 
 class Images(NamedTuple):
@@ -39,7 +36,7 @@ class Images(NamedTuple):
     labels: Tensor
 
     @classmethod
-    def unlabelled(cls, pixels: Tensor) -> "Images":
+    def unlabeled(cls, pixels: Tensor) -> "Images":
         """Returns images of unknown classes."""
         return cls(pixels, torch.full((len(pixels),), -1, device=pixels.device))
 
@@ -48,37 +45,9 @@ class Images(NamedTuple):
         return Images(self.pixels[rows], self.labels[rows])
 
 
-@dataclass(frozen=True)
-class Opened:
-    """Images of all three splits, as they were read.
-
-    Attributes:
-        train: Images to learn from.
-        valid: Images to choose a model on.
-        test: Images to measure the bound on.
-        path: Folder or file they were found in; None for scikit-learn's.
-        sha256: Digest over all pixels and labels.
-        note: A sentence for a person where they are only a part of the set, else None.
-        reason: Why they are not the whole set, else None.
-    """
-
-    train: Images
-    valid: Images
-    test: Images
-    path: str | None
-    sha256: str
-    note: str | None = None
-    reason: str | None = None
-
-
 def digest(*parts: Images) -> str:
     """Returns the SHA-256 over the shapes, pixels and labels of all parts."""
-    content = hashlib.sha256()
-    for part in parts:
-        content.update(repr(tuple(part.pixels.shape)).encode())
-        content.update(part.pixels.contiguous().numpy().data)
-        content.update(part.labels.numpy().astype("<i8").data)
-    return content.hexdigest()
+    return sha256_of_images(*((part.pixels.numpy(), part.labels.numpy()) for part in parts))
 
 
 def binarize(pixels: Tensor, seed: int, stream: int, epochs: Tensor, index: Tensor) -> Tensor:
@@ -120,9 +89,14 @@ class PixelSet(PositionalDataset):
     def __len__(self) -> int:
         return self.count
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the seed rules the images themselves, and not their order only."""
+        return self.binarized
+
     def stream(self, purpose: str) -> int:
         """Returns the stream of the counter-based generator that serves a purpose in this split."""
-        return STREAMS[purpose] + _OFFSET[self.split]
+        return STREAMS[purpose] + SPLIT_OFFSETS[self.split]
 
     def batch(self, positions: Tensor) -> Batch:
         """Returns the images at these positions, shape (B,), on the set's device; epochs follow one another without end."""
@@ -173,9 +147,15 @@ class StoredImages(PixelSet):
         crop_height, crop_width = crop or (height, width)
         if not (0 < crop_height <= height and 0 < crop_width <= width):
             raise ValueError(f"a crop of {crop_height} x {crop_width} cannot be cut from images of {height} x {width}")
+        self.is_cropped = crop is not None
         shape = (channels, crop_height, crop_width)
         super().__init__(count, split, shape, seed=seed, binarized=binarized, device=device)
         self.images = Images(images.pixels.to(self.device), images.labels.to(self.device))
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the seed rules the bits or the places of the crops, and not the order only."""
+        return self.binarized or self.is_cropped
 
     def render(self, epochs: Tensor, index: Tensor, item: Tensor) -> Images:
         """Returns the images of these items, cropped, with their labels."""
@@ -196,3 +176,47 @@ class StoredImages(PixelSet):
             return torch.full_like(index, free_y // 2), torch.full_like(index, free_x // 2)
         drawn = words(self.seed, self.stream("crop"), epochs, index, 2)
         return bounded(drawn[:, 0], free_y + 1), bounded(drawn[:, 1], free_x + 1)
+
+
+class SetMaker(Protocol):
+    """What makes a data set of one split's images: the class `StoredImages`, or a function with its arguments."""
+
+    def __call__(
+        self,
+        images: Images,
+        split: Split,
+        *,
+        seed: int,
+        binarized: bool,
+        crop: tuple[int, int] | None,
+        device: torch.device | str,
+    ) -> PixelSet:
+        """Returns the data set."""
+        ...
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Images of all three splits, as they were read.
+
+    Attributes:
+        train: Images to learn from.
+        valid: Images to choose a model on.
+        test: Images to measure the bound on.
+        path: Folder or file they were found in; None if they are not in a file.
+        sha256: Digest over all pixels and labels.
+        note: A sentence that says so where they are only a part of the set, else None.
+        reason: Why they are not the whole set, else None.
+        crop: Height and width to cut out where no other crop is asked for; None for whole images.
+        make: What makes a data set of one split's images.
+    """
+
+    train: Images
+    valid: Images
+    test: Images
+    path: str | None
+    sha256: str
+    note: str | None = None
+    reason: str | None = None
+    crop: tuple[int, int] | None = None
+    make: "SetMaker" = StoredImages

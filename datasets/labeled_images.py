@@ -1,9 +1,8 @@
-"""A person's own images, or a built set, as parts to train and evaluate on.
+"""Your own labeled images, or a built set, as parts to train and evaluate on.
 
 Dimensions: N images of H x W pixels in C channels. Positions are pixels counted from 0, x before y.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glimpse.datasets.arrays import Part, held_out, read_npz
-from glimpse.datasets.batches import Batch, EpochOrders, PositionalDataset, unit_range
+from glimpse.datasets.batches import Batch, EpochOrders, PositionalDataset, held_out, unit_range
 from glimpse.datasets.build import MANIFEST, read_set
+from glimpse.datasets.npz import Part, read_labeled
+from glimpse.digest import sha256_of_file
 
 __all__ = ["DataParts", "ImageSet", "open_data"]
 
@@ -121,7 +121,8 @@ def open_data(path: Path, *, device: torch.device | str = "cpu", shuffle_seed: i
     """Returns the parts of a built set's folder or of a `.npz` file.
 
     A set without a validation part gives up the last tenth of its training part for it. A set without parts serves as a whole as
-    test, and as training and validation for those who train on it. `images` and `labels` beside a test part are the training part.
+    test, and as training and validation where it is trained on. `images` and `labels` in a file with a test part are the training
+    part.
 
     Args:
         path: Folder that `dataset build` wrote, or a `.npz` with `images` and `labels`, or `X_train` and `y_train` and so on.
@@ -135,10 +136,8 @@ def open_data(path: Path, *, device: torch.device | str = "cpu", shuffle_seed: i
     path = path.resolve()
     if path.is_dir():
         return _open_set(path, device, shuffle_seed)
-    parts: dict[Part, _Arrays] = {part: (data.images, data.labels, None) for part, data in read_npz(path).items()}
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return _data_parts(path, digest, parts, device, shuffle_seed)
+    parts: dict[Part, _Arrays] = {part: (data.images, data.labels, None) for part, data in read_labeled(path).items()}
+    return _data_parts(path, sha256_of_file(path), parts, device, shuffle_seed)
 
 
 _Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
@@ -146,9 +145,8 @@ _Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
 
 def _open_set(path: Path, device: torch.device | str, shuffle_seed: int | None) -> DataParts:
     built = read_set(path)
-    digest = hashlib.sha256((path / MANIFEST).read_bytes()).hexdigest()
     whole: dict[Part, _Arrays] = {"all": (built.images, built.labels, built.centers)}
-    return _data_parts(path, digest, whole, device, shuffle_seed, built.frame)
+    return _data_parts(path, sha256_of_file(path / MANIFEST), whole, device, shuffle_seed, built.frame)
 
 
 def _data_parts(

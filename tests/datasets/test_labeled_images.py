@@ -1,4 +1,4 @@
-"""A person's own images: every form of file against the arrays it was made from."""
+"""Your own labeled images: every form of file against the arrays it was made from."""
 
 import json
 import zipfile
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glimpse.datasets.batches import EpochOrders
 from glimpse.datasets.counter import permutation
-from glimpse.datasets.files import ImageSet, open_data
+from glimpse.datasets.labeled_images import ImageSet, open_data
 
 DRAW = np.random.default_rng(0)
 GREY = DRAW.integers(0, 256, (40, 6, 6), dtype=np.uint8)

@@ -10,10 +10,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from glimpse.datasets import binarized
-from glimpse.datasets.fetch import load
+from glimpse.datasets import binarized_mnist
 from glimpse.datasets.generative import open_generative
-from glimpse.datasets.pixels import PixelSet
+from glimpse.datasets.mnist import load
+from glimpse.datasets.pixel_sets import PixelSet
 
 GIVEN = Path(os.environ.get("GLIMPSE_DATA", "nowhere"))  # before the fixture `alone` takes it away
 ROWS = {"train": 30, "valid": 8, "test": 9}
@@ -25,7 +25,7 @@ def bits(monkeypatch: pytest.MonkeyPatch) -> dict[str, NDArray[np.uint8]]:
     draw = np.random.default_rng(0)
     made = {split: draw.integers(0, 2, (count, 784), dtype=np.uint8) for split, count in ROWS.items()}
     digests = {split: hashlib.sha256(np.packbits(rows, axis=1).tobytes()).hexdigest() for split, rows in made.items()}
-    monkeypatch.setattr(binarized, "_KNOWN", {split: (len(rows), digests[split]) for split, rows in made.items()})
+    monkeypatch.setattr(binarized_mnist, "KNOWN", {split: (len(rows), digests[split]) for split, rows in made.items()})
     return made
 
 
@@ -130,16 +130,16 @@ def test_a_missing_file_is_said_with_where_to_put_it(tmp_path: Path, bits: dict[
 
 
 def test_the_real_test_images_are_samples_of_mnists_by_their_intensities(mnist_folder: Path) -> None:
-    if binarized.find_binarized_mnist([GIVEN]) is None:
+    if binarized_mnist.find_binarized_mnist([GIVEN]) is None:
         pytest.skip("GLIMPSE_DATA names no folder with binarized MNIST")
     data = open_generative("binarized-mnist", data_dir=GIVEN)
     images = data.test.images.pixels[:, 0]  # type: ignore[attr-defined]
-    grey, labels = load("mnist", mnist_folder, train=False)
-    grey = grey[labels.sort(stable=True).indices]  # the file is grouped by class
-    assert not (images[grey == 0] > 0).any()
-    assert not (images[grey == 255] == 0).any()
-    middle = (grey > 100) & (grey < 156)
-    expected = float(grey[middle].double().mean()) / 255
+    gray, labels = load("mnist", mnist_folder, train=False)
+    gray = gray[labels.sort(stable=True).indices]  # the file is grouped by class
+    assert not (images[gray == 0] > 0).any()
+    assert not (images[gray == 255] == 0).any()
+    middle = (gray > 100) & (gray < 156)
+    expected = float(gray[middle].double().mean()) / 255
     assert abs(float((images[middle] > 0).double().mean()) - expected) < 4 * 0.5 / int(middle.sum()) ** 0.5
     first = data.test.batch(torch.arange(980)).images.flatten(1)
     zeros = {row.numpy().tobytes() for row in (images[:980] > 0).flatten(1).float()}

@@ -7,48 +7,52 @@ References:
     H. Larochelle, I. Murray, "The Neural Autoregressive Distribution Estimator", AISTATS 2011 (the files).
 """
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from glimpse.datasets.clutter import Split
-from glimpse.datasets.pixels import Images, Opened, digest
+from glimpse.datasets.batches import Split
+from glimpse.datasets.catalog import Request
+from glimpse.datasets.folders import NotAtHand, missing
+from glimpse.datasets.pixel_sets import Images, Opened, digest
+from glimpse.digest import sha256_of_bytes
 
-__all__ = ["find_binarized_mnist", "open_binarized_mnist"]
+__all__ = ["KNOWN", "find_binarized_mnist", "open_binarized_mnist"]
 
 _FOLDER = "binarized_mnist"
 _N_PIXELS = 784
-_KNOWN: dict[Split, tuple[int, str]] = {  # rows, and the SHA-256 of the packed bits
+
+KNOWN: dict[Split, tuple[int, str]] = {
     "train": (50_000, "727146c35424b019f3e350e1e69faa05644a0abaf787e3f4e1a9632220a13906"),
     "valid": (10_000, "a256ac44ae26be720fad8616a05ed6ecfd1619930d9a208379bb2a4405df5b6d"),
     "test": (10_000, "9fcd8da6f0fdf09b2ba30fe63a0bb784042a0de82563172530229b983e294ff2"),
 }
+"""Rows of each split, and the SHA-256 of their packed bits."""
 
 
 def find_binarized_mnist(places: list[Path]) -> Path | None:
     """Returns the first folder with a file for each split, in these places or in `binarized_mnist` within them."""
     folders = (folder for place in places for folder in (place / _FOLDER, place))
-    return next((folder for folder in folders if all(_file(folder, split) for split in _KNOWN)), None)
+    return next((folder for folder in folders if all(_file(folder, split) for split in KNOWN)), None)
 
 
-def open_binarized_mnist(places: list[Path]) -> Opened:
+def open_binarized_mnist(request: Request) -> Opened:
     """Returns the set out of `binarized_mnist_{train,valid,test}`, bits packed in `.npy` or the original text in `.amat`.
 
     Raises:
-        FileNotFoundError: If the files are in none of the places.
+        NotAtHand: If the files are in none of the places.
         ValueError: If a file is damaged or does not hold the known bits.
     """
-    folder = find_binarized_mnist(places)
+    folder = find_binarized_mnist(request.places)
     if folder is None:
-        looked = ", ".join(str(place) for place in places)
-        raise FileNotFoundError(
-            f"binarized-mnist is not in {looked} and cannot be downloaded: put binarized_mnist_train, _valid and _test, the"
-            f" original .amat or .npy of packed bits, into a folder {_FOLDER} there; or use dynamic-mnist"
+        raise NotAtHand(
+            missing("binarized-mnist", request.places),
+            "it cannot be downloaded: put binarized_mnist_train, _valid and _test, the original .amat or .npy of packed bits, into"
+            f" a folder {_FOLDER} there; or use dynamic-mnist",
         )
-    train, valid, test = (_images(folder, split) for split in _KNOWN)
+    train, valid, test = (_images(folder, split) for split in KNOWN)
     return Opened(train, valid, test, str(folder), digest(train, valid, test))
 
 
@@ -62,10 +66,10 @@ def _images(folder: Path, split: Split) -> Images:
     if file is None:
         raise FileNotFoundError(f"{folder} has no {split} part of binarized MNIST")
     packed = _packed_array(file) if file.suffix == ".npy" else _packed_text(file)
-    rows, known = _KNOWN[split]
+    rows, known = KNOWN[split]
     if packed.shape != (rows, _N_PIXELS // 8):
         raise ValueError(f"{file} holds {len(packed)} rows, the {split} part of binarized MNIST has {rows}; get the file again")
-    found = hashlib.sha256(np.ascontiguousarray(packed).data).hexdigest()
+    found = sha256_of_bytes(np.ascontiguousarray(packed).data)
     if found != known:
         mean = np.unpackbits(packed).mean()
         raise ValueError(
@@ -73,7 +77,7 @@ def _images(folder: Path, split: Split) -> Images:
             f" {known[:16]}... expected; get the file again"
         )
     bits = np.unpackbits(packed, axis=1) * np.uint8(255)
-    return Images.unlabelled(torch.from_numpy(bits.reshape(rows, 1, 28, 28)))
+    return Images.unlabeled(torch.from_numpy(bits.reshape(rows, 1, 28, 28)))
 
 
 def _packed_array(file: Path) -> NDArray[np.uint8]:
@@ -87,7 +91,7 @@ def _packed_array(file: Path) -> NDArray[np.uint8]:
 
 
 def _packed_text(file: Path) -> NDArray[np.uint8]:
-    """Returns the bits of a text of 0 and 1, a row a line, whatever the spaces between them: seconds less than by the line."""
+    """Returns the bits of a text of 0 and 1, one row per line, whatever the spaces between them; fast."""
     text = np.frombuffer(file.read_bytes(), dtype=np.uint8)
     is_digit = text > ord(" ")
     digits = text[is_digit] - np.uint8(ord("0"))

@@ -1,0 +1,202 @@
+"""Which digit sources and generative sets there are: one line each, listed without importing torch.
+
+To add one, write a file with a function that opens it and add its line to `DIGIT_SOURCES` or `GENERATIVE_SETS`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from glimpse.datasets.folders import search_places
+
+if TYPE_CHECKING:
+    from glimpse.datasets.digits import DigitSource
+    from glimpse.datasets.pixel_sets import Opened
+
+__all__ = [
+    "AUTO",
+    "AUTO_DIGITS",
+    "AUTO_SETS",
+    "DIGIT_SOURCES",
+    "GENERATIVE_SETS",
+    "Binarization",
+    "Deferred",
+    "Entry",
+    "GenerativeEntry",
+    "Request",
+    "choices",
+    "described",
+    "looked_up",
+    "opens_again",
+]
+
+Binarization = Literal["fixed", "dynamic", "none"]
+T = TypeVar("T", covariant=True)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the function that opens a source gets.
+
+    Attributes:
+        name: The source's name in its catalog.
+        path: What was named by its path, None where the source was named.
+        data_dir: Folder to look in first; never written to.
+        seed: Seed of a random split of digits that have none.
+        size: Height and width to bring your own pictures to, None to leave them.
+        progress: Called while a download or a preparation runs, with what is done and what there is, 0 if unknown.
+        download: Whether to download what is not there.
+    """
+
+    name: str
+    path: Path | None = None
+    data_dir: Path | None = None
+    seed: int = 0
+    size: tuple[int, int] | None = None
+    progress: Callable[[int, int], None] | None = None
+    download: bool = True
+
+    @property
+    def places(self) -> list[Path]:
+        """Folders to look in, first to last."""
+        return search_places(self.data_dir)
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """A function of a file in this folder, which is imported when the function is first called.
+
+    Attributes:
+        file: Name of the file, without its ending.
+        function: Name of the function.
+    """
+
+    file: str
+    function: str
+
+    def resolved(self) -> Callable[..., Any]:
+        """Returns the function."""
+        function: Callable[..., Any] = getattr(import_module(f"glimpse.datasets.{self.file}"), self.function)
+        return function
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Calls the function."""
+        return self.resolved()(*arguments)
+
+
+@dataclass(frozen=True)
+class Entry(Generic[T]):
+    """A source in a catalog, under its name.
+
+    Attributes:
+        summary: What it is, in a few words, for the help.
+        open: Function that opens it.
+        is_fetched: Whether it is downloaded into the user's cache where it is in no other place.
+        is_named: Whether its name opens it; else only a path does.
+        takes_path: Function that says whether a path names such a source; None if no path does.
+    """
+
+    summary: str
+    open: Callable[[Request], T]
+    is_fetched: bool = False
+    is_named: bool = True
+    takes_path: Callable[[Path], bool] | None = None
+
+
+@dataclass(frozen=True)
+class GenerativeEntry(Entry[T]):
+    """A generative set in the catalog.
+
+    Attributes:
+        binarization: The set's own way: `fixed`: its values are bits; `dynamic`: bits are drawn by the values; `none`: the values
+            stay. None if the images decide: `fixed` where all are black or white, else `none`.
+    """
+
+    binarization: Binarization | None = "none"
+
+
+def _is_npz(path: Path) -> bool:
+    return path.name.endswith(".npz")
+
+
+AUTO = "auto"
+"""Name that stands for the first source at hand."""
+
+DIGIT_SOURCES: dict[str, "Entry[DigitSource]"] = {
+    "mnist": Entry("MNIST's handwritten digits", Deferred("mnist", "open_mnist"), is_fetched=True),
+    "fashion-mnist": Entry("articles of clothing in MNIST's format", Deferred("mnist", "open_mnist"), is_fetched=True),
+    "emnist-digits": Entry("280,000 handwritten digits", Deferred("mnist", "open_mnist"), is_fetched=True),
+    "sklearn": Entry("scikit-learn's 1,797 small digits", Deferred("sklearn_digits", "open_sklearn_digits")),
+    "file": Entry("your own FILE.npz", Deferred("own_digits", "open_own_digits"), is_named=False, takes_path=_is_npz),
+}
+"""The digit sources by name."""
+
+AUTO_DIGITS = ("mnist", "sklearn")
+"""Digit sources that `auto` tries, first to last."""
+
+GENERATIVE_SETS: dict[str, "GenerativeEntry[Opened]"] = {
+    "binarized-mnist": GenerativeEntry(
+        "MNIST's fixed binarization", Deferred("binarized_mnist", "open_binarized_mnist"), binarization="fixed"
+    ),
+    "dynamic-mnist": GenerativeEntry(
+        "MNIST, binarized by intensity", Deferred("digit_images", "open_dynamic_mnist"), is_fetched=True, binarization="dynamic"
+    ),
+    "digits": GenerativeEntry(
+        "scikit-learn's digits, binarized likewise", Deferred("digit_images", "open_digit_images"), binarization="dynamic"
+    ),
+    "two-digit": GenerativeEntry(
+        "two of MNIST's digits on 60 x 60 pixels", Deferred("two_digit", "open_two_digit"), is_fetched=True, binarization="dynamic"
+    ),
+    "svhn": GenerativeEntry(
+        "house numbers in full, crops of 54 x 54", Deferred("svhn", "open_svhn"), takes_path=Deferred("svhn", "is_svhn")
+    ),
+    "svhn-32": GenerativeEntry("single digits of house numbers", Deferred("svhn_32", "open_svhn_32"), is_fetched=True),
+    "cifar10": GenerativeEntry("small color photographs", Deferred("cifar10", "open_cifar10"), is_fetched=True),
+    "pictures": GenerativeEntry(
+        "the path of your own folder of pictures or FILE.npz",
+        Deferred("own_images", "open_own_images"),
+        is_named=False,
+        takes_path=Deferred("own_images", "is_own_images"),
+        binarization=None,
+    ),
+}
+"""The generative sets by name. A path is what the first of them takes that takes it."""
+
+AUTO_SETS = ("binarized-mnist", "dynamic-mnist", "digits")
+"""Generative sets that `auto` tries, first to last."""
+
+
+def choices(catalog: Mapping[str, Entry[Any]]) -> list[str]:
+    """Returns the names to choose from: `auto`, and those that open a source."""
+    return [AUTO, *(name for name, entry in catalog.items() if entry.is_named)]
+
+
+def looked_up(catalog: Mapping[str, Entry[Any]], name_or_path: str) -> Request | None:
+    """Returns a request for the source that a name or a path stands for, None if neither stands for any."""
+    if name_or_path in catalog and catalog[name_or_path].is_named:
+        return Request(name_or_path)
+    path = Path(name_or_path)
+    taking = (name for name, entry in catalog.items() if entry.takes_path is not None and entry.takes_path(path))
+    return next((Request(name, path) for name in taking), None)
+
+
+def opens_again(catalog: Mapping[str, Entry[Any]], name: str, path: str | None) -> str:
+    """Returns what opens a source again: its path if a path opens it, else its name."""
+    takes_path = name in catalog and catalog[name].takes_path is not None
+    return path if takes_path and path is not None else name
+
+
+def described(catalog: Mapping[str, Entry[Any]], auto: tuple[str, ...]) -> str:
+    """Returns the sources with their summaries, for the help of an option.
+
+    Args:
+        catalog: The sources by name.
+        auto: Those that `auto` tries, first to last.
+    """
+    listed = [f"{AUTO} (the first of {', '.join(auto)} that is found or can be downloaded)"]
+    listed += [f"{name} ({entry.summary})" for name, entry in catalog.items() if entry.is_named]
+    paths = [entry.summary for entry in catalog.values() if not entry.is_named]
+    fetched = [name for name, entry in catalog.items() if entry.is_fetched]
+    return f"{', '.join(listed)}, or {', '.join(paths)}. Downloaded if need be: {', '.join(fetched)}."

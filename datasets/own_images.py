@@ -1,0 +1,154 @@
+"""Your own images as a generative set: a folder of pictures, or a `.npz` file, with or without labels.
+
+What is not split comes apart 80 / 10 / 10 by a hash of each file's name within the folder, or of each image's values, so that
+adding images moves no other from one part to another. Dimensions: N images of H x W pixels in C channels.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from glimpse.datasets.batches import held_out
+from glimpse.datasets.catalog import Request
+from glimpse.datasets.npz import Part, read_images
+from glimpse.datasets.picture_files import PICTURE_ENDINGS, read_picture, to_eight_bits
+from glimpse.datasets.pixel_sets import Images, Opened, digest
+from glimpse.digest import sha256_of_bytes
+
+__all__ = ["is_own_images", "open_array_file", "open_own_images", "open_pictures", "split_by_hash"]
+
+
+def is_own_images(path: Path) -> bool:
+    """Returns whether a path names a folder or, there or not, a `.npz` file."""
+    return path.suffix == ".npz" or path.is_dir()
+
+
+def open_own_images(request: Request) -> Opened:
+    """Returns the images in the folder or the file that the request names by its path.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If they cannot be read or are too few, or a file's images are to be brought to a size.
+    """
+    path = Path() if request.path is None else request.path
+    if path.suffix != ".npz":
+        return open_pictures(path, request.size, request.progress)
+    if request.size is not None:
+        raise ValueError(f"{path}: only the pictures of a folder are brought to another size; leave size out, or use crop")
+    return open_array_file(path)
+
+
+def open_pictures(folder: Path, size: tuple[int, int] | None = None, progress: Callable[[int, int], None] | None = None) -> Opened:
+    """Returns the pictures in a folder and in the folders within it, hidden ones left out, gray if not one has a color.
+
+    Args:
+        folder: Where they are.
+        size: Height and width to bring them to: scaled to cover it, the overhang cut off evenly. As they are if None.
+        progress: Called with the number of pictures read and of all.
+
+    Raises:
+        ValueError: If there are too few, one cannot be read, or they are of different sizes.
+    """
+    names = sorted(
+        name
+        for path in folder.rglob("*")
+        if path.suffix.lower() in PICTURE_ENDINGS
+        and path.is_file()
+        and "/." not in f"/{(name := path.relative_to(folder).as_posix())}"
+    )
+    if not names:
+        raise ValueError(f"{folder} holds no pictures; expected files ending in {', '.join(sorted(PICTURE_ENDINGS))}")
+    pixels = []
+    for done, name in enumerate(names, start=1):
+        pixels.append(_picture(folder / name, size))
+        if pixels[-1].shape != pixels[0].shape:
+            first, other = (
+                f"{name} is {shape[0]} x {shape[1]}" for name, shape in ((names[0], pixels[0].shape), (name, pixels[-1].shape))
+            )
+            raise ValueError(f"the pictures in {folder} differ in size, {first}, {other}; say with --size what to bring them to")
+        if progress is not None:
+            progress(done, len(names))
+    stacked = np.stack(pixels)  # (N, H, W, 3)
+    is_gray = (stacked == stacked[..., :1]).all()
+    images = Images.unlabeled(_channels_first(stacked[..., :1] if is_gray else stacked))
+    return _opened(folder, split_by_hash([name.encode() for name in names]), images)
+
+
+def open_array_file(path: Path) -> Opened:
+    """Returns the images of a `.npz` file: `images`, or `X_train` and `X_test` and perhaps `X_valid`; their labels if it has them.
+
+    Floats are rounded to 255ths, and integers that are all 0 or 1 count as black and white. Validation is the last tenth of a
+    training part in a file with a test part, and all is split by a hash where there is no test part.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not a readable `.npz`, or an array has a wrong name, shape, type or range.
+    """
+    parts = _read(path)
+    if "test" not in parts:
+        if "valid" in parts:
+            raise ValueError(f"{path}: a validation part needs a test part too, X_test")
+        whole = parts["train"]
+        return _opened(path, split_by_hash([image.numpy().tobytes() for image in whole.pixels]), whole)
+    if "train" not in parts:
+        raise ValueError(f"{path}: a test part needs a training part, X_train or images")
+    train, test = parts["train"], parts["test"]
+    if "valid" in parts:
+        valid = parts["valid"]
+    else:
+        kept = len(train.labels) - held_out(len(train.labels))
+        train, valid = train.at(slice(kept)), train.at(slice(kept, None))
+    return Opened(train, valid, test, str(path.resolve()), digest(train, valid, test))
+
+
+def split_by_hash(keys: list[bytes]) -> tuple[NDArray[np.int64], ...]:
+    """Returns the training, validation and test indices, sorted: those whose hash is in the first 80 %, the next 10, the last 10.
+
+    The SHA-256 of the key decides, so that an image stays where it is whatever other images come or go, except that no part may
+    be empty: an empty one takes its nearest image.
+
+    Raises:
+        ValueError: If there are fewer than three.
+    """
+    if len(keys) < 3:
+        raise ValueError(f"at least 3 images are needed, one each to train, validate and test with, got {len(keys)}")
+    place = np.array([int(sha256_of_bytes(key)[:16], 16) / 2**64 for key in keys])
+    n_test = min(max(1, int((place >= 0.9).sum())), len(keys) - 2)
+    n_valid = min(max(1, int(((place >= 0.8) & (place < 0.9)).sum())), len(keys) - n_test - 1)
+    order = np.argsort(place, kind="stable")
+    cuts = (len(keys) - n_test - n_valid, len(keys) - n_test)
+    return tuple(np.sort(part) for part in np.split(order, cuts))
+
+
+def _opened(path: Path, split: tuple[NDArray[np.int64], ...], images: Images) -> Opened:
+    train, valid, test = (images.at(torch.from_numpy(rows)) for rows in split)
+    return Opened(train, valid, test, str(path.resolve()), digest(train, valid, test))
+
+
+def _channels_first(images: NDArray[np.uint8]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+
+
+def _picture(path: Path, size: tuple[int, int] | None) -> NDArray[np.uint8]:
+    """Returns a picture in uint8, shape (H, W, 3), brought to a height and a width."""
+    pixels = to_eight_bits(read_picture(path))
+    if size is None or pixels.shape[:2] == size:
+        return pixels
+    return np.asarray(ImageOps.fit(Image.fromarray(pixels), (size[1], size[0]), method=Image.Resampling.BICUBIC))
+
+
+def _read(path: Path) -> dict[Part, Images]:
+    """Returns the parts of a `.npz` file in eight bits."""
+    stored = read_images(path)
+    scale = 255 if all(data.images.max() <= 1 for data in stored.values()) else 1
+    return {part: Images(_bytes(data.images, scale), torch.from_numpy(data.labels)) for part, data in stored.items()}
+
+
+def _bytes(images: NDArray[Any], scale: int) -> torch.Tensor:
+    eight_bits = images * np.uint8(scale) if images.dtype == np.uint8 else np.rint(images * 255).astype(np.uint8)
+    return _channels_first(eight_bits)

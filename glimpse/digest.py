@@ -1,0 +1,63 @@
+"""Digests: what identifies a file, a text or a set of labeled images, as hexadecimal digits."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["md5_of_file", "sha256_of_blocks", "sha256_of_bytes", "sha256_of_file", "sha256_of_images"]
+
+
+def sha256_of_file(path: Path) -> str:
+    """Returns the SHA-256 of a file's content.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_bytes(content: bytes | memoryview) -> str:
+    """Returns the SHA-256 of some bytes.
+
+    >>> sha256_of_bytes(b"glimpse")[:16]
+    '62c4ea25a1224068'
+    """
+    return sha256_of_blocks([content])
+
+
+def sha256_of_blocks(blocks: Iterable[bytes | memoryview]) -> str:
+    """Returns the SHA-256 of blocks of bytes one after another, each needed only once."""
+    content = hashlib.sha256()
+    for block in blocks:
+        content.update(block)
+    return content.hexdigest()
+
+
+def sha256_of_images(*parts: tuple[NDArray[np.uint8], NDArray[np.int64]]) -> str:
+    """Returns the SHA-256 over the shapes, pixels and labels of all parts, the same on every machine.
+
+    Args:
+        parts: Images of any shape (N, ...) with their labels of shape (N,).
+    """
+    return sha256_of_blocks(block for images, labels in parts for block in _blocks(images, labels))
+
+
+def md5_of_file(path: Path) -> str:
+    """Returns the MD5 of a file's content: a checksum against damage on the way, as torchvision lists them.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _blocks(images: NDArray[Any], labels: NDArray[Any]) -> Iterable[bytes | memoryview]:
+    yield repr(tuple(images.shape)).encode()
+    yield np.ascontiguousarray(images).data
+    yield labels.astype("<i8").tobytes()
