@@ -26,7 +26,8 @@ from glimpse.comparison.files import pairs_path, write_csv, write_markdown
 from glimpse.comparison.rows import Comparison
 from glimpse.comparison.table import flat, legend, pair_table, pair_title, table
 from glimpse.settings.suites import SUITES
-from glimpse.training.loop import StoppedError, refuse_record
+from glimpse.settings.record import refuse_record
+from glimpse.training.loop import StoppedError
 
 __all__ = ["compare_models"]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from glimpse.attention.track import Track, WindowKind
 from glimpse.trajectories.views import UNKNOWN, Trajectories
 
-__all__ = ["FAR", "StepSummary", "Summary", "cell_side", "summarise_trajectories"]
+__all__ = ["FAR", "StepSummary", "Summary", "cell_side", "summarize_trajectories"]
 
 FAR = 20.0
 """Pixels from the digit's center beyond which a window has missed it: the side of the field that MNIST's digits fill."""
@@ -79,7 +79,7 @@ class Summary:
         return {"images": self.images, "far_pixels": FAR, "steps": [asdict(step) for step in self.steps]}
 
 
-def summarise_trajectories(parts: Iterable[Trajectories], frame: tuple[int, int] | None = None) -> Summary:
+def summarize_trajectories(parts: Iterable[Trajectories], frame: tuple[int, int] | None = None) -> Summary:
     """Returns the summary of trajectories of one model; of nested windows it looks at the smallest.
 
     Args:
@@ -102,7 +102,7 @@ def summarise_trajectories(parts: Iterable[Trajectories], frame: tuple[int, int]
             kept.setdefault(track.kind, []).append(_facts(track, part.digits, frame))
             heat[track.kind] = heat.get(track.kind, 0) + _counts(track, height, width)
     if not images:
-        raise ValueError("there is not one image to summarise")
+        raise ValueError("there is not one image to summarize")
     errors = 100 * torch.cat(wrong).mean(dim=0) if sum(map(len, wrong)) == images else None
     steps = []
     for kind, facts in kept.items():

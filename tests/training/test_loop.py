@@ -22,7 +22,9 @@ from glimpse.datasets.batches import Batch
 from glimpse.models.weights import load_weights
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Record, Trainer
-from glimpse.training.loop import SNAPSHOTS, RunFolder, StoppedError, read_config, refuse_record, train_in
+from glimpse.settings.record import read_config, refuse_record
+from glimpse.training.folder import RunFolder
+from glimpse.training.loop import SNAPSHOTS, StoppedError, train_in
 
 CONFIG = TrainingConfig(images=400, batch_size=10, warmup=0, averaging=100, validate_every=100, log_every=50, learning_rate=0.05)
 SETTINGS: dict[str, Any] = {"command": "test", "preset": "none", "model": {}, "training": {}, "data": {}}
