@@ -16,7 +16,6 @@ from glimpse import __version__
 from glimpse.commands.options import (
     Commands,
     chosen_images_options,
-    config_options,
     data_dir_option,
     device_option,
     digits_option,
@@ -27,16 +26,20 @@ from glimpse.commands.options import (
     image_options,
     json_option,
     model_options,
-    open_digit_source,
     split_option,
     threads_option,
     training_options,
 )
-from glimpse.settings.catalog import OF_THE_DATA
-from glimpse.settings.draw import GENERATOR_PRESETS, GeneratorConfig
-from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
+from glimpse.settings.catalog import CLASSIFIERS, OF_THE_DATA, classifier_preset, classifier_presets, setting_names
+from glimpse.settings.draw import GENERATOR_PRESETS, GeneratorConfig, generator_setting_names
+from glimpse.settings.requests import (
+    ClassifierTrainingRequest,
+    EvaluationRequest,
+    GeneratorTrainingRequest,
+    Machine,
+    from_options,
+)
 from glimpse.settings.suites import SUITES
-from glimpse.settings.training import TrainingConfig
 
 if TYPE_CHECKING:
     from glimpse.datasets.clutter import Split
@@ -58,42 +61,35 @@ def glimpse(debug: bool) -> None:
 @glimpse.command("train-classifier")
 @click.option(
     "--model",
-    type=click.Choice(list(CLASSIFIER_MODELS)),
-    help="glimpse reads through the filterbank; ram samples patches and learns where by reinforcement; random-glimpses is "
-    "glimpse with windows anywhere; conv (two layers), convnet and spatial-transformer see the whole image.  [default: glimpse]",
+    type=click.Choice(list(CLASSIFIERS)),
+    help="; ".join(f"{kind.name}: {kind.summary}" for kind in CLASSIFIERS.values()) + f".  [default: {next(iter(CLASSIFIERS))}]",
 )
-@training_options(CLASSIFIER_PRESETS, "tuned", "runs/PRESET-GLIMPSES")
-@model_options(CLASSIFIER_PRESETS, skip=OF_THE_DATA)
-@config_options(TrainingConfig, TRAINING_PRESETS["tuned"], "tuned")
+@training_options(classifier_presets(), next(iter(classifier_presets())), "runs/PRESET-GLIMPSES")
+@model_options({name: preset.model for name, preset in classifier_presets().items()}, skip=OF_THE_DATA)
+@model_options({"tuned": classifier_preset("tuned").training})
 @image_options
 def train_classifier(**options: Any) -> None:
     """Train a classifier on cluttered digits, or on your own images, and keep the weights that validate best."""
-    from glimpse.commands import train_classifier as classifier_training
-    from glimpse.commands.train import train
+    from glimpse.commands.train_classifier import train_classifier
 
-    kinds = {type(config) for config in CLASSIFIER_PRESETS.values()}
-    chosen = given(*kinds, TrainingConfig, canvas=0, pieces=0, piece_size=0, border=0, digits=0, data=0, preset=0, model=0)
-    options["preset"] = classifier_training.preset_of(options, chosen)
-    code = train(classifier_training, options, chosen)
-    click.get_current_context().exit(code)
+    request = from_options(ClassifierTrainingRequest, options, setting_names())
+    click.get_current_context().exit(train_classifier(request))
 
 
 @glimpse.command("train-generator")
 @training_options(GENERATOR_PRESETS, "mnist-small", "runs/draw-PRESET")
-@config_options(GeneratorConfig, GENERATOR_PRESETS["mnist-small"].model, "mnist-small", skip=("channels", "height", "width"))
-@config_options(TrainingConfig, GENERATOR_PRESETS["mnist-small"].training, "mnist-small")
+@model_options({"mnist-small": GENERATOR_PRESETS["mnist-small"].model}, skip=("channels", "height", "width"))
+@model_options({"mnist-small": GENERATOR_PRESETS["mnist-small"].training})
 @generative_options
 @data_dir_option
 @device_option
 @threads_option
 def train_generator(**options: Any) -> None:
     """Train DRAW, the generative model that reads and writes through windows, and keep the weights that validate best."""
-    from glimpse.commands import train_generator as generator_training
-    from glimpse.commands.train import train
+    from glimpse.commands.train_generator import train_generator
 
-    chosen = given(GeneratorConfig, TrainingConfig, data=0, preset=0, binarization=0, crop=0, size=0)
-    code = train(generator_training, options, chosen)
-    click.get_current_context().exit(code)
+    request = from_options(GeneratorTrainingRequest, options, generator_setting_names())
+    click.get_current_context().exit(train_generator(request))
 
 
 @glimpse.command()
@@ -160,7 +156,7 @@ def evaluate(model: str, as_json: bool, **options: Any) -> None:
     """
     from glimpse.commands.evaluate import evaluate
 
-    evaluate(model, options, given(canvas=0, pieces=0, piece_size=0, border=0, digits=0), as_json=as_json)
+    evaluate(from_options(EvaluationRequest, {"model": model, **options}), as_json=as_json)
 
 
 @glimpse.command()
@@ -207,18 +203,9 @@ def compare(runs: tuple[str, ...], as_json: bool, **options: Any) -> None:
 @json_option
 def predict(model: str, pictures: tuple[Path, ...], invert: bool, device: str, threads: int | None, as_json: bool) -> None:
     """Say what MODEL, a run's folder or pretrained:NAME, sees in each of your PICTURES."""
-    from glimpse import environment
-    from glimpse.commands import console
-    from glimpse.evaluation.prediction import predict_pictures
-    from glimpse.models.catalog import open_classifier
+    from glimpse.commands.evaluate import predict
 
-    environment.use_threads(threads)
-    classifier = open_classifier(model).to(environment.choose_device(device))
-    found = predict_pictures(classifier, pictures, invert=invert)
-    if as_json:
-        console.print_json({"model": model, "predictions": [prediction._asdict() for prediction in found]})
-    else:
-        console.print_rows(("picture", "class", "probability"), [(str(p.picture), p.label, round(p.probability, 4)) for p in found])
+    predict(model, pictures, Machine(device, threads), invert=invert, as_json=as_json)
 
 
 def _print_schema(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
@@ -296,14 +283,14 @@ def trajectories(model: str, as_json: bool, **options: Any) -> None:
 @data_dir_option
 def doctor(as_json: bool, data_dir: Path | None) -> None:
     """Show versions, device, threads, data found, free memory and disk: what a bug report needs."""
-    from glimpse import environment
     from glimpse.commands import console
+    from glimpse.commands.doctor import flatten, report
 
-    facts = environment.report(data_dir)
+    facts = report(data_dir)
     if as_json:
         console.print_json(facts)
     else:
-        console.print_rows(("what", "value"), environment.flatten(facts))
+        console.print_rows(("what", "value"), flatten(facts))
 
 
 @glimpse.command()
@@ -318,9 +305,10 @@ def presets(as_json: bool) -> None:
         """Returns what does not come from the data."""
         return {name: value for name, value in asdict(config).items() if name not in ("channels", "height", "width")}
 
+    classifiers = classifier_presets()
     settings = {
-        "classifier": {name: asdict(config) for name, config in CLASSIFIER_PRESETS.items()},
-        "training": {name: asdict(config) for name, config in TRAINING_PRESETS.items()},
+        "classifier": {name: asdict(preset.model) for name, preset in classifiers.items()},
+        "training": {name: asdict(preset.training) for name, preset in classifiers.items()},
         "generator": {name: {"data": preset.data} | own(preset.model) for name, preset in GENERATOR_PRESETS.items()},
         "generator_training": {name: asdict(preset.training) for name, preset in GENERATOR_PRESETS.items()},
     }
@@ -397,7 +385,7 @@ def build(
     split: "Split",
     count: int | None,
     seed: int | None,
-    digits: str,
+    digits: str | None,
     data_dir: Path | None,
     threads: int | None,
     **recipe: int,
@@ -410,9 +398,10 @@ def build(
     from glimpse.commands import console
     from glimpse.datasets.build import build as build_set
     from glimpse.datasets.clutter import ClutterRecipe
+    from glimpse.datasets.opening import open_digit_source
 
     environment.use_threads(threads)
-    source = open_digit_source(digits, data_dir, seed or 0)
+    source = open_digit_source(digits or "auto", data_dir, seed or 0, console.ConsoleListener())
     seed = 0 if seed is None and split == "train" else seed
     steps = build_set(out, source, split=split, count=count, seed=seed, recipe=ClutterRecipe(**recipe))
     first = next(steps)

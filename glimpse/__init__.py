@@ -11,22 +11,41 @@ if TYPE_CHECKING:
     from glimpse.attention.filterbank import gaussian_filters
     from glimpse.attention.window import Window, read, write
     from glimpse.datasets.clutter import ClutteredMNIST
+    from glimpse.evaluation.evaluate import evaluate
+    from glimpse.evaluation.prediction import predict
     from glimpse.models.draw import DRAW
     from glimpse.models.glimpse_classifier import GlimpseClassifier
+    from glimpse.training.calls import train_classifier, train_generator
 
 __version__ = "0.1.0"
-
-__all__ = ["DRAW", "ClutteredMNIST", "GlimpseClassifier", "Window", "gaussian_filters", "read", "write"]
 
 _HOME = {
     "DRAW": "glimpse.models.draw",
     "ClutteredMNIST": "glimpse.datasets.clutter",
     "GlimpseClassifier": "glimpse.models.glimpse_classifier",
     "Window": "glimpse.attention.window",
+    "evaluate": "glimpse.evaluation.evaluate",
     "gaussian_filters": "glimpse.attention.filterbank",
+    "predict": "glimpse.evaluation.prediction",
     "read": "glimpse.attention.window",
+    "train_classifier": "glimpse.training.calls",
+    "train_generator": "glimpse.training.calls",
     "write": "glimpse.attention.window",
 }
+
+__all__ = [
+    "DRAW",
+    "ClutteredMNIST",
+    "GlimpseClassifier",
+    "Window",
+    "evaluate",
+    "gaussian_filters",
+    "predict",
+    "read",
+    "train_classifier",
+    "train_generator",
+    "write",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -1,29 +1,23 @@
-"""What a run stands on: the device, the threads on shared cores, and a report of both for bug reports."""
+"""What a run stands on: the device, the threads on shared cores, and the versions of the packages."""
 
 import math
 import os
 import platform
-import shutil
 import sys
-import time
 import warnings
-from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from glimpse import __version__
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["busy_cores", "choose_device", "flatten", "report", "safe_threads", "usable_cores", "use_threads", "versions"]
+__all__ = ["busy_cores", "choose_device", "cuda_devices", "safe_threads", "usable_cores", "use_threads", "versions"]
 
 MOST_THREADS = 8
 """More threads than this do not pay for matrices of a few hundred rows."""
 
 _PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "safetensors", "pyarrow", "matplotlib", "tensorboard")
-_VARIABLES = ("GLIMPSE_DATA", "GLIMPSE_DEBUG", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES")
 
 
 def choose_device(name: str = "auto") -> "torch.device":
@@ -37,7 +31,7 @@ def choose_device(name: str = "auto") -> "torch.device":
     """
     import torch
 
-    cuda, reason = _cuda_devices()
+    cuda, reason = cuda_devices()
     if name == "auto":
         name = "cuda" if cuda else "cpu"
     try:
@@ -99,82 +93,25 @@ def usable_cores() -> int:
 def busy_cores(seconds: float = 0.2) -> float:
     """Returns how many of the CPUs that this process may use other work keeps busy, watched for a moment.
 
-    The moment, not the load average, which still holds a minute later what has ended. Where the system does not say (macOS), the
-    load average of the last minute, our own start included.
+    The moment, not the load average, which still holds a minute later what has ended.
 
     Args:
         seconds: How long to watch.
     """
-    before = _cpu_times()
-    if not before:
-        return os.getloadavg()[0]
-    time.sleep(seconds)
-    after = _cpu_times()
-    passed = {cpu: (after[cpu][0] - busy, after[cpu][1] - total) for cpu, (busy, total) in before.items() if cpu in after}
-    return sum(busy / total for busy, total in passed.values() if total)
+    import psutil
+
+    busy = psutil.cpu_percent(interval=seconds, percpu=True)
+    return sum(percent for cpu, percent in enumerate(busy) if cpu in _allowed_cpus()) / 100
 
 
 def versions() -> dict[str, str | None]:
     """Returns the versions of python, glimpse and the packages it stands on; None for a package that is not there."""
-    return {"python": platform.python_version(), "glimpse": __version__} | {name: _version(name) for name in _PACKAGES}
-
-
-def report(data_dir: str | Path | None = None) -> dict[str, Any]:
-    """Returns what a bug report needs to say of this machine.
-
-    Args:
-        data_dir: Folder to look for digits in first.
-    """
-    busy = busy_cores()  # before torch is loaded, which keeps a core busy itself
-    return {
-        "versions": versions(),
-        "platform": platform.platform(),
-        "executable": sys.executable,
-        "device": _device_report(),
-        "cpu": {
-            "cpus": os.cpu_count(),
-            "usable_cores": usable_cores(),
-            "busy_cores": round(busy, 2),
-            "load": [round(load, 2) for load in os.getloadavg()],
-            "threads": use_threads(),
-        },
-        "digits": _digits_report(data_dir),
-        "memory_free_gb": _free_memory(),
-        "disk_free_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
-        "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
+    return {"python": platform.python_version(), "glimpse": _version("glimpse-attention")} | {
+        name: _version(name) for name in _PACKAGES
     }
 
 
-def flatten(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Yields nested facts as rows (name, value), the names joined by dots.
-
-    >>> list(flatten({"cpu": {"load": [0.5, 1.0]}, "digits": None}))
-    [('cpu.load', '0.5, 1.0'), ('digits', None)]
-    """
-    for name, value in facts.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, ", ".join(map(str, value)) if isinstance(value, list) else value
-
-
-def _device_report() -> dict[str, Any]:
-    """Returns the device that would be taken, and what else there is."""
-    import torch
-
-    cuda, reason = _cuda_devices()
-    facts: dict[str, Any] = {
-        "auto": str(choose_device()),
-        "built_for_cuda": torch.version.cuda,
-        "mps": torch.backends.mps.is_available(),
-    }
-    for index in range(cuda):
-        free, total = (round(size / 1e9, 1) for size in torch.cuda.mem_get_info(index))
-        facts[f"cuda:{index}"] = f"{torch.cuda.get_device_name(index)}, {free} of {total} GB free"
-    return facts | ({"reason": reason.removeprefix("; ")} if reason else {})
-
-
-def _cuda_devices() -> tuple[int, str]:
+def cuda_devices() -> tuple[int, str]:
     """Returns the number of CUDA devices, and torch's warning where it has one about them."""
     import torch
 
@@ -182,17 +119,6 @@ def _cuda_devices() -> tuple[int, str]:
         warnings.simplefilter("always")
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return count, "".join(f"; {' '.join(str(warning.message).split())}" for warning in caught[:1])
-
-
-def _digits_report(data_dir: str | Path | None) -> dict[str, Any]:
-    """Returns which folders digits are looked for in, and where each source lies."""
-    from glimpse.datasets.digits import search_places
-    from glimpse.datasets.fetch import is_complete
-
-    places = search_places(Path(data_dir) if data_dir is not None else None)
-    names = ("mnist", "fashion-mnist", "emnist-digits")
-    found = {name: next((str(place) for place in places if is_complete(name, place)), None) for name in names}
-    return {"places": [str(place) for place in places]} | found
 
 
 def _allowed_cpus() -> set[int]:
@@ -209,25 +135,6 @@ def _quota() -> float:
         limit = _text(Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"))  # -1 for no limit
         period = _text(Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us"))
     return int(limit) / int(period) if limit.isdecimal() and period.isdecimal() else math.inf
-
-
-def _cpu_times() -> dict[int, tuple[int, int]]:
-    """Returns the clock ticks (busy, in all) of every CPU that this process may run on; empty where the system does not say."""
-    times, allowed = {}, _allowed_cpus()
-    for line in _text(Path("/proc/stat")).splitlines():
-        name, *ticks = line.split()
-        if name.startswith("cpu") and name[3:].isdecimal() and int(name[3:]) in allowed:
-            total = sum(map(int, ticks[:8]))  # user, nice, system, idle, iowait, irq, softirq, steal
-            times[int(name[3:])] = (total - int(ticks[3]) - int(ticks[4]), total)
-    return times
-
-
-def _free_memory() -> float | None:
-    """Returns the memory that is free in GB, None where the system does not say."""
-    for line in _text(Path("/proc/meminfo")).splitlines():
-        if line.startswith("MemAvailable:"):
-            return round(int(line.split()[1]) * 1024 / 1e9, 1)
-    return None
 
 
 def _text(path: Path) -> str:

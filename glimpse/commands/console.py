@@ -1,10 +1,11 @@
-"""What a person sees of a command: notes and progress on stderr, results on stdout, as text or as one line of JSON."""
+"""What a command shows: notes and progress on stderr, results on stdout, as text or as one line of JSON."""
 
+import contextlib
 import json
 import math
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,7 +14,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Column, Table
 from rich.text import Text
 
-__all__ = ["ProgressView", "duration", "note", "print_json", "print_rows", "warn"]
+from glimpse.listener import Advance, Listener
+
+__all__ = ["ConsoleListener", "ProgressView", "duration", "note", "print_json", "print_rows", "warn"]
 
 
 def note(message: str) -> None:
@@ -119,6 +122,24 @@ class ProgressView:
         left = f", {duration((self.total - self.done) / self.rate)} left" if self.start < self.done < self.total else ""
         status = f", {self.status}" if self.status else ""
         return f"{self.title}: {self.done:,} of {self.total:,} {self.unit}, {self.rate:,.0f}/s{left}{status}"
+
+
+class ConsoleListener(Listener):
+    """Shows on stderr what a long job has to say."""
+
+    def note(self, message: str) -> None:
+        """Shows one line."""
+        note(message)
+
+    def warn(self, message: str) -> None:
+        """Shows one loud line."""
+        warn(message)
+
+    @contextlib.contextmanager
+    def progress(self, title: str, total: int, *, unit: str = "images") -> Iterator[Advance]:
+        """Shows a progress bar; see the base class."""
+        with ProgressView(title, total, unit=unit) as view:
+            yield view.update
 
 
 class _Rate(ProgressColumn):

@@ -1,4 +1,4 @@
-"""What the commands share: one line for an error, options with one meaning everywhere, digits opened with a word to the person."""
+"""What the commands share: one line for an error, and options with one meaning everywhere."""
 
 import errno
 import re
@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, g
 
 import click
 
+from glimpse.settings.base import Range, bounds
+from glimpse.settings.requests import flag
+
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from glimpse.datasets.digits import DigitSource
-    from glimpse.datasets.generative import GenerativeData
 
 __all__ = [
     "Commands",
     "chosen_images_options",
     "clutter_options",
-    "config_options",
     "data_dir_option",
     "data_option",
     "device_option",
@@ -31,8 +30,6 @@ __all__ = [
     "image_options",
     "json_option",
     "model_options",
-    "open_digit_source",
-    "open_generative_data",
     "parse_positions",
     "split_option",
     "threads_option",
@@ -102,12 +99,12 @@ def data_dir_option(command: F) -> F:
 
 
 def digits_option(command: F) -> F:
-    """Adds `--digits`; its value goes through `open_digit_source`."""
+    """Adds `--digits`; its value goes through `glimpse.datasets.opening.open_digit_source`."""
     text = (
         "auto (MNIST if found or fetchable, else scikit-learn's), mnist, fashion-mnist, emnist-digits, sklearn or a FILE.npz. "
         "Default: those a trained model knows, else auto."
     )
-    return click.option("--digits", default="auto", help=text)(command)
+    return click.option("--digits", default=None, help=text)(command)
 
 
 def data_option(command: F) -> F:
@@ -134,7 +131,7 @@ def training_options(presets: Iterable[str], default: str, folder: str) -> Calla
     Args:
         presets: Names to choose from.
         default: The one that is taken if none is chosen.
-        folder: How a run's folder is named that is not named by the person.
+        folder: How a run's folder is called that has no other name.
     """
 
     def add(command: F) -> F:
@@ -144,10 +141,11 @@ def training_options(presets: Iterable[str], default: str, folder: str) -> Calla
                     "--out", type=click.Path(file_okay=False, path_type=Path), help=f"The run's folder. Default: {folder}."
                 ),
                 click.option("--resume", is_flag=True, help="Continue the run in --out, or start it where there is nothing yet."),
-                click.option("--preset", type=click.Choice(list(presets)), default=default, show_default=True),
+                click.option(
+                    "--preset", type=click.Choice(list(presets)), help=f"Named settings to start from.  [default: {default}]"
+                ),
                 click.option(
                     "--config",
-                    "config_file",
                     type=click.Path(exists=True, path_type=Path),
                     help="Start from a run's settings.",
                 ),
@@ -265,96 +263,33 @@ def parse_positions(indices: str | None, count: int) -> "Tensor":
     return torch.tensor(found)
 
 
-def open_digit_source(digits: str, data_dir: Path | None, seed: int = 0) -> "DigitSource":
-    """Returns the glyphs asked for; says loudly where `auto` had to take scikit-learn's."""
-    from glimpse.commands import console
-    from glimpse.datasets.digits import open_digits
-
-    source = open_digits(digits, data_dir=data_dir, seed=seed, progress=_say_tenths("Downloading", 1_000_000, "MB"))
-    if source.reason is not None:
-        console.warn(f"these are scikit-learn's digits, NOT MNIST, and their errors compare with no paper's: {source.reason}")
-    return source
-
-
-def open_generative_data(source: str, data_dir: Path | None, **wanted: Any) -> "GenerativeData":
-    """Returns the images that a generator learns from; says loudly where they are not the whole set, or another one."""
-    from glimpse.commands import console
-    from glimpse.datasets.generative import open_generative
-
-    data = open_generative(source, data_dir=data_dir, progress=_say_tenths("Fetching or preparing", 1, ""), **wanted)
-    if data.reason is not None:
-        console.warn(f"this is {data.name}, and its bounds compare with none on another set: {data.reason}")
-    if data.note is not None:
-        console.warn(data.note)
-    return data
-
-
-def _say_tenths(doing: str, unit: int, name: str) -> Callable[[int, int], None]:
-    """Returns a function of what is done and what there is, which says so at every tenth of a longer job."""
-    last = -1
-
-    def show(done: int, total: int) -> None:
-        nonlocal last
-        tenth = 10 * done // total if total > 1_000 * unit or total > 1_000_000 else last
-        if tenth != last:
-            last = tenth
-            from glimpse.commands import console
-
-            console.note(f"{doing}: {done / unit:,.1f} of {total / unit:,.1f} {name}".rstrip())
-
-    return show
-
-
 def json_option(command: F) -> F:
     """Adds `--json`, the flag `as_json`: the result as one line with one object on stdout."""
     return click.option("--json", "as_json", is_flag=True, help="Print one line with one JSON object.")(command)
 
 
-def config_options(kind: type[Any], default: Any, name: str, *, skip: tuple[str, ...] = ()) -> Callable[[F], F]:
-    """Adds an option for every field of a config's dataclass, named like it; one that is not given is None.
-
-    The help is what the class's docstring says of the field, and its value in the preset that is the default.
-
-    Args:
-        kind: The dataclass.
-        default: The config of that preset.
-        name: The preset's name.
-        skip: Fields without an option.
-    """
-    hints, texts = get_type_hints(kind), _field_texts(kind)
-
-    def add(command: F) -> F:
-        for field in reversed(fields(kind)):
-            if field.name not in skip:
-                value = f"{name}: {getattr(default, field.name)}"
-                command = _config_option(field.name, hints[field.name], texts[field.name], value)(command)
-        return command
-
-    return add
-
-
 def model_options(presets: Mapping[str, Any], *, skip: tuple[str, ...] = ()) -> Callable[[F], F]:
-    """Adds an option for every field of any of several models' configs; one that is not given is None.
+    """Adds an option for every field of any of several configs; one that is not given is None.
 
-    The help is what the first config's docstring says of the field, and its value in every preset whose model has it.
+    The help is what the first config's docstring says of the field, and its value in every preset that has it; its type and range
+    are those of the field's annotation.
 
     Args:
         presets: The configs by name.
         skip: Fields without an option.
     """
     hints: dict[str, Any] = {}
+    texts: dict[str, str] = {}
     for config in presets.values():
-        hints |= {name: hint for name, hint in get_type_hints(type(config)).items() if name not in hints}
-    texts = [_field_texts(type(config)) for config in presets.values()]
+        own = get_type_hints(type(config), include_extras=True)
+        hints |= {each.name: own[each.name] for each in fields(config) if each.name not in hints}
+        texts = _field_texts(type(config)) | texts
 
     def add(command: F) -> F:
         for name in reversed(hints):
             if name not in skip:
-                values = {preset: getattr(config, name) for preset, config in presets.items() if hasattr(config, name)}
-                text = next(found[name] for found in texts if name in found)
-                command = _config_option(name, hints[name], text, ", ".join(f"{key} {value}" for key, value in values.items()))(
-                    command
-                )
+                values = [f"{preset} {getattr(config, name)}" for preset, config in presets.items() if hasattr(config, name)]
+                command = _config_option(name, hints[name], f"{texts[name]}  [preset {', '.join(values)}]")(command)
         return command
 
     return add
@@ -366,12 +301,21 @@ def _field_texts(kind: type[Any]) -> dict[str, str]:
     return {name: " ".join(text.replace("`", "").split()) for name, text in found}
 
 
-def _config_option(name: str, hint: Any, text: str, defaults: str) -> Callable[[F], F]:
+def _config_option(name: str, hint: Any, text: str) -> Callable[[F], F]:
     """Returns what adds the option for a field of a config."""
-    flag = f"--{name.replace('_', '-')}"
-    names = f"{flag}/--no-{flag[2:]}" if hint is bool else flag
-    choice = click.Choice(get_args(hint)) if get_origin(hint) is Literal else hint
-    return click.option(names, name, type=choice, default=None, help=f"{text}  [preset {defaults}]")
+    plain, allowed = bounds(hint)
+    if plain is bool:
+        return click.option(f"{flag(name)}/--no-{flag(name)[2:]}", name, default=None, help=text)
+    kind: Any = plain
+    if get_origin(plain) is Literal:
+        kind = click.Choice(get_args(plain))
+    elif plain is int and allowed != Range():
+        kind = click.IntRange(
+            None if allowed.low is None else int(allowed.low), None if allowed.high is None else int(allowed.high)
+        )
+    elif plain is float and allowed != Range():
+        kind = click.FloatRange(allowed.low, allowed.high, min_open=allowed.open_low)
+    return click.option(flag(name), name, type=kind, default=None, help=text)
 
 
 def given(*kinds: type[Any], **also: Any) -> dict[str, Any]:

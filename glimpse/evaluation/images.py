@@ -36,9 +36,9 @@ class ImageQuery:
 
     source: str
     task: Mapping[str, Any]
-    choice: ImageChoice = ImageChoice()
+    choice: ImageChoice = field(default_factory=ImageChoice)
     split: Split = "test"
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     listener: Listener = field(default_factory=Listener)
     can_name_data: bool = True
 

@@ -9,10 +9,13 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from glimpse import environment
 from glimpse.evaluation.classifier import classify
 from glimpse.models.base import ImageClassifier
+from glimpse.models.catalog import open_classifier
+from glimpse.settings.requests import Machine
 
-__all__ = ["Prediction", "load_picture", "predict_pictures"]
+__all__ = ["Prediction", "load_picture", "predict", "predict_pictures"]
 
 
 class Prediction(NamedTuple):
@@ -56,6 +59,24 @@ def load_picture(path: Path, channels: int) -> Tensor:
     if picture.mode == "F" or not 0 <= pixels.min() <= pixels.max() <= 1:
         raise ValueError(f"{path} has pixels of mode {picture.mode}; give a picture with 8 or 16 bits a pixel")
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous()
+
+
+def predict(model: str | Path, *pictures: str | Path, invert: bool = False, machine: Machine | None = None) -> list[Prediction]:
+    """Returns what a trained classifier sees in each of your pictures.
+
+    Args:
+        model: A run's folder, a weights file or `pretrained:NAME`.
+        pictures: Files that Pillow reads; transparent parts count as black.
+        invert: Whether dark and light are swapped first: for dark digits on a light ground.
+        machine: With what it computes.
+
+    Raises:
+        ValueError: If there is no such classifier, a file is no picture, or the model takes images of another size only.
+    """
+    machine = machine or Machine()
+    environment.use_threads(machine.threads)
+    classifier = open_classifier(model).to(environment.choose_device(machine.device))
+    return predict_pictures(classifier, [Path(picture) for picture in pictures], invert=invert)
 
 
 def predict_pictures(model: ImageClassifier, pictures: Sequence[Path], *, invert: bool = False) -> list[Prediction]:

@@ -153,8 +153,9 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
         return Trainer(GenerationTask(model, data.train, data.valid), config, device)
 
     def picture(self, model: nn.Module, data: GenerativeData) -> Picture | None:
-        """Returns what draws where the model reads and writes on a few validation images, or of one without windows how the
-        images come about; None for images that cannot be drawn.
+        """Returns what draws where the model reads and writes on a few validation images; None for images that cannot be drawn.
+
+        Of a model without windows it draws how the images come about.
         """
         if data.channels not in (1, 3):
             return None

@@ -1,0 +1,83 @@
+"""What `glimpse doctor` reports of a machine, for bug reports."""
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from glimpse.environment import busy_cores, choose_device, cuda_devices, usable_cores, use_threads, versions
+
+__all__ = ["flatten", "report"]
+
+_VARIABLES = ("GLIMPSE_DATA", "GLIMPSE_DEBUG", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES")
+
+
+def report(data_dir: str | Path | None = None) -> dict[str, Any]:
+    """Returns what a bug report needs to say of this machine.
+
+    Args:
+        data_dir: Folder to look for digits in first.
+    """
+    busy = busy_cores()  # before torch is loaded, which keeps a core busy itself
+    return {
+        "versions": versions(),
+        "platform": platform.platform(),
+        "executable": sys.executable,
+        "device": _device_report(),
+        "cpu": {
+            "cpus": os.cpu_count(),
+            "usable_cores": usable_cores(),
+            "busy_cores": round(busy, 2),
+            "load": [round(load, 2) for load in psutil.getloadavg()],
+            "threads": use_threads(),
+        },
+        "digits": _digits_report(data_dir),
+        "memory_free_gb": round(psutil.virtual_memory().available / 1e9, 1),
+        "disk_free_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
+        "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
+    }
+
+
+def flatten(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yields nested facts as rows (name, value), the names joined by dots.
+
+    >>> list(flatten({"cpu": {"load": [0.5, 1.0]}, "digits": None}))
+    [('cpu.load', '0.5, 1.0'), ('digits', None)]
+    """
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _device_report() -> dict[str, Any]:
+    """Returns the device that would be taken, and what else there is."""
+    import torch
+
+    cuda, reason = cuda_devices()
+    facts: dict[str, Any] = {
+        "auto": str(choose_device()),
+        "built_for_cuda": torch.version.cuda,
+        "mps": torch.backends.mps.is_available(),
+    }
+    for index in range(cuda):
+        free, total = (round(size / 1e9, 1) for size in torch.cuda.mem_get_info(index))
+        facts[f"cuda:{index}"] = f"{torch.cuda.get_device_name(index)}, {free} of {total} GB free"
+    return facts | ({"reason": reason.removeprefix("; ")} if reason else {})
+
+
+def _digits_report(data_dir: str | Path | None) -> dict[str, Any]:
+    """Returns which folders digits are looked for in, and where each source lies."""
+    from glimpse.datasets.digits import search_places
+    from glimpse.datasets.fetch import is_complete
+
+    places = search_places(Path(data_dir) if data_dir is not None else None)
+    names = ("mnist", "fashion-mnist", "emnist-digits")
+    found = {name: next((str(place) for place in places if is_complete(name, place)), None) for name in names}
+    return {"places": [str(place) for place in places]} | found
