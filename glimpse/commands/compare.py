@@ -25,8 +25,8 @@ from glimpse.comparison.figure import write_figure
 from glimpse.comparison.files import pairs_path, write_csv, write_markdown
 from glimpse.comparison.rows import Comparison
 from glimpse.comparison.table import flat, legend, pair_table, pair_title, table
-from glimpse.settings.suites import SUITES
 from glimpse.settings.record import refuse_record
+from glimpse.settings.suites import SUITES
 from glimpse.training.loop import StoppedError
 
 __all__ = ["compare_models"]

@@ -15,11 +15,12 @@ from glimpse.commands import console
 from glimpse.commands.task_images import TaskImages, check_images, open_task_images
 from glimpse.commands.time_limit import TimeLimit
 from glimpse.comparison.kept import KeptMeasurements, Measured, Speeds
-from glimpse.comparison.opened import OpenedModel, open_models, published_on, task_words
+from glimpse.comparison.opened import OpenedModel, open_models, task_words
 from glimpse.comparison.rows import Comparison, Trained, compare
 from glimpse.datasets.batches import Batch
 from glimpse.evaluation.classifier import predictions
 from glimpse.evaluation.costs import TIMED_IMAGES, FixedImages, forward_seconds, multiply_adds
+from glimpse.evaluation.published import published_on
 
 __all__ = ["measured_comparison"]
 

@@ -27,7 +27,8 @@ from glimpse.settings.presets import CLASSIFIER_PRESETS, TRAINING_PRESETS
 from glimpse.settings.suites import SUITES, Entry, Suite
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Trainer, TrainingDivergedError
-from glimpse.training.loop import RunFolder, StoppedError
+from glimpse.training.folder import RunFolder
+from glimpse.training.loop import StoppedError
 from glimpse.training.record import refuse_differences
 
 __all__ = ["PlannedRun", "estimate", "plan_suite", "train_suite"]

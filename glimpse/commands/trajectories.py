@@ -18,7 +18,7 @@ from glimpse.evaluation.prediction import load_picture
 from glimpse.models.catalog import Looking, open_looking
 from glimpse.models.draw import DRAW
 from glimpse.models.weights import load_weights
-from glimpse.training.loop import RunFolder, refuse_record
+from glimpse.training.folder import RunFolder, refuse_record
 from glimpse.trajectories.collecting import collect, look_at, matches
 from glimpse.trajectories.files import DATA_FORMATS, open_writer
 from glimpse.trajectories.page.page import write_page

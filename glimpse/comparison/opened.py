@@ -11,7 +11,7 @@ from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.models.catalog import Classifier, open_classifier
 from glimpse.models.weights import find_weights, load_weights
 from glimpse.pretrained import PREFIX, available
-from glimpse.training.loop import RunFolder
+from glimpse.training.folder import RunFolder
 
 __all__ = ["OpenedModel", "open_models", "published_on", "task_words", "total_images"]
 

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glimpse.comparison.names import distinct_names, kind_of
-from glimpse.evaluation.costs import Reading, reading
-from glimpse.evaluation.metrics import wilson_interval
+from glimpse.evaluation.costs import reading
 from glimpse.evaluation.published import PublishedResult, counterpart
-from glimpse.evaluation.statistics import holm, mcnemar, t_interval
-from glimpse.settings.classifier import ClassifierSettings
+from glimpse.evaluation.statistics import holm, mcnemar, t_interval, wilson_interval
+from glimpse.settings.classifier import ClassifierSettings, Reading
 from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.ram import RAMConfig
 

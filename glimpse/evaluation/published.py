@@ -17,8 +17,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from glimpse.datasets.clutter import ClutterRecipe
-
 __all__ = ["PublishedBound", "PublishedResult", "counterpart", "published_classification", "published_generation", "published_on"]
 
 _DRAW = "DRAW, Table 1"
@@ -193,6 +191,8 @@ def published_generation(name: str, binarization: str, observation: str) -> tupl
 
 def published_on(task: Mapping[str, Any]) -> tuple[PublishedResult, ...]:
     """Returns the published rows of a task, none unless digits and recipe, and a split where one is named, are the papers'."""
+    from glimpse.datasets.clutter import ClutterRecipe
+
     if task["kind"] != "cluttered" or task.get("split", "test") != "test":
         return ()
     recipe, usual = task["recipe"], asdict(ClutterRecipe())

@@ -18,9 +18,10 @@ from glimpse.attention.precision import at_least_float32
 from glimpse.settings.glimpse_classifier import Supervision
 from glimpse.settings.ram import RAMConfig, Reward
 
-__all__ = ["Episode", "hybrid_loss", "reinforce_loss", "returns", "supervised_loss"]
+__all__ = ["REINFORCE_WEIGHT", "Episode", "hybrid_loss", "reinforce_loss", "returns", "supervised_loss"]
 
-_REINFORCE_WEIGHT = 0.1  # of the loss, so that clipping the whole gradient is not a matter of its noise alone
+REINFORCE_WEIGHT = 0.1
+"""Of REINFORCE in the hybrid loss, so that its noise does not decide how the whole gradient is clipped."""
 
 
 class Episode(NamedTuple):
@@ -107,4 +108,4 @@ def hybrid_loss(episode: Episode, labels: Tensor, config: RAMConfig) -> tuple[Te
     gained = returns(episode.logits, labels, config.reward)
     where = reinforce_loss(episode.log_probs, gained - episode.baselines)
     baseline = F.mse_loss(episode.baselines, gained)
-    return what + _REINFORCE_WEIGHT / gained.shape[1] * where + baseline, {"reward": gained.mean()}
+    return what + REINFORCE_WEIGHT / gained.shape[1] * where + baseline, {"reward": gained.mean()}

@@ -159,8 +159,8 @@ class RAM(ImageClassifier):
 
     def inputs(self, glimpses: int | None = None, uniforms: Tensor | None = None) -> dict[str, Any]:
         """Returns the number of glimpses, the noise, and a policy that does not spread unless answers average over samples."""
-        noise = {"uniforms": uniforms} if self.takes_noise else {}
-        return {"glimpses": glimpses} | noise | {"std": None if self.config.test_samples else 0.0}
+        noise = {"uniforms": uniforms, "std": None if self.config.test_samples else 0.0} if self.takes_noise else {}
+        return {"glimpses": glimpses} | noise
 
     def lesson(self, batch: Any, positions: Tensor) -> Episodes:
         """Returns the batch with the policy's standard deviation at each of its positions."""

@@ -31,7 +31,7 @@ from glimpse.training.plan import Picture, TrainingPlan
 from glimpse.training.record import asked_of_run, budget, is_file, merged, run_record, starting_point
 from glimpse.trajectories.collecting import look_at
 
-__all__ = ["ClassificationTask", "ClassifierPlan"]
+__all__ = ["ClassificationTask", "ClassifierPlan", "classifier_trainer"]
 
 _DRAWN = 12  # validation images on the sheets that show attention being learned
 
@@ -69,6 +69,27 @@ class ClassificationTask:
             wrong += int((logits[:, -1].argmax(dim=-1) != labels).sum())
             nll += float(F.cross_entropy(logits[:, -1], labels, reduction="sum"))
         return {"error": 100 * wrong / len(self.valid), "nll": nll / len(self.valid)}
+
+
+def classifier_trainer(record: dict[str, Any], data: ClassifierData, device: torch.device) -> Trainer:
+    """Returns a fresh trainer for a run's record; its initial weights depend on the seed alone.
+
+    Raises:
+        ValueError: If what the model's config says of the images does not fit the data, or it cannot be captured as a CUDA
+            graph.
+    """
+    model_config = from_mapping(kind_of_preset(record["preset"]).config, record["model"])
+    config = from_mapping(TrainingConfig, record["training"])
+    wrong = {name: value for name, value in data.shape.items() if getattr(model_config, name, value) != value}
+    if wrong:
+        there = ", ".join(f"{name} {value}" for name, value in wrong.items())
+        raise ValueError(f"the data have {there}, the model's config says otherwise")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        model = build_classifier(model_config)
+    if config.cuda_graph and not model.capturable:
+        raise ValueError(f"--cuda-graph is not for a model that looks at random, such as preset {record['preset']}: leave it out")
+    return Trainer(ClassificationTask(model.to(device), data.train, data.valid), config, device)
 
 
 class ClassifierPlan(TrainingPlan[ClassifierData]):
@@ -153,26 +174,8 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         return data
 
     def build(self, record: dict[str, Any], data: ClassifierData, device: torch.device) -> Trainer:
-        """Returns a fresh trainer for a run's record.
-
-        Raises:
-            ValueError: If what the model's config says of the images does not fit the data, or it cannot be captured as a CUDA
-                graph.
-        """
-        model_config = from_mapping(kind_of_preset(record["preset"]).config, record["model"])
-        config = from_mapping(TrainingConfig, record["training"])
-        wrong = {name: value for name, value in data.shape.items() if getattr(model_config, name, value) != value}
-        if wrong:
-            there = ", ".join(f"{name} {value}" for name, value in wrong.items())
-            raise ValueError(f"the data have {there}, the model's config says otherwise")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            model = build_classifier(model_config)
-        if config.cuda_graph and not model.capturable:
-            raise ValueError(
-                f"--cuda-graph is not for a model that looks at random, such as preset {record['preset']}: leave it out"
-            )
-        return Trainer(ClassificationTask(model.to(device), data.train, data.valid), config, device)
+        """Returns a fresh trainer for a run's record; see `classifier_trainer`."""
+        return classifier_trainer(record, data, device)
 
     def picture(self, model: nn.Module, data: ClassifierData) -> Picture | None:
         """Returns what draws where the model looks on a few validation images; None if it has no windows to draw."""

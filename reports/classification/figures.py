@@ -18,7 +18,7 @@ from glimpse.datasets.digits import open_digits
 from glimpse.figures.sheets import error_by_glimpse_figure, error_curves, window_sheet
 from glimpse.figures.windows import save
 from glimpse.models.glimpse_classifier import GlimpseClassifier
-from glimpse.training.loop import RunFolder
+from glimpse.training.folder import RunFolder
 
 HERE = Path(__file__).parent
 PUBLISHED = {"DRAW, 4 glimpses": 4.18, "DRAW, 8 glimpses": 3.36}

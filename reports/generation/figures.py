@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from glimpse.datasets.generative import open_generative
 from glimpse.figures.windows import save
 from glimpse.models.draw import DRAW
-from glimpse.training.loop import RunFolder
+from glimpse.training.folder import RunFolder
 
 HERE = Path(__file__).parent
 PUBLISHED = {"DRAW (paper)": 80.97, "DRAW without attention (paper)": 87.40}

@@ -9,21 +9,11 @@ from torch import Tensor
 
 from glimpse.attention.filterbank import gaussian_filters
 from glimpse.attention.precision import at_least_float32
+from tests.helpers.paper import paper_filters
 
 CENTERS = (-1e6, -1e3, -15.0, -0.25, 0.0, 13.75, 49.5, 99.0, 114.0, 1e3, 1e6)
 STRIDES = (0.0, 1e-3, 0.5, 1.0, 9.0, 1e3, 1e6)
 SIGMAS = (1e-4, 1e-2, 0.3, 1.0, 14.0, 1e3, 1e4)
-
-
-def paper_filters(g: float, delta: float, sigma: float, n: int, a: int) -> np.ndarray:
-    """Returns one image's filters, shape (n, a), by eqs. 19 and 25 as printed: i, a and g count from 1."""
-    filters = np.zeros((n, a))
-    for i in range(1, n + 1):
-        mu = g + delta * (i - n / 2 - 0.5)
-        for pixel in range(1, a + 1):
-            filters[i - 1, pixel - 1] = math.exp(-((pixel - mu) ** 2) / (2 * sigma**2))
-        filters[i - 1] /= filters[i - 1].sum()
-    return filters
 
 
 def parameters(batch: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -101,19 +91,19 @@ def test_float32_misplaces_an_ordinary_filter_by_less_than_a_ten_thousandth_of_a
 
 def test_a_filter_on_a_pixel_is_centered_there_and_not_half_a_pixel_off() -> None:
     filters = gaussian_filters(torch.tensor([5.0]), torch.tensor([2.0]), torch.tensor([0.5]), n_filters=3, n_pixels=11)[0]
-    torch.testing.assert_close(filters @ torch.arange(11.0), torch.tensor([3.0, 5.0, 7.0]))  # trap 1
+    torch.testing.assert_close(filters @ torch.arange(11.0), torch.tensor([3.0, 5.0, 7.0]))  # counted from 0
     torch.testing.assert_close(filters[1], filters[1].flip(0))
 
 
 def test_a_narrow_filter_between_two_pixels_keeps_its_whole_mass() -> None:
     half, one = torch.tensor([4.5]), torch.ones(1)
-    filters = gaussian_filters(half, one, 0.1 * one, n_filters=1, n_pixels=10)  # 1e-4 beside Z: 7 % left (trap 3)
+    filters = gaussian_filters(half, one, 0.1 * one, n_filters=1, n_pixels=10)  # with 1e-4 added to Z, 7 % would be left
     torch.testing.assert_close(filters[0, 0, 4:6], torch.tensor([0.5, 0.5]))
 
 
 def test_each_filter_is_normalised_over_its_pixels_and_not_over_the_filters() -> None:
     filters = gaussian_filters(torch.tensor([0.0]), torch.tensor([6.0]), torch.tensor([3.0]), n_filters=3, n_pixels=9)
-    torch.testing.assert_close(filters.sum(dim=2), torch.ones(1, 3))  # trap 3
+    torch.testing.assert_close(filters.sum(dim=2), torch.ones(1, 3))  # Z is a sum over pixels
     assert (filters.sum(dim=1) - 1).abs().max() > 0.1
 
 
@@ -121,14 +111,14 @@ def test_each_filter_is_normalised_over_its_pixels_and_not_over_the_filters() ->
 @pytest.mark.parametrize("sigma", [1e-4, 0.5, 1.0])
 def test_a_filter_far_outside_copies_the_edge_pixel_instead_of_vanishing(center: float, edge: int, sigma: float) -> None:
     filters = gaussian_filters(torch.tensor([center]), torch.ones(1), torch.tensor([sigma]), n_filters=2, n_pixels=100)
-    torch.testing.assert_close(filters[0, :, edge], torch.ones(2), rtol=0, atol=1e-6)  # trap 4
+    torch.testing.assert_close(filters[0, :, edge], torch.ones(2), rtol=0, atol=1e-6)  # where Z is 0 in float32
 
 
 def test_a_filter_fifteen_sigma_outside_still_has_the_exact_gradient() -> None:
     center = torch.tensor([-15.0], requires_grad=True)
     filters = gaussian_filters(center, torch.ones(1), torch.ones(1), n_filters=1, n_pixels=3)
     (gradient,) = torch.autograd.grad(filters[0, 0, 1], center)
-    odds = math.exp(-(16**2 - 15**2) / 2)  # trap 4: 2e-7, not 0
+    odds = math.exp(-(16**2 - 15**2) / 2)  # 2e-7, not 0
     assert filters[0, 0, 1].item() == pytest.approx(odds, rel=1e-4)
     assert gradient.item() == pytest.approx(odds, rel=1e-4)
 
@@ -150,7 +140,7 @@ def test_sixteen_bit_parameters_are_computed_in_float32(dtype: torch.dtype) -> N
     inputs = [tensor.to(dtype) for tensor in parameters(4)]
     filters = gaussian_filters(*inputs, n_filters=12, n_pixels=100)
     assert filters.dtype == torch.float32
-    assert torch.equal(filters, gaussian_filters(*(tensor.float() for tensor in inputs), n_filters=12, n_pixels=100))  # trap 5
+    assert torch.equal(filters, gaussian_filters(*(tensor.float() for tensor in inputs), n_filters=12, n_pixels=100))
 
 
 def test_autocast_does_not_coarsen_the_filters() -> None:
@@ -159,7 +149,7 @@ def test_autocast_does_not_coarsen_the_filters() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         filters = gaussian_filters(*inputs, n_filters=12, n_pixels=100)
     assert filters.dtype == torch.float32
-    assert torch.equal(filters, expected)  # trap 5
+    assert torch.equal(filters, expected)
 
 
 def test_at_least_float32_leaves_finer_types_alone() -> None:

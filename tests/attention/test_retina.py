@@ -9,12 +9,7 @@ from torch import Tensor
 
 from glimpse.attention.retina import Retina
 from glimpse.attention.window import Window
-
-
-def images(batch: int, channels: int, height: int, width: int, seed: int = 0) -> Tensor:
-    """Returns seeded images in float64, 0 to 1."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.rand((batch, channels, height, width), generator=generator, dtype=torch.float64)
+from tests.helpers.tensors import images
 
 
 def corners(count: int, height: int, width: int, seed: int = 1) -> tuple[Tensor, Tensor]:

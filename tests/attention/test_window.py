@@ -1,36 +1,18 @@
 """The window, read and write against plain loops over the paper's equations, finite differences and closed forms."""
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from glimpse.attention.filterbank import gaussian_filters
 from glimpse.attention.window import LOG_LIMIT, Window, read, write
+from tests.helpers.paper import paper_filters, paper_window
+from tests.helpers.tensors import normal
+from tests.helpers.windows import random_raw, single
 
 SIZES = [(1, 9, 14, 1), (5, 14, 9, 3), (4, 7, 7, 2), (1, 1, 6, 3)]  # n, H, W, C
-
-
-def paper_window(raw: np.ndarray, n: int, width: int, height: int) -> tuple[float, float, float, float, float]:
-    """Returns g_X, g_Y, delta, sigma and gamma of eqs. 21-24 as printed, counting pixels from 1."""
-    g_x = (width + 1) / 2 * (raw[0] + 1)
-    g_y = (height + 1) / 2 * (raw[1] + 1)
-    delta = (max(width, height) - 1) / (n - 1) * math.exp(raw[3]) if n > 1 else 0.0
-    return g_x, g_y, delta, math.sqrt(math.exp(raw[2])), math.exp(raw[4])
-
-
-def paper_filters(g: float, delta: float, sigma: float, n: int, size: int) -> np.ndarray:
-    """Returns F of eqs. 19, 20, 25 and 26 as printed, shape (n, size): i, a and g count from 1."""
-    mu = [g + delta * (i - n / 2 - 0.5) for i in range(1, n + 1)]
-    filters: np.ndarray = np.array([[math.exp(-((a - m) ** 2) / (2 * sigma**2)) for a in range(1, size + 1)] for m in mu])
-    filters /= filters.sum(axis=1, keepdims=True)
-    return filters
 
 
 def paper_read(image: np.ndarray, raw: np.ndarray, n: int) -> np.ndarray:
@@ -53,21 +35,6 @@ def paper_write(patch: np.ndarray, raw: np.ndarray, height: int, width: int) -> 
     for c, b, a in np.ndindex(channels, height, width):
         image[c, b, a] = sum(f_y[j, b] * patch[c, j, i] * f_x[i, a] for j in range(n) for i in range(n)) / gamma
     return image
-
-
-def normal(*shape: int, seed: int = 0) -> Tensor:
-    """Returns seeded standard normal numbers in float64."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def random_raw(batch: int, seed: int = 1) -> Tensor:
-    """Returns raw windows (batch, 5) around the middle of the image, with moderate logarithms."""
-    return 0.5 * normal(batch, 5, seed=seed)
-
-
-def single(*fields: float) -> Window:
-    """Returns one window in float32 from its five fields."""
-    return Window(*(torch.tensor([field]) for field in fields))
 
 
 # The equations
@@ -154,13 +121,13 @@ def test_values_and_gradients_stay_finite_for_any_raw_numbers(n: int, scale: flo
     assert gradient.isfinite().all()
 
 
-# The traps of PAPER.md's list, by their number there
+# Pitfalls of public implementations
 
 
 @pytest.mark.parametrize(("size", "n"), [(100, 12), (28, 2), (7, 7)])
 def test_at_zero_the_grid_spans_the_first_to_the_last_pixel_exactly(size: int, n: int) -> None:
     window = Window.from_raw(torch.zeros(1, 5), n=n, height=size, width=size)
-    column = torch.arange(float(size)).expand(1, 1, size, size)  # trap 1
+    column = torch.arange(float(size)).expand(1, 1, size, size)
     narrow = window._replace(sigma=torch.tensor([0.05]))
     expected = torch.linspace(0, size - 1, n)
     mu = window.center_x + window.stride * (torch.arange(n) - (n - 1) / 2)
@@ -171,13 +138,13 @@ def test_at_zero_the_grid_spans_the_first_to_the_last_pixel_exactly(size: int, n
 def test_zero_means_the_image_center_and_one_means_just_beyond_the_last_pixel() -> None:
     raw = torch.tensor([[0.0, 0, 0, 0, 0], [1, 1, 0, 0, 0], [-1, -1, 0, 0, 0]])
     window = Window.from_raw(raw, n=5, height=75, width=100)
-    torch.testing.assert_close(window.center_x, torch.tensor([49.5, 100.0, -1.0]))  # trap 1
+    torch.testing.assert_close(window.center_x, torch.tensor([49.5, 100.0, -1.0]))
     torch.testing.assert_close(window.center_y, torch.tensor([37.0, 75.0, -1.0]))
 
 
 def test_the_longer_side_sets_the_stride_and_the_shorter_side_is_overrun_evenly() -> None:
     window = Window.from_raw(torch.zeros(1, 5), n=12, height=75, width=100)
-    rows = window.center_y + window.stride * (torch.arange(12) - 5.5)  # trap 2
+    rows = window.center_y + window.stride * (torch.arange(12) - 5.5)
     torch.testing.assert_close(rows[[0, -1]], torch.tensor([-12.5, 86.5]))  # -11.5 to 87.5 counted from 1
     filters_y, filters_x = window.filters(n=12, height=75, width=100)
     assert filters_y.shape == (1, 12, 75)
@@ -188,7 +155,7 @@ def test_the_longer_side_sets_the_stride_and_the_shorter_side_is_overrun_evenly(
 def test_x_is_the_column_and_y_is_the_row_on_an_image_that_is_not_square(height: int, width: int) -> None:
     row, column = torch.meshgrid(torch.arange(float(height)), torch.arange(float(width)), indexing="ij")
     image = torch.stack([row, column])[None]  # channel 0 holds y, channel 1 holds x
-    glimpse = read(image, single(12.0, 7.0, 3.0, 0.1, 1.0), 3)[0]  # trap 2
+    glimpse = read(image, single(12.0, 7.0, 3.0, 0.1, 1.0), 3)[0]
     torch.testing.assert_close(glimpse[0], torch.tensor([4.0, 7, 10])[:, None].expand(3, 3))
     torch.testing.assert_close(glimpse[1], torch.tensor([9.0, 12, 15]).expand(3, 3))
 
@@ -196,81 +163,47 @@ def test_x_is_the_column_and_y_is_the_row_on_an_image_that_is_not_square(height:
 def test_a_patch_is_written_at_its_column_and_row() -> None:
     patch = torch.zeros(1, 1, 3, 3)
     patch[0, 0, 0, 2] = 1  # up and to the right
-    canvas = write(patch, single(12.0, 7.0, 3.0, 0.1, 1.0), 20, 40)[0, 0]  # trap 2
+    canvas = write(patch, single(12.0, 7.0, 3.0, 0.1, 1.0), 20, 40)[0, 0]
     assert canvas[4, 15].item() == pytest.approx(1)
     assert canvas.sum().item() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("sigma", [1e-3, 0.1, 1.0, 30.0])
 def test_a_constant_image_reads_as_the_constant_wherever_the_window_lies(sigma: float) -> None:
-    for center in (-300.0, -0.5, 0.0, 14.5, 28.0, 500.0):  # trap 3
+    for center in (-300.0, -0.5, 0.0, 14.5, 28.0, 500.0):
         glimpse = read(torch.full((1, 1, 30, 30), 2.0), single(center, center, 1.5, sigma, 3.0), 4)
         torch.testing.assert_close(glimpse, torch.full((1, 1, 4, 4), 6.0))
 
 
 def test_a_window_far_outside_copies_the_corner_pixel() -> None:
     image = normal(1, 1, 10, 10).float()
-    glimpse = read(image, single(1e4, -1e4, 1.0, 1.0, 1.0), 2)  # trap 4
+    glimpse = read(image, single(1e4, -1e4, 1.0, 1.0, 1.0), 2)
     torch.testing.assert_close(glimpse, image[0, 0, 0, -1].expand(1, 1, 2, 2))
 
 
 @pytest.mark.parametrize("log_var", [-1e4, -200.0, -103.0, 200.0, 1e4])
 def test_no_logarithm_of_sigma_makes_a_number_that_is_not_one(log_var: float) -> None:
-    raw = torch.tensor([[0.1, 0.2, log_var, 0.0, 0.0]], requires_grad=True)  # trap 4
+    raw = torch.tensor([[0.1, 0.2, log_var, 0.0, 0.0]], requires_grad=True)  # exp underflows below about -103
     glimpse = read(normal(1, 1, 28, 28).float(), Window.from_raw(raw, n=3, height=28, width=28), 3)
     (gradient,) = torch.autograd.grad(glimpse.sum(), raw)
     assert glimpse.isfinite().all()
     assert gradient.isfinite().all()
 
 
-def test_autocast_leaves_coordinates_filters_and_glimpses_in_float32() -> None:
-    image, raw = normal(4, 2, 100, 100).float(), random_raw(4).float()
-    patch = normal(4, 2, 12, 12).float()
-
-    def run() -> tuple[Tensor, ...]:
-        window = Window.from_raw(raw, n=12, height=100, width=100)
-        return *window, *window.filters(n=12, height=100, width=100), read(image, window, 12), write(patch, window, 100, 100)
-
-    expected = run()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        cast = run()  # trap 5
-    for ours, theirs in zip(cast, expected, strict=True):
-        assert ours.dtype == torch.float32
-        assert torch.equal(ours, theirs)
-
-
-def test_bfloat16_inputs_are_promoted_before_they_become_pixels() -> None:
-    raw = (0.03 * normal(50, 5)).bfloat16()
-    window = Window.from_raw(raw, n=12, height=100, width=100)  # trap 5: bfloat16 knows no 49.6, only 49.5 and 49.75
-    assert all(field.dtype == torch.float32 for field in window)
-    exact = Window.from_raw(raw.double(), n=12, height=100, width=100)
-    torch.testing.assert_close(window.center_x.double(), exact.center_x, rtol=0, atol=1e-5)
-    image = normal(50, 1, 100, 100).bfloat16()
-    assert read(image, window, 12).dtype == torch.float32
-    assert write(image[..., :12, :12], window, 100, 100).dtype == torch.float32
-
-
-def test_a_window_of_bfloat16_fields_reads_in_float32() -> None:
-    fields = [torch.tensor([value], dtype=torch.bfloat16) for value in (49.5, 49.5, 9.0, 1.0, 1.0)]
-    image = normal(1, 1, 100, 100).float()
-    expected = read(image, Window(*(field.float() for field in fields)), 12)
-    assert torch.equal(read(image, Window(*fields), 12), expected)  # trap 5
-
-
 def test_the_third_raw_number_is_the_logarithm_of_the_variance() -> None:
-    raw = torch.tensor([[0.0, 0.0, math.log(9.0), 0.0, 0.0]])  # trap 12
+    raw = torch.tensor([[0.0, 0.0, math.log(9.0), 0.0, 0.0]])
     assert Window.from_raw(raw, n=3, height=8, width=8).sigma.item() == pytest.approx(3.0)
 
 
 def test_intensity_multiplies_what_is_read_and_divides_what_is_written() -> None:
     plain, strong = single(3.0, 4.0, 1.0, 1.0, 1.0), single(3.0, 4.0, 1.0, 1.0, 4.0)
     image, patch = normal(1, 1, 8, 8).float(), normal(1, 1, 3, 3).float()
-    torch.testing.assert_close(read(image, strong, 3), 4 * read(image, plain, 3))  # trap 13
+    torch.testing.assert_close(read(image, strong, 3), 4 * read(image, plain, 3))
     torch.testing.assert_close(write(patch, strong, 8, 8), write(patch, plain, 8, 8) / 4)
 
 
 def test_no_raw_intensity_blows_the_canvas_up() -> None:
-    for log_intensity in (-1e6, 1e6):  # trap 13
+    for log_intensity in (-1e6, 1e6):
         raw = torch.tensor([[0.0, 0.0, 0.0, 0.0, log_intensity]])
         canvas = write(torch.ones(1, 1, 3, 3), Window.from_raw(raw, n=3, height=8, width=8), 8, 8)
         assert canvas.abs().max() <= 9 * math.exp(LOG_LIMIT)
@@ -278,7 +211,7 @@ def test_no_raw_intensity_blows_the_canvas_up() -> None:
 
 def test_one_filter_has_a_finite_stride_that_changes_nothing() -> None:
     raw = random_raw(3).requires_grad_()
-    window = Window.from_raw(raw, n=1, height=9, width=14)  # trap 14
+    window = Window.from_raw(raw, n=1, height=9, width=14)  # eq. 24 divides by n - 1
     torch.testing.assert_close(window.stride, 13 * raw[:, 3].exp())
     image = normal(3, 1, 9, 14)
     wider = window._replace(stride=100 * window.stride)
@@ -291,87 +224,8 @@ def test_one_filter_has_a_finite_stride_that_changes_nothing() -> None:
 def test_the_same_filters_serve_any_number_of_channels() -> None:
     image = normal(2, 5, 9, 11)
     window = Window.from_raw(random_raw(2), n=4, height=9, width=11)
-    apart = torch.cat([read(image[:, [c]], window, 4) for c in range(5)], dim=1)  # trap 16
+    apart = torch.cat([read(image[:, [c]], window, 4) for c in range(5)], dim=1)
     torch.testing.assert_close(read(image, window, 4), apart)
-
-
-# Transformations
-
-
-def pipeline(raw: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns a glimpse and its rewriting, through everything public."""
-    window = Window.from_raw(raw, n=4, height=9, width=13)
-    glimpse = read(image, window, 4)
-    return glimpse, write(glimpse, window, 9, 13)
-
-
-def check_compiled(compiled: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> None:
-    """Asserts that a compiled pipeline has the values and gradients of the eager one."""
-    image, raw = normal(3, 2, 9, 13).float(), random_raw(3).float().requires_grad_()
-    for ours, eager in zip(compiled(raw, image), pipeline(raw, image), strict=True):
-        torch.testing.assert_close(ours, eager)
-        gradients = [torch.autograd.grad(out.square().sum(), raw, retain_graph=True)[0] for out in (ours, eager)]
-        torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
-
-
-def test_compiling_into_one_graph_changes_no_value_and_no_gradient() -> None:
-    torch.manual_seed(0)
-    torch.compiler.reset()
-    check_compiled(torch.compile(pipeline, fullgraph=True, backend="aot_eager"))
-
-
-@pytest.mark.slow
-def test_compiling_by_inductor_changes_no_value_and_no_gradient() -> None:
-    torch.manual_seed(0)
-    torch.compiler.reset()
-    check_compiled(torch.compile(pipeline, fullgraph=True))
-
-
-def test_compiling_under_autocast_keeps_float32() -> None:
-    torch.compiler.reset()
-    compiled = torch.compile(pipeline, fullgraph=True, backend="aot_eager")
-    image, raw = normal(3, 2, 9, 13).float(), random_raw(3).float()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        cast = compiled(raw, image)
-    torch.testing.assert_close(cast, pipeline(raw, image))
-
-
-def test_vmap_over_glimpses_equals_a_loop_over_them() -> None:
-    image, raw = normal(3, 2, 9, 13), normal(3, 5, 5, seed=3)  # (B, C, H, W), (B, T, 5)
-    mapped = torch.func.vmap(pipeline, in_dims=(1, None), out_dims=1)(raw, image)
-    for t in range(5):
-        for ours, looped in zip(mapped, pipeline(raw[:, t], image), strict=True):
-            torch.testing.assert_close(ours[:, t], looped)
-
-
-def test_gradients_of_single_images_by_vmap_equal_a_loop_over_the_images() -> None:
-    image, raw = normal(3, 2, 9, 13), random_raw(3)
-
-    def loss(raw: Tensor, image: Tensor) -> Tensor:
-        return pipeline(raw[None], image[None])[1].square().sum()
-
-    mapped = torch.func.vmap(torch.func.grad(loss))(raw, image)
-    looped = torch.stack([torch.func.grad(loss)(raw[row], image[row]) for row in range(3)])
-    torch.testing.assert_close(mapped, looped)
-
-
-def test_images_of_any_memory_layout_read_the_same() -> None:
-    image = normal(3, 2, 13, 9)
-    window = Window.from_raw(random_raw(3), n=4, height=9, width=13)
-    expected = read(image.transpose(2, 3).contiguous(), window, 4)
-    torch.testing.assert_close(read(image.transpose(2, 3), window, 4), expected)
-    channels_last = image.transpose(2, 3).contiguous(memory_format=torch.channels_last)
-    torch.testing.assert_close(read(channels_last, window, 4), expected)
-
-
-def test_nothing_is_changed_in_place() -> None:
-    image, raw = normal(2, 1, 6, 6), random_raw(2)
-    copies = image.clone(), raw.clone()
-    window = Window.from_raw(raw, n=3, height=6, width=6)
-    fields = [field.clone() for field in window]
-    write(read(image, window, 3), window, 6, 6)
-    for ours, copy in zip((image, raw, *window), (*copies, *fields), strict=True):
-        assert torch.equal(ours, copy)
 
 
 def test_the_filters_of_a_window_are_the_filterbank() -> None:
@@ -431,33 +285,3 @@ def test_sizes_below_one_are_refused_by_read_and_write() -> None:
         read(torch.zeros(1, 1, 8, 8), window, 0)
     with pytest.raises(ValueError, match="got 3 and 0"):
         write(torch.zeros(1, 1, 3, 3), window, 0, 8)
-
-
-class HostTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Collects the operations that make or take a tensor of the host's."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.found: list[str] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
-        if any(isinstance(tensor, Tensor) and tensor.device.type == "cpu" for tensor in (made, *args)):
-            self.found.append(str(func))
-        return made
-
-
-def test_nothing_is_copied_from_the_host_to_the_device() -> None:
-    """Each such copy would wait for the GPU. The tensors are fake ones: no GPU is needed."""
-    with FakeTensorMode(), HostTensors() as host:
-        _, canvas = pipeline(torch.empty(3, 5, device="cuda"), torch.empty(3, 2, 9, 13, device="cuda"))
-    assert canvas.device.type == "cuda"
-    assert not host.found
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_cuda_reads_and_writes_what_the_cpu_does() -> None:
-    image, raw = normal(3, 2, 9, 13), random_raw(3)
-    for ours, expected in zip(pipeline(raw.cuda(), image.cuda()), pipeline(raw, image), strict=True):
-        torch.testing.assert_close(ours.cpu(), expected)

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from glimpse import __version__, cli
 from glimpse.commands import console
 from glimpse.commands.options import Commands
-from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS
+from tests.helpers.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS
 
 ROOT = Path(__file__).parent.parent.parent
 HEAVY = {"torch", "torchvision", "matplotlib", "numpy", "sklearn", "pyarrow", "tensorboard"}

@@ -27,7 +27,8 @@ from glimpse.evaluation.statistics import mcnemar
 from glimpse.models.catalog import open_classifier
 from glimpse.settings.suites import SUITES, Entry, Suite
 from glimpse.training.engine import TrainingDivergedError
-from glimpse.training.loop import RunFolder, train_in
+from glimpse.training.folder import RunFolder
+from glimpse.training.loop import train_in
 
 TINY = ["--digits=sklearn", "--canvas=40", "--pieces=2", "--window=4", "--hidden=8", "--features=8", "--threads=1"]
 BUDGET = ["--images=320", "--batch-size=32", "--validate-every=160", "--log-every=160", "--warmup=100"]

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from glimpse import environment
+from glimpse.commands.doctor import report
 
 
 @pytest.fixture
@@ -43,7 +44,6 @@ def test_threads_are_chosen_where_nothing_sensible_is_asked_for(monkeypatch: pyt
     assert environment.use_threads() == 3
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="busy cores are watched on Linux alone")
 def test_a_core_kept_busy_is_seen() -> None:
     with subprocess.Popen([sys.executable, "-c", "print(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
@@ -70,27 +70,17 @@ def test_two_cpus_on_one_core_count_once(monkeypatch: pytest.MonkeyPatch) -> Non
     assert environment.usable_cores() == 2
 
 
-def test_busy_time_is_all_but_idle_and_waiting_for_disks(monkeypatch: pytest.MonkeyPatch) -> None:
-    stat = [
-        "cpu 0 0 0 0 0 0 0 0\ncpu0 10 0 0 90 0 0 0 0\ncpu1 0 0 0 0 0 0 0 0",
-        "cpu0 40 10 10 100 20 5 5 10 0 0\ncpu1 0 0 0 50 50 0 0 0",
-    ]
-    monkeypatch.setattr(environment, "_allowed_cpus", lambda: {0, 1})
-    monkeypatch.setattr(environment, "_text", lambda path: stat.pop(0))
+def test_only_the_cpus_that_this_process_may_use_count_as_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "_allowed_cpus", lambda: {0, 2})
+    monkeypatch.setattr("psutil.cpu_percent", lambda interval, percpu: [50.0, 100.0, 20.0])
     assert environment.busy_cores(0.0) == pytest.approx(0.7)
-
-
-def test_the_load_stands_in_where_the_system_does_not_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "_text", lambda path: "")
-    monkeypatch.setattr(os, "getloadavg", lambda: (1.5, 0.0, 0.0))
-    assert environment.busy_cores() == 1.5
 
 
 def test_auto_takes_cuda_where_there_is_one_and_the_cpu_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOCAL_RANK", raising=False)
-    monkeypatch.setattr(environment, "_cuda_devices", lambda: (0, ""))
+    monkeypatch.setattr(environment, "cuda_devices", lambda: (0, ""))
     assert environment.choose_device() == torch.device("cpu")
-    monkeypatch.setattr(environment, "_cuda_devices", lambda: (2, ""))
+    monkeypatch.setattr(environment, "cuda_devices", lambda: (2, ""))
     assert environment.choose_device() == torch.device("cuda", 0)
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert environment.choose_device() == torch.device("cuda", 1)
@@ -107,14 +97,14 @@ def test_auto_takes_cuda_where_there_is_one_and_the_cpu_elsewhere(monkeypatch: p
 )
 def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, message: str) -> None:
     monkeypatch.setenv("LOCAL_RANK", "1")
-    monkeypatch.setattr(environment, "_cuda_devices", lambda: (1, "; the driver is too old"))
+    monkeypatch.setattr(environment, "cuda_devices", lambda: (1, "; the driver is too old"))
     with pytest.raises(ValueError, match=message):
         environment.choose_device(name)
 
 
 @pytest.mark.gpu
 def test_the_report_names_the_gpu() -> None:
-    assert torch.cuda.get_device_name(0) in environment.report()["device"]["cuda:0"]
+    assert torch.cuda.get_device_name(0) in report()["device"]["cuda:0"]
 
 
 @pytest.mark.usefixtures("threads")
@@ -123,7 +113,7 @@ def test_the_report_says_where_digits_lie(tmp_path: Path) -> None:
     raw.mkdir(parents=True)
     for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
         (raw / f"{name}-ubyte").touch()
-    facts = environment.report(tmp_path)
+    facts = report(tmp_path)
     assert facts["digits"]["mnist"] == str(tmp_path)
     assert facts["digits"]["fashion-mnist"] is None
     assert facts["versions"]["torch"].split("+")[0] == torch.__version__.split("+")[0]

@@ -11,11 +11,12 @@ import torch
 from click.testing import CliRunner, Result
 
 from glimpse.cli import glimpse
-from glimpse.comparison.opened import published_on
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
-from glimpse.evaluation.chance import uniforms
-from glimpse.models.catalog import Classifier, build_classifier
+from glimpse.evaluation.classifier import uniforms
+from glimpse.evaluation.published import published_on
+from glimpse.models.base import ImageClassifier as Classifier
+from glimpse.models.catalog import build_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.ram import RAM
 from glimpse.models.weights import save_weights
@@ -178,7 +179,7 @@ def sampled(network: RAM, samples: int) -> tuple[list[float], float]:
         (2, ["--test-samples=1"], 1, "1"),
     ],
 )
-def test_trap_17_how_many_samples_an_error_averages_over_stands_beside_it(
+def test_how_many_samples_an_error_averages_over_stands_beside_it(
     tmp_path: Path, own: int, options: list[str], samples: int, words: str
 ) -> None:
     weights, (errors, nats) = saved(tmp_path, ram(own)), sampled(ram(own), samples)

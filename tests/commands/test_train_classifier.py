@@ -19,11 +19,11 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 
 from glimpse.cli import glimpse
 from glimpse.datasets.clutter import ClutterRecipe
-from glimpse.models.catalog import CLASSIFIERS, open_classifier
+from glimpse.models.catalog import open_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
-from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
 from glimpse.settings.training import TrainingConfig
-from glimpse.training.loop import RunFolder
+from glimpse.training.folder import RunFolder
+from tests.helpers.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
 
 DATA = ["--digits=sklearn", "--canvas=40", "--pieces=2"]
 MODEL = ["--window=4", "--hidden=8", "--features=8", "--glimpses=2"]
@@ -214,7 +214,7 @@ def test_a_model_is_trained_from_its_preset_and_comes_back_as_what_it_is(model: 
     assert settings["model"] == own | {flag.partition("=")[0][2:]: int(flag.partition("=")[2]) for flag in OTHERS[model]}
     assert settings["training"] == vars(TRAINING_PRESETS[preset]) | {"images": 32, "batch_size": 16}
     trained = open_classifier(out)
-    assert type(trained) is CLASSIFIERS[type(config)]
+    assert type(trained).config_class is type(config)
     assert vars(trained.config) == settings["model"]
     with (out / "metrics.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)

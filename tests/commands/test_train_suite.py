@@ -11,8 +11,8 @@ from glimpse.cli import glimpse
 from glimpse.commands import train_classifier as classifier_training
 from glimpse.commands import train_suite as suite_training
 from glimpse.commands.train_suite import PlannedRun, plan_suite
-from glimpse.settings.presets import TRAINING_PRESETS
 from glimpse.settings.suites import SUITES, Entry, Suite
+from tests.helpers.presets import TRAINING_PRESETS
 
 SMALL = {"hidden": 8, "batch_size": 16, "log_every": 160}
 SUITE = Suite(

@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from glimpse.cli import glimpse
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
-from glimpse.evaluation.chance import uniforms
+from glimpse.evaluation.classifier import uniforms
 from glimpse.models.catalog import build_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.ram import RAM

@@ -4,8 +4,8 @@ from glimpse.comparison.names import distinct_names, kind_of, name_of
 from glimpse.settings.classifier import ClassifierSettings
 from glimpse.settings.convolutional import ConvConfig
 from glimpse.settings.glimpse_classifier import ClassifierConfig
-from glimpse.settings.presets import CLASSIFIER_PRESETS
 from glimpse.settings.ram import RAMConfig
+from tests.helpers.presets import CLASSIFIER_PRESETS
 
 
 def test_kinds_and_names_tell_models_apart() -> None:

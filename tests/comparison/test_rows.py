@@ -20,9 +20,8 @@ from glimpse.comparison.figure import write_figure
 from glimpse.comparison.files import markdown, write_csv, write_markdown
 from glimpse.comparison.rows import Comparison, Trained, compare, first_at_or_below
 from glimpse.comparison.table import flat, legend, pair_table, table
-from glimpse.evaluation.metrics import wilson_interval
 from glimpse.evaluation.published import counterpart, published_classification
-from glimpse.evaluation.statistics import holm, mcnemar, t_interval
+from glimpse.evaluation.statistics import holm, mcnemar, t_interval, wilson_interval
 from glimpse.figures.windows import MUTED, save
 from glimpse.settings.classifier import ClassifierSettings
 from glimpse.settings.convolutional import ConvConfig, ConvNetConfig

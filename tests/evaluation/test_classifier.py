@@ -12,16 +12,11 @@ from torch import Tensor
 from glimpse.attention.filterbank import gaussian_filters
 from glimpse.attention.window import Window, read
 from glimpse.datasets.files import ImageSet
-from glimpse.evaluation.chance import uniforms
 from glimpse.evaluation.classifier import (
-    ClassificationTask,
-    ReinforcedTask,
-    classification_task,
+    call_inputs,
     classify,
-    glimpses_of,
-    look_inputs,
     predictions,
-    samples_of,
+    uniforms,
 )
 from glimpse.models.catalog import build_classifier
 from glimpse.models.losses import Episode, hybrid_loss, supervised_loss
@@ -31,6 +26,7 @@ from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
 from glimpse.settings.glimpse_classifier import ClassifierConfig, Parametrization
 from glimpse.settings.ram import RAMConfig
 from glimpse.settings.spatial_transformer import SpatialTransformerConfig
+from glimpse.training.classifier import ClassificationTask
 from glimpse.trajectories.collecting import look_at
 
 SIDE = 20
@@ -129,7 +125,7 @@ def test_a_model_that_looks_at_random_answers_the_same_at_the_same_position(conf
 def test_predictions_do_not_depend_on_the_batch_size(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model, images, found = built(config, moved=0.1), data(23), {}
     for batch_size in (250, 7, 1):
-        monkeypatch.setattr("glimpse.evaluation.classifier._EVALUATION_BATCH", batch_size)
+        monkeypatch.setattr("glimpse.evaluation.classifier._BATCH", batch_size)
         parts = list(predictions(model, images))
         assert len(parts[0][1]) == min(batch_size, 23)
         found[batch_size], labels = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
@@ -153,7 +149,7 @@ def test_another_number_of_glimpses_may_be_asked_for(config: Any, glimpses: int)
 def test_a_model_that_sees_the_whole_image_takes_no_number_of_glimpses(config: Any) -> None:
     model, batch = built(config), data(3).batch(torch.arange(3)).images
     assert classify(model, batch, torch.arange(3)).shape == (3, 1, 4)
-    assert look_inputs(model, torch.arange(3)) == {}
+    assert call_inputs(model, torch.arange(3)) == {}
     with pytest.raises(ValueError, match=f"a {type(model).__name__} sees the whole image at once"):
         classify(model, batch, torch.arange(3), 2)
     with pytest.raises(ValueError, match="takes no number of glimpses"):
@@ -162,21 +158,21 @@ def test_a_model_that_sees_the_whole_image_takes_no_number_of_glimpses(config: A
 
 def test_the_inputs_of_a_look_are_what_each_model_takes() -> None:
     positions = torch.tensor([4, 9])
-    assert look_inputs(built(GLIMPSE), positions, 2) == {"glimpses": 2}
-    random = look_inputs(built(replace(GLIMPSE, parametrization="random")), positions, 2, 1)
+    assert call_inputs(built(GLIMPSE), positions, 2) == {"glimpses": 2}
+    random = call_inputs(built(replace(GLIMPSE, parametrization="random")), positions, 2, 1)
     assert torch.equal(random.pop("uniforms"), uniforms(positions, 2, 1))
     assert random == {"glimpses": 2}
     for samples, std in ((0, 0.0), (3, None)):
-        inputs = look_inputs(built(replace(RECURRENT, test_samples=samples)), positions)
+        inputs = call_inputs(built(replace(RECURRENT, test_samples=samples)), positions)
         assert torch.equal(inputs.pop("uniforms"), uniforms(positions, 3))
         assert inputs == {"glimpses": None, "std": std}
-    assert look_inputs(built(replace(RECURRENT, first_glimpse="centered")), positions) == {"glimpses": None}
+    assert call_inputs(built(replace(RECURRENT, first_glimpse="centered")), positions) == {"glimpses": None}
 
 
 def test_glimpses_and_samples_are_the_configs() -> None:
-    found = [(glimpses_of(model), samples_of(model)) for model in map(built, (GLIMPSE, RECURRENT, *WHOLE))]
-    assert found == [(3, 0), (3, 0), (1, 0), (1, 0), (1, 0)]
-    assert samples_of(built(replace(RECURRENT, test_samples=7))) == 7
+    found = [(model.glimpses, model.config.samples) for model in map(built, (GLIMPSE, RECURRENT, *WHOLE))]
+    assert found == [(3, None), (3, 0), (1, None), (1, None), (1, None)]
+    assert built(replace(RECURRENT, test_samples=7)).config.samples == 7
 
 
 @pytest.mark.parametrize("config", [GLIMPSE, replace(GLIMPSE, parametrization="random"), RECURRENT])
@@ -200,8 +196,8 @@ def test_answers_are_float32_whatever_the_models_type(config: Any) -> None:
 @pytest.mark.parametrize("config", [GLIMPSE, replace(GLIMPSE, parametrization="random"), RECURRENT, *WHOLE])
 def test_the_validation_is_the_error_and_the_nats_after_the_last_glimpse(config: Any) -> None:
     model, images = built(config, moved=0.1), data(260)
-    task = classification_task(model, data(5), images)
-    assert isinstance(task, ReinforcedTask) == isinstance(model, RAM)
+    task = ClassificationTask(model, data(5), images)
+    assert ("reward" in task.metrics) == isinstance(model, RAM)
     batch = images.batch(torch.arange(260))
     logits = classify(model, batch.images, torch.arange(260))[:, -1].double().numpy()
     wrong, nats = 0, 0.0
@@ -221,7 +217,7 @@ def test_the_loss_is_that_of_the_models_own_logits(config: Any) -> None:
     batch = task.batch(torch.arange(4, 13))
     torch.testing.assert_close(batch.images, data(9).batch(torch.arange(4, 13)).images)
     loss, metrics = task.loss(model, batch, torch.Generator().manual_seed(1))
-    noise = torch.rand(9, glimpses_of(model), 2, generator=torch.Generator().manual_seed(1))
+    noise = torch.rand(9, model.glimpses, 2, generator=torch.Generator().manual_seed(1))
     random = isinstance(config, ClassifierConfig) and config.parametrization == "random"
     logits = model(batch.images, None, noise)[0] if random else model(batch.images)[0]
     linear = isinstance(config, ClassifierConfig) and config.supervision == "linear"
@@ -233,7 +229,7 @@ def test_the_loss_is_that_of_the_models_own_logits(config: Any) -> None:
 def test_a_batch_carries_the_policys_spread_at_each_position() -> None:
     config = replace(RECURRENT, policy_anneal=1000)
     images = data(9)
-    task = ReinforcedTask(built(config), images, data(5))
+    task = ClassificationTask(built(config), images, data(5))
     positions = torch.tensor([0, 3, 500, 999, 1000, 10**9])
     batch = task.batch(positions)
     np.testing.assert_allclose(batch.std.numpy(), [config.std_at(int(position)) for position in positions], rtol=1e-6)
@@ -246,7 +242,7 @@ def test_a_batch_carries_the_policys_spread_at_each_position() -> None:
 def test_the_hybrid_loss_averages_over_the_samples_of_every_image(samples: int) -> None:
     config = replace(RECURRENT, policy_anneal=1000, monte_carlo=samples)
     model = built(config)
-    task = ReinforcedTask(model, data(9), data(5))
+    task = ClassificationTask(model, data(9), data(5))
     batch = task.batch(torch.tensor([0, 400, 800]))
     loss, metrics = task.loss(model, batch, torch.Generator().manual_seed(1))
     noise = torch.rand(3 * samples, 3, 2, generator=torch.Generator().manual_seed(1))

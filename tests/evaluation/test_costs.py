@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from glimpse.datasets.batches import Batch
-from glimpse.evaluation.costs import FixedImages, forward_seconds, multiply_adds, reading
+from glimpse.evaluation.costs import FixedImages, forward_seconds, multiply_adds
 from glimpse.models.catalog import build_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
@@ -51,11 +51,11 @@ def test_counting_leaves_the_model_as_it_was() -> None:
 
 
 def test_values_read_are_those_of_all_glimpses_scales_channels_and_samples_or_the_canvas() -> None:
-    assert reading(ClassifierConfig(glimpses=3, window=5, scales=2, channels=3), 100, 80) == (3 * 25 * 2 * 3, False)
-    assert reading(RAMConfig(glimpses=3, window=5, scales=2), 100, 80) == (3 * 25 * 2, False)
-    assert reading(RAMConfig(glimpses=3, window=5, scales=2, test_samples=10), 100, 80) == (10 * 3 * 25 * 2, False)
+    assert ClassifierConfig(glimpses=3, window=5, scales=2, channels=3).reading(100, 80) == (3 * 25 * 2 * 3, False)
+    assert RAMConfig(glimpses=3, window=5, scales=2).reading(100, 80) == (3 * 25 * 2, False)
+    assert RAMConfig(glimpses=3, window=5, scales=2, test_samples=10).reading(100, 80) == (10 * 3 * 25 * 2, False)
     for config in (ConvConfig(channels=3), ConvNetConfig(channels=3), SpatialTransformerConfig(channels=3)):
-        assert reading(config, 100, 80) == (3 * 100 * 80, True)
+        assert config.reading(100, 80) == (3 * 100 * 80, True)
 
 
 def test_fixed_images_begin_again_at_their_end_and_are_not_copied_as_a_whole() -> None:

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from glimpse.datasets.generative import GenerativeData, open_generative
 from glimpse.datasets.pixels import Images, StoredImages
-from glimpse.evaluation.generator import GenerationResult, GenerationTask, measure_generator
+from glimpse.evaluation.generator import GenerationResult, measure_generator
 from glimpse.models.draw import DRAW, Bound
 from glimpse.settings.draw import GeneratorConfig
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Trainer
+from glimpse.training.generator import GenerationTask
 
 TINY = {"glimpses": 3, "hidden": 6, "latent": 4, "read": 3, "write": 3}
 
@@ -151,7 +152,7 @@ def test_validation_is_the_same_at_any_time_and_leaves_randomness_alone(digits: 
     assert found[0] == found[1]
 
 
-def test_trap_7_every_image_and_step_is_evaluated_with_standard_normal_noise_of_its_own(digits: GenerativeData) -> None:
+def test_every_image_and_step_is_evaluated_with_standard_normal_noise_of_its_own(digits: GenerativeData) -> None:
     watched = Watched(generator())
     with torch.no_grad():
         GenerationTask(watched.model, digits.train, digits.valid).validate(watched)

@@ -12,7 +12,8 @@ from scipy.stats import binomtest, norm
 from sklearn import metrics as reference
 from torch import Tensor
 
-from glimpse.evaluation.metrics import calibration_error, confusion, error_by_glimpse, log_loss, summarise, wilson_interval
+from glimpse.evaluation.metrics import calibration_error, confusion, error_by_glimpse, log_loss, summarize
+from glimpse.evaluation.statistics import wilson_interval
 
 COUNTS = [(0, 1), (1, 1), (0, 50), (50, 50), (1, 50), (17, 40), (336, 10_000), (9_999, 10_000)]
 
@@ -157,7 +158,7 @@ def test_confusion_equals_a_loop() -> None:
 
 def test_the_summary_is_about_the_last_glimpse_and_agrees_with_itself() -> None:
     logits, labels = sample()
-    result = summarise(logits, labels, 4)
+    result = summarize(logits, labels, 4)
     trace = sum(result.confusion[k][k] for k in range(4))
     assert result.n == 200 == sum(map(sum, result.confusion))
     assert result.errors == 200 - trace
@@ -168,7 +169,7 @@ def test_the_summary_is_about_the_last_glimpse_and_agrees_with_itself() -> None:
 
 
 def test_the_summary_survives_json() -> None:
-    result = summarise(*sample(), 4)
+    result = summarize(*sample(), 4)
     fields: dict[str, Any] = json.loads(json.dumps(result.as_dict(), allow_nan=False))
     assert fields == result.as_dict()
     assert set(fields) >= {"error", "n", "interval", "error_by_glimpse"}
@@ -177,13 +178,13 @@ def test_the_summary_survives_json() -> None:
 
 def test_sixteen_bit_logits_and_uint8_labels_are_summarised() -> None:
     logits, labels = sample()
-    assert summarise(logits.bfloat16(), labels.to(torch.uint8), 4).n == 200
+    assert summarize(logits.bfloat16(), labels.to(torch.uint8), 4).n == 200
 
 
 def test_arguments_are_left_alone() -> None:
     logits, labels = sample()
     copies = logits.clone(), labels.clone()
-    summarise(logits, labels, 4)
+    summarize(logits, labels, 4)
     assert torch.equal(logits, copies[0])
     assert torch.equal(labels, copies[1])
 
@@ -193,12 +194,12 @@ def test_logits_that_are_not_finite_are_refused(value: float) -> None:
     logits, labels = sample()
     logits[3, 1, 2] = value
     with pytest.raises(ValueError, match="1 of 2400 logits are not finite"):
-        summarise(logits, labels, 4)
+        summarize(logits, labels, 4)
 
 
 def test_another_number_of_classes_is_refused() -> None:
     with pytest.raises(ValueError, match="4 classes, expected 10"):
-        summarise(*sample(), 10)
+        summarize(*sample(), 10)
 
 
 @pytest.mark.parametrize("bad", [-1, 4])
@@ -206,7 +207,7 @@ def test_a_label_that_is_no_class_is_refused_everywhere(bad: int) -> None:
     logits, labels = sample()
     labels[7] = bad
     for call in (
-        lambda: summarise(logits, labels, 4),
+        lambda: summarize(logits, labels, 4),
         lambda: error_by_glimpse(logits, labels),
         lambda: log_loss(logits[:, -1], labels),
         lambda: calibration_error(logits[:, -1].softmax(dim=1), labels),

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from glimpse.cli import glimpse
-from glimpse.evaluation.chance import uniforms
+from glimpse.evaluation.classifier import uniforms
 from glimpse.evaluation.prediction import load_picture, predict_pictures
 from glimpse.models.catalog import build_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
@@ -144,7 +144,7 @@ def test_a_model_of_the_whole_image_classifies_pictures_too(tmp_path: Path, conf
     assert json.loads(result.stdout)["predictions"][0]["probabilities"] == pytest.approx(expected.tolist(), rel=1e-4)
     other = CliRunner().invoke(glimpse, ["predict", str(file), str(tmp_path / "b.png")])
     if isinstance(config, ConvConfig):
-        line = "b.png has 27 x 12 pixels, the model knows images of 27 x 18 alone: bring it to that size\n"
+        line = "b.png has 27 x 12 pixels, the model takes images of 27 x 18 only: bring it to that size\n"
         assert (other.exit_code, other.stderr) == (1, f"Error: {tmp_path}/{line}")
     else:
         assert other.exit_code == 0

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from glimpse.models.base import ImageClassifier
 from glimpse.models.catalog import (
-    CLASSIFIERS,
-    Classifier,
     build_classifier,
     open_classifier,
     open_generator,
@@ -17,13 +16,15 @@ from glimpse.models.catalog import (
 from glimpse.models.draw import DRAW
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.weights import save_weights
+from glimpse.settings.catalog import CLASSIFIERS
 from glimpse.settings.classifier import ClassifierSettings
 from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
 from glimpse.settings.draw import GeneratorConfig
 from glimpse.settings.glimpse_classifier import ClassifierConfig
-from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
 from glimpse.settings.ram import RAMConfig
 from glimpse.settings.spatial_transformer import SpatialTransformerConfig
+from tests.helpers.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
+from tests.helpers.weights import written
 
 CLASSIFIER = GlimpseClassifier(ClassifierConfig(glimpses=2, window=4, hidden=6, features=5))
 GENERATOR = DRAW(GeneratorConfig(glimpses=2, hidden=6, latent=3, read=2, write=3))
@@ -37,15 +38,12 @@ CONFIGS: tuple[ClassifierSettings, ...] = (
 CLASSIFIERS_OF_EVERY_KIND = [CLASSIFIER, *map(build_classifier, CONFIGS)]
 
 
-def saved(folder: Path, model: Classifier | DRAW) -> Path:
-    file = folder / f"{type(model).__name__}.safetensors"
-    facts = {"model": type(model).__name__, "config": vars(model.config), "task": {"kind": "file", "sha256": ""}}
-    save_weights(file, model.state_dict(), facts)
-    return file
+def saved(folder: Path, model: ImageClassifier | DRAW) -> Path:
+    return written(folder / f"{type(model).__name__}.safetensors", model, {"kind": "file", "sha256": ""})
 
 
 @pytest.mark.parametrize("model", [*CLASSIFIERS_OF_EVERY_KIND, GENERATOR], ids=lambda model: type(model).__name__)
-def test_a_model_comes_back_as_what_it_was_ready_to_evaluate(model: Classifier | DRAW, tmp_path: Path) -> None:
+def test_a_model_comes_back_as_what_it_was_ready_to_evaluate(model: ImageClassifier | DRAW, tmp_path: Path) -> None:
     file = saved(tmp_path, model)
     opener = open_generator if isinstance(model, DRAW) else open_classifier
     for opened in (open_model(file), opener(file)):
@@ -56,7 +54,7 @@ def test_a_model_comes_back_as_what_it_was_ready_to_evaluate(model: Classifier |
 
 
 def test_a_model_of_the_other_kind_or_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="holds a generator, which knows no classes"):
+    with pytest.raises(ValueError, match="holds a generator, which has no classes"):
         open_classifier(saved(tmp_path, GENERATOR))
     with pytest.raises(ValueError, match="holds a classifier, which draws no images"):
         open_generator(saved(tmp_path, CLASSIFIER))
@@ -66,9 +64,9 @@ def test_a_model_of_the_other_kind_or_none_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("model", [*CLASSIFIERS_OF_EVERY_KIND, GENERATOR], ids=lambda model: type(model).__name__)
-def test_a_model_is_opened_to_look_only_if_it_looks(model: Classifier | DRAW, tmp_path: Path) -> None:
+def test_a_model_is_opened_to_look_only_if_it_looks(model: ImageClassifier | DRAW, tmp_path: Path) -> None:
     file = saved(tmp_path, model)
-    if hasattr(model, "look"):
+    if model.config.looks is not None:
         assert type(open_looking(file)) is type(model)
     else:
         with pytest.raises(ValueError, match=f"a {type(model).__name__}, which sees the whole image at once: it has no windows"):
@@ -80,7 +78,8 @@ def test_every_preset_has_one_model_a_way_to_be_built_and_a_training() -> None:
     assert sorted(named) == sorted(CLASSIFIER_PRESETS) == sorted(TRAINING_PRESETS)
     for config in CLASSIFIER_PRESETS.values():
         model = build_classifier(config)
-        assert type(model) is CLASSIFIERS[type(config)]
+        assert type(model).__name__ == CLASSIFIERS[config.kind].class_name
+        assert type(model).config_class is type(config)
         assert model.config == config
 
 

@@ -1,7 +1,6 @@
 """The whole-image baselines: against plain loops, and what they promise of any image."""
 
 import copy
-import json
 import os
 import socket
 from collections.abc import Callable
@@ -11,18 +10,13 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from glimpse.models.convolutional import ConvNet, TwoLayerConv, strided_stages
-from glimpse.models.weights import save_weights
 from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
-
-
-def images(batch: int, channels: int, height: int, width: int, seed: int = 0) -> Tensor:
-    """Returns seeded images in float64, 0 to 1."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.rand((batch, channels, height, width), generator=generator, dtype=torch.float64)
+from tests.helpers.tensors import images
+from tests.helpers.weights import written
 
 
 def two_layers(**changes: int) -> TwoLayerConv:
@@ -190,9 +184,7 @@ def test_weights_written_and_read_give_the_same_model(model: TwoLayerConv | Conv
     model = copy.deepcopy(model).float()
     batch = images(2, 1, 11, 15).float()
     model(batch)  # moves the statistics
-    facts = {"model": type(model).__name__, "config": vars(model.config), "task": {"kind": "test"}}
-    save_weights(tmp_path / "model.safetensors", model.state_dict(), json.loads(json.dumps(facts)))
-    again = type(model).from_pretrained(tmp_path / "model.safetensors")
+    again = type(model).from_pretrained(written(tmp_path / "model.safetensors", model, {"kind": "test"}))
     assert again.config == model.config
     assert not again.training
     for name, value in model.state_dict().items():
@@ -201,11 +193,9 @@ def test_weights_written_and_read_give_the_same_model(model: TwoLayerConv | Conv
 
 
 def test_weights_of_one_baseline_are_not_read_as_another(tmp_path: Path) -> None:
-    model = convnet()
-    facts = {"model": "ConvNet", "config": vars(model.config), "task": {"kind": "test"}}
-    save_weights(tmp_path / "model.safetensors", model.state_dict(), facts)
+    file = written(tmp_path / "model.safetensors", convnet(), {"kind": "test"})
     with pytest.raises(ValueError, match=r"weights of ConvNet, not of TwoLayerConv"):
-        TwoLayerConv.from_pretrained(tmp_path / "model.safetensors")
+        TwoLayerConv.from_pretrained(file)
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 11, 14), (2, 1, 12, 15), (2, 3, 11, 15), (1, 11, 15)])

@@ -1,4 +1,4 @@
-"""The glimpse classifier: the paper's preset against a plain loop, its traps, and what it promises of any image."""
+"""The glimpse classifier: the paper's preset against a plain loop, and what it promises of any image."""
 
 from dataclasses import replace
 
@@ -13,16 +13,12 @@ from glimpse.evaluation.classifier import predictions
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.losses import supervised_loss
 from glimpse.settings.glimpse_classifier import ClassifierConfig, Parametrization
-from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS
+from tests.helpers.paper import paper_filters, paper_window, sigmoid
+from tests.helpers.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS
+from tests.helpers.tensors import images, noise
 
 SMALL = {"glimpses": 3, "window": 4, "hidden": 6, "features": 5}
 PRESETS = sorted(CLASSIFIER_MODELS["glimpse"])
-
-
-def images(batch: int, channels: int, height: int, width: int, seed: int = 0) -> Tensor:
-    """Returns seeded images in float64, 0 to 1."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.rand((batch, channels, height, width), generator=generator, dtype=torch.float64)
 
 
 def preset_of(name: str) -> ClassifierConfig:
@@ -42,18 +38,6 @@ def small(preset: str = "tuned", *, noise: float = 0.0, **changes: int | float |
     return model
 
 
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return np.asarray(1 / (1 + np.exp(-x)))
-
-
-def paper_filters(center: float, stride: float, sigma: float, n: int, pixels: int) -> np.ndarray:
-    """Returns F of eqs. 19, 20, 25 and 26 as printed, shape (n, pixels): i, a and the center count from 1."""
-    mu = [center + stride * (i - n / 2 - 0.5) for i in range(1, n + 1)]
-    filters = np.array([[-((a - m) ** 2) / (2 * sigma**2) for a in range(1, pixels + 1)] for m in mu])
-    filters = np.exp(filters - filters.max(axis=1, keepdims=True))
-    return np.asarray(filters / filters.sum(axis=1, keepdims=True))
-
-
 def paper_run(model: GlimpseClassifier, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns logits (T, K) and windows (T, 5), counted from 0, of one image (C, H, W) under the paper's equations."""
     weights = {name: value.detach().numpy() for name, value in model.state_dict().items()}
@@ -63,19 +47,18 @@ def paper_run(model: GlimpseClassifier, image: np.ndarray) -> tuple[np.ndarray, 
     logits, windows = [], []
     for _ in range(model.config.glimpses):
         raw = weights["place.raw.weight"] @ output + weights["place.raw.bias"]
-        center_x, center_y = (width + 1) / 2 * (raw[0] + 1), (height + 1) / 2 * (raw[1] + 1)
-        sigma, stride = np.exp(raw[2]) ** 0.5, (max(height, width) - 1) / (n - 1) * np.exp(raw[3])
+        center_x, center_y, stride, sigma, gamma = paper_window(raw, n, width, height)
         glimpses = []
         for wider in (2**scale for scale in range(model.config.scales)):
             filters_x = paper_filters(center_x, wider * stride, wider * sigma, n, width)
             filters_y = paper_filters(center_y, wider * stride, wider * sigma, n, height)
-            glimpses.append(np.exp(raw[4]) * np.stack([filters_y @ channel @ filters_x.T for channel in image]))
+            glimpses.append(gamma * np.stack([filters_y @ channel @ filters_x.T for channel in image]))
         gates = weights["lstm.gates.weight"] @ np.concatenate([np.ravel(glimpses), output]) + weights["lstm.gates.bias"]
         enter, keep, candidate, leave = (gates[k * hidden : (k + 1) * hidden] for k in range(4))
         cell = sigmoid(keep) * cell + sigmoid(enter) * np.tanh(candidate)
         output = sigmoid(leave) * np.tanh(cell)
         logits.append(weights["classify.weight"] @ output + weights["classify.bias"])
-        windows.append([center_x - 1, center_y - 1, stride, sigma, np.exp(raw[4])])
+        windows.append([center_x - 1, center_y - 1, stride, sigma, gamma])
     return np.array(logits), np.array(windows)
 
 
@@ -130,7 +113,7 @@ def test_one_model_takes_images_of_any_size(preset: str) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_trap_10_the_initial_state_gets_a_gradient(preset: str) -> None:
+def test_the_initial_state_gets_a_gradient(preset: str) -> None:
     model = small(preset, noise=0.3)
     model(images(4, 1, 20, 20))[0].square().sum().backward()
     for name, parameter in model.named_parameters():
@@ -139,7 +122,7 @@ def test_trap_10_the_initial_state_gets_a_gradient(preset: str) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_trap_16_nothing_is_kept_from_one_call_to_the_next(preset: str) -> None:
+def test_nothing_is_kept_from_one_call_to_the_next(preset: str) -> None:
     model, batch = small(preset, noise=0.3), images(4, 1, 20, 20)
     before = set(vars(model))
     first, _ = model(batch)
@@ -202,7 +185,7 @@ def test_flat_images_give_finite_values_and_gradients(preset: str, value: float)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_trap_5_coordinates_stay_in_float32_under_autocast(preset: str) -> None:
+def test_coordinates_stay_in_float32_under_autocast(preset: str) -> None:
     model, batch = small(preset, window=8).float(), images(4, 1, 100, 100).float()
     exact, _ = model(batch)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -310,13 +293,6 @@ def test_the_encoder_sees_every_scale_and_a_pointer_points_in_the_finest() -> No
 def test_a_scale_more_is_as_many_more_inputs(preset: str) -> None:
     one, three = (sum(p.numel() for p in small(preset, scales=scales, channels=2).parameters()) for scales in (1, 3))
     assert three - one == 2 * 2 * 4**2 * (4 * 6 if preset == "paper" else 2 * 5)
-
-
-# Windows at random
-
-
-def noise(batch: int, glimpses: int, seed: int = 0) -> Tensor:
-    return torch.rand((batch, glimpses, 2), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def test_windows_at_random_lie_where_the_noise_says_after_a_learned_first_one() -> None:

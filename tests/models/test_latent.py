@@ -1,4 +1,4 @@
-"""The latents' distribution against torch.distributions, Monte Carlo and the paper's traps about its constants."""
+"""The latents' distribution against torch.distributions, Monte Carlo and its constants, which are easily miscounted."""
 
 import math
 
@@ -45,17 +45,17 @@ def test_the_log_ratio_is_that_of_the_two_densities_at_the_sample() -> None:
 
 @pytest.mark.parametrize("steps", [1, 16, 64])
 @pytest.mark.parametrize("latent", [1, 32, 100])
-def test_trap_6_the_divergence_of_the_prior_from_itself_is_exactly_0(steps: int, latent: int) -> None:
+def test_the_divergence_of_the_prior_from_itself_is_exactly_0(steps: int, latent: int) -> None:
     at_prior = Posterior.from_raw(torch.zeros(3, steps, 2 * latent))
     assert torch.equal(at_prior.kl(), torch.zeros(3, steps))
 
 
-def test_trap_6_the_constant_counts_every_dimension_of_every_step() -> None:
+def test_the_constant_counts_every_dimension_of_every_step() -> None:
     q = Posterior(torch.ones(1, 64, 100, dtype=torch.float64), torch.zeros(1, 64, 100, dtype=torch.float64))
     assert q.kl().sum().item() == pytest.approx(64 * 100 / 2)  # 1/2 (1 + 1 - 0) a dimension, less 3200 in all
 
 
-def test_trap_12_the_second_half_is_log_sigma_and_not_log_sigma_squared() -> None:
+def test_the_second_half_is_log_sigma_and_not_log_sigma_squared() -> None:
     raw = torch.tensor([[5.0, 7.0, math.log(3.0), math.log(0.5)]])
     spread = Posterior.from_raw(raw).sample(torch.ones(1, 2)) - Posterior.from_raw(raw).sample(torch.zeros(1, 2))
     torch.testing.assert_close(spread, torch.tensor([[3.0, 0.5]]))

@@ -5,11 +5,7 @@ import torch
 from torch import nn
 
 from glimpse.models.lstm import LSTM, LSTMState
-
-
-def normal(*shape: int, seed: int = 0) -> torch.Tensor:
-    """Returns seeded standard normal numbers in float64."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+from tests.helpers.tensors import normal
 
 
 @pytest.mark.parametrize(("inputs", "hidden"), [(1, 1), (5, 3), (3, 8)])

@@ -5,16 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from glimpse.attention.window import Window, read
 from glimpse.models.placing import FINEST_STRIDE, PLACERS, Locator, Pointer, Scatter, brightness
 from glimpse.settings.glimpse_classifier import ClassifierConfig
-
-
-def normal(*shape: int, seed: int = 0) -> Tensor:
-    """Returns seeded standard normal numbers in float64."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+from tests.helpers.tensors import normal
 
 
 def pointer(window: int = 5, hidden: int = 7, sigma: float = 0.5, *, scale: float = 0.0) -> Pointer:

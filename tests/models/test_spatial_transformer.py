@@ -1,24 +1,18 @@
 """The spatial transformer: its reading and its pointing against plain loops, and what it promises of any image."""
 
 import copy
-import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from glimpse.models.spatial_transformer import Localiser, SpatialTransformer, affine_read
-from glimpse.models.weights import save_weights
 from glimpse.settings.spatial_transformer import SpatialTransformerConfig
-
-
-def images(batch: int, channels: int, height: int, width: int, seed: int = 0) -> Tensor:
-    """Returns seeded images in float64, 0 to 1."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.rand((batch, channels, height, width), generator=generator, dtype=torch.float64)
+from tests.helpers.tensors import images
+from tests.helpers.weights import written
 
 
 def transformer(*, noise: float = 0.0, **changes: int) -> SpatialTransformer:
@@ -178,9 +172,7 @@ def test_the_compiled_graph_has_no_breaks() -> None:
 def test_weights_written_and_read_give_the_same_model(tmp_path: Path) -> None:
     model, batch = copy.deepcopy(transformer(noise=0.3)).float(), images(2, 1, 24, 24).float()
     model(batch)  # moves the statistics
-    facts = {"model": "SpatialTransformer", "config": vars(model.config), "task": {"kind": "test"}}
-    save_weights(tmp_path / "model.safetensors", model.state_dict(), json.loads(json.dumps(facts)))
-    again = SpatialTransformer.from_pretrained(tmp_path / "model.safetensors")
+    again = SpatialTransformer.from_pretrained(written(tmp_path / "model.safetensors", model, {"kind": "test"}))
     assert again.config == model.config
     assert not again.training
     for name, value in model.state_dict().items():

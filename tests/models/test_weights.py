@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.weights import find_weights, load_weights, save_weights
 from glimpse.settings.glimpse_classifier import ClassifierConfig
+from tests.helpers.bomb import Bomb
 
 CONFIG = ClassifierConfig(glimpses=2, window=4, hidden=6, features=5, channels=3, classes=4)
 FACTS: dict[str, Any] = {
@@ -102,13 +103,6 @@ def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
             GlimpseClassifier.from_pretrained(cut)
 
 
-class Bomb:
-    """Whose pickle runs code."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return exec, ("import pathlib; pathlib.Path('exploded').write_text('')",)
-
-
 def test_no_file_of_weights_can_run_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"weight": Bomb()}, tmp_path / "model.safetensors")
@@ -127,7 +121,7 @@ def test_no_file_of_weights_can_run_code(tmp_path: Path, monkeypatch: pytest.Mon
         ({"config": vars(CONFIG) | {"hidden": 7}}, "do not fit its config"),
         ({"config": vars(CONFIG) | {"encoder": "none"}}, "do not fit its config"),
         ({"config": vars(CONFIG) | {"encoder": "cnn"}}, "encoder must be one of"),
-        ({"config": vars(CONFIG) | {"future": 1}}, "knows no future"),
+        ({"config": vars(CONFIG) | {"future": 1}}, "has no field future"),
         ({"config": vars(CONFIG) | {"hidden": "many"}}, "hidden must be of type int"),
     ],
 )

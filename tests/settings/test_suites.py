@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from glimpse.comparison.names import kind_of
 from glimpse.evaluation.published import published_classification
-from glimpse.settings.presets import CLASSIFIER_PRESETS
 from glimpse.settings.suites import SUITES
+from tests.helpers.presets import CLASSIFIER_PRESETS
 
 
 @pytest.mark.parametrize("name", SUITES)
@@ -19,7 +18,7 @@ def test_a_suite_asks_for_settings_that_its_presets_have(name: str) -> None:
         assert getattr(config, "window", 0) <= suite.canvas
     names = [entry.name for entry in suite.entries]
     assert len(set(names)) == len(names)
-    assert {kind_of(CLASSIFIER_PRESETS[entry.preset]) for entry in suite.entries} >= {"glimpse", "ram", "conv", "convnet"}
+    assert {CLASSIFIER_PRESETS[entry.preset].kind for entry in suite.entries} >= {"glimpse", "ram", "conv", "convnet"}
     canvas, pieces = (int(number) for number in {"cluttered-100": "100 8", "cluttered-60": "60 4"}.get(name, "0 0").split())
     if canvas:
         assert (suite.canvas, suite.pieces) == (canvas, pieces)

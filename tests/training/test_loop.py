@@ -20,11 +20,12 @@ from torch import Tensor, nn
 from glimpse.atomic import leftovers, write_atomically
 from glimpse.datasets.batches import Batch
 from glimpse.models.weights import load_weights
+from glimpse.settings.record import read_config, refuse_record
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Record, Trainer
-from glimpse.settings.record import read_config, refuse_record
 from glimpse.training.folder import RunFolder
 from glimpse.training.loop import SNAPSHOTS, StoppedError, train_in
+from tests.helpers.bomb import Bomb
 
 CONFIG = TrainingConfig(images=400, batch_size=10, warmup=0, averaging=100, validate_every=100, log_every=50, learning_rate=0.05)
 SETTINGS: dict[str, Any] = {"command": "test", "preset": "none", "model": {}, "training": {}, "data": {}}
@@ -223,13 +224,6 @@ def test_a_damaged_checkpoint_is_a_value_error_wherever_the_damage_lies(tmp_path
             refused += 1
             assert str(file) in str(error)  # noqa: PT017 (not every damage is to be refused: some bytes say nothing)
     assert refused >= len(damaged) / 2
-
-
-class Bomb:
-    """Whose pickle runs code."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return exec, ("import pathlib; pathlib.Path('exploded').write_text('')",)
 
 
 def test_a_checkpoint_cannot_run_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

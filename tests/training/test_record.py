@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from glimpse.commands.train_classifier import ClassifierData, build, cluttered_data, file_data
+from glimpse.datasets.classification import ClassifierData, cluttered_data, file_data
 from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.datasets.files import open_data
-from glimpse.evaluation.classifier import ClassificationTask
 from glimpse.settings.classifier import ClassifierSettings
 from glimpse.settings.glimpse_classifier import ClassifierConfig
-from glimpse.settings.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
 from glimpse.settings.training import TrainingConfig
-from glimpse.training.record import joined_processes, merged, refuse_differences, settings, task_facts
+from glimpse.training.classifier import ClassificationTask, classifier_trainer
+from glimpse.training.processes import joined_processes
+from glimpse.training.record import StartingPoint, merged, refuse_differences, run_record, task_facts
+from tests.helpers.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
 
 CPU = torch.device("cpu")
 MODEL = ClassifierConfig(glimpses=2, window=4, hidden=6, features=5)
@@ -36,7 +37,8 @@ def run(
     *,
     preset: str = "tuned",
 ) -> dict[str, Any]:
-    return settings("train-classifier", preset, model, training, (images or data()).record, device=CPU, threads=1)
+    start = StartingPoint(preset, {})
+    return run_record("train-classifier", start, model, training, (images or data()).record, (CPU, 1))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def test_a_tiny_training_really_learns(preset: str) -> None:
     training = replace(training, validate_every=budget, log_every=budget)
     images = data() if preset in CLASSIFIER_MODELS["glimpse"] else data(canvas=30, pieces=0)
     model = merged(type(CLASSIFIER_PRESETS[preset]), vars(CLASSIFIER_PRESETS[preset]), small | images.shape)
-    trainer = build(run(model, training, images, preset=preset), images, CPU)
+    trainer = classifier_trainer(run(model, training, images, preset=preset), images, CPU)
     last = list(trainer.fit())[-1].values
     assert last["valid_error"] < 35  # chance is 90
     assert last["valid_nll"] < np.log(10)
@@ -68,7 +70,7 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
     for seed, noise in ((0, 1), (0, 2), (1, 1)):
         torch.manual_seed(noise)
         before = torch.random.get_rng_state()
-        trainer = build(run(training=replace(TRAINING, seed=seed)), images, CPU)
+        trainer = classifier_trainer(run(training=replace(TRAINING, seed=seed)), images, CPU)
         assert torch.equal(before, torch.random.get_rng_state())
         weights.append(torch.cat([parameter.flatten() for parameter in trainer.task.model.parameters()]))
     assert torch.equal(weights[0], weights[1])
@@ -84,7 +86,7 @@ def test_training_clutter_follows_the_seed_and_validation_does_not() -> None:
 
 def test_validation_is_the_error_after_the_last_glimpse_over_the_whole_set() -> None:
     images = data()
-    trainer = build(run(), images, CPU)
+    trainer = classifier_trainer(run(), images, CPU)
     assert isinstance(trainer.task, ClassificationTask)
     assert trainer.task.chance_loss == pytest.approx(np.log(10))
     wrong, nats = 0, 0.0
@@ -102,7 +104,7 @@ def test_validation_is_the_error_after_the_last_glimpse_over_the_whole_set() -> 
 def test_settings_are_json_and_lead_back_to_the_same_trainer() -> None:
     images = data()
     record = json.loads(json.dumps(run(images=images)))
-    trainer = build(record, images, CPU)
+    trainer = classifier_trainer(record, images, CPU)
     assert trainer.config == TRAINING
     assert isinstance(trainer.task, ClassificationTask)
     assert trainer.task.model.config == MODEL
@@ -125,7 +127,7 @@ def test_a_weights_file_says_nothing_that_depends_on_the_machine(tmp_path: Path)
 
 def test_a_model_that_does_not_fit_the_data_is_refused() -> None:
     with pytest.raises(ValueError, match="the data have classes 10"):
-        build(run(replace(MODEL, classes=9)), data(), CPU)
+        classifier_trainer(run(replace(MODEL, classes=9)), data(), CPU)
 
 
 def test_a_file_with_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ from glimpse import cli
 from glimpse.training.engine import engine as training
 training._PLATEAU_IMAGES, training._PLATEAU = 0, 0.0  # every validation is told as a plateau
 scores = iter(range(10, 1000, 30))
-from glimpse.evaluation.classifier import ClassificationTask
+from glimpse.training.classifier import ClassificationTask
 ClassificationTask.validate = lambda self, model: {{"error": next(scores), "nll": 1.0}}
 sys.argv = ["glimpse", *{[*TRAIN, "--out", str(tmp_path / "run")]!r}]
 cli.main()

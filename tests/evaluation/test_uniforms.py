@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from glimpse.datasets.counter import philox
-from glimpse.evaluation.chance import uniforms
+from glimpse.evaluation.classifier import uniforms
 
 COUNT = 100_000
 
@@ -43,7 +43,7 @@ def test_the_noise_is_uniform_and_has_no_ends(sample: int) -> None:
 
 def test_no_word_of_the_generator_gives_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     for word, expected in ((0, 2.0**-24), (2**32 - 1, 1 - 2.0**-24)):
-        monkeypatch.setattr("glimpse.evaluation.chance.words", lambda *_, word=word: torch.full((1, 2), word))
+        monkeypatch.setattr("glimpse.evaluation.classifier.words", lambda *_, word=word: torch.full((1, 2), word))
         drawn = uniforms(torch.tensor([0]), 1)
         assert drawn.flatten().tolist() == [expected, expected]
         assert torch.special.ndtri(drawn).isfinite().all()
