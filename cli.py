@@ -101,14 +101,15 @@ def train_generator(**options: Any) -> None:
 @click.option("--binary", is_flag=True, help="Draw every pixel black or white by its probability, not as the probability.")
 @frames_option
 @drawing_options
-def sample(model: str, as_json: bool, **options: Any) -> None:
+def sample(as_json: bool, **options: Any) -> None:
     """Draw new images with MODEL, the folder of a generator's run or pretrained:NAME.
 
     As a sheet (png) with each sample's nearest training image and how it was drawn, an animation (gif) or arrays (npz).
     """
     from glimpse.commands.generate import sample
+    from glimpse.settings.requests import SampleRequest, from_options
 
-    sample(model, options, as_json=as_json)
+    sample(from_options(SampleRequest, options), as_json=as_json)
 
 
 @glimpse.command()
@@ -117,11 +118,12 @@ def sample(model: str, as_json: bool, **options: Any) -> None:
 @chosen_images_options
 @frames_option
 @drawing_options
-def reconstruct(model: str, as_json: bool, **options: Any) -> None:
+def reconstruct(as_json: bool, **options: Any) -> None:
     """Draw images again, step by step, with MODEL, the folder of a generator's run or pretrained:NAME: a sheet (png) or a gif."""
     from glimpse.commands.generate import reconstruct
+    from glimpse.settings.requests import ReconstructRequest, from_options
 
-    reconstruct(model, options, as_json=as_json)
+    reconstruct(from_options(ReconstructRequest, options), as_json=as_json)
 
 
 @glimpse.command()
@@ -131,14 +133,15 @@ def reconstruct(model: str, as_json: bool, **options: Any) -> None:
 @click.option("--count", type=click.IntRange(1, 32), default=None, help="With --latent: how many of them. Default: 8.")
 @chosen_images_options
 @drawing_options
-def interpolate(model: str, as_json: bool, **options: Any) -> None:
+def interpolate(as_json: bool, **options: Any) -> None:
     """Draw the way from one image to another (--indices A,B) with MODEL, a generator, or what single latents do (--latent).
 
     MODEL is a run's folder or pretrained:NAME, the file a sheet (png) or an animation (gif).
     """
     from glimpse.commands.generate import interpolate
+    from glimpse.settings.requests import InterpolateRequest, from_options
 
-    interpolate(model, options, as_json=as_json)
+    interpolate(from_options(InterpolateRequest, options), as_json=as_json)
 
 
 @glimpse.command()

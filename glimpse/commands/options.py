@@ -240,27 +240,12 @@ def drawing_options(command: F) -> F:
 
 
 def parse_positions(indices: str | None, count: int) -> "Tensor":
-    """Returns the positions that a text like `0,5,10-19` names, all of them if there is none.
-
-    Raises:
-        ValueError: If the text is none of that kind, or names a position that is not there.
-    """
+    """Returns the positions that `glimpse.settings.positions.parse_positions` finds, as a tensor."""
     import torch
 
-    if indices is None:
-        return torch.arange(count)
-    found: list[int] = []
-    for part in indices.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise ValueError(f"--indices takes positions and ranges such as 0,5,10-19, got {part.strip()!r}")
-        ends = (int(first), int(last or first))
-        if ends[0] > ends[1]:
-            raise ValueError(f"--indices: {part.strip()} is the wrong way round")
-        if ends[1] >= count:
-            raise ValueError(f"--indices: {part.strip()} is not in 0 to {count - 1}")
-        found += range(ends[0], ends[1] + 1)
-    return torch.tensor(found)
+    from glimpse.settings import positions
+
+    return torch.tensor(positions.parse_positions(indices, count), dtype=torch.int64)
 
 
 def json_option(command: F) -> F:

@@ -61,6 +61,11 @@ class Drawn(NamedTuple):
         tracks = tuple(map(Track.joined, zip(*(part.tracks for part in parts), strict=True)))
         return cls(torch.cat([part.canvases for part in parts]), tracks)
 
+    def part(self, rows: slice) -> Self:
+        """Returns some of the images, with their canvases and tracks."""
+        tracks = (track._replace(window=Window(*(field[rows] for field in track.window))) for track in self.tracks)
+        return self._replace(canvases=self.canvases[rows], tracks=tuple(tracks))
+
     def black_or_white(self, seed: int) -> Self:
         """Returns it with pixels drawn, 1 with the probability that the canvas says, else 0.
 

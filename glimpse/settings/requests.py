@@ -3,7 +3,7 @@
 A command parses its options into a request; from Python the calls of the package take the same names as keywords.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,8 +16,13 @@ __all__ = [
     "GenerativeChoice",
     "GeneratorTrainingRequest",
     "ImageChoice",
+    "ImageSelection",
+    "InterpolateRequest",
     "Machine",
+    "ReconstructRequest",
     "RunChoice",
+    "SampleRequest",
+    "SetChoice",
     "Setting",
     "SettingValues",
     "Split",
@@ -190,6 +195,113 @@ class EvaluationRequest:
     machine: Machine = Machine()
 
 
+@dataclass(frozen=True)
+class SetChoice:
+    """The set of images that a trained generator is asked about.
+
+    Attributes:
+        data: Name or path of a set, in place of the one the generator was trained on.
+        data_dir: Folder to look for the sets in first.
+    """
+
+    data: Path | None = None
+    data_dir: Path | None = None
+
+
+@dataclass(frozen=True)
+class ImageSelection:
+    """Which images of a set, or which of your pictures.
+
+    Attributes:
+        split: Part of the set.
+        indices: Positions in that part, counted from 0: a text such as `0,5,10-19`, or numbers; None for the first ones.
+        pictures: Picture files, in place of a set's images.
+    """
+
+    split: Split = "test"
+    indices: str | Sequence[int] | None = None
+    pictures: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """Samples of a trained generator.
+
+    Attributes:
+        model: A run's folder, a weights file or `pretrained:NAME`.
+        count: How many samples.
+        temperature: Factor on the latents: 1 is the model's own, less is tamer.
+        binary: Whether every pixel is drawn black or white by its probability.
+        seed: Key of what is random.
+        out: File to write: a sheet (`.png`), an animation (`.gif`) or arrays (`.npz`); None writes none.
+        frames: Folder for one picture a step; None writes none.
+        images: The set whose nearest images a sheet shows.
+        machine: With what.
+    """
+
+    model: str
+    count: int = 16
+    temperature: float = 1.0
+    binary: bool = False
+    seed: int = 0
+    out: Path | None = None
+    frames: Path | None = None
+    images: SetChoice = SetChoice()
+    machine: Machine = Machine()
+
+
+@dataclass(frozen=True)
+class ReconstructRequest:
+    """Images that a trained generator draws again.
+
+    Attributes:
+        model: A run's folder, a weights file or `pretrained:NAME`.
+        count: At most this number of images; None takes 8, or all that are named.
+        seed: Without effect: the latents are the posteriors' means.
+        out: File to write: a sheet (`.png`) or an animation (`.gif`); None writes none.
+        frames: Folder for one picture a step; None writes none.
+        selection: Which images.
+        images: Of which set.
+        machine: With what.
+    """
+
+    model: str
+    count: int | None = None
+    seed: int = 0
+    out: Path | None = None
+    frames: Path | None = None
+    selection: ImageSelection = ImageSelection()
+    images: SetChoice = SetChoice()
+    machine: Machine = Machine()
+
+
+@dataclass(frozen=True)
+class InterpolateRequest:
+    """The way from one image to another through a generator's latents, or a sample with single latents changed.
+
+    Attributes:
+        model: A run's folder, a weights file or `pretrained:NAME`.
+        steps: Images on the way, both ends counted; None takes 33 for a `.gif`, else 9.
+        latent: Whether single latents of a sample are changed instead, those that say most.
+        count: With `latent`, how many of them; None takes 8.
+        seed: Key of what is random.
+        out: File to write: a sheet (`.png`) or an animation (`.gif`); None writes none.
+        selection: The two images.
+        images: Of which set.
+        machine: With what.
+    """
+
+    model: str
+    steps: int | None = None
+    latent: bool = False
+    count: int | None = None
+    seed: int = 0
+    out: Path | None = None
+    selection: ImageSelection = ImageSelection()
+    images: SetChoice = SetChoice()
+    machine: Machine = Machine()
+
+
 def from_options(kind: type[Q], options: Mapping[str, Any], settings: Iterable[str] = ()) -> Q:
     """Returns a request from options by name, as the command line and the calls of the package take them; None is not given.
 
@@ -220,9 +332,15 @@ def _taken(kind: type[Q], left: dict[str, Any], settings: frozenset[str]) -> Q:
         elif is_dataclass(hints[each.name]):
             values[each.name] = _taken(hints[each.name], left, settings)
         elif each.name in left:
-            value = left.pop(each.name)
-            values[each.name] = Path(value) if isinstance(value, str) and Path in get_args(hints[each.name]) else value
+            values[each.name] = _as_hinted(left.pop(each.name), hints[each.name])
     return kind(**values)
+
+
+def _as_hinted(value: Any, hint: Any) -> Any:
+    """Returns a value with texts as paths where a field holds paths."""
+    if hint == tuple[Path, ...]:
+        return tuple(map(Path, [value] if isinstance(value, str | Path) else value))
+    return Path(value) if isinstance(value, str) and Path in get_args(hint) else value
 
 
 def _names(kind: type[Any], settings: Iterable[str]) -> Iterator[str]:
