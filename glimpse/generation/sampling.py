@@ -63,7 +63,7 @@ class Drawn(NamedTuple):
 
     def part(self, rows: slice) -> Self:
         """Returns some of the images, with their canvases and tracks."""
-        tracks = (track._replace(window=Window(*(field[rows] for field in track.window))) for track in self.tracks)
+        tracks = (track.rows(rows) for track in self.tracks)
         return self._replace(canvases=self.canvases[rows], tracks=tuple(tracks))
 
     def black_or_white(self, seed: int) -> Self:
