@@ -235,7 +235,7 @@ def _print_schema(context: click.Context, parameter: click.Parameter, asked: boo
     help="Data (jsonl, csv, parquet, npz), a sheet (png), an animation (gif) or a page (html). Default: the ending of --out.",
 )
 @chosen_images_options
-@click.option("--count", type=click.IntRange(min=1), help="At most so many. Default: 8 for png, 9 for gif, 300 for html, else all.")
+@click.option("--count", type=click.IntRange(min=1), help="Images at most. Default: 8 for png, 9 for gif, 300 for html, else all.")
 @click.option("--only", type=click.Choice(["wrong", "right", "unsure"]), help="Only images of this kind, by the last prediction.")
 @click.option(
     "--margin",

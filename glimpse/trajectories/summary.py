@@ -65,7 +65,7 @@ class Summary:
         images: Number of images N.
         steps: One entry for each kind of window and step.
         heat: For each kind of window the share of its centers in each cell of a grid over the image, shape (T, rows, columns);
-            cells are so many whole pixels wide that there are at most 50 along an axis; centers outside count at the edge.
+            cells are whole pixels wide, with at most 50 along an axis; centers outside count at the edge.
         size: Height and width of the images in pixels; of the first ones, where they differ.
     """
 
@@ -112,7 +112,7 @@ def summarize_trajectories(parts: Iterable[Trajectories], frame: tuple[int, int]
 
 
 def _facts(track: Track, digits: Tensor, frame: tuple[int, int] | None) -> dict[str, Tensor]:
-    """Returns what is kept of a track: numbers of shape (N, T), not numbers where something is unknown."""
+    """Returns what is kept of a track, shape (N, T) each; NaN if unknown."""
     window = track.window
     away_x, away_y = window.center_x - digits[:, :1], window.center_y - digits[:, 1:]  # (N, T)
     half = (track.n - 1) / 2 * window.stride
@@ -169,7 +169,7 @@ def _step(kind: WindowKind, t: int, facts: dict[str, Tensor], errors: Tensor | N
 
     distance, stride, sigma = quartiles("distance"), quartiles("stride"), quartiles("sigma")
     if stride is None:
-        raise ValueError(f"the {kind} window's stride at step {t + 1} is not a number everywhere")
+        raise ValueError(f"the {kind} window's stride at step {t + 1} is not finite for every image")
     return StepSummary(
         window=kind,
         step=t + 1,

@@ -31,7 +31,7 @@ class Column(NamedTuple):
     Attributes:
         name: As in every format.
         dtype: Of the numpy array.
-        meaning: What it tells, for a person.
+        meaning: What it tells.
         unit: Of the numbers, empty where they have none.
         may_miss: Whether values can be absent.
         each: For a column of several numbers a row, what one of them is called; csv numbers them from 0: `pixel_0`, `pixel_1`, ...

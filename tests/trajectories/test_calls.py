@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 import glimpse
+from glimpse import cli
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.datasets.generative import open_generative
@@ -21,6 +22,8 @@ from glimpse.listener import Listener
 from glimpse.models.catalog import open_model
 from glimpse.models.weights import kept_weights
 from glimpse.settings.ram import RAMConfig
+from glimpse.settings.requests import from_options
+from glimpse.settings.trajectories import ExportRequest, TrajectoryRequest
 from glimpse.trajectories import Trajectories, export, learning, load, look, summarize
 from tests.helpers.commands import invoked
 from tests.helpers.weights import ON_SKLEARN, RECIPE, untrained, written, written_generator
@@ -174,6 +177,12 @@ def test_an_unknown_option_is_a_type_error_at_once(weights: Path, tmp_path: Path
 def test_a_wrong_value_is_refused_before_anything_is_looked_at(weights: Path, options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         look(weights, **options)
+
+
+def test_the_command_and_the_request_have_the_same_defaults() -> None:
+    context = cli.trajectories.make_context("trajectories", ["m", "--out=x.csv"])
+    given = {name: value for name, value in context.params.items() if name not in ("summary", "learning", "as_json")}
+    assert from_options(ExportRequest, given) == ExportRequest(Path("x.csv"), TrajectoryRequest("m"))
 
 
 def test_an_unknown_format_is_refused(weights: Path, tmp_path: Path) -> None:

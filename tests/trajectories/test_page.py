@@ -151,7 +151,7 @@ def test_nothing_to_show_is_refused_and_leaves_no_file(tmp_path: Path, make_traj
 
 
 def test_images_with_two_channels_and_other_endings_are_refused(tmp_path: Path, make_trajectories: Maker) -> None:
-    with pytest.raises(ValueError, match=r"grey or RGB.*\(3, 2, 20, 30\)"):
+    with pytest.raises(ValueError, match=r"gray or RGB.*\(3, 2, 20, 30\)"):
         write_page([make_trajectories(channels=2)], tmp_path / "page.html", title="t")
     with pytest.raises(ValueError, match=r"must end in \.html, got .*page\.png"):
         write_page([make_trajectories()], tmp_path / "page.png", title="t")

@@ -1,6 +1,6 @@
 """One page to play with trajectories: a single HTML file that opens from disk, without network, server or build step.
 
-What a model did lies in the page as it was exported: windows and probabilities as float32, images as PNG, glimpses as bytes. Each
+The page holds trajectories as they were exported: windows and probabilities as float32, images as PNG, glimpses as bytes. Each
 chunk of trajectories is one JSON object in a script element of its own:
 
 - `images`: base64 of one PNG for each image; `height`, `width`: their size in pixels; `index`, `labels`: lists of N integers;
@@ -44,13 +44,13 @@ def write_page(
     """Writes a page on which the trajectories can be gone through, filtered and played.
 
     Args:
-        trajectories_chunks: Trajectories, batch after batch; of grey or RGB images.
+        trajectories_chunks: Trajectories, batch after batch; of gray or RGB images.
         path: File to write, ending in `.html`; its folder is made.
         title: The page's heading.
         facts: What stands below the heading, by name: the model, the data set, the error.
 
     Raises:
-        ValueError: If there is not one image, or the images are neither grey nor RGB, or the path does not end in `.html`.
+        ValueError: If there is not one image, or the images are neither gray nor RGB, or the path does not end in `.html`.
         OSError: If the file cannot be written.
     """
     path = Path(path)
@@ -91,7 +91,7 @@ def _chunks(parts: Iterable[Trajectories]) -> Iterator[str]:
 def _chunk(part: Trajectories) -> dict[str, Any]:
     """Returns what the page needs of some trajectories."""
     if part.images.shape[1] not in (1, 3):
-        raise ValueError(f"images must be grey or RGB, of shape (N, C, H, W), got {tuple(part.images.shape)}")
+        raise ValueError(f"images must be gray or RGB, of shape (N, C, H, W), got {tuple(part.images.shape)}")
     probabilities = part.probabilities
     return {
         "height": part.images.shape[2],
