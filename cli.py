@@ -188,13 +188,15 @@ def evaluate(model: str, as_json: bool, **options: Any) -> None:
 @threads_option
 @json_option
 def compare(runs: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Set trained classifiers of one task beside one another, and beside published numbers.
+    """Compare trained classifiers of one task with one another and with published numbers.
 
     RUN is a run's folder or pretrained:NAME; runs that differ in their seed alone are one row. Or name a suite.
     """
-    from glimpse.commands.compare import compare_models
+    from glimpse.commands.compare import ComparisonFiles, compare
+    from glimpse.comparison.calls import comparison_request
 
-    click.get_current_context().exit(compare_models(runs, options, as_json=as_json))
+    files = ComparisonFiles(*(options.pop(name) for name in ("csv", "markdown", "figure")))
+    click.get_current_context().exit(compare(comparison_request(runs, options), files, as_json=as_json))
 
 
 @glimpse.command()

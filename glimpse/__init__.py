@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from glimpse import trajectories
     from glimpse.attention.filterbank import gaussian_filters
     from glimpse.attention.window import Window, read, write
+    from glimpse.comparison.calls import compare
     from glimpse.datasets.clutter import ClutteredMNIST
     from glimpse.evaluation.evaluate import evaluate
     from glimpse.evaluation.prediction import predict
+    from glimpse.generation.calls import interpolate, reconstruct, sample
     from glimpse.models.draw import DRAW
     from glimpse.models.glimpse_classifier import GlimpseClassifier
     from glimpse.training.calls import train_classifier, train_generator
@@ -25,10 +27,14 @@ _HOME = {
     "ClutteredMNIST": "glimpse.datasets.clutter",
     "GlimpseClassifier": "glimpse.models.glimpse_classifier",
     "Window": "glimpse.attention.window",
+    "compare": "glimpse.comparison.calls",
     "evaluate": "glimpse.evaluation.evaluate",
     "gaussian_filters": "glimpse.attention.filterbank",
+    "interpolate": "glimpse.generation.calls",
     "predict": "glimpse.evaluation.prediction",
     "read": "glimpse.attention.window",
+    "reconstruct": "glimpse.generation.calls",
+    "sample": "glimpse.generation.calls",
     "train_classifier": "glimpse.training.calls",
     "train_generator": "glimpse.training.calls",
     "write": "glimpse.attention.window",
@@ -39,10 +45,14 @@ __all__ = [
     "ClutteredMNIST",
     "GlimpseClassifier",
     "Window",
+    "compare",
     "evaluate",
     "gaussian_filters",
+    "interpolate",
     "predict",
     "read",
+    "reconstruct",
+    "sample",
     "train_classifier",
     "train_generator",
     "trajectories",

@@ -1,12 +1,13 @@
-"""What all tests share: no network, no digits but those a test asks for, no GPU test where there is no GPU."""
+"""What all tests share: how many run at once, no network, no digits but those asked for, no GPU test where there is no GPU."""
 
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: threads that spin on a shared core slow the suite down 30 times
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ["OMP_NUM_THREADS"] = "1"  # in this process and those it starts: tests run in one process a core
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,14 @@ _LOCAL = ("localhost", "127.0.0.1", "::1", None)
 torch.set_num_threads(1)
 
 
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
+    """Tests run in one process a core, at most 8; those picked by `-k`, or of a single file, in this one: others start slowly."""
+    cores = yield
+    picked = config.option.keyword or (len(config.args) == 1 and ".py" in config.args[0])
+    return 0 if picked else min(cores, 8)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skips the tests marked `gpu` where there is none."""
     if torch.cuda.is_available():
@@ -34,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keeps a test away from the network, and from digits that happen to lie on this machine."""
+    """Keeps a test away from the network, and from digits that happen to be on this machine, and torch on one thread."""
 
     def resolve(host: Any, *rest: Any, **options: Any) -> Any:
         name = host.decode() if isinstance(host, bytes) else host
@@ -44,6 +53,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     found = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    torch.set_num_threads(1)
     monkeypatch.delenv("GLIMPSE_DATA", raising=False)
     monkeypatch.setattr("glimpse.datasets.fetch.cache_folder", lambda: tmp_path / "user-cache")
 
@@ -56,6 +66,26 @@ def mnist_folder() -> Path:
     if not _GIVEN or not is_complete("mnist", Path(_GIVEN)):
         pytest.skip("GLIMPSE_DATA names no folder with MNIST")
     return Path(_GIVEN).resolve()
+
+
+@pytest.fixture
+def no_gradients() -> Iterator[None]:
+    """Keeps a test free of gradients."""
+    with torch.no_grad():
+        yield
+
+
+@pytest.fixture(scope="module")
+def without_pictures() -> Iterator[None]:
+    """Leaves out the pictures that a training draws for TensorBoard: they take three times as long as a tiny training."""
+    from glimpse.training.loop import train_in
+
+    def bare(*arguments: Any, **options: Any) -> Any:
+        return train_in(*arguments, **options | {"draw": None})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("glimpse.commands.train.train_in", bare)
+        yield
 
 
 @pytest.fixture

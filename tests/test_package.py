@@ -1,14 +1,13 @@
 """The package: its two links, what the wheel holds, which way imports point, and what is loaded when."""
 
-import ast
+import os
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
-from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -16,24 +15,6 @@ import glimpse
 from glimpse import cli
 
 ROOT = Path(__file__).parent.parent
-LAYERS = [
-    {"atomic", "config", "console", "datasets", "environment", "filterbank", "metrics", "presets", "pretrained", "published"},
-    {"attention", "chance", "events", "latent", "likelihood", "placing", "recurrent", "retina", "suites", "time_limit", "weights"},
-    {"classifier", "convolutional", "generator", "spatial_transformer"},
-    {"drawing", "generation", "ram", "training"},
-    {"figures", "models"},
-    {"classification"},
-    {"prediction", "sampling", "trajectories"},
-    {"generation_figures", "options", "run", "session"},
-    {"classifier_training", "generator_training", "task_images"},
-    {"comparison", "generator_evaluation"},
-    {"evaluation_command", "generation_command", "training_command", "trajectories_command"},
-    {"suite_training"},
-    {"compare_command"},
-    {"cli"},
-    {"__main__"},
-]
-"""Modules of the package from the ground up: each imports from its own layer and those before it, never in a circle."""
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -41,21 +22,6 @@ def loaded_by(statement: str) -> set[str]:
     code = f"import sys\n{statement}\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split())
-
-
-def imports_of(path: Path) -> set[str]:
-    """Returns the absolute names of all modules that a file imports, at its top or inside its functions."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module is not None and not node.level:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
-
-
-def parts_of_glimpse(path: Path) -> set[str]:
-    return {name.split(".")[1] for name in imports_of(path) if name.startswith("glimpse.")}
 
 
 def build(kind: str, source: Path, out: Path) -> Path:
@@ -67,21 +33,42 @@ def build(kind: str, source: Path, out: Path) -> Path:
     return built
 
 
+class Built(NamedTuple):
+    """A copy of the tree, the wheel that is built from it, and the wheel that is built from its sdist."""
+
+    tree: Path
+    wheel: Path
+    wheel_of_sdist: Path
+
+
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Returns the wheel built from a copy of the tree, and the one built from the sdist."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Returns what is built from a copy of the tree, short files in place of the weights, which take long to compress."""
     work = tmp_path_factory.mktemp("build")
     tree = work / "tree"
     tree.mkdir()
     for name in ("glimpse", "datasets"):
         shutil.copytree(ROOT / name, tree / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for weights in (tree / "glimpse" / "pretrained").glob("*.safetensors"):
+        weights.write_text(weights.name, encoding="utf-8")
     for name in ("cli.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md"):
         shutil.copy(ROOT / name, tree / name)
     sdist = build("sdist", tree, work / "sdist")
     (work / "unpacked").mkdir()
     subprocess.run(["tar", "-xf", str(sdist), "-C", str(work / "unpacked")], check=True)
     (unpacked,) = (work / "unpacked").iterdir()
-    return {"tree": build("wheel", tree, work / "from-tree"), "sdist": build("wheel", unpacked, work / "from-sdist")}
+    return Built(tree, build("wheel", tree, work / "from-tree"), build("wheel", unpacked, work / "from-sdist"))
+
+
+def files_of_packages(tree: Path) -> dict[str, bytes]:
+    """Returns the content of every file in the folders of a tree's package, through its links, by the file's path."""
+    found: dict[str, bytes] = {}
+    for folder, _, names in os.walk(tree / "glimpse", followlinks=True):
+        path = Path(folder)
+        if path.name != "__pycache__":
+            assert "__init__.py" in names, f"{path} is no package: a wheel leaves it out"
+            found |= {(path / name).relative_to(tree).as_posix(): (path / name).read_bytes() for name in names}
+    return found
 
 
 def contents(wheel: Path) -> dict[str, bytes]:
@@ -96,41 +83,29 @@ def test_the_two_files_at_the_top_are_reached_through_links(link: str, target: s
     assert path.readlink() == Path(target)
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(built: dict[str, Path]) -> None:
-    tops = {name.partition("/")[0] for name in contents(built["tree"])}
+def test_the_wheel_holds_the_package_and_nothing_else(built: Built) -> None:
+    tops = {name.partition("/")[0] for name in contents(built.wheel)}
     assert tops == {"glimpse", f"glimpse_attention-{glimpse.__version__}.dist-info"}
 
 
-def test_the_wheel_holds_every_file_of_the_package_as_it_is(built: dict[str, Path]) -> None:
-    in_tree = {
-        path.relative_to(ROOT).as_posix(): path.read_bytes()
-        for folder in ("glimpse", "glimpse/comparison", "glimpse/datasets", "glimpse/pretrained", "glimpse/trajectories")
-        for path in (ROOT / folder).iterdir()
-        if path.is_file()
-    }
-    in_wheel = {name: data for name, data in contents(built["tree"]).items() if name.startswith("glimpse/")}
+def test_the_wheel_holds_every_file_of_the_package_as_it_is(built: Built) -> None:
+    in_wheel = {name: data for name, data in contents(built.wheel).items() if name.startswith("glimpse/")}
+    in_tree = files_of_packages(built.tree)
+    assert in_wheel.keys() == in_tree.keys()
     assert in_wheel == in_tree
     assert {"glimpse/cli.py", "glimpse/datasets/clutter.py", "glimpse/py.typed"} <= in_wheel.keys()
 
 
-def test_the_wheel_from_the_sdist_is_the_one_from_the_tree(built: dict[str, Path]) -> None:
-    assert contents(built["sdist"]) == contents(built["tree"])
-
-
-def test_every_module_has_its_layer() -> None:
-    modules = {path.stem for path in (ROOT / "glimpse").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
-    assert modules - {"__init__"} <= set().union(*LAYERS)
+def test_the_wheel_from_the_sdist_is_the_one_from_the_tree(built: Built) -> None:
+    assert contents(built.wheel_of_sdist) == contents(built.wheel)
 
 
 def test_imports_only_point_down() -> None:
-    height = {name: level for level, names in enumerate(LAYERS) for name in names}
-    graph = {}
-    for name, level in height.items():
-        folder = ROOT / "glimpse" / name
-        paths = folder.glob("*.py") if folder.is_dir() else [folder.with_suffix(".py")]
-        graph[name] = set().union(*(parts_of_glimpse(path) for path in paths if path.exists())) & height.keys() - {name}
-        assert not {imported for imported in graph[name] if height[imported] > level}, f"{name} imports what stands above it"
-    TopologicalSorter(graph).prepare()  # raises CycleError for a circle
+    """The contracts are in pyproject.toml: a layer for every room, and who may import torch and rich."""
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as lint; lint()", "--no-cache", "--no-logo"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_bare_name_datasets_is_refused() -> None:

@@ -27,7 +27,7 @@ NAMES = tuple(name for name in pretrained.available() if name not in GENERATORS)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_shipped_model_has_weights_facts_card_and_licence(name: str) -> None:
+def test_a_shipped_model_has_weights_facts_card_and_license(name: str) -> None:
     facts = pretrained.available()[name]
     weights, stored = load_weights(pretrained.PREFIX + name)
     assert facts.get("glimpses") == stored["config"].get("glimpses")
@@ -42,7 +42,7 @@ def test_a_shipped_model_has_weights_facts_card_and_licence(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_a_shipped_generator_has_weights_facts_card_and_licence(name: str) -> None:
+def test_a_shipped_generator_has_weights_facts_card_and_license(name: str) -> None:
     facts = pretrained.available()[name]
     weights, stored = load_weights(pretrained.PREFIX + name)
     assert facts["glimpses"] == stored["config"]["glimpses"]
@@ -109,4 +109,4 @@ def test_a_shipped_model_makes_the_stated_error_on_the_pinned_test_set(name: str
     with torch.no_grad():
         wrong = sum(int((logits[:, -1].argmax(dim=-1) != labels).sum()) for logits, labels in predictions(model, data))
     assert len(data) == facts["n"] == 10_000
-    assert 100 * wrong / len(data) == pytest.approx(facts["test_error_percent"], abs=0.05)  # a few images lie on the border
+    assert 100 * wrong / len(data) == pytest.approx(facts["test_error_percent"], abs=0.05)  # a few images are on the border

@@ -1,14 +1,11 @@
-"""What `glimpse compare` does between parsing and printing: compare trained models, or train a suite's models first.
-
-A suite's folder also holds `evaluations`, what was measured of each model's weights, so that nothing is measured twice.
-"""
+"""What `glimpse compare` shows: a suite's estimate and trainings, the comparison as a table, and the files it is written to."""
 
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +15,23 @@ from rich.table import Table
 from rich.text import Text
 
 from glimpse.commands import console
-from glimpse.commands.measure import measured_comparison
-from glimpse.commands.time_limit import OutOfTimeError, TimeLimit
-from glimpse.commands.train_suite import PlannedRun, estimate, plan_suite, train_suite
+from glimpse.commands.console import ConsoleListener
+from glimpse.commands.train import SignalWatch, show_records
+from glimpse.commands.train_classifier import CLASSIFIER_WORDS
+from glimpse.comparison.calls import SuiteWatch, compare_models, compare_suite
+from glimpse.comparison.estimate import RunEstimate, SuiteEstimate
 from glimpse.comparison.figure import write_figure
 from glimpse.comparison.files import pairs_path, write_csv, write_markdown
 from glimpse.comparison.rows import Comparison
-from glimpse.comparison.table import flat, legend, pair_table, pair_title, table
+from glimpse.comparison.suite import Stop, plan_suite
+from glimpse.comparison.table import legend, pair_table, pair_title, table
+from glimpse.comparison.time_limit import OutOfTimeError
 from glimpse.settings.record import refuse_record
-from glimpse.settings.suites import SUITES
+from glimpse.settings.requests import CompareRequest, SuiteRequest, chosen, flag
 from glimpse.training.loop import StoppedError
+from glimpse.training.session import Training
 
-__all__ = ["compare_models"]
+__all__ = ["ComparisonFiles", "compare", "print_table"]
 
 _NARROW = {
     "95 % interval": "95 %\ninterval",
@@ -40,48 +42,64 @@ _NARROW = {
 }
 _NAMES = 20  # characters at least for a model's name on a terminal
 _ENDINGS = {"csv": ".csv", "markdown": ".md", "figure": ".png"}
-_OF_A_SUITE = ("out", "models", "images", "seeds", "within", "precision", "compile")
 
 
-def compare_models(sources: Sequence[str], options: Mapping[str, Any], *, as_json: bool) -> int:
+@dataclass(frozen=True)
+class ComparisonFiles:
+    """Files that a comparison is written to, None for those that are not wanted.
+
+    Attributes:
+        csv: Every row's numbers; the tests between models go to NAME-pairs.csv.
+        markdown: The table, its legend and the tests between models.
+        figure: Error against values read, a .png.
+    """
+
+    csv: Path | None = None
+    markdown: Path | None = None
+    figure: Path | None = None
+
+
+def compare(request: CompareRequest | SuiteRequest, files: ComparisonFiles, *, as_json: bool) -> int:
     """Compares trained models, or trains a suite's models and compares them; prints the result and returns the exit code.
 
     Args:
-        sources: Runs' folders, weights files or `pretrained:NAME`; none for a suite.
-        options: All options by name.
+        request: Which models, or which suite.
+        files: Where to write it, too.
         as_json: Whether to print one line with one JSON object.
 
     Raises:
-        ValueError: If there is nothing to compare, or the models are not of one task, or an option does not fit.
+        ValueError: If the models are not of one task, or what is asked does not fit.
         FileNotFoundError: If the digits are not at hand.
     """
-    _check_files(options)
-    if options["suite"] is not None:
-        if sources:
-            raise ValueError("name runs to compare or a --suite, not both")
-        return _compare_suite(options, as_json=as_json)
-    if not sources:
-        raise ValueError(f"name runs to compare, or a --suite: {', '.join(SUITES)}")
-    of_a_suite = [f"--{name}" for name in _OF_A_SUITE if options[name] is not None]
-    if of_a_suite:
-        raise ValueError(f"{', '.join(of_a_suite)} goes with a --suite, not with runs")
-    _show(measured_comparison(sources, options), options, as_json=as_json)
+    _check_files(files)
+    if isinstance(request, CompareRequest):
+        _show(compare_models(request, ConsoleListener()), files, as_json=as_json)
+        return 0
+    watch = SuiteWatch(ConsoleListener(), _run, _show_estimate)
+    try:
+        comparison = compare_suite(request, watch)
+    except OutOfTimeError:
+        how_far = _say_how_far("The time is over", request, files, as_json=as_json)
+        if as_json:
+            console.print_json(how_far)
+        return 0
+    except (StoppedError, KeyboardInterrupt) as stopped:
+        _say_how_far("Stopped", request, files, as_json=as_json)
+        return stopped.code if isinstance(stopped, StoppedError) else 130
+    _show(comparison, files, as_json=as_json)
     return 0
 
 
-def _check_files(options: Mapping[str, Any]) -> None:
+def _check_files(files: ComparisonFiles) -> None:
     """Checks, before anything takes time, that what is to be written can be, and is no other file than it should be.
 
     Raises:
         ValueError: If a file has another ending than its option's format, or is what a run recorded.
         OSError: If its folder cannot be made or written to.
     """
-    for name, ending in _ENDINGS.items():
-        path = options[name]
-        if path is None:
-            continue
-        if path.suffix.lower() != ending:
-            raise ValueError(f"--{name} writes a file that ends in {ending}, got {path}")
+    for name, path in chosen(files).items():
+        if path.suffix.lower() != _ENDINGS[name]:
+            raise ValueError(f"--{name} writes a file that ends in {_ENDINGS[name]}, got {path}")
         refuse_record(path)
         with suppress(FileExistsError, NotADirectoryError):  # told below
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,102 +107,95 @@ def _check_files(options: Mapping[str, Any]) -> None:
             raise ValueError(f"--{name} cannot write {path}: name a file in a folder that you may write to")
 
 
-def _compare_suite(options: Mapping[str, Any], *, as_json: bool) -> int:
-    """Trains what a suite's folder lacks, then compares all its models; returns the exit code."""
-    limit = TimeLimit(options["within"])
-    folder = options["out"] or Path("runs") / f"compare-{options['suite']}"
-    plan = plan_suite(folder, options)
-    try:
-        if not all(planned.finished for planned in plan):
-            estimate(plan, options)
-        trained = train_suite(plan, options, limit)
-        if not trained:
-            raise ValueError(f"no run in {folder} could be trained to its end")
-        sources = [str(planned.folder.path) for planned in trained]
-        comparison = measured_comparison(sources, options, folder / "evaluations", limit)
-        left_out = [planned.name for planned in plan if planned not in trained]
-        if left_out:
-            diverged = {"left_out": f"{'; '.join(left_out)} (diverged)"}
-            comparison = replace(comparison, facts={**comparison.facts, **diverged})
-    except StoppedError as stopped:
-        _say_how_far("Stopped", plan_suite(folder, options), options, as_json=as_json)
-        return stopped.code
-    except KeyboardInterrupt:
-        _say_how_far("Stopped", plan_suite(folder, options), options, as_json=as_json)
-        return 130
-    except OutOfTimeError:
-        how_far = _say_how_far("The time is over", plan_suite(folder, options), options, as_json=as_json)
-        if as_json:
-            console.print_json(how_far)
-        return 0
-    _show(comparison, options, as_json=as_json)
-    return 0
+def _run(training: Training, stop: Stop) -> None:
+    """Runs a training of a suite with a progress bar; a signal stops it, or the clock."""
+    with SignalWatch() as asked:
+        show_records(training, training.records(stop=lambda: asked() or stop()), CLASSIFIER_WORDS)
 
 
-def _say_how_far(why: str, plan: Sequence[PlannedRun], options: Mapping[str, Any], *, as_json: bool) -> dict[str, Any]:
+def _show_estimate(estimate: SuiteEstimate) -> None:
+    """Says for every run that is not finished how long it will take, and how long all of them."""
+    for run in estimate.runs:
+        console.note(_estimate_line(run, compiled=estimate.compiled))
+    count = f"{len(estimate.runs)} {'run' if len(estimate.runs) == 1 else 'runs'}"
+    compiled = ", compiling not counted" if estimate.compiled else ""
+    time = f"{estimate.images:,} images, about {console.duration(estimate.seconds)}"
+    console.note(f"Estimated time of {count}: {time} on {estimate.device}, threads: {estimate.threads}{compiled}")
+
+
+def _estimate_line(run: RunEstimate, *, compiled: bool) -> str:
+    """Returns how long the rest of a run takes, and how that is known."""
+    measured = "measured now, not compiled" if compiled else "measured now"
+    rate = f"{1 / run.speed.seconds_per_image:,.0f}/s with validation, {measured if run.speed.measured else 'as recorded'}"
+    return f"{run.name}: {run.left:,} of {run.total:,} images left, {rate}: {console.duration(run.seconds)}"
+
+
+def _say_how_far(why: str, request: SuiteRequest, files: ComparisonFiles, *, as_json: bool) -> dict[str, Any]:
     """Says how far a suite is and what goes on with it, and returns the same for a program."""
+    plan = plan_suite(request)
     done = sum(planned.finished for planned in plan)
-    again = shlex.join(["glimpse", "compare", *_arguments(options), *(["--json"] if as_json else [])])
+    again = shlex.join(["glimpse", "compare", *_arguments(request, files), *(["--json"] if as_json else [])])
     measured = "" if done < len(plan) else ", but not all are measured"
     console.note(f"{why}: {done} of {len(plan)} runs are finished{measured}. Go on with: {again}")
-    return {"suite": options["suite"], "finished": done, "runs": len(plan), "go_on": again}
+    return {"suite": request.suite, "finished": done, "runs": len(plan), "go_on": again}
 
 
-def _arguments(options: Mapping[str, Any]) -> Iterator[str]:
+def _arguments(request: SuiteRequest, files: ComparisonFiles) -> Iterator[str]:
     """Yields the arguments that a suite was asked for with."""
-    names = ("suite", *_OF_A_SUITE, *_ENDINGS, "threads", "data_dir")
-    for name in names:
-        value, flag = options[name], name.replace("_", "-")
+    asked, machine = chosen(request), chosen(request.machine)
+    del asked["machine"]
+    last = {"threads": machine.get("threads"), "data_dir": asked.pop("data_dir", None)}
+    if machine["device"] != "auto":
+        last["device"] = machine["device"]
+    if asked.get("within") == 0:  # which would never go on
+        del asked["within"]
+    for name, value in {**asked, **chosen(files), **last}.items():
         if isinstance(value, bool):
-            yield f"--{flag}" if value else f"--no-{flag}"
-        elif value is not None and (name, value) != ("within", 0):  # which would never go on
-            yield from (f"--{flag}", f"{value:g}" if isinstance(value, float) else str(value))
-    if options["device"] != "auto":
-        yield from ("--device", options["device"])
+            yield flag(name) if value else f"--no-{flag(name)[2:]}"
+        elif value is not None:
+            texts = {float: "{:g}".format, tuple: ",".join}
+            yield from (flag(name), texts.get(type(value), str)(value))
 
 
-def _show(comparison: Comparison, options: Mapping[str, Any], *, as_json: bool) -> None:
+def _show(comparison: Comparison, files: ComparisonFiles, *, as_json: bool) -> None:
     """Prints the comparison and writes the files that were asked for."""
     if as_json:
-        pairs = [pair._asdict() for pair in comparison.pairs]
-        rows = flat(comparison)
-        console.print_json({"n": comparison.n, **comparison.facts, "suite": options["suite"], "rows": rows, "pairs": pairs})
+        console.print_json(comparison.as_dict())
     else:
         _print(comparison)
-    _write_files(comparison, options)
-    for name in _ENDINGS:
-        if options[name] is not None:
-            beside = f" and {pairs_path(options[name])}" if name == "csv" and comparison.pairs else ""
-            console.note(f"Wrote {options[name]}{beside}")
+    _write_files(comparison, files)
+    for name, path in chosen(files).items():
+        tests = f" and {pairs_path(path)}" if name == "csv" and comparison.pairs else ""
+        console.note(f"Wrote {path}{tests}")
 
 
-def _write_files(comparison: Comparison, options: Mapping[str, Any]) -> None:
+def _write_files(comparison: Comparison, files: ComparisonFiles) -> None:
     """Writes the files that were asked for."""
-    if options["csv"] is not None:
-        write_csv(options["csv"], comparison)
-    if options["markdown"] is not None:
-        write_markdown(options["markdown"], comparison)
-    if options["figure"] is not None:
-        undrawn = write_figure(options["figure"], comparison)
+    if files.csv is not None:
+        write_csv(files.csv, comparison)
+    if files.markdown is not None:
+        write_markdown(files.markdown, comparison)
+    if files.figure is not None:
+        undrawn = write_figure(files.figure, comparison)
         if undrawn:
             console.note(f"Not drawn, since what they read is not stated: {'; '.join(undrawn)}")
 
 
 def _print(comparison: Comparison) -> None:
-    """Prints what a person reads: the table, its legend and the tests between models."""
-    facts = comparison.facts
-    title = f"{facts['data']}: {comparison.n:,} {comparison.images}; measured on {facts['device']}, threads: {facts['threads']}"
-    _print_table(*table(comparison), title)
+    """Prints the table, its legend and the tests between models."""
+    on = comparison.conditions
+    title = f"{on.data}: {comparison.n:,} {comparison.images}; measured on {on.device}, threads: {on.threads}"
+    print_table(*table(comparison), title)
     for line in legend(comparison):
         console.note(line)
-    if "left_out" in facts:
-        console.note(f"left out: {facts['left_out']}")
+    if on.left_out is not None:
+        console.note(f"left out: {on.left_out}")
     if comparison.pairs:
         console.print_rows(*pair_table(comparison), title=pair_title(comparison))
 
 
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str) -> None:
-    """Prints the table: on a terminal so narrow that it fits into 120 columns, the models' names alone being folded.
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str) -> None:
+    """Prints the table: on a terminal so narrow that it fits into 120 columns, only the models' names being folded.
 
     On a narrower one its lines run on in the next: a number that was cut would read as another.
     """

@@ -1,1 +1,1 @@
-"""Classifiers set beside one another: what each one costs, how sure its error is, and whether two of them differ."""
+"""Comparing trained classifiers: what each one costs, how sure its error is, and whether two of them differ."""

@@ -10,23 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 from matplotlib.transforms import Bbox
 
 from glimpse.comparison.rows import Comparison
-from glimpse.figures.windows import INK, MUTED, check_ending, save
+from glimpse.figures.files import check_ending, save
+from glimpse.figures.style import INK, MUTED, PALETTE, make_logarithmic, tidy
 
 __all__ = ["write_figure"]
 
-_COLORS = {
-    "glimpse": "#0072b2",
-    "ram": "#d55e00",
-    "random-glimpses": "#009e73",
-    "conv": "#cc79a7",
-    "convnet": "#e69f00",
-    "spatial-transformer": "#56b4e9",
-    "": "#222222",
-}  # M. Okabe and K. Ito, told apart by all
+_KINDS = ("glimpse", "ram", "random-glimpses", "conv", "convnet", "spatial-transformer")  # in the palette's order
 _DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), *itertools.product((1, -1), (1, -1)), *itertools.product((1, -1), (0.5, -0.5)))
 """From a marker to its label: to the sides first, where lines of text lie."""
 _DISTANCES = (10, 14, 19, 25, 31, 38, 46, 56, 68, 82, 98, 115)  # points from a marker to its label, the nearest first
@@ -49,7 +42,7 @@ class _Point(NamedTuple):
     @property
     def color(self) -> str:
         """Color of its kind."""
-        return _COLORS.get(self.kind, _COLORS[""])
+        return PALETTE[_KINDS.index(self.kind)] if self.kind in _KINDS else INK
 
 
 def write_figure(path: str | Path, comparison: Comparison) -> list[str]:
@@ -73,7 +66,8 @@ def write_figure(path: str | Path, comparison: Comparison) -> list[str]:
     axes = figure.subplots()
     _draw_points(axes, measured, published)
     _scale(axes, [*measured, *published])
-    _style(axes)
+    axes.set(xlabel="values read of an image", ylabel="test error (%)")
+    tidy(axes, legend=False)
     figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=8.5)
     _Labels(axes, [*measured, *published]).place()
     save(path, figure)
@@ -116,37 +110,17 @@ def _seeds(count: int) -> str:
 
 def _scale(axes: Axes, points: Sequence[_Point]) -> None:
     """Gives both axes their scale, with room for the labels and plain numbers."""
-    axes.set_xscale("log")
     low, high = min(point.values for point in points), max(point.values for point in points)
     axes.set_xlim(low / 2.2, high * 2.2)
-    _plain_numbers(axes.xaxis, subs=(1, 2, 5))
+    make_logarithmic(axes.xaxis, (1, 2, 5))
     if min(point.error for point in points) > 0:
-        axes.set_yscale("log")
         ends = [end for point in points for end in (point.error, *point.ends)]
         least = min(point.error for point in points)
         low, high = max(min(ends), least / 4) / 1.25, min(max(ends) * 1.25, 100.0)  # the bar of few seeds may reach down to 0
         axes.set_ylim(low, high)
-        _plain_numbers(axes.yaxis, subs=(1, 2, 3, 5))
+        make_logarithmic(axes.yaxis, (1, 2, 3, 5))
         if high <= 4 * low:
             axes.yaxis.set_major_locator(FixedLocator(MaxNLocator(8, steps=[1, 2, 5, 10]).tick_values(low, high)))
-
-
-def _plain_numbers(axis: Any, subs: tuple[int, ...]) -> None:
-    """Gives a logarithmic axis plain numbers."""
-    axis.set_major_locator(LogLocator(subs=subs, numticks=20))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _style(axes: Axes) -> None:
-    """Gives the axes their names, grid and colors."""
-    axes.set_xlabel("values read of an image")
-    axes.set_ylabel("test error (%)")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color="#e4e4e4", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=INK, labelsize=8.5)
 
 
 class _Placed(NamedTuple):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from glimpse.atomic import write_atomically
 from glimpse.comparison.rows import Comparison
-from glimpse.comparison.table import flat, legend, pair_table, pair_title, table
+from glimpse.comparison.table import legend, pair_table, pair_title, table
 
 __all__ = ["markdown", "pairs_path", "write_csv", "write_markdown"]
 
@@ -15,18 +15,18 @@ __all__ = ["markdown", "pairs_path", "write_csv", "write_markdown"]
 def write_csv(path: Path, comparison: Comparison) -> None:
     """Writes every row, measured or published, with everything that is known of it; several values in a cell stand apart by spaces.
 
-    The tests between models, where there are several, go into a second file beside it, `NAME-pairs.csv`.
+    The tests between models, where there are several, go into a second file next to it, `NAME-pairs.csv`.
 
     Raises:
         OSError: If a file cannot be written.
     """
-    _write_rows(path, flat(comparison))
+    _write_rows(path, comparison.flat())
     if comparison.pairs:
         _write_rows(pairs_path(path), [pair._asdict() for pair in comparison.pairs])
 
 
 def pairs_path(path: Path) -> Path:
-    """Returns the file of the tests between models beside that of the rows."""
+    """Returns the file of the tests between models, next to that of the rows."""
     return path.with_name(f"{path.stem}-pairs{path.suffix}")
 
 
@@ -52,7 +52,7 @@ def write_markdown(path: Path, comparison: Comparison) -> None:
 
 def markdown(comparison: Comparison) -> str:
     """Returns the table, what its columns mean, what it was measured with, and the tests between models."""
-    facts = [f"{name.replace('_', ' ')}: {value}" for name, value in comparison.facts.items() if name != "part"]
+    facts = [f"{name.replace('_', ' ')}: {value}" for name, value in comparison.conditions.as_dict().items() if name != "part"]
     lines = _markdown_table(*table(comparison))
     lines += ["", *(f"- {line}" for line in (*legend(comparison), f"{comparison.images}: {comparison.n:,}", *facts))]
     if comparison.pairs:

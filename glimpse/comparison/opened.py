@@ -1,4 +1,4 @@
-"""The trained models that a comparison is asked for, opened with all that is known of them before anything is measured."""
+"""The trained models to compare, opened with all that is known of them before anything is measured."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -6,14 +6,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from glimpse.commands import console
 from glimpse.datasets.clutter import ClutterRecipe
-from glimpse.models.catalog import Classifier, open_classifier
+from glimpse.models.base import ImageClassifier
+from glimpse.models.catalog import open_classifier
 from glimpse.models.weights import find_weights, load_weights
 from glimpse.pretrained import PREFIX, available
+from glimpse.settings.training import whole_batches
 from glimpse.training.folder import RunFolder
 
-__all__ = ["OpenedModel", "open_models", "published_on", "task_words", "total_images"]
+__all__ = ["OpenedModel", "open_models", "task_words"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class OpenedModel:
     """A trained classifier and what is known of it.
 
     Attributes:
-        source: Where it lies.
+        source: Its run's folder, weights file or `pretrained:NAME`.
         network: Ready to evaluate.
         task: What its weights say it was trained on.
         digest: SHA-256 of its weights file.
@@ -31,7 +32,7 @@ class OpenedModel:
     """
 
     source: str
-    network: Classifier
+    network: ImageClassifier
     task: Mapping[str, Any]
     digest: str
     run: Mapping[str, Any] | None
@@ -49,9 +50,21 @@ class OpenedModel:
         """Images it has seen in training."""
         return int(self.progress[-1]["images"]) if self.progress else self.card.get("images_seen")
 
+    @property
+    def budget(self) -> int | None:
+        """Images that its training ends at, None where there is no run."""
+        return None if self.run is None else whole_batches(self.run["training"]["images"], self.run["training"]["batch_size"])
+
+    @property
+    def unfinished(self) -> str | None:
+        """How far its training is where it is not finished; None where it is, or that is not known."""
+        if not self.progress or self.images is None or self.budget is None or self.images >= self.budget:
+            return None
+        return f"{self.source} is not finished: {self.images:,} of {self.budget:,} images"
+
 
 def open_models(sources: Sequence[str]) -> list[OpenedModel]:
-    """Returns trained classifiers of one task; warns of a run that is not finished.
+    """Returns trained classifiers of one task.
 
     Args:
         sources: Runs' folders, weights files or `pretrained:NAME`.
@@ -71,20 +84,16 @@ def _opened(source: str) -> OpenedModel:
     _, facts = load_weights(source)
     if facts["task"]["kind"] == "generative":
         raise ValueError(f"{source} holds a generator, which has no error: compare classifiers")
-    digest = hashlib.sha256(find_weights(source).read_bytes()).hexdigest()
     folder = RunFolder(Path(source))
     task = facts["task"]
     if (task["kind"] == "file" or task["digits"] == "file") and not folder.path.is_dir():
-        raise ValueError(f"{source} was trained on a person's own images, which its run's folder names: compare the folder")
+        raise ValueError(f"{source} was trained on your own images, which its run's folder names: compare the folder")
     run, progress, card = None, [], {}
     if source.startswith(PREFIX):
         card = available()[source.removeprefix(PREFIX)]
     elif folder.path.is_dir():
         run, progress = folder.config, folder.rows()
-        total = total_images(run["training"])
-        if progress and int(progress[-1]["images"]) < total:
-            console.warn(f"{source} is not finished: {int(progress[-1]['images']):,} of {total:,} images")
-    return OpenedModel(source, open_classifier(source), task, digest, run, progress, card)
+    return OpenedModel(source, open_classifier(source), task, _digest(source), run, progress, card)
 
 
 def _refuse_misfit(model: OpenedModel, before: Sequence[OpenedModel]) -> None:
@@ -98,10 +107,9 @@ def _refuse_misfit(model: OpenedModel, before: Sequence[OpenedModel]) -> None:
         raise ValueError(f"{tasks}: compare models of one task")
 
 
-def total_images(training: Mapping[str, Any]) -> int:
-    """Returns the images that a training with these settings ends at: whole batches."""
-    batch: int = training["batch_size"]
-    return -(-int(training["images"]) // batch) * batch
+def _digest(source: str) -> str:
+    """Returns the SHA-256 of a model's weights file."""
+    return hashlib.sha256(find_weights(source).read_bytes()).hexdigest()
 
 
 def task_words(task: Mapping[str, Any]) -> str:

@@ -1,74 +1,46 @@
-"""Classifiers of one task set beside one another and beside published numbers: rows of what was measured, and tests of every pair.
+"""The result of a comparison: a row for each model, a test for each pair, and all of it as plain values.
 
-Nothing here reads, writes or measures. Errors are in percent, times in seconds. Dimension: N test images.
+Errors are in percent, times in seconds. Dimension: N test images.
 """
 
-import itertools
-import json
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+from glimpse.evaluation.published import PublishedResult
+from glimpse.settings.classifier import Reading
 
-from glimpse.comparison.names import distinct_names, kind_of
-from glimpse.evaluation.costs import reading
-from glimpse.evaluation.published import PublishedResult, counterpart
-from glimpse.evaluation.statistics import holm, mcnemar, t_interval, wilson_interval
-from glimpse.settings.classifier import ClassifierSettings, Reading
-from glimpse.settings.glimpse_classifier import ClassifierConfig
-from glimpse.settings.ram import RAMConfig
-
-__all__ = ["Comparison", "Pair", "Row", "Trained", "compare", "first_at_or_below"]
+__all__ = ["Comparison", "Conditions", "Pair", "Row"]
 
 
 @dataclass(frozen=True)
-class Trained:
-    """One trained model and what was measured of it.
+class Conditions:
+    """What models were measured on and with.
 
     Attributes:
-        source: Where it lies.
-        config: What it is made of.
-        predicted: Class of every test image, integers, shape (N,).
-        labels: True classes, integers, shape (N,).
-        parameters: Learned numbers.
-        multiply_adds: Of one image.
-        images_per_second: At inference.
-        seed: Of its training, None where unknown.
-        images: Seen in training, None where unknown.
-        run: What its config.json holds, None where there is none.
-        progress: Rows of its metrics.csv, empty where there is none.
+        data: The task in a few words.
+        part: Part of the data that the images are: `test`, or `valid` or `train` where there is no such part.
+        device: Name of the device.
+        threads: Threads of the CPU.
+        left_out: Runs of a suite that could not be trained, None if there are none.
     """
 
-    source: str
-    config: ClassifierSettings
-    predicted: NDArray[Any]
-    labels: NDArray[Any]
-    parameters: int
-    multiply_adds: int
-    images_per_second: float
-    seed: int | None = None
-    images: int | None = None
-    run: Mapping[str, Any] | None = None
-    progress: Sequence[Mapping[str, str]] = ()
+    data: str
+    part: str
+    device: str
+    threads: int
+    left_out: str | None = None
 
-    @property
-    def wrong(self) -> NDArray[Any]:
-        """Which test images are classified wrongly, shape (N,)."""
-        found: NDArray[Any] = self.predicted != self.labels
-        return found
-
-    @property
-    def error(self) -> float:
-        """Test error in percent."""
-        return 100 * int(self.wrong.sum()) / len(self.labels)
+    def as_dict(self) -> dict[str, Any]:
+        """Returns them by name, `left_out` only where something was."""
+        found = {"data": self.data, "part": self.part, "device": self.device, "threads": self.threads}
+        return found | ({} if self.left_out is None else {"left_out": self.left_out})
 
 
 @dataclass(frozen=True)
 class Row:
-    """Models that differ in their seed alone.
+    """Models that differ only in their seed.
 
     Attributes:
         model: Name, unlike the other rows'.
@@ -78,7 +50,7 @@ class Row:
         deviation: Standard deviation of the error over seeds in percentage points, None of one seed.
         errors: Test error of every seed in percent.
         seeds: Seeds in that order, the lowest first; None where unknown.
-        sources: Where the models lie, in that order.
+        sources: The models' folders, files or names, in that order.
         parameters: Learned numbers.
         multiply_adds: Of one image.
         reading: What it takes in of an image, by all sampled sequences of locations together.
@@ -119,6 +91,41 @@ class Row:
             return None
         return statistics.median(images for images, _ in known), statistics.median(seconds for _, seconds in known)
 
+    def as_dict(self, shared: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns it as a dictionary of plain values.
+
+        Args:
+            shared: What is the same in all rows of its comparison, by name.
+        """
+        reached = self.when_reached or (None, None)
+        return {
+            "row": "measured",
+            "model": self.model,
+            "kind": self.kind,
+            "error_percent": self.error,
+            "low": self.interval[0],
+            "high": self.interval[1],
+            "interval": "t over seeds" if self.deviation is not None else "Wilson over images",
+            "deviation_over_seeds": self.deviation,
+            "errors_by_seed": list(self.errors),
+            "seeds": list(self.seeds),
+            **shared,
+            "test_samples": self.test_samples,
+            **_published_values(self.published),
+            "parameters": self.parameters,
+            "multiply_adds": self.multiply_adds,
+            "values_read": self.reading.values,
+            "whole_canvas": self.reading.whole,
+            "images_trained": list(self.images),
+            "training_images_per_second": self.training_rate,
+            "trained_on": self.trained_on,
+            "inference_images_per_second": self.inference_rate,
+            "images_to_published_error_on_validation": reached[0],
+            "seconds_to_published_error_on_validation": reached[1],
+            "seeds_that_reached_it": sum(point is not None for point in self.reached) if self.reached else None,
+            "sources": list(self.sources),
+        }
+
 
 class Pair(NamedTuple):
     """McNemar's test of two rows, each by its first seed.
@@ -142,162 +149,50 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that is compared.
+    """Trained models of one task next to published numbers.
 
     Attributes:
         rows: What was measured.
         pairs: Tests of every row against every later one.
-        alone: Published rows that stand beside none of the measured ones.
+        alone: Published rows that match none of the measured ones.
         n: Test images.
-        facts: What was measured on and with: `data`, `part`, `device`, `threads`, and `left_out`, runs that could not be trained.
+        conditions: What was measured on and with.
+        suite: Name of the suite whose models they are, None of other models.
     """
 
     rows: tuple[Row, ...]
     pairs: tuple[Pair, ...]
     alone: tuple[PublishedResult, ...]
     n: int
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Conditions
+    suite: str | None = None
 
     @property
     def images(self) -> str:
         """What the images that were measured on are called; the weights may have been chosen on those of validation."""
-        return {"test": "test images", "valid": "validation images", "train": "training images"}[self.facts.get("part", "test")]
+        return {"test": "test images", "valid": "validation images", "train": "training images"}[self.conditions.part]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns all of it for JSON."""
+        rows, pairs = self.flat(), [pair._asdict() for pair in self.pairs]
+        return {"n": self.n, **self.conditions.as_dict(), "suite": self.suite, "rows": rows, "pairs": pairs}
+
+    def flat(self) -> list[dict[str, Any]]:
+        """Returns every row as a dictionary of plain values, all with the same names, rows that are only published included."""
+        shared = {"measured_on": self.images, "n": self.n}
+        measured = [row.as_dict(shared) for row in self.rows]
+        names = dict.fromkeys(measured[0]) if measured else {}
+        for result in self.alone:
+            own = {"row": "published", "model": result.model, "kind": result.kind or None} | _published_values(result)
+            measured.append(names | own | {"values_read": result.values_read})
+        return measured
 
 
-def compare(
-    trained: Sequence[Trained],
-    published: tuple[PublishedResult, ...] = (),
-    *,
-    size: tuple[int, int],
-    facts: Mapping[str, Any] | None = None,
-) -> Comparison:
-    """Returns trained models of one task as rows, in the order given, with a test of every pair.
-
-    Models with the same settings but for the seed are one row; a second model with the same settings and seed begins another.
-
-    Args:
-        trained: All measured on the same test images in the same order.
-        published: Published rows of the task.
-        size: Height and width of the images.
-        facts: What the measurements were made with.
-
-    Raises:
-        ValueError: If there is no model, or two were measured on other images.
-    """
-    if not trained:
-        raise ValueError("expected at least one model to compare, got none")
-    for other in trained[1:]:
-        if not np.array_equal(other.labels, trained[0].labels):
-            raise ValueError(f"{trained[0].source} and {other.source} were measured on other test images")
-    groups = _grouped(trained)
-    firsts = [group[0] for group in groups]
-    names = distinct_names([one.config for one in firsts], [_settings(one) for one in firsts], [one.source for one in firsts])
-    rows = tuple(_row(name, group, published, size) for name, group in zip(names, groups, strict=True))
-    alone = tuple(result for result in published if result not in [row.published for row in rows])
-    return Comparison(rows, _pairs(names, firsts), alone, len(trained[0].labels), facts or {})
-
-
-def first_at_or_below(progress: Iterable[Mapping[str, str]], error: float) -> tuple[int, float] | None:
-    """Returns the images and the seconds at the first validation with an error of at most so many percent, None if there is none.
-
-    Args:
-        progress: Rows of a metrics.csv, in their order.
-        error: In percent.
-    """
-    for row in progress:
-        if row.get("valid_error") and float(row["valid_error"]) <= error:
-            return int(row["images"]), float(row["seconds"])
-    return None
-
-
-def _grouped(trained: Sequence[Trained]) -> list[list[Trained]]:
-    """Returns the models in groups that differ in the seed alone, each ordered by seed; one without a run is alike no other."""
-    groups: dict[tuple[str, int], list[Trained]] = {}
-    for model in trained:
-        key = json.dumps([_settings(model), model.source if model.run is None else None], sort_keys=True)
-        turn = next(i for i in itertools.count() if model.seed not in [other.seed for other in groups.get((key, i), [])])
-        groups.setdefault((key, turn), []).append(model)
-    return [sorted(group, key=lambda model: -1 if model.seed is None else model.seed) for group in groups.values()]
-
-
-def _settings(model: Trained) -> dict[str, Any]:
-    """Returns all known settings of a model and its training but the seed."""
-    training = {} if model.run is None else dict(model.run["training"])
-    return {"kind": kind_of(model.config)} | asdict(model.config) | {name: training[name] for name in training if name != "seed"}
-
-
-def _row(name: str, group: Sequence[Trained], published: tuple[PublishedResult, ...], size: tuple[int, int]) -> Row:
-    """Returns the row of models that differ in their seed alone."""
-    first, errors = group[0], tuple(model.error for model in group)
-    like = _counterpart(first.config, published, size)
-    known = all(model.progress for model in group)
-    rates = [rate for model in group if (rate := _training_rate(model.progress)) is not None]
-    return Row(
-        model=name,
-        kind=kind_of(first.config),
-        error=statistics.fmean(errors),
-        interval=_interval(group),
-        deviation=statistics.stdev(errors) if len(group) > 1 else None,
-        errors=errors,
-        seeds=tuple(model.seed for model in group),
-        sources=tuple(model.source for model in group),
-        parameters=first.parameters,
-        multiply_adds=first.multiply_adds,
-        reading=reading(first.config, *size),
-        test_samples=first.config.test_samples if isinstance(first.config, RAMConfig) else None,
-        inference_rate=statistics.median(model.images_per_second for model in group),
-        training_rate=statistics.median(rates) if rates else None,
-        trained_on=" / ".join(dict.fromkeys(_conditions(model.run) for model in group if model.run is not None)) or None,
-        images=tuple(model.images for model in group),
-        published=like,
-        reached=tuple(first_at_or_below(model.progress, like.error_percent) for model in group) if like and known else (),
-    )
-
-
-def _interval(group: Sequence[Trained]) -> tuple[float, float]:
-    """Returns the 95 % interval of an error in percent: of several seeds Student's over them, of one Wilson's over the images."""
-    if len(group) > 1:
-        return t_interval([model.error for model in group])
-    low, high = wilson_interval(int(group[0].wrong.sum()), len(group[0].labels))
-    return 100 * low, 100 * high
-
-
-def _counterpart(
-    config: ClassifierSettings, published: tuple[PublishedResult, ...], size: tuple[int, int]
-) -> PublishedResult | None:
-    """Returns the published row of a model like this one; what a published RAM reads is counted over one sequence of locations."""
-    one_sequence = replace(config, test_samples=0) if isinstance(config, RAMConfig) else config
-    values = reading(one_sequence, *size).values
-    glimpses = config.glimpses if isinstance(config, ClassifierConfig | RAMConfig) else None
-    return counterpart(published, kind_of(config), glimpses=glimpses, values_read=values)
-
-
-def _training_rate(progress: Sequence[Mapping[str, str]]) -> float | None:
-    """Returns the median of the images a second in a metrics.csv, None where there is none."""
-    rates = [float(row["images_per_second"]) for row in progress if row.get("images_per_second")]
-    return statistics.median(rates) if rates else None
-
-
-def _conditions(run: Mapping[str, Any]) -> str:
-    """Returns what a run's speed depends on besides the model."""
-    environment, training = run["environment"], run["training"]
-    threads, processes = environment.get("threads"), environment.get("processes", 1)
-    said = [str(environment.get("device")), f"{threads} thread{'s' if threads != 1 else ''}", str(training.get("precision"))]
-    said += [f"{processes} processes"] if processes > 1 else []
-    said += [word for name, word in (("compile", "compiled"), ("cuda_graph", "CUDA graph")) if training.get(name)]
-    return ", ".join(said)
-
-
-def _pairs(names: Sequence[str], models: Sequence[Trained]) -> tuple[Pair, ...]:
-    """Returns the test of every model against every later one."""
-    counts = [(one, two, *_discordant(models[one], models[two])) for one, two in itertools.combinations(range(len(models)), 2)]
-    p = [mcnemar(only_first, only_second) for _, _, only_first, only_second in counts]
-    return tuple(
-        Pair(names[one], names[two], only_first, only_second, value, corrected)
-        for (one, two, only_first, only_second), value, corrected in zip(counts, p, holm(p), strict=True)
-    )
-
-
-def _discordant(one: Trained, two: Trained) -> tuple[int, int]:
-    """Returns how many images only the first model gets wrong, and how many only the second."""
-    return int((one.wrong & ~two.wrong).sum()), int((two.wrong & ~one.wrong).sum())
+def _published_values(result: PublishedResult | None) -> dict[str, Any]:
+    """Returns what is published of a model as plain values."""
+    return {
+        "published_error_percent": result.error_percent if result else None,
+        "published_as": result.model if result else None,
+        "published_in": result.source if result else None,
+        "published_note": result.note or None if result else None,
+    }

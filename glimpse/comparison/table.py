@@ -1,12 +1,11 @@
-"""A comparison as tables: short cells and a legend for people, and every number as plain values for programs."""
+"""A comparison as tables of short cells, with a legend."""
 
 import string
-from typing import Any
 
 from glimpse.comparison.rows import Comparison, Row
 from glimpse.evaluation.published import PublishedResult
 
-__all__ = ["flat", "legend", "pair_table", "pair_title", "table"]
+__all__ = ["legend", "pair_table", "pair_title", "table"]
 
 _COLUMNS = (
     "model",
@@ -44,7 +43,7 @@ _Cells = dict[str, object]
 
 
 def table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-    """Returns the column names and the cells of the table that a person reads: measured rows, then published ones alone."""
+    """Returns the column names and the cells of the table: measured rows, then those that are only published."""
     letters = {source: letter for letter, source in _sources(comparison).items()}
     rows = [_measured_cells(row, letters) for row in comparison.rows]
     rows += [_published_cells(result, letters) for result in comparison.alone]
@@ -122,12 +121,12 @@ def _unneeded(comparison: Comparison) -> set[str]:
 
 def _sources(comparison: Comparison) -> dict[str, str]:
     """Returns where the published numbers stand, by the letter that says so in the table."""
-    beside = [row.published for row in comparison.rows if row.published is not None]
-    return dict(zip(string.ascii_lowercase, dict.fromkeys(map(_source, (*beside, *comparison.alone))), strict=False))
+    matched = [row.published for row in comparison.rows if row.published is not None]
+    return dict(zip(string.ascii_lowercase, dict.fromkeys(map(_source, (*matched, *comparison.alone))), strict=False))
 
 
 def _source(result: PublishedResult) -> str:
-    """Returns where a published number stands, and what to know of it besides what it sees."""
+    """Returns where a published number stands, and what to know of it apart from what it sees."""
     notes = [note.strip() for note in result.note.split(";") if note and "whole image" not in note]
     return ", ".join([result.source, *notes])
 
@@ -148,62 +147,8 @@ def pair_title(comparison: Comparison) -> str:
     )
 
 
-def flat(comparison: Comparison) -> list[dict[str, Any]]:
-    """Returns every row as a dictionary of plain values, all with the same names, published rows alone included."""
-    measured = [_flat_row(row, comparison) for row in comparison.rows]
-    names = dict.fromkeys(measured[0]) if measured else {}
-    for result in comparison.alone:
-        own = {"row": "published", "model": result.model, "kind": result.kind or None} | _flat_published(result)
-        own |= {"values_read": result.values_read}
-        measured.append(names | own)
-    return measured
-
-
-def _flat_row(row: Row, comparison: Comparison) -> dict[str, Any]:
-    """Returns a measured row as a dictionary of plain values."""
-    reached = row.when_reached or (None, None)
-    return {
-        "row": "measured",
-        "model": row.model,
-        "kind": row.kind,
-        "error_percent": row.error,
-        "low": row.interval[0],
-        "high": row.interval[1],
-        "interval": "t over seeds" if row.deviation is not None else "Wilson over images",
-        "deviation_over_seeds": row.deviation,
-        "errors_by_seed": list(row.errors),
-        "seeds": list(row.seeds),
-        "measured_on": comparison.images,
-        "n": comparison.n,
-        "test_samples": row.test_samples,
-        **_flat_published(row.published),
-        "parameters": row.parameters,
-        "multiply_adds": row.multiply_adds,
-        "values_read": row.reading.values,
-        "whole_canvas": row.reading.whole,
-        "images_trained": list(row.images),
-        "training_images_per_second": row.training_rate,
-        "trained_on": row.trained_on,
-        "inference_images_per_second": row.inference_rate,
-        "images_to_published_error_on_validation": reached[0],
-        "seconds_to_published_error_on_validation": reached[1],
-        "seeds_that_reached_it": sum(point is not None for point in row.reached) if row.reached else None,
-        "sources": list(row.sources),
-    }
-
-
-def _flat_published(result: PublishedResult | None) -> dict[str, Any]:
-    """Returns what is published of a model as plain values."""
-    return {
-        "published_error_percent": result.error_percent if result else None,
-        "published_as": result.model if result else None,
-        "published_in": result.source if result else None,
-        "published_note": result.note or None if result else None,
-    }
-
-
 def _samples(row: Row) -> str:
-    """Returns what stands beside the error of a model that samples where it looks."""
+    """Returns what follows the error of a model that samples where it looks."""
     return "" if row.test_samples is None else f" ({row.test_samples} samples)"
 
 

@@ -11,7 +11,7 @@ from glimpse.evaluation.classifier import measure_classifier
 from glimpse.evaluation.generator import GenerationResult, measure_generator
 from glimpse.evaluation.images import ImageQuery, TaskImages, check_images, open_task_images
 from glimpse.evaluation.metrics import ClassificationResult
-from glimpse.evaluation.published import PublishedBound, PublishedResult, published_generation, published_on
+from glimpse.evaluation.published import PublishedBound, PublishedResult, published_bounds_on, published_on
 from glimpse.listener import Listener
 from glimpse.models.base import ImageClassifier
 from glimpse.models.catalog import open_model
@@ -55,9 +55,7 @@ class Evaluation:
         """Published numbers on the same test set, in the same unit; none for other images."""
         if isinstance(self.config, ClassifierSettings):
             return published_on(self.data)
-        if self.data["split"] != "test" or self.data["crop"] is not None or self.data["note"] is not None:
-            return ()
-        return published_generation(self.data["name"], self.data["binarization"], self.config.observation)
+        return published_bounds_on(self.data, self.config.observation)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns all of it for JSON."""

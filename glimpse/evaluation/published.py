@@ -17,7 +17,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-__all__ = ["PublishedBound", "PublishedResult", "counterpart", "published_classification", "published_generation", "published_on"]
+__all__ = [
+    "PublishedBound",
+    "PublishedResult",
+    "counterpart",
+    "published_bounds_on",
+    "published_classification",
+    "published_generation",
+    "published_on",
+]
 
 _DRAW = "DRAW, Table 1"
 _RAM = "RAM"
@@ -199,3 +207,15 @@ def published_on(task: Mapping[str, Any]) -> tuple[PublishedResult, ...]:
     if any(recipe[name] != usual[name] for name in ("piece_size", "border")):
         return ()
     return published_classification(recipe["canvas"], recipe["pieces"], task["digits"])
+
+
+def published_bounds_on(described: Mapping[str, Any], observation: str) -> tuple[PublishedBound, ...]:
+    """Returns the published bounds on described images, none unless they are all of a published test set, whole.
+
+    Args:
+        described: What a generator was measured on: `name`, `split`, `binarization`, `crop` and `note`.
+        observation: Its likelihood.
+    """
+    if described["split"] != "test" or described["crop"] is not None or described["note"] is not None:
+        return ()
+    return published_generation(described["name"], described["binarization"], observation)

@@ -1,59 +1,40 @@
-"""What everything that draws shares: time's colors, images with windows on them, and pictures written whole or not at all.
+"""Images with windows on them.
 
 Positions are pixels of the image, x before y; pixel 0 is the center of the first pixel, as matplotlib's `imshow` has it.
 Dimensions: N images, C channels, H rows, W columns, T steps. Nothing goes through pyplot: no global state, no display.
 """
 
-import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
-from glimpse.atomic import write_atomically
-from glimpse.attention.track import Track, WindowKind
+from glimpse.attention.track import Track
 from glimpse.attention.window import Window
+from glimpse.figures.style import DIGIT, FRAME, time_colors
 
 __all__ = [
-    "FRAME",
-    "INK",
-    "MUTED",
-    "WRONG",
     "add_legend",
     "as_array",
-    "check_ending",
     "check_tracks",
     "draw_center",
     "draw_image",
     "draw_tracks",
-    "gif",
     "image_aspect",
-    "png",
-    "rendered",
     "rgb_pictures",
-    "save",
-    "tiled",
-    "time_colors",
     "verdict",
 ]
 
-INK, MUTED, WRONG, FRAME = "#222222", "#777777", "#c81e1e", "#262626"
-
 _MARGIN = 0.06  # of the longer side, around an image, of which half lies on either side
-_FAMILIES = {"glimpse": ("plasma", 0.36, 0.97), "read": ("plasma", 0.36, 0.97), "write": ("winter", 0.4, 1.0)}
 _CASING = [withStroke(linewidth=2.4, foreground="black")]
 _SQUARE: dict[str, Any] = {"linestyle": "", "marker": "s", "markerfacecolor": "none", "markersize": 6}
 _CROSS: dict[str, Any] = {
@@ -61,19 +42,13 @@ _CROSS: dict[str, Any] = {
     "marker": "+",
     "markersize": 5,
     "markeredgewidth": 1.0,
-    "color": "white",
+    "color": DIGIT,
     "path_effects": _CASING,
 }
 _FRAME_CODES = 2 * [Outline.MOVETO, *3 * [Outline.LINETO], Outline.CLOSEPOLY]
 
 
-# Colors and numbers
-
-
-def time_colors(steps: int, kind: WindowKind = "glimpse") -> NDArray[Any]:
-    """Returns a color for each step, all visible on black: violet to yellow, of writing blue to green; RGB in 0 to 1, (T, 3)."""
-    name, first, last = _FAMILIES[kind]
-    return np.asarray(colormaps[name](np.linspace(first, last, steps)))[:, :3]
+# Images and words
 
 
 def as_array(tensor: Tensor) -> NDArray[Any]:
@@ -106,7 +81,7 @@ def check_tracks(images: Tensor, tracks: Sequence[Track]) -> tuple[int, int]:
     """Returns the numbers N of images and T of steps.
 
     Raises:
-        ValueError: Unless the images are grey or RGB, (N, C, H, W), and every track has N and T of its own, neither 0.
+        ValueError: Unless the images are gray or RGB, (N, C, H, W), and every track has N and T of its own, neither 0.
     """
     if images.ndim != 4 or images.shape[1] not in (1, 3) or not images.numel():
         raise ValueError(f"images must have shape (N, C, H, W), C 1 or 3, nothing empty, got {tuple(images.shape)}")
@@ -232,20 +207,20 @@ def _squares(x: NDArray[Any], y: NDArray[Any], half: NDArray[Any]) -> NDArray[An
 
 
 def draw_center(axes: Axes, center: Tensor) -> None:
-    """Draws a small cross at a digit's center (x, y); nothing where it is not a number."""
+    """Draws a small cross at a digit's center (x, y); nothing where it is NaN."""
     x, y = center.tolist()
     if np.isfinite([x, y]).all():
         axes.plot([x], [y], **_CROSS, scalex=False, scaley=False, zorder=4)
 
 
 def add_legend(figure: Figure, tracks: Sequence[Track], *, center: bool = False, now: int | None = None) -> None:
-    """Adds a legend of the steps' colors below; of the first and the last alone where there are many or several kinds.
+    """Adds a legend of the steps' colors below; only of the first and the last where there are many or several kinds.
 
     Args:
         figure: With room at its bottom.
         tracks: What is drawn.
         center: Whether crosses are drawn at the digits' centers.
-        now: The step whose colors alone are named, to the right.
+        now: The only step whose colors are named, to the right.
     """
     steps, kinds = tracks[0].window.center_x.shape[1], list(dict.fromkeys(track.kind for track in tracks))
     few = steps <= 8 and len(kinds) == 1
@@ -270,90 +245,3 @@ def add_legend(figure: Figure, tracks: Sequence[Track], *, center: bool = False,
         columnspacing=1.2,
         borderpad=0.1,
     )
-
-
-# Files
-
-
-def rendered(figure: Figure) -> NDArray[np.uint8]:
-    """Returns a figure's pixels, shape (H, W, 3)."""
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.array(canvas.buffer_rgba())[..., :3]
-
-
-def tiled(pictures: Sequence[NDArray[np.uint8]], columns: int) -> NDArray[np.uint8]:
-    """Returns pictures (H, W, 3) side by side in rows, white where the last row ends early."""
-    height, width, _ = pictures[0].shape
-    rows = -(-len(pictures) // columns)
-    grid = np.full((rows * height, columns * width, 3), 255, dtype=np.uint8)
-    for i, picture in enumerate(pictures):
-        row, column = divmod(i, columns)
-        grid[row * height : (row + 1) * height, column * width : (column + 1) * width] = picture
-    return grid
-
-
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    """Returns pixels (H, W, 3) as a PNG file's content."""
-    content = io.BytesIO()
-    Image.fromarray(pixels).save(content, "png")
-    return content.getvalue()
-
-
-def gif(frames: Sequence[NDArray[np.uint8]], seconds: Sequence[float]) -> bytes:
-    """Returns frames (H, W, 3), all of one size, as the content of a GIF that begins again at its end.
-
-    All frames share one palette, so that nothing flickers; no dithering, so that grounds stay even.
-
-    Args:
-        frames: At least one.
-        seconds: How long each is shown, rounded to hundredths.
-    """
-    indices, palette = _indexed(frames)
-    pictures = [Image.fromarray(index) for index in indices]
-    for picture in pictures:
-        picture.putpalette(palette.tobytes())
-    content, times = io.BytesIO(), [round(100 * time) * 10 for time in seconds]
-    pictures[0].save(content, "gif", save_all=True, append_images=pictures[1:], duration=times, loop=0)
-    return content.getvalue()
-
-
-def _indexed(frames: Sequence[NDArray[np.uint8]]) -> tuple[list[NDArray[np.uint8]], NDArray[np.uint8]]:
-    """Returns frames (H, W, 3) as indices (H, W) into a palette of at most 256 colors, shape (P, 3).
-
-    Colors are first rounded to 32 levels, black and white among them. The most frequent ones are kept, so that grounds are even;
-    each of the others counts once, so that a thin box counts like a wide area.
-    """
-    levels = np.round(np.arange(256) * 31 / 255).astype(np.uint16)
-    packed = [levels[frame] @ np.array([1024, 32, 1], dtype=np.uint16) for frame in frames]  # (H, W), below 32768
-    counts = np.sum([np.bincount(frame.ravel(), minlength=32768) for frame in packed], axis=0)
-    present = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
-    rgb = np.round(np.stack([present >> 10, present >> 5 & 31, present & 31], axis=-1) * 255 / 31).astype(np.uint8)
-    palette = rgb
-    if len(rgb) > 256:
-        others = Image.fromarray(rgb[None, 64:]).quantize(192, Image.Quantize.MEDIANCUT).getpalette() or []
-        palette = np.concatenate([rgb[:64], np.array(others, dtype=np.uint8).reshape(-1, 3)])[:256]
-    wide = palette.astype(np.float32)
-    nearest = np.zeros(32768, dtype=np.uint8)
-    nearest[present] = ((wide**2).sum(axis=1) - 2 * rgb.astype(np.float32) @ wide.T).argmin(axis=1)
-    return [nearest[frame] for frame in packed], palette
-
-
-def save(path: str | Path, content: Figure | bytes) -> None:
-    """Writes a figure as PNG, or the content of a picture file, whole or not at all; its folder is made.
-
-    Raises:
-        ValueError: If the path does not end as the content's format does.
-        OSError: If the file cannot be written.
-    """
-    path = Path(path)
-    ending = ".gif" if isinstance(content, bytes) and content[:3] == b"GIF" else ".png"
-    check_ending(path, ending)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, png(rendered(content)) if isinstance(content, Figure) else content)
-
-
-def check_ending(path: str | Path, ending: str) -> None:
-    """Raises a ValueError unless a path ends in `.png`, say."""
-    if Path(path).suffix.lower() != ending:
-        raise ValueError(f"the file's name must end in {ending}, got {path}")

@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glimpse.attention.track import Track
-from glimpse.figures.windows import INK, MUTED, draw_image, image_aspect, rendered, rgb_pictures
+from glimpse.figures.files import rendered
+from glimpse.figures.style import INK, MUTED, kind_color
+from glimpse.figures.windows import draw_image, image_aspect, rgb_pictures
 from glimpse.generation.sampling import Drawn, Nearest
 
 __all__ = [
@@ -38,15 +40,9 @@ __all__ = [
 
 Pixels = NDArray[np.uint8]
 
-_COLORS = {"read": "#e69f00", "write": "#56b4e9"}  # of M. Okabe and K. Ito: told apart by all, and seen on black
 _CASING = [withStroke(linewidth=2.2, foreground=(0, 0, 0, 0.6))]
 _DPI = 150
-_GAP, _STRIP, _HEAD, _FOOT = (
-    0.05,
-    0.17,
-    0.3,
-    0.26,
-)  # inches: between images, for a line above a row, for the title, for a line below
+_GAP, _STRIP, _HEAD, _FOOT = 0.05, 0.17, 0.3, 0.26  # inches: between images, a line above a row, the title, a line below
 _LINE, _LETTER, _LEGEND = 0.13, 0.056, 2.1  # inches: a line of a note, a letter's width in it, room for the legend beside it
 _LARGEST, _ACROSS, _NARROWEST = 1.2, 10.0, 4.4  # inches: an image, all images of a row, a sheet
 
@@ -103,8 +99,8 @@ def step_frames(drawn: Drawn, images: Tensor | None = None, *, title: str = "") 
     """
     count, wide = len(drawn.canvases), 1 if images is None else 2
     columns = math.ceil((count / wide) ** 0.5)
-    pairs = range(1, wide * columns - 1, 2) if wide == 2 else ()
-    sheet = _sheet(-(-count // columns), wide * columns, drawn.images, title=title, wide_after=pairs)
+    groups = (columns,) if wide == 1 else columns * (wide,)
+    sheet = _sheet(-(-count // columns), groups, drawn.images, title=title)
     caption = _foot(sheet, "", INK)
     _legend(sheet, drawn.tracks)
     views = []
@@ -136,7 +132,7 @@ def interpolation_sheet(ends: Tensor, way: Tensor, *, title: str = "", note: str
         title: Above all.
         note: Below all.
     """
-    sheet = _sheet(1, len(way) + 2, way, title=title, note=note, strips=True, wide_after=(0, len(way)))
+    sheet = _sheet(1, (1, len(way), 1), way, title=title, note=note, strips=True)
     pictures = rgb_pictures(ends[:1]), rgb_pictures(way), rgb_pictures(ends[1:])
     names = ["image", "drawn again", *[""] * (len(way) - 2), "drawn again", "image"]
     for axes, picture, name in zip(sheet.cells[0], np.concatenate(pictures), names, strict=True):
@@ -147,7 +143,7 @@ def interpolation_sheet(ends: Tensor, way: Tensor, *, title: str = "", note: str
 
 def interpolation_frames(ends: Tensor, way: Tensor, *, title: str = "") -> Iterator[Pixels]:
     """Yields S frames, shape (H', W', 3): what is drawn on the way, between the two images; arguments as of the sheet."""
-    sheet = _sheet(1, 3, way, title=title, strips=True, wide_after=(0, 1))
+    sheet = _sheet(1, (1, 1, 1), way, title=title, strips=True)
     first, last = rgb_pictures(ends)
     pictures = rgb_pictures(way)
     shown = [_draw(axes, picture) for axes, picture in zip(sheet.cells[0], (first, pictures[0], last), strict=True)]
@@ -173,7 +169,7 @@ def traversal_sheet(
         title: Above all.
         note: Below all.
     """
-    sheet = _sheet(len(rows), len(values) + 1, sample[None], title=title, note=note, strips=True, wide_after=(0,))
+    sheet = _sheet(len(rows), (1, len(values)), sample[None], title=title, note=note, strips=True)
     for cells, row, name in zip(sheet.cells, rows, names, strict=True):
         for axes, picture in zip(cells, (rgb_pictures(sample[None])[0], *rgb_pictures(row)), strict=True):
             _draw(axes, picture)
@@ -186,7 +182,7 @@ def traversal_sheet(
 def traversal_frames(rows: Sequence[Tensor], values: Sequence[float], names: Sequence[str], *, title: str = "") -> Iterator[Pixels]:
     """Yields a frame, shape (H', W', 3), for every value: what is drawn with each latent alone set to it; arguments as above."""
     columns = math.ceil(len(rows) ** 0.5)
-    sheet = _sheet(-(-len(rows) // columns), columns, rows[0], title=title, strips=True)
+    sheet = _sheet(-(-len(rows) // columns), (columns,), rows[0], title=title, strips=True)
     pictures = [rgb_pictures(row) for row in rows]
     used = [axes for cells in sheet.cells for axes in cells][: len(rows)]
     shown = [_draw(axes, row[0]) for axes, row in zip(used, pictures, strict=True)]
@@ -221,45 +217,31 @@ class _View(NamedTuple):
     tracks: tuple[Track, ...]
 
 
-def _sheet(
-    rows: int,
-    columns: int,
-    images: Tensor,
-    *,
-    title: str = "",
-    note: str = "",
-    strips: bool = False,
-    wide_after: Sequence[int] = (),
-) -> _Sheet:
+def _sheet(rows: int, groups: Sequence[int], images: Tensor, *, title: str = "", note: str = "", strips: bool = False) -> _Sheet:
     """Returns an empty sheet for images of that size.
 
     Args:
         rows: Rows of cells.
-        columns: Cells in a row.
+        groups: Cells of a row in each of its groups; the gap between groups is wider.
         images: Their last two dimensions are the height and width of what the cells will show.
         title: Above all, cut off where it is too long.
         note: Below all, in as many lines as it needs.
         strips: Whether there is room for a line above every row.
-        wide_after: Columns after which the gap is wider.
     """
-    wide = min(_LARGEST, _ACROSS / columns)
+    wide = min(_LARGEST, _ACROSS / sum(groups))
     tall = wide * image_aspect(*images.shape[-2:])
-    strip = _STRIP if strips else 0.0
-    lefts = [column * (wide + _GAP) + 3 * _GAP * sum(column > after for after in wide_after) for column in range(columns)]
-    row_height = tall + _GAP + strip
+    group_of = [group for group, cells in enumerate(groups) for _ in range(cells)]
+    lefts = [column * (wide + _GAP) + 3 * _GAP * group for column, group in enumerate(group_of)]
+    row_height = tall + _GAP + (_STRIP if strips else 0.0)
     across = max(lefts[-1] + wide + 4 * _GAP, _NARROWEST)
     lines = textwrap.wrap(note, int((across - _LEGEND) / _LETTER))
     down = _HEAD + rows * row_height + _FOOT + _LINE * max(0, len(lines) - 1)
     figure = Figure(figsize=(across, down), dpi=_DPI)
     margin = (across - lefts[-1] - wide) / 2
+    bottoms = [down - _HEAD - (row + 1) * row_height + _GAP for row in range(rows)]
     cells = [
-        [
-            figure.add_axes(
-                ((margin + left) / across, 1 - (_HEAD + (row + 1) * row_height - _GAP) / down, wide / across, tall / down)
-            )
-            for left in lefts
-        ]
-        for row in range(rows)
+        [figure.add_axes(((margin + left) / across, bottom / down, wide / across, tall / down)) for left in lefts]
+        for bottom in bottoms
     ]
     most = int(across / _LETTER / 1.15)  # letters of a title, which are larger
     title = title if len(title) <= most else title[: most - 3] + "..."
@@ -278,9 +260,8 @@ def _step_sheet(
 ) -> _Sheet:
     """Returns a sheet of canvases along the steps with their windows, between columns of named pictures (N, H, W, 3)."""
     steps = shown_steps(drawn.steps)
-    wide_after = (len(firsts) - 1, *([len(firsts) + len(steps) - 1] if lasts else []))
-    columns = len(firsts) + len(steps) + len(lasts)
-    sheet = _sheet(len(drawn.canvases), columns, drawn.images, title=title, note=note, strips=True, wide_after=wide_after)
+    groups = (len(firsts), len(steps), len(lasts))
+    sheet = _sheet(len(drawn.canvases), groups, drawn.images, title=title, note=note, strips=True)
     for row, cells in enumerate(sheet.cells):
         canvases = rgb_pictures(drawn.canvases[row, steps])
         around = [pictures[row] for _, pictures in firsts], [pictures[row] for _, pictures in lasts]
@@ -306,7 +287,7 @@ def _draw_boxes(axes: Axes, tracks: Sequence[Track], row: int, step: int) -> lis
     drawn: list[Artist] = []
     for track in tracks:
         x, y, stride = (float(field[row, step]) for field in track.window[:3])
-        side, color = (track.n - 1) * stride, _COLORS[track.kind]
+        side, color = (track.n - 1) * stride, kind_color(track.kind)
         box = Rectangle((x - side / 2, y - side / 2), side, side, fill=False, edgecolor=color, linewidth=1.1, path_effects=_CASING)
         if len(drawn):
             box.set_linestyle((0, (3.5, 2)))  # lets a box that lies under it be seen
@@ -335,7 +316,7 @@ def _legend(sheet: _Sheet, tracks: Sequence[Track]) -> None:
     """Adds what the boxes' colors mean, below to the right; nothing where there are no boxes."""
     if not tracks:
         return
-    handles = [Line2D([], [], color=_COLORS[track.kind], marker="s", markerfacecolor="none", linestyle="") for track in tracks]
+    handles = [Line2D([], [], color=kind_color(track.kind), marker="s", markerfacecolor="none", linestyle="") for track in tracks]
     sheet.figure.legend(
         handles,
         [f"{track.kind} window" for track in tracks],

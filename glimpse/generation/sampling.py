@@ -31,7 +31,7 @@ __all__ = [
     "traversal",
 ]
 
-_PARALLEL = 1e-4  # sine of an angle below which two latents lie on one line
+_PARALLEL = 1e-4  # sine of an angle below which two latents are on one line
 
 
 class Drawn(NamedTuple):
@@ -79,16 +79,16 @@ class Drawn(NamedTuple):
 def prior_latents(model: DRAW, count: int, *, seed: int, temperature: float = 1.0) -> Tensor:
     """Returns latents drawn from the prior, shape (N, T, Z), on the model's device.
 
-    Those of sample i depend on (seed, i) alone, not on the count or the device.
+    Those of sample i depend only on (seed, i), not on the count or the device.
 
     Args:
         model: The generator.
         count: How many samples N.
         seed: Key of the randomness.
-        temperature: Standard deviation of what is drawn: 1 is the model's own, less is tamer, 0 gives one image alone.
+        temperature: Standard deviation of what is drawn: 1 is the model's own, less is tamer, 0 gives a single image.
 
     Raises:
-        ValueError: If the temperature is below 0 or no number.
+        ValueError: If the temperature is below 0, infinite or NaN.
     """
     if not 0 <= temperature < math.inf:
         raise ValueError(f"temperature must be 0 or more, got {temperature}")
@@ -99,7 +99,13 @@ def prior_latents(model: DRAW, count: int, *, seed: int, temperature: float = 1.
 
 @torch.no_grad()
 def draw_latents(model: DRAW, latents: Tensor, *, rows: int = 100) -> Iterator[Drawn]:
-    """Yields what the model draws from latents (N, T, Z), so many at once; what is drawn depends on it in its last bits alone."""
+    """Yields what the model draws from latents, part by part.
+
+    Args:
+        model: The generator.
+        latents: Shape (N, T, Z), on the model's device.
+        rows: Images that are drawn at once; it changes only the last bits of what is drawn.
+    """
     for part in torch.split(latents, rows):
         yield _drawn(model, model.draw(part))
 
@@ -130,7 +136,7 @@ def _drawn(model: DRAW, drawing: Drawing) -> Drawn:
 
 
 class Nearest(NamedTuple):
-    """The image of a set that lies nearest to each of N others.
+    """The image of a set that is nearest to each of N others.
 
     Attributes:
         images: Shape (N, C, H, W).
@@ -178,7 +184,7 @@ def between(first: Tensor, last: Tensor, steps: int) -> Tensor:
 
     .. math:: \frac{\sin((1 - s) \Omega)}{\sin \Omega} \, a + \frac{\sin(s \, \Omega)}{\sin \Omega} \, b
 
-    Spherical, with the angle between the two taken over all T Z numbers: a standard normal of so many dimensions lies near a
+    Spherical, with the angle between the two taken over all T Z numbers: a standard normal of that many dimensions is near a
     sphere, which a straight way leaves: halfway between two samples it is shorter by a factor of root two, like a sample at a
     temperature of 0.7, and what is drawn there is tamer than either end. Straight where the angle is next to 0 or 180 degrees.
 
@@ -194,7 +200,7 @@ def between(first: Tensor, last: Tensor, steps: int) -> Tensor:
         raise ValueError(f"there must be at least 2 steps, got {steps}")
     share = torch.linspace(0, 1, steps, dtype=torch.float64, device=first.device)
     a, b = first.double(), last.double()
-    angle = torch.acos(((a * b).sum() / (a.norm() * b.norm())).clamp(-1, 1))  # not a number if one of them is 0
+    angle = torch.acos(((a * b).sum() / (a.norm() * b.norm())).clamp(-1, 1))  # NaN if one of them is 0
     sine = angle.sin()
     weights = (((1 - share) * angle).sin() / sine, (share * angle).sin() / sine) if sine > _PARALLEL else (1 - share, share)
     return (weights[0][:, None, None] * a + weights[1][:, None, None] * b).to(first.dtype)

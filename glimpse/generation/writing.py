@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from glimpse.atomic import atomic_file, write_atomically
-from glimpse.figures.windows import gif, png, save
+from glimpse.figures.files import gif, png, save
 from glimpse.generation.figures import (
     Pixels,
     interpolation_frames,

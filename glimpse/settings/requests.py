@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar, get_args, get_type_hints
 __all__ = [
     "ClassifierTrainingRequest",
     "ClutterChoice",
+    "CompareRequest",
     "EvaluationRequest",
     "GenerativeChoice",
     "GeneratorTrainingRequest",
@@ -26,6 +27,7 @@ __all__ = [
     "Setting",
     "SettingValues",
     "Split",
+    "SuiteRequest",
     "chosen",
     "flag",
     "from_options",
@@ -300,6 +302,55 @@ class InterpolateRequest:
     selection: ImageSelection = ImageSelection()
     images: SetChoice = SetChoice()
     machine: Machine = Machine()
+
+
+@dataclass(frozen=True)
+class CompareRequest:
+    """A comparison of trained models of one task.
+
+    Attributes:
+        sources: Runs' folders, weights files or `pretrained:NAME`.
+        data_dir: Folder to look for the digits in first.
+        machine: With what they are measured.
+    """
+
+    sources: tuple[str, ...]
+    data_dir: Path | None = None
+    machine: Machine = field(default_factory=Machine)
+
+
+@dataclass(frozen=True)
+class SuiteRequest:
+    """The trainings of a suite's models, and their comparison.
+
+    Attributes:
+        suite: Its name.
+        out: The suite's folder; None is `runs/compare-SUITE`.
+        models: Names of the suite's models; None takes all.
+        images: Budget of every model; None takes the suite's own.
+        seeds: Every model is trained from the seeds 0 to N - 1; None takes the suite's own.
+        within: Minutes after which it stops, to continue at the next call; None never stops, 0 stops before the first training.
+        precision: Of the trainings; None takes the presets'.
+        compile: Whether the models are compiled; None takes the presets'.
+        data_dir: Folder to look for the digits in first.
+        machine: With what they are trained and measured.
+    """
+
+    suite: str
+    out: Path | None = None
+    models: tuple[str, ...] | None = None
+    images: int | None = None
+    seeds: int | None = None
+    within: float | None = None
+    precision: Literal["fp32", "bf16"] | None = None
+    compile: bool | None = None
+    data_dir: Path | None = None
+    machine: Machine = field(default_factory=Machine)
+
+    @property
+    def folder(self) -> Path:
+        """The suite's folder."""
+        return self.out or Path("runs") / f"compare-{self.suite}"
 
 
 def from_options(kind: type[Q], options: Mapping[str, Any], settings: Iterable[str] = ()) -> Q:

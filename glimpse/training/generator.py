@@ -188,7 +188,7 @@ def _mean_image(images: PositionalDataset) -> Tensor:
 @torch.no_grad()
 def _reconstructions(model: DRAW, images: Tensor) -> bytes:
     """Returns a PNG file's content that shows how images (N, C, H, W) are drawn again."""
-    from glimpse.figures.windows import png, rendered
+    from glimpse.figures.files import png, rendered
     from glimpse.generation.figures import reconstruction_sheet
 
     drawn, _ = reconstruct_images(model, images)

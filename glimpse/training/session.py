@@ -154,7 +154,7 @@ def run_training(plan: TrainingPlan[D], progress: Callable[[Record], None] | Non
 
 
 def _check_resumed(plan: TrainingPlan[D], folder: RunFolder, record: dict[str, Any]) -> None:
-    """Raises ValueError unless a run was started by the same command, with the settings that are asked for and as many processes."""
+    """Raises ValueError unless a run was started by the same command, with the settings asked for and as many processes."""
     if record["command"] != plan.command:
         raise ValueError(f"{folder.path} was started by glimpse {record['command']}: continue it with that")
     refuse_differences(record, plan.asked(record))

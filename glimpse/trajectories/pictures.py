@@ -1,6 +1,6 @@
 """Pictures of trajectories: sheets to read and animations to watch.
 
-Glimpses are drawn as the network saw them, the factor of the window's intensity included, on one grey scale for every kind of track
+Glimpses are drawn as the network saw them, the factor of the window's intensity included, on one gray scale for every kind of track
 in a picture: black is the smallest number seen or 0 if that is less, white the largest; a sheet's foot names both. Positions are
 pixels counted from 0, x before y. Dimensions: N images of H x W pixels in C channels, T steps, K classes, windows of n x n.
 """
@@ -14,30 +14,23 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from glimpse.attention.track import Track
-from glimpse.figures.sheets import window_sheet
+from glimpse.figures.files import check_ending, gif, png, rendered, save, tiled
+from glimpse.figures.sheets import Looked, window_sheet
+from glimpse.figures.style import INK, MUTED, OTHER, RIGHT, WRONG, time_colors
 from glimpse.figures.windows import (
-    INK,
-    MUTED,
-    WRONG,
     add_legend,
     as_array,
-    check_ending,
     check_tracks,
     draw_center,
     draw_image,
     draw_tracks,
-    gif,
     image_aspect,
-    png,
-    rendered,
     rgb_pictures,
-    save,
-    tiled,
-    time_colors,
     verdict,
 )
 from glimpse.trajectories.views import Trajectories
@@ -46,7 +39,7 @@ __all__ = ["learning_gif", "sheet_png", "trajectory_gif", "trajectory_sheet"]
 
 _MOST = 16  # images in an animation
 _CLASSES = 10  # shown for an image, at most
-_TRUE, _BAND, _OTHER = "#1a7f37", "#dff3e4", (0.66, 0.66, 0.66)  # the true class, its row, bars of classes not predicted
+_BAND = "#dff3e4"  # the true class's row
 _HOLD = 2.0  # seconds that an animation's last frame stays, at least
 
 
@@ -59,7 +52,7 @@ def trajectory_sheet(trajectories: Trajectories, path: str | Path) -> None:
     images: the caller does.
 
     Args:
-        trajectories: At least one; of grey or RGB images.
+        trajectories: At least one; of gray or RGB images.
         path: File to write, ending in `.png`; its folder is made.
 
     Raises:
@@ -78,7 +71,7 @@ def trajectory_gif(trajectories: Trajectories, path: str | Path, *, seconds_per_
     """Writes an animation of up to 16 images: the window moves, beside it what it sees and what the model believes.
 
     Args:
-        trajectories: 1 to 16; of grey or RGB images.
+        trajectories: 1 to 16; of gray or RGB images.
         path: File to write, ending in `.gif`; its folder is made.
         seconds_per_step: How long a step is shown, at least 0.02; the last one stays for three steps, two seconds at least.
 
@@ -132,7 +125,7 @@ def sheet_png(trajectories: Trajectories, *, columns: int = 4) -> bytes:
     """Returns a compact sheet of a few images with their windows as a PNG file's content.
 
     Args:
-        trajectories: At least one; of grey or RGB images.
+        trajectories: At least one; of gray or RGB images.
         columns: Images side by side, at least 1.
 
     Raises:
@@ -145,16 +138,9 @@ def _windows(trajectories: Trajectories, columns: int, title: str = "") -> Figur
     """Returns a sheet of windows with everything on it that is known."""
     _check(trajectories)
     best = None if trajectories.probabilities is None else trajectories.probabilities.max(dim=-1).values
-    return window_sheet(
-        trajectories.images,
-        trajectories.tracks,
-        trajectories.predictions,
-        trajectories.labels,
-        probabilities=best,
-        digits=trajectories.digits,
-        columns=columns,
-        title=title,
-    )
+    known = trajectories.predictions, best, trajectories.digits
+    looked = Looked(trajectories.images, trajectories.tracks, trajectories.labels, *known)
+    return window_sheet(looked, columns=columns, title=title)
 
 
 def _check(trajectories: Trajectories) -> None:
@@ -222,7 +208,7 @@ def _prepare_belief(axes: Axes, classes: Sequence[int], label: int, steps: int, 
     if label in classes:
         place = classes.index(label)
         axes.axhspan(place, place + 1, color=_BAND, linewidth=0, zorder=0)
-        axes.get_yticklabels()[place].set(color=_TRUE, fontweight="bold")
+        axes.get_yticklabels()[place].set(color=RIGHT, fontweight="bold")
 
 
 def _draw_belief(axes: Axes, belief: NDArray[Any], classes: Sequence[int], colors: NDArray[Any]) -> Artist:
@@ -234,7 +220,7 @@ def _draw_belief(axes: Axes, belief: NDArray[Any], classes: Sequence[int], color
         [np.stack([x, place + y], axis=-1) for x, y in ((left, 0.12), (right, 0.12), (right, 0.88), (left, 0.88))], axis=1
     )
     predicted = np.asarray(classes)[place] == belief.argmax(axis=1)[t]
-    faces = np.where(predicted[:, None], colors[t], np.array(_OTHER))
+    faces = np.where(predicted[:, None], colors[t], np.array(to_rgb(OTHER)))
     return axes.add_collection(PolyCollection(list(bars), facecolors=faces, linewidths=0), autolim=False)
 
 
@@ -321,7 +307,7 @@ def _write_verdict(figure: Figure, trajectories: Trajectories, i: int, t: int, *
 
 
 def _foot(trajectories: Trajectories, ranges: dict[str, tuple[float, float]], layout: _Layout) -> Figure:
-    """Returns a figure of what stands below a sheet: the legend and the grey scale."""
+    """Returns a figure of what stands below a sheet: the legend and the gray scale."""
     figure = Figure(figsize=(layout.size[0], _FOOT), dpi=_SHEET_DPI)
     add_legend(figure, trajectories.tracks, center=bool(trajectories.digits.isfinite().any()))
     scales = [f"{kind}: black {low:.3g}, white {high:.3g}" for kind, (low, high) in ranges.items()]

@@ -8,12 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
-from glimpse.figures.windows import check_ending, save
+from glimpse.figures.files import check_ending, save
+from glimpse.figures.style import PALETTE, tidy
 from glimpse.trajectories.summary import FAR, StepSummary, Summary, cell_side
 
 __all__ = ["summary_figure"]
 
-_COLORS = ("#0072b2", "#d55e00", "#009e73")  # told apart by all: M. Okabe and K. Ito
 _MAPS = 8  # heat maps at most in a row
 
 
@@ -38,10 +38,12 @@ def summary_figure(summary: Summary, path: str | Path) -> None:
     figure = Figure(figsize=(11.0, 3.2 + 1.75 * len(kinds)), dpi=130, layout="constrained")
     parts = figure.subfigures(1 + len(kinds), 1, squeeze=False, height_ratios=[3.2] + [1.75] * len(kinds))[:, 0]
     for axes, panel in zip(parts[0].subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        for color, kind in zip(_COLORS, kinds, strict=False):
+        for color, kind in zip(PALETTE, kinds, strict=False):
             panel(axes, [step for step in summary.steps if step.window == kind], color, kind if len(kinds) > 1 else "")
         axes.set_ylim(bottom=0)  # last, since it ends the fitting to what is drawn
-        _tidy(axes)
+        axes.set_xlabel("step")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        tidy(axes)
     for part, kind in zip(parts[1:], kinds, strict=True):
         _draw_maps(part, summary, kind)
     save(path, figure)
@@ -63,7 +65,7 @@ def _draw_shares(axes: Axes, steps: Sequence[StepSummary], color: str, name: str
         f"window over {FAR:g} px away": [step.far for step in steps],
         "digit covered by the box": [step.covered for step in steps],
     }
-    for (label, values), line in zip(lines.items(), _COLORS, strict=True):
+    for (label, values), line in zip(lines.items(), PALETTE, strict=False):
         known = [value for value in values if value is not None]
         if len(known) == len(steps):
             axes.plot([step.step for step in steps], known, color=line, marker="o", markersize=4, label=f"{name} {label}".strip())
@@ -97,13 +99,3 @@ def _draw_maps(part: SubFigure, summary: Summary, kind: str) -> None:
         axes.set_title(f"{kind} {t + 1}", fontsize=8.5)
         axes.set(xticks=[0, width - 1], yticks=[0, height - 1])
         axes.tick_params(labelsize=7, length=2)
-
-
-def _tidy(axes: Axes) -> None:
-    """Removes the frame's upper and right side, names the steps and adds a legend."""
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color="#e4e4e4", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.set_xlabel("step")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.legend(frameon=False, fontsize=8)

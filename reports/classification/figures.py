@@ -15,8 +15,9 @@ import torch
 
 from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
-from glimpse.figures.sheets import error_by_glimpse_figure, error_curves, window_sheet
-from glimpse.figures.windows import save
+from glimpse.figures.curves import error_by_glimpse_figure, error_curves
+from glimpse.figures.files import save
+from glimpse.figures.sheets import Looked, window_sheet
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.training.folder import RunFolder
 
@@ -76,8 +77,8 @@ def sheets(runs: Path, name: str, columns: int = 6, rows: int = 3) -> dict[str, 
         with torch.no_grad():
             logits, tracks = model.look(batch.images)
         best = logits.softmax(dim=-1).max(dim=-1)
-        sheet = window_sheet(batch.images, tracks, best.indices, batch.labels, probabilities=best.values, columns=columns)
-        save(HERE / file, sheet)
+        looked = Looked(batch.images, tracks, batch.labels, best.indices, best.values)
+        save(HERE / file, window_sheet(looked, columns=columns))
     distance = torch.cat(distances)
     medians = {
         "distance": distance.median(dim=0).values,

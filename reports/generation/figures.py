@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glimpse.datasets.generative import open_generative
-from glimpse.figures.windows import save
+from glimpse.figures.files import save
 from glimpse.models.draw import DRAW
 from glimpse.training.folder import RunFolder
 

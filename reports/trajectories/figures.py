@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
-from glimpse.figures.windows import save
+from glimpse.figures.files import save
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.weights import kept_weights
 from glimpse.trajectories.collecting import collect, look_at, matches

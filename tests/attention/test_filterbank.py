@@ -101,7 +101,7 @@ def test_a_narrow_filter_between_two_pixels_keeps_its_whole_mass() -> None:
     torch.testing.assert_close(filters[0, 0, 4:6], torch.tensor([0.5, 0.5]))
 
 
-def test_each_filter_is_normalised_over_its_pixels_and_not_over_the_filters() -> None:
+def test_each_filter_is_normalized_over_its_pixels_and_not_over_the_filters() -> None:
     filters = gaussian_filters(torch.tensor([0.0]), torch.tensor([6.0]), torch.tensor([3.0]), n_filters=3, n_pixels=9)
     torch.testing.assert_close(filters.sum(dim=2), torch.ones(1, 3))  # Z is a sum over pixels
     assert (filters.sum(dim=1) - 1).abs().max() > 0.1

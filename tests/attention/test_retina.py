@@ -1,4 +1,4 @@
-"""The retina: box means of every scale against a loop over pixels, where its patches lie, and corners far outside the image."""
+"""The retina: box means of every scale against a loop over pixels, where its patches are, and corners far outside the image."""
 
 import math
 
@@ -24,7 +24,7 @@ def corners(count: int, height: int, width: int, seed: int = 1) -> tuple[Tensor,
 def first_pixel(corner: int, n: int, scale: int) -> int:
     """Returns the first pixel, along one axis, of the n boxes of 2^scale pixels whose middle is that of n pixels from a corner on.
 
-    Where it would lie between two pixels it is the later one.
+    Where it would be between two pixels it is the later one.
     """
     middle = corner + (n - 1) / 2
     return math.ceil(middle - (n * (1 << scale) - 1) / 2)
@@ -51,7 +51,7 @@ def test_every_number_is_the_mean_over_its_box(n: int, scales: int, channels: in
     batch = images(12, channels, height, width)
     x, y = corners(12, height, width)
     x[0], y[0] = (width - n) // 2, (height - n) // 2
-    x[1], y[1] = -n * 2 ** (scales - 1), 0  # all but the coarsest patch lie outside
+    x[1], y[1] = -n * 2 ** (scales - 1), 0  # all but the coarsest patch are outside
     seen = Retina(batch, n, scales).sample(x, y)
     assert seen.shape == (12, scales, channels, n, n)
     for b in range(12):
@@ -95,7 +95,7 @@ def test_what_one_pixel_lights_is_where_the_window_says(n: int, height: int, wid
         for scale in range(3):
             window = retina.window(x, y, scale)
             offset = (np.arange(n) - (n - 1) / 2) * window.stride.item()
-            down = np.abs(window.center_y.item() + offset - row) < 2**scale / 2  # the boxes that the pixel lies in
+            down = np.abs(window.center_y.item() + offset - row) < 2**scale / 2  # the boxes that hold the pixel
             right = np.abs(window.center_x.item() + offset - column) < 2**scale / 2
             np.testing.assert_array_equal(seen[scale].numpy(), np.outer(down, right) / 4**scale)
 

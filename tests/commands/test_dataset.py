@@ -10,7 +10,6 @@ import click
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 from PIL import Image
 
 from glimpse import cli
@@ -19,6 +18,7 @@ from glimpse.datasets.build import read_set
 from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.datasets.files import ImageSet, open_data
 from glimpse.datasets.preview import sheet, write_preview
+from tests.helpers.commands import succeeded
 
 
 def test_a_sheet_shows_images_in_rows_with_their_frames_on_them() -> None:
@@ -29,11 +29,11 @@ def test_a_sheet_shows_images_in_rows_with_their_frames_on_them() -> None:
     assert pixels.shape == (2 * 118 + 4, 2 * 104 + 4, 3)
     left, top = 4 + 104, 4 + 14  # of the second image
     image = pixels[top : top + 100, left : left + 100]
-    orange = (image == (255, 176, 0)).all(axis=2)
-    assert orange.sum() == 4 * 28 - 4
-    assert [int(found[0]) for found in (orange.any(axis=0).nonzero()[0], orange.any(axis=1).nonzero()[0])] == [60, 20]
+    green = (image == (125, 240, 168)).all(axis=2)
+    assert green.sum() == 4 * 28 - 4
+    assert [int(found[0]) for found in (green.any(axis=0).nonzero()[0], green.any(axis=1).nonzero()[0])] == [60, 20]
     assert (image[21:47, 61:87] == 153).all()
-    assert not (pixels == (255, 176, 0)).all(axis=2)[:, :left].any()
+    assert not (pixels == (125, 240, 168)).all(axis=2)[:, :left].any()
 
 
 def test_a_preview_enlarges_small_images_and_keeps_colors(tmp_path: Path) -> None:
@@ -78,9 +78,7 @@ def test_a_preview_that_cannot_be_written_says_why_and_leaves_nothing(tmp_path: 
 
 
 def invoke(*arguments: object) -> str:
-    result = CliRunner().invoke(cli.glimpse, ["dataset", *map(str, arguments)], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
+    return succeeded("dataset", *arguments).stdout
 
 
 def test_a_set_is_built_verified_and_previewed_by_commands(tmp_path: Path) -> None:
@@ -112,8 +110,7 @@ def test_a_set_is_built_verified_and_previewed_by_commands(tmp_path: Path) -> No
 
 
 def test_sklearn_digits_in_the_place_of_mnist_are_said_aloud(tmp_path: Path) -> None:
-    result = CliRunner().invoke(cli.glimpse, ["dataset", "build", str(tmp_path / "set"), "--count", "5", "--threads", "1"])
-    assert result.exit_code == 0
+    result = succeeded("dataset", "build", tmp_path / "set", "--count", 5, "--threads", 1)
     assert "Warning: these are scikit-learn's digits, NOT MNIST" in result.stderr
     assert "mnist is not in" in result.stderr
 

@@ -1,6 +1,5 @@
 """`glimpse evaluate`: its numbers against a plain loop, which images it takes, and what it refuses to compare."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -8,66 +7,46 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from glimpse.cli import glimpse
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.evaluation.classifier import uniforms
 from glimpse.evaluation.published import published_on
-from glimpse.models.base import ImageClassifier as Classifier
-from glimpse.models.catalog import build_classifier
-from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.ram import RAM
-from glimpse.models.weights import save_weights
-from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
-from glimpse.settings.glimpse_classifier import ClassifierConfig
+from glimpse.settings.classifier import ClassifierSettings
 from glimpse.settings.ram import RAMConfig
-from glimpse.settings.spatial_transformer import SpatialTransformerConfig
+from tests.helpers import commands
+from tests.helpers.classifier_runs import MODEL, trained
+from tests.helpers.commands import invoked, printed_json
+from tests.helpers.weights import OF_WHOLE_IMAGES, ON_SKLEARN, RECIPE, untrained, written, written_on_sklearn
 
-CONFIG = ClassifierConfig(glimpses=3, window=4, hidden=6, features=5)
-RECIPE = {"canvas": 40, "pieces": 2, "piece_size": 8, "border": 0}
-TINY = ["--window=4", "--hidden=8", "--features=8", "--glimpses=2", "--images=160", "--batch-size=16", "--threads=1"]
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
-
-def model(config: ClassifierConfig = CONFIG) -> GlimpseClassifier:
-    torch.manual_seed(0)
-    return GlimpseClassifier(config).eval()
-
-
-def weights_of(path: Path, task: dict[str, Any], config: ClassifierConfig = CONFIG) -> Path:
-    """Writes an untrained model's weights that say they were trained on this task."""
-    save_weights(path, model(config).state_dict(), {"model": "GlimpseClassifier", "config": vars(config), "task": task})
-    return path
+FEW = [*MODEL, "--images=160", "--batch-size=16", "--threads=1"]
 
 
 @pytest.fixture
 def on_sklearn(tmp_path: Path) -> Path:
-    return weights_of(tmp_path / "sklearn.safetensors", {"kind": "cluttered", "digits": "sklearn", "recipe": RECIPE})
+    return written(tmp_path / "sklearn.safetensors", untrained(), ON_SKLEARN)
 
 
 @pytest.fixture
 def on_mnist(tmp_path: Path) -> Path:
-    return weights_of(tmp_path / "mnist.safetensors", {"kind": "cluttered", "digits": "mnist", "recipe": RECIPE})
+    return written(tmp_path / "mnist.safetensors", untrained(), ON_SKLEARN | {"digits": "mnist"})
 
 
 def evaluate(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(glimpse, ["evaluate", "--threads=1", *map(str, arguments)])
+    return invoked("evaluate", "--threads=1", *arguments)
 
 
 def numbers(*arguments: str | Path) -> dict[str, Any]:
     """Returns the object that `--json` prints."""
-    result = evaluate(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    assert result.stdout.count("\n") == 1
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
+    return printed_json("evaluate", "--threads=1", *arguments)
 
 
 def refused(*arguments: str | Path) -> str:
-    result = evaluate(*arguments)
-    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1), result.output
-    return result.stderr.removeprefix("Error: ").rstrip()
+    return commands.refused("evaluate", "--threads=1", *arguments)
 
 
 def looped(split: str = "test", glimpses: int = 3, **changed: int) -> tuple[list[float], int]:
@@ -75,7 +54,7 @@ def looped(split: str = "test", glimpses: int = 3, **changed: int) -> tuple[list
     digits = getattr(open_digits("sklearn"), split)
     data = ClutteredMNIST(digits, split, ClutterRecipe(**(RECIPE | changed)))  # type: ignore[arg-type]
     wrong = np.zeros(glimpses)
-    network = model()
+    network = untrained()
     with torch.no_grad():
         for index in range(len(data)):
             image, label, _ = data[index]
@@ -133,14 +112,6 @@ def test_a_person_sees_error_interval_steps_and_confusion(on_sklearn: Path) -> N
 # Other models
 
 
-def saved(folder: Path, network: Classifier) -> Path:
-    """Returns the file of a model's weights that say it was trained on scikit-learn's digits."""
-    path, task = folder / "model.safetensors", {"kind": "cluttered", "digits": "sklearn", "recipe": RECIPE}
-    facts = {"model": type(network).__name__, "config": vars(network.config), "task": task}
-    save_weights(path, network.state_dict(), facts)
-    return path
-
-
 def ram(test_samples: int = 0) -> RAM:
     """Returns a seeded recurrent attention model with something to say."""
     torch.manual_seed(0)
@@ -182,7 +153,7 @@ def sampled(network: RAM, samples: int) -> tuple[list[float], float]:
 def test_how_many_samples_an_error_averages_over_stands_beside_it(
     tmp_path: Path, own: int, options: list[str], samples: int, words: str
 ) -> None:
-    weights, (errors, nats) = saved(tmp_path, ram(own)), sampled(ram(own), samples)
+    weights, (errors, nats) = written(tmp_path / "model.safetensors", ram(own), ON_SKLEARN), sampled(ram(own), samples)
     found = numbers(weights, *options)
     assert found["error_by_glimpse"] == pytest.approx(errors)
     assert found["nll"] == pytest.approx(nats, rel=1e-5)
@@ -201,17 +172,12 @@ def test_the_ways_to_sample_give_other_answers() -> None:
 
 @pytest.mark.parametrize(
     "config",
-    [
-        ConvConfig(filters=2, kernel=4, hidden=6, height=40, width=40),
-        ConvNetConfig(filters=2),
-        SpatialTransformerConfig(window=4, filters=2, features=5),
-    ],
+    OF_WHOLE_IMAGES,
     ids=lambda config: type(config).__name__,
 )
-def test_a_model_of_the_whole_image_has_one_error_and_no_glimpses(tmp_path: Path, config: ConvConfig) -> None:
-    torch.manual_seed(0)
-    network = build_classifier(config).eval()
-    weights = saved(tmp_path, network)
+def test_a_model_of_the_whole_image_has_one_error_and_no_glimpses(tmp_path: Path, config: ClassifierSettings) -> None:
+    network = untrained(config)
+    weights = written(tmp_path / "model.safetensors", network, ON_SKLEARN)
     data = ClutteredMNIST(open_digits("sklearn").test, "test", ClutterRecipe(**RECIPE))
     wrong = 0
     with torch.no_grad():
@@ -230,7 +196,7 @@ def test_a_model_of_the_whole_image_has_one_error_and_no_glimpses(tmp_path: Path
 
 
 def test_two_layers_measure_images_of_their_own_size_alone(tmp_path: Path) -> None:
-    weights = saved(tmp_path, build_classifier(ConvConfig(filters=2, kernel=4, hidden=6, height=40, width=40)))
+    weights = written_on_sklearn(tmp_path, OF_WHOLE_IMAGES[0])
     said = refused(weights, "--canvas=50")
     assert "1 channel of 50 x 50 pixels, the model was trained on 1 channel of 40 x 40 pixels" in said
 
@@ -256,7 +222,7 @@ def test_a_file_s_test_part_is_measured(on_mnist: Path, tmp_path: Path) -> None:
     for name, options in (("test", []), ("valid", ["--split=valid"])):
         found = numbers(on_mnist, "--data", file, *options)
         with torch.no_grad():
-            scores = model()(torch.from_numpy(parts[name])[:, None] / 255)[0][:, -1]
+            scores = untrained()(torch.from_numpy(parts[name])[:, None] / 255)[0][:, -1]
         wrong = (scores.argmax(dim=1).numpy() != labels[name]).mean()
         assert (found["n"], found["error"]) == (len(labels[name]), pytest.approx(100 * wrong))
         assert found["data"] == {"kind": "file", "path": str(file), "part": name}
@@ -265,9 +231,7 @@ def test_a_file_s_test_part_is_measured(on_mnist: Path, tmp_path: Path) -> None:
 def test_a_run_is_measured_on_its_own_images_unless_others_are_given(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     np.savez(tmp_path / "own.npz", images=draw.integers(0, 256, (50, 20, 20), dtype=np.uint8), labels=np.arange(50) % 10)
-    run = tmp_path / "run"
-    trained = CliRunner().invoke(glimpse, ["train-classifier", *TINY, "--data", str(tmp_path / "own.npz"), "--out", str(run)])
-    assert trained.exit_code == 0, trained.output
+    run = trained(tmp_path / "run", *FEW, "--data", tmp_path / "own.npz")
     assert numbers(run)["data"]["part"] == "valid"
     assert numbers(run)["n"] == 5
     assert numbers(run, "--digits=sklearn", "--canvas=40")["n"] == 300
@@ -279,8 +243,7 @@ def test_a_run_on_own_digits_is_measured_on_them_and_on_no_others(tmp_path: Path
     glyphs, run = tmp_path / "glyphs.npz", tmp_path / "run"
     images = np.random.default_rng(0).integers(0, 256, (100, 28, 28), dtype=np.uint8)
     np.savez(glyphs, images=images, labels=np.arange(100) % 4)
-    options = [*TINY, "--digits", str(glyphs), "--canvas=40", "--seed=3", "--out", str(run)]
-    assert CliRunner().invoke(glimpse, ["train-classifier", *options]).exit_code == 0
+    trained(run, *FEW, "--digits", glyphs, "--canvas=40", "--seed=3")
     found = numbers(run)
     assert (found["n"], found["data"]["digits"]) == (10, "file")
     assert "--digits FILE.npz" in refused(run / "model.safetensors")
@@ -295,7 +258,7 @@ def test_a_run_on_own_digits_is_measured_on_them_and_on_no_others(tmp_path: Path
 def test_a_runs_own_images_are_not_taken_once_they_have_changed(tmp_path: Path) -> None:
     file, run = tmp_path / "own.npz", tmp_path / "run"
     np.savez(file, images=np.zeros((40, 9, 9), dtype=np.uint8), labels=np.arange(40) % 4)
-    assert CliRunner().invoke(glimpse, ["train-classifier", *TINY, "--data", str(file), "--out", str(run)]).exit_code == 0
+    trained(run, *FEW, "--data", file)
     assert (numbers(run)["n"], numbers(run)["data"]["part"]) == (4, "valid")
     np.savez(file, images=np.ones((40, 9, 9), dtype=np.uint8), labels=np.arange(40) % 4)
     assert "has changed" in refused(run)
@@ -368,7 +331,7 @@ def test_published_errors_stand_beside_no_other_task(changed: dict[str, object])
 
 def test_the_published_table_is_shown_for_real_mnist(mnist_folder: Path, tmp_path: Path) -> None:
     recipe = {"canvas": 100, "pieces": 8, "piece_size": 8, "border": 0}
-    weights = weights_of(tmp_path / "w.safetensors", {"kind": "cluttered", "digits": "mnist", "recipe": recipe})
+    weights = written(tmp_path / "w.safetensors", untrained(), {"kind": "cluttered", "digits": "mnist", "recipe": recipe})
     shown = evaluate(weights, "--data-dir", mnist_folder).stdout
     assert "differentiable RAM, 8 glimpses, 12x12" in shown
     assert f"{os.fspath(weights)}, 3 glimpses" in shown

@@ -1,34 +1,20 @@
-"""`glimpse sample`, `reconstruct` and `interpolate`: what they write, and what a person is told who asks for something else."""
+"""`glimpse sample`, `reconstruct` and `interpolate`: what they write, and what they answer to anything else."""
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
 from PIL import Image
 
-from glimpse.cli import glimpse
 from glimpse.datasets.generative import open_generative
 from glimpse.models.draw import DRAW
-from glimpse.models.glimpse_classifier import GlimpseClassifier
-from glimpse.models.weights import save_weights
-from glimpse.settings.draw import GeneratorConfig
-from glimpse.settings.glimpse_classifier import ClassifierConfig
+from tests.helpers import commands
+from tests.helpers.commands import succeeded
+from tests.helpers.weights import untrained, written, written_generator
 
 COMMANDS = ("sample", "reconstruct", "interpolate")
-
-
-def saved(folder: Path, task: dict[str, Any] | None = None, **changes: Any) -> Path:
-    """Returns a file of a small untrained generator's weights, made for scikit-learn's digits."""
-    torch.manual_seed(0)
-    config = GeneratorConfig(**({"glimpses": 2, "hidden": 6, "latent": 3, "read": 3, "write": 3} | changes))
-    own = {"kind": "generative", "name": "digits", "sha256": "", "binarization": "dynamic", "crop": None, "size": None}
-    file = folder / "draw.safetensors"
-    save_weights(file, DRAW(config).state_dict(), {"model": "DRAW", "config": vars(config), "task": own | (task or {})})
-    return file
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +24,7 @@ def digest() -> str:
 
 @pytest.fixture
 def weights(tmp_path: Path, digest: str) -> Path:
-    return saved(tmp_path, {"sha256": digest})
+    return written_generator(tmp_path / "draw.safetensors", {"sha256": digest})
 
 
 def arrays_of(path: Path) -> dict[str, np.ndarray]:
@@ -53,26 +39,18 @@ def size_of(path: Path) -> tuple[int, int]:
         return picture.size
 
 
-def run(*arguments: object, code: int = 0) -> Result:
-    result = CliRunner().invoke(glimpse, [str(argument) for argument in arguments], env={"OMP_NUM_THREADS": "1"})
-    assert result.exit_code == code, result.output
-    return result
-
-
 def refused(*arguments: object) -> str:
-    """Returns the one line that a command says when it refuses."""
-    error = [line for line in run(*arguments, code=1).stderr.splitlines() if line.startswith("Error: ")]
-    assert len(error) == 1
-    return error[0]
+    """Returns the one line of the error that a command ends with, perhaps once it has begun to draw."""
+    return commands.refused(*arguments, after=("Drawing", "Rendering"))
 
 
 def test_a_sheet_of_samples_tells_how_near_the_training_images_are(weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "samples.png"
-    facts = json.loads(run("sample", weights, "--out", out, "--count", 3, "--seed", 4, "--json").stdout)
-    run("sample", weights, "--out", tmp_path / "samples.npz", "--count", 3, "--seed", 4)
+    facts = json.loads(succeeded("sample", weights, "--out", out, "--count", 3, "--seed", 4, "--json").stdout)
+    succeeded("sample", weights, "--out", tmp_path / "samples.npz", "--count", 3, "--seed", 4)
     samples = arrays_of(tmp_path / "samples.npz")["samples"].astype(float)
-    grey = open_generative("digits", binarization="none").train
-    train = grey.batch(torch.arange(len(grey))).images.double().numpy()
+    gray = open_generative("digits", binarization="none").train
+    train = gray.batch(torch.arange(len(gray))).images.double().numpy()
     wanted = [min(np.sqrt(((train - sample) ** 2).sum(axis=(1, 2, 3)))) for sample in samples]
     np.testing.assert_allclose(facts["nearest_distances"], wanted, rtol=1e-6)
     model, test = DRAW.from_pretrained(weights), open_generative("digits").test
@@ -86,7 +64,7 @@ def test_a_sheet_of_samples_tells_how_near_the_training_images_are(weights: Path
 
 def test_arrays_hold_what_the_model_draws(weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "samples.npz"
-    run("sample", weights, "--out", out, "--count", 5, "--temperature", 0.5)
+    succeeded("sample", weights, "--out", out, "--count", 5, "--temperature", 0.5)
     arrays = arrays_of(out)
     model = DRAW.from_pretrained(weights)
     with torch.no_grad():
@@ -102,14 +80,14 @@ def test_arrays_hold_what_the_model_draws(weights: Path, tmp_path: Path) -> None
 def test_the_same_seed_gives_the_same_file(weights: Path, tmp_path: Path) -> None:
     files = []
     for seed, name in ((1, "a"), (1, "b"), (2, "c")):
-        run("sample", weights, "--out", tmp_path / f"{name}.npz", "--count", 2, "--seed", seed)
+        succeeded("sample", weights, "--out", tmp_path / f"{name}.npz", "--count", 2, "--seed", seed)
         files.append(arrays_of(tmp_path / f"{name}.npz")["samples"])
     np.testing.assert_array_equal(files[0], files[1])
     assert (files[0] != files[2]).any()
 
 
 def test_binary_samples_are_black_or_white(weights: Path, tmp_path: Path) -> None:
-    run("sample", weights, "--out", tmp_path / "samples.npz", "--count", 2, "--binary")
+    succeeded("sample", weights, "--out", tmp_path / "samples.npz", "--count", 2, "--binary")
     assert set(np.unique(arrays_of(tmp_path / "samples.npz")["samples"])) == {0, 1}
 
 
@@ -117,7 +95,7 @@ def test_binary_samples_are_black_or_white(weights: Path, tmp_path: Path) -> Non
 def test_an_animation_is_whole(command: str, weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "drawn.gif"
     more = {"sample": ("--count", 2), "reconstruct": ("--count", 2), "interpolate": ("--indices", "0,1", "--steps", 4)}
-    run(command, weights, "--out", out, *more[command])
+    succeeded(command, weights, "--out", out, *more[command])
     with Image.open(out) as picture:
         assert picture.n_frames == (6 if command == "interpolate" else 4)  # type: ignore[attr-defined]
         for frame in range(picture.n_frames):  # type: ignore[attr-defined]
@@ -128,7 +106,7 @@ def test_an_animation_is_whole(command: str, weights: Path, tmp_path: Path) -> N
 
 def test_every_step_becomes_a_numbered_picture_beside_the_sheet(weights: Path, tmp_path: Path) -> None:
     frames = tmp_path / "frames"
-    run("reconstruct", weights, "--out", tmp_path / "drawn.png", "--indices", "3,5-6", "--frames", frames)
+    succeeded("reconstruct", weights, "--out", tmp_path / "drawn.png", "--indices", "3,5-6", "--frames", frames)
     assert sorted(path.name for path in frames.iterdir()) == ["step-0.png", "step-1.png", "step-2.png"]
     assert len({size_of(path) for path in frames.iterdir()}) == 1
     (frames / "step-3.png").touch()
@@ -138,59 +116,53 @@ def test_every_step_becomes_a_numbered_picture_beside_the_sheet(weights: Path, t
 
 def test_a_few_images_are_drawn_again_or_all_that_are_named(weights: Path, tmp_path: Path) -> None:
     for more, count in (((), 8), (("--indices", "0-9"), 10), (("--indices", "0-9", "--count", 3), 3)):
-        facts = json.loads(run("reconstruct", weights, "--out", tmp_path / "drawn.png", *more, "--json").stdout)
+        facts = json.loads(succeeded("reconstruct", weights, "--out", tmp_path / "drawn.png", *more, "--json").stdout)
         assert (facts["images"], facts["steps"]) == (count, 2)
 
 
-def test_ones_own_pictures_are_drawn_again(weights: Path, tmp_path: Path) -> None:
+def test_your_own_pictures_are_drawn_again(weights: Path, tmp_path: Path) -> None:
     for name, size in (("a", 28), ("b", 28), ("c", 30)):
         Image.new("L", (size, 28), 90).save(tmp_path / f"{name}.png")
     a, b, c = (tmp_path / f"{name}.png" for name in "abc")
-    run("reconstruct", weights, "--out", tmp_path / "drawn.png", "--image", a, "--image", b)
-    run("interpolate", weights, "--out", tmp_path / "way.png", "--image", a, "--image", b)
+    succeeded("reconstruct", weights, "--out", tmp_path / "drawn.png", "--image", a, "--image", b)
+    succeeded("interpolate", weights, "--out", tmp_path / "way.png", "--image", a, "--image", b)
     line = refused("reconstruct", weights, "--out", tmp_path / "drawn.png", "--image", c)
-    assert (
-        line == f"Error: {c} has 30 x 28 pixels in 1 channel, the model draws 28 x 28 pixels in 1 channel: give images of that size"
-    )
+    assert line == f"{c} has 30 x 28 pixels in 1 channel, the model draws 28 x 28 pixels in 1 channel: give images of that size"
     assert "leave out --indices" in refused("reconstruct", weights, "--out", tmp_path / "d.png", "--image", a, "--indices", "0")
 
 
 @pytest.mark.parametrize("ending", ["png", "gif"])
 def test_single_latents_are_drawn(ending: str, weights: Path, tmp_path: Path) -> None:
     out = tmp_path / f"latents.{ending}"
-    run("interpolate", weights, "--out", out, "--latent", "--count", 2, "--steps", 3)
+    succeeded("interpolate", weights, "--out", out, "--latent", "--count", 2, "--steps", 3)
     assert size_of(out) > (100, 100)
     assert "leave out --image and --indices" in refused("interpolate", weights, "--out", out, "--latent", "--indices", "0,1")
 
 
 def test_samples_of_a_model_whose_data_are_not_at_hand_are_drawn_with_a_note(tmp_path: Path) -> None:
-    weights = saved(tmp_path, {"name": "svhn", "binarization": "none"}, height=10, width=12, channels=3, attention=False)
-    result = run("sample", weights, "--out", tmp_path / "samples.png", "--count", 2, "--json")
+    weights = written_generator(
+        tmp_path / "draw.safetensors", {"name": "svhn", "binarization": "none"}, height=10, width=12, channels=3, attention=False
+    )
+    result = succeeded("sample", weights, "--out", tmp_path / "samples.png", "--count", 2, "--json")
     assert "Nearest training images are left out: svhn is not in" in result.stderr
     assert "--data-dir" in result.stderr
     assert "nearest_distances" not in json.loads(result.stdout)
     assert size_of(tmp_path / "samples.png") > (100, 100)
     line = refused("sample", weights, "--out", tmp_path / "samples.png", "--data", "digits")
-    assert (
-        line
-        == "Error: digits has 28 x 28 pixels in 1 channel, the model draws 12 x 10 pixels in 3 channels: give images of that size"
-    )
+    assert line == "digits has 28 x 28 pixels in 1 channel, the model draws 12 x 10 pixels in 3 channels: give images of that size"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_unknown_ending_is_refused_before_anything_is_read(command: str, tmp_path: Path) -> None:
     line = refused(command, tmp_path / "no-model", "--out", "drawn.jpg")
-    assert line.startswith("Error: drawn.jpg must end in .png or .gif")
+    assert line.startswith("drawn.jpg must end in .png or .gif")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_classifier_draws_nothing(command: str, tmp_path: Path) -> None:
-    file = tmp_path / "classifier.safetensors"
-    config = ClassifierConfig(glimpses=2, window=4, hidden=6, features=5)
-    facts = {"model": "GlimpseClassifier", "config": vars(config), "task": {"kind": "file", "sha256": ""}}
-    save_weights(file, GlimpseClassifier(config).state_dict(), facts)
+    file = written(tmp_path / "classifier.safetensors", untrained(), {"kind": "file", "sha256": ""})
     line = refused(command, file, "--out", tmp_path / "drawn.png")
-    assert line == f"Error: {file} holds a classifier, which draws no images"
+    assert line == f"{file} holds a classifier, which draws no images"
 
 
 @pytest.mark.parametrize(
@@ -219,8 +191,8 @@ def test_what_cannot_be_drawn_is_said_in_one_line(
 
 
 def test_levels_and_odd_channels_are_refused_where_they_do_not_fit(tmp_path: Path) -> None:
-    levels = saved(tmp_path, observation="logistic")
+    levels = written_generator(tmp_path / "draw.safetensors", observation="logistic")
     assert "--binary is for a Bernoulli likelihood" in refused("sample", levels, "--out", tmp_path / "s.npz", "--binary")
-    two = saved(tmp_path, channels=2)
+    two = written_generator(tmp_path / "draw.safetensors", channels=2)
     assert "pictures have 1 or 3 channels" in refused("sample", two, "--out", tmp_path / "s.png")
-    run("sample", two, "--out", tmp_path / "s.npz", "--count", 2)
+    succeeded("sample", two, "--out", tmp_path / "s.npz", "--count", 2)

@@ -8,48 +8,33 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from glimpse.cli import glimpse
 from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.evaluation.classifier import uniforms
 from glimpse.models.catalog import build_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.ram import RAM
-from glimpse.models.weights import save_weights
 from glimpse.settings.classifier import ClassifierSettings
-from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
 from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.ram import RAMConfig
-from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 from glimpse.trajectories import load
-
-CONFIG = ClassifierConfig(glimpses=3, window=4, hidden=6, features=5)
-RECIPE = {"canvas": 40, "pieces": 2, "piece_size": 8, "border": 0}
-TINY = ["--window=4", "--hidden=8", "--features=8", "--glimpses=2", "--images=160", "--batch-size=16", "--threads=1"]
+from tests.helpers.classifier_runs import MODEL, trained
+from tests.helpers.commands import invoked
+from tests.helpers.weights import OF_WHOLE_IMAGES, RECIPE, written_on_sklearn
 
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     """Returns the file of an untrained model of scikit-learn's digits."""
-    return weights_of(tmp_path, CONFIG)
-
-
-def weights_of(folder: Path, config: ClassifierSettings) -> Path:
-    """Returns the file of an untrained model of scikit-learn's digits."""
-    torch.manual_seed(0)
-    model = build_classifier(config)
-    facts = {"kind": "cluttered", "digits": "sklearn", "recipe": RECIPE}
-    path = folder / "model.safetensors"
-    save_weights(path, model.state_dict(), {"model": type(model).__name__, "config": vars(config), "task": facts})
-    return path
+    return written_on_sklearn(tmp_path)
 
 
 def trajectories(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(glimpse, ["trajectories", *map(str, arguments), "--threads=1"])
+    return invoked("trajectories", *arguments, "--threads=1")
 
 
 def made(*arguments: str | Path) -> Result:
@@ -93,7 +78,11 @@ def test_every_data_format_holds_what_the_model_says(weights: Path, tmp_path: Pa
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet", "npz"])
 def test_every_scale_of_a_retina_is_a_track(tmp_path: Path, kind: str, first_glimpse: Any) -> None:
     config = RAMConfig(glimpses=3, window=4, hidden=6, features=5, scales=3, first_glimpse=first_glimpse)
-    weights, out, indices = weights_of(tmp_path, config), tmp_path / f"out.{kind}", torch.tensor([7, 2, 4, 5])
+    weights, out, indices = (
+        written_on_sklearn(tmp_path, config),
+        tmp_path / f"out.{kind}",
+        torch.tensor([7, 2, 4, 5]),
+    )
     made(weights, "--out", out, "--indices", "7,2,4-5", "--pixels")
     table = load(out)
     batch = ClutteredMNIST(open_digits("sklearn").test, "test", ClutterRecipe(**RECIPE)).batch(indices)
@@ -127,7 +116,7 @@ def test_every_scale_of_a_retina_is_a_track(tmp_path: Path, kind: str, first_gli
     ids=["ram", "random-glimpses"],
 )
 def test_pictures_the_page_and_the_summary_are_made_of_windows_at_random(tmp_path: Path, config: ClassifierSettings) -> None:
-    weights = weights_of(tmp_path, config)
+    weights = written_on_sklearn(tmp_path, config)
     for kind in ("png", "gif", "html"):
         made(weights, "--out", tmp_path / f"out.{kind}", "--count", "2")
         assert (tmp_path / f"out.{kind}").stat().st_size > 1000
@@ -142,11 +131,7 @@ def test_pictures_the_page_and_the_summary_are_made_of_windows_at_random(tmp_pat
 
 @pytest.mark.parametrize(
     "config",
-    [
-        ConvConfig(filters=2, kernel=4, hidden=6, height=40, width=40),
-        ConvNetConfig(filters=2),
-        SpatialTransformerConfig(window=4, filters=2, features=5),
-    ],
+    OF_WHOLE_IMAGES,
     ids=lambda config: type(config).__name__,
 )
 @pytest.mark.parametrize("asked", [["--out", "x.csv"], ["--summary"], ["--out", "x.png"]])
@@ -154,7 +139,7 @@ def test_a_model_of_the_whole_image_has_no_windows_to_show(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: ClassifierSettings, asked: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    weights = weights_of(tmp_path, config)
+    weights = written_on_sklearn(tmp_path, config)
     result = trajectories(weights, *asked)
     kind = type(build_classifier(config)).__name__
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
@@ -188,7 +173,7 @@ def test_only_takes_the_first_of_its_kind(weights: Path, tmp_path: Path, kind: s
 
 
 def test_windows_at_random_stand_where_they_would_if_the_picture_were_alone(tmp_path: Path) -> None:
-    weights = weights_of(tmp_path, RAMConfig(glimpses=3, window=4, hidden=6, features=5))
+    weights = written_on_sklearn(tmp_path, RAMConfig(glimpses=3, window=4, hidden=6, features=5))
     shades = np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8)
     for name in ("a", "b"):
         Image.fromarray(shades).save(tmp_path / f"{name}.png")
@@ -241,9 +226,8 @@ def test_the_summary_is_a_table_json_and_a_figure(weights: Path, tmp_path: Path)
 
 
 def test_a_run_shows_how_attention_was_learned(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    result = CliRunner().invoke(glimpse, ["train-classifier", "--digits=sklearn", "--canvas=40", f"--out={run}", *TINY])
-    assert result.exit_code == 0, result.output
+    few = ["--images=160", "--batch-size=16", "--threads=1"]
+    run = trained(tmp_path / "run", "--digits=sklearn", "--canvas=40", *MODEL, *few)
     kept = sorted((run / "checkpoints").glob("weights-*"))
     result = made(run, "--learning", tmp_path / "learning.gif", "--count", "3", "--json")
     assert json.loads(result.stdout)["frames"] == len(kept)

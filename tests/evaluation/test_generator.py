@@ -35,8 +35,8 @@ def generator(**changes: Any) -> DRAW:
     return model
 
 
-def colour(count: int) -> StoredImages:
-    """Returns random images in colour, wider than high."""
+def color(count: int) -> StoredImages:
+    """Returns random images in color, wider than high."""
     random = torch.Generator().manual_seed(1)
     return StoredImages(Images.unlabelled(torch.randint(256, (count, 3, 6, 9), generator=random).byte()), "test")
 
@@ -185,7 +185,7 @@ def test_the_evaluation_is_a_plain_loop_over_every_image(digits: GenerativeData)
 
 
 def test_levels_are_reported_in_bits_for_every_number_of_an_image() -> None:
-    _, result = measured(generator(observation="logistic", channels=3, height=6, width=9), colour(40))
+    _, result = measured(generator(observation="logistic", channels=3, height=6, width=9), color(40))
     assert result.bits_per_dimension == pytest.approx(result.bound_nats / (3 * 6 * 9) / math.log(2))
 
 
@@ -207,14 +207,14 @@ def test_importance_samples_tighten_the_bound_and_one_of_them_is_the_bound_again
 
 
 def test_the_importance_bound_does_not_depend_on_how_many_rows_run_at_once_and_counts_every_image() -> None:
-    model, data = generator(channels=3, height=6, width=9), colour(260)
+    model, data = generator(channels=3, height=6, width=9), color(260)
     few, all_at_once = (measured(model, data, importance_samples=4, rows=rows) for rows in (1, 10_000))
     assert few[0] == all_at_once[0] == [250, 260]
     assert few[1].importance_nats == pytest.approx(all_at_once[1].importance_nats, rel=1e-6)
 
 
 def test_a_single_image_has_no_standard_error() -> None:
-    _, result = measured(generator(channels=3, height=6, width=9), colour(1), importance_samples=2)
+    _, result = measured(generator(channels=3, height=6, width=9), color(1), importance_samples=2)
     assert result.n == 1
     assert math.isfinite(result.bound_nats)
     assert math.isnan(result.standard_error)

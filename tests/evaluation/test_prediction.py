@@ -1,28 +1,27 @@
 """A classifier's word on pictures: how they are read, and `glimpse predict`."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 from PIL import Image
 
-from glimpse.cli import glimpse
 from glimpse.evaluation.classifier import uniforms
 from glimpse.evaluation.prediction import load_picture, predict_pictures
 from glimpse.models.catalog import build_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
-from glimpse.models.weights import save_weights
+from glimpse.settings.classifier import ClassifierSettings
 from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
 from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.ram import RAMConfig
 from glimpse.settings.spatial_transformer import SpatialTransformerConfig
+from tests.helpers.commands import invoked, printed_json, refused, succeeded
+from tests.helpers.weights import untrained, written
 
-GREY = np.random.default_rng(0).integers(0, 256, (18, 27), dtype=np.uint8)  # (H, W)
-COLOUR = np.random.default_rng(1).integers(0, 256, (18, 27, 3), dtype=np.uint8)
+GRAY = np.random.default_rng(0).integers(0, 256, (18, 27), dtype=np.uint8)  # (H, W)
+COLOR = np.random.default_rng(1).integers(0, 256, (18, 27, 3), dtype=np.uint8)
 
 
 def model(channels: int = 1) -> GlimpseClassifier:
@@ -33,66 +32,63 @@ def model(channels: int = 1) -> GlimpseClassifier:
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     """Returns a file of an untrained model's weights."""
-    file = tmp_path / "weights.safetensors"
-    facts = {"model": "GlimpseClassifier", "config": vars(model().config), "task": {"kind": "file", "sha256": ""}}
-    save_weights(file, model().state_dict(), facts)
-    return file
+    return written(tmp_path / "weights.safetensors", model(), {"kind": "file", "sha256": ""})
 
 
-def grey_alpha() -> Image.Image:
-    return Image.fromarray(np.dstack([GREY, np.full_like(GREY, 255)]), "LA")
+def gray_alpha() -> Image.Image:
+    return Image.fromarray(np.dstack([GRAY, np.full_like(GRAY, 255)]), "LA")
 
 
 @pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated:DeprecationWarning")
 @pytest.mark.parametrize(
     "picture",
     [
-        lambda: Image.fromarray(GREY),
-        lambda: Image.fromarray(np.dstack([GREY] * 3)),
-        lambda: Image.fromarray(np.dstack([GREY] * 3 + [np.full_like(GREY, 255)])),
-        grey_alpha,
-        lambda: Image.fromarray(GREY.astype(np.uint16) * 257),
-        lambda: Image.fromarray(GREY).convert("P"),
+        lambda: Image.fromarray(GRAY),
+        lambda: Image.fromarray(np.dstack([GRAY] * 3)),
+        lambda: Image.fromarray(np.dstack([GRAY] * 3 + [np.full_like(GRAY, 255)])),
+        gray_alpha,
+        lambda: Image.fromarray(GRAY.astype(np.uint16) * 257),
+        lambda: Image.fromarray(GRAY).convert("P"),
     ],
-    ids=["grey", "colour", "colour with alpha", "grey with alpha", "16 bits", "palette"],
+    ids=["gray", "color", "color with alpha", "gray with alpha", "16 bits", "palette"],
 )
-def test_every_kind_of_grey_picture_is_read_alike(tmp_path: Path, picture: Callable[[], Image.Image]) -> None:
+def test_every_kind_of_gray_picture_is_read_alike(tmp_path: Path, picture: Callable[[], Image.Image]) -> None:
     picture().save(tmp_path / "picture.png")
     for channels in (1, 3):
         read = load_picture(tmp_path / "picture.png", channels)
         assert read.shape == (1, channels, 18, 27)
         for channel in read[0]:
-            np.testing.assert_allclose(channel.numpy(), GREY / np.float32(255), atol=1e-6)
+            np.testing.assert_allclose(channel.numpy(), GRAY / np.float32(255), atol=1e-6)
 
 
-def test_colours_stay_in_their_order_or_become_grey(tmp_path: Path) -> None:
-    Image.fromarray(COLOUR).save(tmp_path / "picture.png")
-    np.testing.assert_allclose(load_picture(tmp_path / "picture.png", 3)[0].permute(1, 2, 0).numpy(), COLOUR / 255, atol=1e-6)
-    grey = load_picture(tmp_path / "picture.png", 1)[0, 0].numpy()
-    np.testing.assert_allclose(grey, COLOUR @ np.array([0.299, 0.587, 0.114]) / 255, atol=1 / 255)
+def test_colors_stay_in_their_order_or_become_gray(tmp_path: Path) -> None:
+    Image.fromarray(COLOR).save(tmp_path / "picture.png")
+    np.testing.assert_allclose(load_picture(tmp_path / "picture.png", 3)[0].permute(1, 2, 0).numpy(), COLOR / 255, atol=1e-6)
+    gray = load_picture(tmp_path / "picture.png", 1)[0, 0].numpy()
+    np.testing.assert_allclose(gray, COLOR @ np.array([0.299, 0.587, 0.114]) / 255, atol=1 / 255)
 
 
 def test_what_is_transparent_is_black(tmp_path: Path) -> None:
     alpha = np.where(np.arange(27) < 13, 255, 0).astype(np.uint8)
-    Image.fromarray(np.dstack([COLOUR, np.broadcast_to(alpha, (18, 27))])).save(tmp_path / "picture.png")
+    Image.fromarray(np.dstack([COLOR, np.broadcast_to(alpha, (18, 27))])).save(tmp_path / "picture.png")
     read = load_picture(tmp_path / "picture.png", 3)[0]
     assert read[:, :, 13:].abs().max() == 0
-    np.testing.assert_allclose(read[:, :, :13].permute(1, 2, 0).numpy(), COLOUR[:, :13] / 255, atol=1e-6)
+    np.testing.assert_allclose(read[:, :, :13].permute(1, 2, 0).numpy(), COLOR[:, :13] / 255, atol=1e-6)
 
 
 def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held upright: to be turned by a quarter clockwise
-    Image.fromarray(GREY).save(tmp_path / "photo.png", exif=exif)
-    np.testing.assert_allclose(load_picture(tmp_path / "photo.png", 1)[0, 0].numpy(), np.rot90(GREY, -1) / 255, atol=1e-6)
+    Image.fromarray(GRAY).save(tmp_path / "photo.png", exif=exif)
+    np.testing.assert_allclose(load_picture(tmp_path / "photo.png", 1)[0, 0].numpy(), np.rot90(GRAY, -1) / 255, atol=1e-6)
 
 
 def test_a_picture_is_classified_as_its_pixels_are(tmp_path: Path) -> None:
-    Image.fromarray(GREY).save(tmp_path / "a.png")
-    Image.fromarray(255 - GREY[:9]).save(tmp_path / "b.png")  # of another size
+    Image.fromarray(GRAY).save(tmp_path / "a.png")
+    Image.fromarray(255 - GRAY[:9]).save(tmp_path / "b.png")  # of another size
     for invert in (False, True):
         found = predict_pictures(model(), [tmp_path / "a.png", tmp_path / "b.png"], invert=invert)
-        for prediction, pixels in zip(found, (GREY, 255 - GREY[:9]), strict=True):
+        for prediction, pixels in zip(found, (GRAY, 255 - GRAY[:9]), strict=True):
             image = torch.from_numpy((255 - pixels if invert else pixels) / np.float32(255))[None, None]
             with torch.no_grad():
                 probabilities = torch.softmax(model()(image)[0][0, -1], dim=0)
@@ -108,9 +104,9 @@ def test_a_model_that_looks_at_random_looks_the_same_way_whatever_pictures_stand
     with torch.no_grad():
         for parameter in ram.parameters():
             parameter.add_(0.5 * torch.randn(parameter.shape))
-    Image.fromarray(GREY).save(tmp_path / "a.png")
+    Image.fromarray(GRAY).save(tmp_path / "a.png")
     found = predict_pictures(ram, [tmp_path / "a.png"] * 3)
-    image = torch.from_numpy(GREY / np.float32(255))[None, None]
+    image = torch.from_numpy(GRAY / np.float32(255))[None, None]
     for prediction in found:
         expected = torch.zeros(4)
         for sample in range(max(1, test_samples)):
@@ -129,20 +125,16 @@ def test_a_model_that_looks_at_random_looks_the_same_way_whatever_pictures_stand
     ],
     ids=lambda config: type(config).__name__,
 )
-def test_a_model_of_the_whole_image_classifies_pictures_too(tmp_path: Path, config: ConvConfig) -> None:
-    torch.manual_seed(0)
-    whole = build_classifier(config).eval()
-    file = tmp_path / "whole.safetensors"
-    facts = {"model": type(whole).__name__, "config": vars(config), "task": {"kind": "file", "sha256": ""}}
-    save_weights(file, whole.state_dict(), facts)
-    Image.fromarray(GREY).save(tmp_path / "a.png")
-    Image.fromarray(GREY[:12]).save(tmp_path / "b.png")
-    result = CliRunner().invoke(glimpse, ["predict", str(file), str(tmp_path / "a.png"), "--json"])
-    assert result.exit_code == 0, result.output
+def test_a_model_of_the_whole_image_classifies_pictures_too(tmp_path: Path, config: ClassifierSettings) -> None:
+    whole = untrained(config)
+    file = written(tmp_path / "whole.safetensors", whole, {"kind": "file", "sha256": ""})
+    Image.fromarray(GRAY).save(tmp_path / "a.png")
+    Image.fromarray(GRAY[:12]).save(tmp_path / "b.png")
+    found = printed_json("predict", file, tmp_path / "a.png")
     with torch.no_grad():
-        expected = torch.softmax(whole(torch.from_numpy(GREY / np.float32(255))[None, None])[0][0, -1], dim=0)
-    assert json.loads(result.stdout)["predictions"][0]["probabilities"] == pytest.approx(expected.tolist(), rel=1e-4)
-    other = CliRunner().invoke(glimpse, ["predict", str(file), str(tmp_path / "b.png")])
+        expected = torch.softmax(whole(torch.from_numpy(GRAY / np.float32(255))[None, None])[0][0, -1], dim=0)
+    assert found["predictions"][0]["probabilities"] == pytest.approx(expected.tolist(), rel=1e-4)
+    other = invoked("predict", file, tmp_path / "b.png")
     if isinstance(config, ConvConfig):
         line = "b.png has 27 x 12 pixels, the model takes images of 27 x 18 only: bring it to that size\n"
         assert (other.exit_code, other.stderr) == (1, f"Error: {tmp_path}/{line}")
@@ -153,27 +145,25 @@ def test_a_model_of_the_whole_image_classifies_pictures_too(tmp_path: Path, conf
 def test_predict_prints_a_row_for_every_picture(weights: Path, tmp_path: Path) -> None:
     pictures = [tmp_path / "a.png", tmp_path / "b.png"]
     for path in pictures:
-        Image.fromarray(GREY).save(path)
+        Image.fromarray(GRAY).save(path)
     found = predict_pictures(model(), pictures)
-    result = CliRunner().invoke(glimpse, ["predict", str(weights), *map(str, pictures), "--json"])
-    assert result.exit_code == 0, result.output
-    assert result.stdout.count("\n") == 1
-    assert json.loads(result.stdout) == {"model": str(weights), "predictions": [prediction._asdict() for prediction in found]}
-    shown = CliRunner().invoke(glimpse, ["predict", str(weights), *map(str, pictures)]).stdout
+    assert printed_json("predict", weights, *pictures) == {
+        "model": str(weights),
+        "predictions": [prediction._asdict() for prediction in found],
+    }
+    shown = succeeded("predict", weights, *pictures).stdout
     assert [line.split()[:2] for line in shown.splitlines()[1:]] == [[str(path), str(found[0].label)] for path in pictures]
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n" + bytes(40), b"GIF89a"])
 def test_what_is_no_picture_is_one_line_that_names_it(weights: Path, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "letter.png").write_bytes(content)
-    result = CliRunner().invoke(glimpse, ["predict", str(weights), str(tmp_path / "letter.png")])
-    assert result.exit_code == 1
-    assert result.stderr.startswith(f"Error: {tmp_path / 'letter.png'} is no picture that can be read")
-    assert result.stderr.count("\n") == 1
+    line = refused("predict", weights, tmp_path / "letter.png")
+    assert line.startswith(f"{tmp_path / 'letter.png'} is no picture that can be read")
 
 
 def test_damaged_pictures_never_show_a_traceback(tmp_path: Path) -> None:
-    Image.fromarray(GREY).save(tmp_path / "whole.png")
+    Image.fromarray(GRAY).save(tmp_path / "whole.png")
     whole, draw, refused = (tmp_path / "whole.png").read_bytes(), np.random.default_rng(0), 0
     for _ in range(300):
         damaged = bytearray(whole)
@@ -188,14 +178,14 @@ def test_damaged_pictures_never_show_a_traceback(tmp_path: Path) -> None:
 
 
 def test_pictures_of_numbers_without_a_range_are_refused(tmp_path: Path) -> None:
-    Image.fromarray(GREY.astype(np.float32)).save(tmp_path / "numbers.tif")
-    Image.fromarray(GREY.astype(np.int32) - 1000).save(tmp_path / "negative.tif")
+    Image.fromarray(GRAY.astype(np.float32)).save(tmp_path / "numbers.tif")
+    Image.fromarray(GRAY.astype(np.int32) - 1000).save(tmp_path / "negative.tif")
     for name in ("numbers.tif", "negative.tif"):
         with pytest.raises(ValueError, match="8 or 16 bits"):
             load_picture(tmp_path / name, 1)
 
 
 def test_a_model_of_two_channels_takes_no_pictures(tmp_path: Path) -> None:
-    Image.fromarray(GREY).save(tmp_path / "picture.png")
+    Image.fromarray(GRAY).save(tmp_path / "picture.png")
     with pytest.raises(ValueError, match="trained on 2"):
         predict_pictures(model(2), [tmp_path / "picture.png"])

@@ -1,4 +1,4 @@
-"""The published numbers are those of the papers and appear beside no other task."""
+"""The published numbers are those of the papers and appear next to no other task."""
 
 import subprocess
 import sys

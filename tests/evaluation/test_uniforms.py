@@ -49,7 +49,7 @@ def test_no_word_of_the_generator_gives_an_end(monkeypatch: pytest.MonkeyPatch) 
         assert torch.special.ndtri(drawn).isfinite().all()
 
 
-def test_glimpses_samples_and_neighbours_do_not_correlate() -> None:
+def test_glimpses_samples_and_neighbors_do_not_correlate() -> None:
     drawn = torch.cat([uniforms(torch.arange(COUNT), 3, sample).flatten(1) for sample in range(3)], dim=1).double()  # (COUNT, 18)
     columns = torch.cat([drawn[:-1], drawn[1:]], dim=1)  # those of a position and of the next one
     away = torch.corrcoef(columns.T) - torch.eye(36, dtype=torch.float64)

@@ -1,37 +1,23 @@
 """Figures are rendered and their pixels looked at: what is drawn lies where the numbers say."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from matplotlib.image import imread
 from numpy.typing import NDArray
 from torch import Tensor
 
 from glimpse.attention.track import Track
 from glimpse.attention.window import Window, read
-from glimpse.figures.sheets import error_by_glimpse_figure, error_curves, window_sheet
-from glimpse.figures.windows import save, time_colors
+from glimpse.figures.files import save
+from glimpse.figures.sheets import Looked, window_sheet
+from glimpse.figures.style import time_colors
+from tests.helpers.pixels import pixels, places
 
 MAGENTA = (1.0, 0.0, 1.0)
-GREY = 0.4
-
-
-def pixels(path: Path) -> NDArray[np.uint8]:
-    """Returns a picture as (H, W, 3), 0 to 255."""
-    return np.asarray(imread(path)[..., :3] * 255).round().astype(np.uint8)
-
-
-def places(picture: NDArray[np.uint8], color: Sequence[float], tolerance: int = 0) -> NDArray[Any]:
-    """Returns where a color (0 to 1) is in a picture, as rows of x, y."""
-    off = np.abs(picture.astype(int) - np.round(255 * np.array(color))).max(axis=-1)
-    return np.argwhere(off <= tolerance)[:, ::-1]
+GRAY = 0.4
 
 
 def windows(*boxes: tuple[float, float, float]) -> Window:
@@ -41,8 +27,8 @@ def windows(*boxes: tuple[float, float, float]) -> Window:
 
 
 def marked(height: int, width: int, *spots: tuple[int, int]) -> Tensor:
-    """Returns a grey RGB image (1, 3, H, W) with magenta pixels at x, y."""
-    image = torch.full((1, 3, height, width), GREY)
+    """Returns a gray RGB image (1, 3, H, W) with magenta pixels at x, y."""
+    image = torch.full((1, 3, height, width), GRAY)
     for x, y in spots:
         image[0, :, y, x] = torch.tensor(MAGENTA)
     return image
@@ -52,7 +38,10 @@ def sheet(path: Path, images: Tensor, window: Window, predictions: Tensor | None
     """Draws a sheet with label 3 everywhere and returns its picture."""
     predictions = torch.full(window.center_x.shape, 3) if predictions is None else predictions
     labels = options.pop("labels", torch.full((len(images),), 3))
-    save(path, window_sheet(images, [Track("glimpse", 0, options.pop("n", 5), window)], predictions, labels, **options))
+    looked = Looked(
+        images, [Track("glimpse", 0, options.pop("n", 5), window)], labels, predictions, options.pop("probabilities", None)
+    )
+    save(path, window_sheet(looked, **options))
     return pixels(path)
 
 
@@ -112,10 +101,10 @@ def test_each_glimpse_has_the_color_of_its_time(tmp_path: Path) -> None:
 
 def test_the_path_joins_the_centers(tmp_path: Path) -> None:
     picture = sheet(tmp_path / "sheet.png", marked(41, 41), windows((5.0, 20.0, 0.5), (35.0, 20.0, 0.5)))
-    frame = places(picture, (GREY,) * 3)
+    frame = places(picture, (GRAY,) * 3)
     column, row = np.median(frame, axis=0).astype(int)
-    middle = picture[row - 4 : row + 5, column]  # between the boxes the image is grey but for the path
-    assert middle.max() > 255 * GREY + 40
+    middle = picture[row - 4 : row + 5, column]  # between the boxes the image is gray but for the path
+    assert middle.max() > 255 * GRAY + 40
 
 
 def test_a_wrong_prediction_stands_in_red_and_a_right_one_does_not(tmp_path: Path) -> None:
@@ -142,10 +131,10 @@ def test_every_image_is_on_the_sheet_in_rows(tmp_path: Path) -> None:
     assert len({x for x, _ in corners}) == 3
 
 
-def test_grey_images_and_probabilities_and_other_precisions_are_drawn(tmp_path: Path) -> None:
+def test_gray_images_and_probabilities_and_other_precisions_are_drawn(tmp_path: Path) -> None:
     window = Window(*(field.bfloat16().requires_grad_() for field in windows((9.0, 9.0, 1.0), (8.0, 8.0, 1.0))))
-    picture = sheet(tmp_path / "sheet.png", torch.full((1, 1, 20, 20), GREY), window, probabilities=torch.tensor([[0.4, 0.987]]))
-    assert len(places(picture, (GREY,) * 3)) > 5000
+    picture = sheet(tmp_path / "sheet.png", torch.full((1, 1, 20, 20), GRAY), window, probabilities=torch.tensor([[0.4, 0.987]]))
+    assert len(places(picture, (GRAY,) * 3)) > 5000
 
 
 def test_a_long_sequence_and_a_window_of_one_filter_are_drawn(tmp_path: Path) -> None:
@@ -158,13 +147,13 @@ def test_nothing_is_wrong_where_the_label_is_unknown(tmp_path: Path) -> None:
         tmp_path / "sheet.png", marked(20, 20), windows((9.0, 9.0, 1.0)), torch.tensor([[8]]), labels=torch.tensor([-1])
     )
     assert len(places(picture, red, tolerance=5)) == 0
-    assert len(places(picture[-130:-40], box_color(0, 1), tolerance=30)) > 5  # the class below the image is not grey
+    assert len(places(picture[-130:-40], box_color(0, 1), tolerance=30)) > 5  # the class below the image is not gray
 
 
 def test_a_sheet_without_predictions_has_no_strip_for_them(tmp_path: Path) -> None:
     images, window = marked(20, 20), windows((9.0, 9.0, 1.0))
     for name, predictions in (("with.png", torch.tensor([[3]])), ("without.png", None)):
-        save(tmp_path / name, window_sheet(images, [Track("read", 0, 5, window)], predictions, torch.tensor([3])))
+        save(tmp_path / name, window_sheet(Looked(images, [Track("read", 0, 5, window)], torch.tensor([3]), predictions)))
     assert len(pixels(tmp_path / "without.png")) < len(pixels(tmp_path / "with.png")) - 15
 
 
@@ -192,87 +181,13 @@ def sheet_arguments() -> dict[str, Any]:
         ("probabilities", torch.zeros(2, 3, 10), r"probabilities must have shape \(2, 3\), got \(2, 3, 10\)"),
         ("digits", torch.zeros(2), r"digits must have shape \(2, 2\), got \(2,\)"),
         ("tracks", [], "at least one track"),
-        ("columns", 0, "got 0"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused_with_their_values(name: str, value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        window_sheet(**{**sheet_arguments(), name: value})
+        window_sheet(Looked(**{**sheet_arguments(), name: value}))
 
 
-# Curves
-
-
-def curve_places(path: Path, color: str) -> NDArray[Any]:
-    """Returns where a color like #0072b2 is in a picture."""
-    return places(pixels(path), [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)], tolerance=10)
-
-
-def test_curves_fall_and_rise_as_their_numbers_do(tmp_path: Path) -> None:
-    error_curves({"down": ([0, 1e6], [80.0, 4.0]), "up": ([0, 1e6], [4.0, 80.0])}, tmp_path / "curves.png")
-    for color, falls in (("#0072b2", True), ("#d55e00", False)):
-        spots = curve_places(tmp_path / "curves.png", color)
-        spots = spots[spots[:, 0] < 600]  # not the legend
-        slope = np.polyfit(spots[:, 0], spots[:, 1], 1)[0]
-        assert (slope > 0) == falls  # rows count downwards
-
-
-@pytest.mark.parametrize("errors", [[64.0, 16.0, 4.0], [64.0, 32.0, 0.0]])  # straight on the logarithmic, on the linear axis
-def test_the_error_axis_is_logarithmic_unless_an_error_is_zero(tmp_path: Path, errors: list[float]) -> None:
-    error_by_glimpse_figure({"model": errors}, tmp_path / "errors.png")
-    spots = curve_places(tmp_path / "errors.png", "#0072b2")
-    x, y = spots[spots[:, 0] < 780].T  # not the legend, and not the last third
-    x -= x.min()
-    line = np.polyfit(x, y, 1)
-    assert np.abs(np.polyval(line, x) - y).max() < 8  # half a marker
-    assert line[0] > 0.2
-
-
-def test_a_reference_is_drawn_at_its_error(tmp_path: Path) -> None:
-    error_by_glimpse_figure({"model": [10.0, 3.36]}, tmp_path / "errors.png", references={"paper": 3.36})
-    dashes, curve = (curve_places(tmp_path / "errors.png", color) for color in ("#777777", "#0072b2"))
-    rows, counts = np.unique(dashes[:, 1], return_counts=True)
-    end = curve[np.abs(curve[:, 0] - curve[curve[:, 1] > 300][:, 0].max()) <= 4]
-    assert abs(rows[counts.argmax()] - end[:, 1].mean()) < 4
-
-
-@pytest.mark.parametrize("curves", [{}, {"a": ([], [])}, {"a": ([1, 2], [3.0])}])
-def test_curves_without_points_are_refused(tmp_path: Path, curves: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="curve"):
-        error_curves(curves, tmp_path / "curves.png")
-    with pytest.raises(ValueError, match="curve"):
-        error_by_glimpse_figure({name: [] for name in curves}, tmp_path / "curves.png")
-
-
-def test_many_curves_are_told_apart(tmp_path: Path) -> None:
-    error_curves({str(i): ([0, 1], [i + 1.0, i + 2.0]) for i in range(9)}, tmp_path / "curves.png")
-
-
-# Files
-
-
-def test_a_figure_appears_whole_or_not_at_all_and_leaves_nothing_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "new" / "curves.png"
-    error_curves({"a": ([0, 1], [2.0, 1.0])}, path)
-    before = path.read_bytes()
-    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        error_curves({"b": ([0, 1], [9.0, 1.0])}, path)
-    assert path.read_bytes() == before
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_the_same_figure_has_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("one.png", "two.png"):
-        error_by_glimpse_figure({"a": [2.0, 1.0]}, tmp_path / name)
-    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
-
-
-def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"\.png"):
-        error_by_glimpse_figure({"a": [1.0]}, tmp_path / "figure.pdf")
-
-
-def test_figures_do_without_pyplot_and_without_a_display() -> None:
-    code = "import sys, glimpse.trajectories.pictures; assert 'matplotlib.pyplot' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+def test_a_sheet_without_columns_is_refused() -> None:
+    with pytest.raises(ValueError, match="columns must be at least 1, got 0"):
+        window_sheet(Looked(**sheet_arguments()), columns=0)

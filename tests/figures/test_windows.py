@@ -1,34 +1,27 @@
 """What is drawn is rendered and looked for where the numbers say, by a way from image to picture that is computed here."""
 
-import io
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from glimpse.attention.track import Track, WindowKind
 from glimpse.attention.window import Window
+from glimpse.figures.files import rendered
+from glimpse.figures.style import DIGIT, time_colors
 from glimpse.figures.windows import (
     check_tracks,
     draw_center,
     draw_image,
     draw_tracks,
-    gif,
     image_aspect,
-    png,
-    rendered,
     rgb_pictures,
-    save,
-    tiled,
-    time_colors,
     verdict,
 )
 
@@ -134,21 +127,12 @@ def test_what_is_written_is_dashed_and_of_another_family() -> None:
     assert distances.min() > 0.25
 
 
-@pytest.mark.parametrize("kind", ["glimpse", "read", "write"])
-@pytest.mark.parametrize("steps", [1, 2, 8, 64])
-def test_all_colors_of_time_differ_and_are_seen_on_black(kind: WindowKind, steps: int) -> None:
-    colors = time_colors(steps, kind)
-    assert colors.shape == (steps, 3)
-    assert len(np.unique(colors, axis=0)) == steps
-    assert (colors @ (0.2126, 0.7152, 0.0722)).min() > 0.15  # how bright it looks, ITU-R BT.709
-
-
 def test_a_cross_stands_at_the_digits_center_and_nowhere_if_it_is_unknown() -> None:
     nowhere = [track((0.0, 0.0, 0.0, torch.nan))]
     plain = picture_of(black(), nowhere)
     np.testing.assert_array_equal(picture_of(black(), nowhere, center=torch.tensor([torch.nan, 3.0])), plain)
     cross = picture_of(black(), nowhere, center=torch.tensor([20.0, 10.0]))
-    np.testing.assert_allclose(on_image(found(cross, np.ones(3)), 30, 30).mean(axis=0), (20, 10), atol=0.1)
+    np.testing.assert_allclose(on_image(found(cross, np.array(to_rgb(DIGIT))), 30, 30).mean(axis=0), (20, 10), atol=0.1)
 
 
 @pytest.mark.parametrize(
@@ -184,49 +168,3 @@ def test_the_verdict_names_what_is_known(
 def test_tracks_that_do_not_fit_are_refused(images: Tensor, tracks: list[Track], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check_tracks(images, tracks)
-
-
-# Files
-
-
-def test_a_png_holds_the_pixels() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (7, 9, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png(pixels)))), pixels)
-
-
-@pytest.mark.parametrize(("colors", "tolerance"), [(200, 5), (5000, 40)])
-def test_a_gif_holds_the_frames_and_their_times(colors: int, tolerance: int) -> None:
-    random = np.random.default_rng(0)
-    choice = random.integers(0, 256, (colors, 3), dtype=np.uint8)
-    frames = [choice[random.integers(0, colors, (40, 60))] for _ in range(3)]
-    for frame in frames:
-        frame[:20] = 255
-    with Image.open(io.BytesIO(gif(frames, [0.1, 0.25, 2.0]))) as film:
-        assert (getattr(film, "n_frames", 1), film.info["loop"]) == (3, 0)
-        for t, frame in enumerate(frames):
-            film.seek(t)
-            assert film.info["duration"] == [100, 250, 2000][t]
-            shown = np.asarray(film.convert("RGB")).astype(int)
-            assert (shown[:20] == 255).all()
-            assert np.abs(shown - frame).mean() < tolerance
-
-
-def test_pictures_are_laid_out_in_rows() -> None:
-    grid = tiled([np.full((2, 3, 3), i, dtype=np.uint8) for i in range(3)], 2)
-    assert grid[..., 0].tolist() == 2 * [[0, 0, 0, 1, 1, 1]] + 2 * [[2, 2, 2, 255, 255, 255]]
-
-
-@pytest.mark.parametrize(("content", "name"), [(b"GIF89a", "a.png"), (b"\x89PNG", "a.gif"), (Figure(), "a.pdf")])
-def test_a_path_with_another_ending_is_refused(tmp_path: Path, content: Figure | bytes, name: str) -> None:
-    with pytest.raises(ValueError, match=rf"must end in \.(png|gif), got .*{name}"):
-        save(tmp_path / "new" / name, content)
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "new" / "a.gif"
-    save(path, b"GIF89a one")
-    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        save(path, b"GIF89a two")
-    assert [file.read_bytes() for file in path.parent.iterdir()] == [b"GIF89a one"]

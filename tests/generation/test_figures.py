@@ -9,9 +9,9 @@ from torch import Tensor
 
 from glimpse.attention.track import Track, WindowKind
 from glimpse.attention.window import Window
-from glimpse.figures.windows import rendered
+from glimpse.figures.files import rendered
+from glimpse.figures.style import kind_color
 from glimpse.generation.figures import (
-    _COLORS,
     Pixels,
     interpolation_frames,
     interpolation_sheet,
@@ -23,6 +23,8 @@ from glimpse.generation.figures import (
     traversal_sheet,
 )
 from glimpse.generation.sampling import Drawn, Nearest
+
+COLORS = kind_color("read"), kind_color("write")
 
 
 def drawn(count: int = 2, steps: int = 3, *, channels: int = 1, height: int = 12, width: int = 16, windows: bool = True) -> Drawn:
@@ -63,7 +65,7 @@ def test_a_box_runs_through_the_centers_of_the_outermost_filters() -> None:
     )
     left, right, upper, lower = ends(of_color(plain, "red"))
     size = (right - left) / 9  # of a pixel of the image: the two red ones span 5 to 13
-    box = ends(of_color(boxed, _COLORS["write"]))
+    box = ends(of_color(boxed, kind_color("write")))
     centers = (left + size / 2, right - size / 2, upper + size / 2, lower - size / 2)
     line = 1.1 * 150 / 72 / 2  # half of its width, which lies outside of the middle of a line
     np.testing.assert_allclose(box, np.array(centers) + line * np.array([-1, 1, -1, 1]), atol=1.2)
@@ -74,7 +76,7 @@ def test_frames_show_windows_at_every_step_and_none_before_and_after() -> None:
         frames = list(step_frames(drawn(), images))
         assert len(frames) == 5
         assert {frame.shape for frame in frames} == {frames[0].shape}
-        seen = [[int(of_color(frame[: -len(frame) // 8], color).sum()) for color in _COLORS.values()] for frame in frames]
+        seen = [[int(of_color(frame[: -len(frame) // 8], color).sum()) for color in COLORS] for frame in frames]
         assert seen[0] == seen[-1] == [0, 0]
         for read, written in seen[1:-1]:
             assert (read > 100) == (images is not None)
@@ -92,7 +94,7 @@ def test_frames_show_the_canvas_of_their_step() -> None:
 def test_a_model_without_windows_gets_no_boxes_and_no_legend() -> None:
     plain, boxed = drawn(windows=False), drawn()
     assert not sample_sheet(plain).legends
-    for color in _COLORS.values():
+    for color in COLORS:
         assert not of_color(rendered(reconstruction_sheet(plain, plain.images)), color).any()
         assert of_color(rendered(reconstruction_sheet(boxed, boxed.images)), color).any()
 

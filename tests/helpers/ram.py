@@ -51,9 +51,6 @@ def log_density(location: Tensor, mean: Tensor, std: Tensor | float) -> Tensor:
     return density.sum(dim=-1)
 
 
-# The density is that of what was sampled, and nothing leaks
-
-
 class Watched:
     """What a model's policy was shown and said in its last episode, one entry a glimpse.
 

@@ -38,6 +38,11 @@ def written(file: Path, model: ImageClassifier | DRAW, task: dict[str, Any]) -> 
     return file
 
 
+def written_on_sklearn(folder: Path, config: ClassifierSettings = SMALL) -> Path:
+    """Writes the weights of an untrained classifier of scikit-learn's digits to a folder, and returns the file."""
+    return written(folder / "model.safetensors", untrained(config), ON_SKLEARN)
+
+
 def written_generator(file: Path, task: dict[str, Any] | None = None, **changes: Any) -> Path:
     """Writes the weights of a small untrained generator of scikit-learn's digits, and returns the file.
 

@@ -17,9 +17,6 @@ def single(*fields: float) -> Window:
     return Window(*(torch.tensor([field]) for field in fields))
 
 
-# Transformations
-
-
 def pipeline(raw: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
     """Returns a glimpse and its rewriting, through everything public."""
     window = Window.from_raw(raw, n=4, height=9, width=13)

@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from glimpse.models.convolutional import ConvNet, TwoLayerConv, strided_stages
 from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
+from tests.helpers.gradients import assert_every_parameter_learns
 from tests.helpers.tensors import images
 from tests.helpers.weights import written
 
@@ -96,7 +97,7 @@ def test_the_convnet_equals_a_plain_loop_in_eval_mode(channels: int, height: int
         np.testing.assert_allclose(logits[row, 0].detach().numpy(), expected, rtol=1e-10, atol=1e-10)
 
 
-def test_training_normalises_by_the_batch_and_keeps_its_statistics() -> None:
+def test_training_normalizes_by_the_batch_and_keeps_its_statistics() -> None:
     model, batch = convnet(), images(5, 1, 17, 17)
     convolution, norm = model.stages[0], model.stages[1]
     assert isinstance(norm, nn.BatchNorm2d)
@@ -151,9 +152,7 @@ def test_gradients_reach_every_parameter(make: Callable[[], nn.Module]) -> None:
     model = make()
     (logits,) = model(images(6, 1, 32, 40))
     logits.square().sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.abs().max() > 0, name
+    assert_every_parameter_learns(model)
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (7, 5), (28, 28), (101, 64)])

@@ -34,7 +34,7 @@ def test_the_model_equals_a_plain_loop_over_the_equations(changes: dict[str, Any
         assert bound.total[row].item() == pytest.approx(expected["nats"] + expected["kl"].sum(), rel=1e-9)
 
 
-def test_grey_pixels_under_a_logistic_are_scored_about_the_canvas_means() -> None:
+def test_gray_pixels_under_a_logistic_are_scored_about_the_canvas_means() -> None:
     model = small(observation="logistic", channels=3)
     images, noise = data(model)
     drawing, _ = model.reconstruct(images, noise)
@@ -168,7 +168,7 @@ def test_noise_and_latents_of_another_shape_are_refused(shape: tuple[int, ...]) 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"glimpses": 0}, {"latent": 0}, {"read": 0}, {"height": 0}, {"beta": -1.0}, {"beta": math.nan}, {"observation": "grey"}],
+    [{"glimpses": 0}, {"latent": 0}, {"read": 0}, {"height": 0}, {"beta": -1.0}, {"beta": math.nan}, {"observation": "gray"}],
 )
 def test_settings_out_of_range_are_refused_by_name(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):

@@ -10,6 +10,7 @@ from torch import Tensor
 from glimpse.models.draw import DRAW
 from glimpse.settings.draw import GeneratorConfig
 from tests.helpers.draw import data, small
+from tests.helpers.gradients import assert_gradients_are_finite
 from tests.helpers.paper import sigmoid
 
 
@@ -88,7 +89,7 @@ def test_extreme_canvases_have_a_finite_bound() -> None:
     bound.total.sum().backward()
     black = (images == 0).flatten(1).sum(dim=1)
     torch.testing.assert_close(bound.reconstruction, 1e4 * black, rtol=0.02, atol=0)
-    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
+    assert_gradients_are_finite(model)
 
 
 @pytest.mark.parametrize("observation", ["bernoulli", "logistic"])
@@ -98,7 +99,7 @@ def test_64_steps_give_finite_values_and_gradients(observation: str) -> None:
     bound = model(images, noise)
     bound.total.sum().backward()
     assert bound.total.isfinite().all()
-    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
+    assert_gradients_are_finite(model)
 
 
 def test_the_weight_of_the_divergence_rises_linearly() -> None:

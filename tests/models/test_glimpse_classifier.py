@@ -13,6 +13,7 @@ from glimpse.evaluation.classifier import predictions
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.losses import supervised_loss
 from glimpse.settings.glimpse_classifier import ClassifierConfig, Parametrization
+from tests.helpers.gradients import assert_every_parameter_learns, assert_gradients_are_finite
 from tests.helpers.paper import paper_filters, paper_window, sigmoid
 from tests.helpers.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS
 from tests.helpers.tensors import images, noise
@@ -73,7 +74,7 @@ def test_the_papers_preset_equals_a_plain_loop_over_the_equations(channels: int,
         np.testing.assert_allclose(got, expected_windows, rtol=0, atol=1e-10)
 
 
-def test_the_papers_preset_is_the_papers_parametrisation() -> None:
+def test_the_papers_preset_is_the_papers_parametrization() -> None:
     config = preset_of("paper")
     assert (config.glimpses, config.window, config.hidden) == (8, 12, 256)
     assert (config.encoder, config.parametrization, config.supervision, config.sigma) == ("none", "paper", "last", 1.0)
@@ -105,7 +106,7 @@ def test_one_model_takes_images_of_any_size(preset: str) -> None:
         logits, _ = model(torch.rand(1, 1, height, width))
         assert logits.isfinite().all()
     gates = ((144 if preset == "paper" else 256) + 256 + 1) * 4 * 256
-    encoder = 145 * 512 + 2 * 512 + 513 * 256 + 2 * 256 + 5 * 256  # what, normalised twice, and where
+    encoder = 145 * 512 + 2 * 512 + 513 * 256 + 2 * 256 + 5 * 256  # what, normalized twice, and where
     pointing = 257 * 144 + 1  # worth and gain
     rest = 257 * 5 + 2 * 256 + 257 * 10  # raw window, initial state, classes
     expected = gates + rest + (0 if preset == "paper" else encoder + pointing)
@@ -116,9 +117,7 @@ def test_one_model_takes_images_of_any_size(preset: str) -> None:
 def test_the_initial_state_gets_a_gradient(preset: str) -> None:
     model = small(preset, noise=0.3)
     model(images(4, 1, 20, 20))[0].square().sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.abs().max() > 0, name
+    assert_every_parameter_learns(model)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -181,7 +180,7 @@ def test_flat_images_give_finite_values_and_gradients(preset: str, value: float)
     supervised_loss(logits, torch.tensor([1, 2, 3]), "linear").backward()  # type: ignore[no-untyped-call]
     assert logits.isfinite().all()
     assert all(field.isfinite().all() for field in window)
-    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
+    assert_gradients_are_finite(model)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -194,7 +193,7 @@ def test_coordinates_stay_in_float32_under_autocast(preset: str) -> None:
     assert (logits.dtype, loss.dtype) == (torch.float32, torch.float32)
     assert all(field.dtype == torch.float32 for field in window)
     coarse = torch.stack([field.bfloat16().float() for field in window[:2]])
-    assert not torch.equal(coarse, torch.stack(window[:2])), "the centers lie on bfloat16's grid"
+    assert not torch.equal(coarse, torch.stack(window[:2])), "the centers are on bfloat16's grid"
     torch.testing.assert_close(logits, exact, rtol=0, atol=0.1)
 
 
@@ -241,7 +240,7 @@ def test_settings_out_of_range_are_refused_by_name(wrong: dict[str, int | float 
 
 
 @pytest.mark.parametrize(("parametrization", "encoder"), [("paper", "mlp"), ("pointing", "none")])
-def test_parametrisations_and_encoders_combine(parametrization: Parametrization, encoder: str) -> None:
+def test_parametrizations_and_encoders_combine(parametrization: Parametrization, encoder: str) -> None:
     model = small(parametrization=parametrization, encoder=encoder)
     assert model(images(2, 1, 20, 20))[0].isfinite().all()
 
@@ -295,6 +294,9 @@ def test_a_scale_more_is_as_many_more_inputs(preset: str) -> None:
     assert three - one == 2 * 2 * 4**2 * (4 * 6 if preset == "paper" else 2 * 5)
 
 
+# Windows at random
+
+
 def test_windows_at_random_lie_where_the_noise_says_after_a_learned_first_one() -> None:
     model, batch, uniforms = small("random-glimpses", noise=0.3), images(5, 1, 20, 30), noise(5, 3)
     logits, window = model(batch, None, uniforms)
@@ -322,9 +324,7 @@ def test_windows_at_random_need_noise_of_the_right_shape() -> None:
 def test_windows_at_random_give_every_parameter_a_gradient() -> None:
     model = small("random-glimpses", noise=0.3)
     model(images(4, 1, 20, 20), None, noise(4, 3))[0].square().sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.abs().max() > 0, name
+    assert_every_parameter_learns(model)
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -1,4 +1,4 @@
-"""Where the window goes: all parametrisations against plain loops, and what a pointer does before anything is learned."""
+"""Where the window goes: all parametrizations against plain loops, and what a pointer does before anything is learned."""
 
 import math
 
@@ -48,12 +48,12 @@ def looped_window(
     if last is None or glimpse is None:
         x, y, half, level = (width - 1) / 2, (height - 1) / 2, (max(height, width) - 1) / 2, raw[3] + 4.0
     else:
-        grey = glimpse.mean(axis=0)  # (n, n)
-        mean, top = grey.mean(), grey.max()
+        gray = glimpse.mean(axis=0)  # (n, n)
+        mean, top = gray.mean(), gray.max()
         worth_weight, worth_bias = place.worth.weight.detach().numpy(), place.worth.bias.detach().numpy()
         weights = np.zeros((n, n))
         for row, column in np.ndindex(n, n):
-            bright = (grey[row, column] - mean) / (top - mean + 1e-3)
+            bright = (gray[row, column] - mean) / (top - mean + 1e-3)
             worth = worth_weight[row * n + column] @ state + worth_bias[row * n + column]
             weights[row, column] = math.exp(place.gain.item() * bright + worth)
         weights /= weights.sum()

@@ -15,6 +15,7 @@ from glimpse.models.losses import Episode, hybrid_loss, supervised_loss
 from glimpse.models.ram import RAM
 from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.ram import RAMConfig, Reward
+from tests.helpers.gradients import assert_every_parameter_learns, assert_gradients_are_finite
 from tests.helpers.paper import sigmoid
 from tests.helpers.ram import REWARDS, SMALL, Watched, log_density, rest, small
 from tests.helpers.tensors import images, noise
@@ -22,7 +23,7 @@ from tests.helpers.tensors import images, noise
 TOLERANCES = (1e-10, 0.0, 1e-6, 1e-10)  # of an episode's parts: the policy's standard deviation is float32
 
 
-def normalised(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+def normalized(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """Returns a layer norm with torch's constant."""
     return np.asarray((x - x.mean()) / np.sqrt(x.var() + 1e-5) * weight + bias)
 
@@ -54,9 +55,9 @@ def looped(model: RAM, image: np.ndarray, uniforms: np.ndarray | None, std: floa
         x, y = (round(number - (config.window - 1) / 2) for number in center)
         seen = patches_of(image, x, y, config.window, config.scales).ravel()
         hidden = w["encoder.what.0.weight"] @ seen + w["encoder.what.0.bias"]
-        hidden = np.maximum(normalised(hidden, w["encoder.what.1.weight"], w["encoder.what.1.bias"]), 0)
+        hidden = np.maximum(normalized(hidden, w["encoder.what.1.weight"], w["encoder.what.1.bias"]), 0)
         hidden = w["encoder.what.3.weight"] @ hidden + w["encoder.what.3.bias"]
-        hidden = normalised(hidden, w["encoder.what.4.weight"], w["encoder.what.4.bias"])
+        hidden = normalized(hidden, w["encoder.what.4.weight"], w["encoder.what.4.bias"])
         features = np.maximum(hidden + w["encoder.where.weight"] @ inside + w["encoder.where.bias"], 0)
         gates = w["lstm.gates.weight"] @ np.concatenate([features, output]) + w["lstm.gates.bias"]
         enter, keep, candidate, leave = np.split(gates, 4)
@@ -167,9 +168,7 @@ def test_every_parameter_gets_a_gradient(reward: Reward) -> None:
     model, labels = small(reward=reward), torch.arange(16) % 4
     loss, _ = hybrid_loss(model(images(16, 1, 20, 20), None, noise(16, 3)), labels, model.config)
     loss.backward()  # type: ignore[no-untyped-call]
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.abs().max() > 0, name
+    assert_every_parameter_learns(model)
 
 
 @pytest.mark.parametrize("reward", REWARDS)
@@ -227,7 +226,7 @@ def test_coordinates_and_densities_stay_in_float32_under_autocast() -> None:
         center = (location.clamp(-1, 1).double() + 1) / 2 * torch.tensor([899, 599])  # bfloat16 knows every fourth pixel there
         assert (episode.corners[:, t + 1] - (center - 1)).abs().max() < 0.501
     loss.backward()  # type: ignore[no-untyped-call]
-    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
+    assert_gradients_are_finite(model)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 0.5])
@@ -236,7 +235,7 @@ def test_flat_images_give_finite_values_and_gradients(value: float) -> None:
     episode = model(torch.full((4, 1, 30, 40), value), None, noise(4, 3).float())
     hybrid_loss(episode, torch.arange(4), model.config)[0].backward()  # type: ignore[no-untyped-call]
     assert all(part.isfinite().all() for part in episode)
-    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
+    assert_gradients_are_finite(model)
 
 
 # What is refused
@@ -273,9 +272,6 @@ def test_no_glimpses_are_refused() -> None:
 def test_settings_out_of_range_are_refused_by_name(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         RAMConfig(**wrong)
-
-
-# The policy's spread over the training
 
 
 @pytest.mark.parametrize("kind", [RAMConfig, ClassifierConfig])

@@ -16,6 +16,8 @@ from glimpse.settings.ram import RAMConfig, Reward
 from tests.helpers.ram import REWARDS, SMALL, Watched, gradients, joined, log_density, policy, rest, small
 from tests.helpers.tensors import images, noise
 
+# The density is that of what was sampled, and nothing leaks
+
 
 def test_the_density_is_the_normals_of_exactly_what_was_sampled() -> None:
     model, batch, uniforms = small(glimpses=4), images(40, 1, 12, 15), noise(40, 4)
@@ -187,6 +189,9 @@ def test_a_spread_for_each_image_is_that_of_the_image_alone() -> None:
 def test_a_std_of_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match=r"std must be a number or have shape \(2,\), got \(3,\)"):
         RAM(SMALL)(torch.rand(2, 1, 9, 9), None, None, torch.ones(3))
+
+
+# The spread over a training
 
 
 @pytest.mark.parametrize(("start", "end"), [(0.5, 0.1), (0.1, 0.1), (0.05, 0.2)])

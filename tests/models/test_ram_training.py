@@ -17,9 +17,6 @@ from glimpse.training.engine import fit
 from tests.helpers.ram import REWARDS, SMALL, small
 from tests.helpers.tensors import noise
 
-# Training
-
-
 LEARNER = RAMConfig(glimpses=3, window=8, scales=3, hidden=64, features=64, policy_std=0.1, policy_anneal=10_000)
 TRAINING = TrainingConfig(images=20_000, batch_size=64, learning_rate=3e-3, warmup=1000, averaging=0, validate_every=10**9)
 

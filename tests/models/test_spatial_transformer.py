@@ -11,6 +11,7 @@ from torch import nn
 
 from glimpse.models.spatial_transformer import Localiser, SpatialTransformer, affine_read
 from glimpse.settings.spatial_transformer import SpatialTransformerConfig
+from tests.helpers.gradients import assert_every_parameter_learns
 from tests.helpers.tensors import images
 from tests.helpers.weights import written
 
@@ -132,9 +133,7 @@ def test_gradients_reach_every_parameter() -> None:
     model = transformer()
     logits, _ = model(images(6, 1, 32, 40))
     logits.square().sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.abs().max() > 0, name
+    assert_every_parameter_learns(model)
 
 
 def test_an_image_in_eval_mode_depends_on_no_other_image() -> None:

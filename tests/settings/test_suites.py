@@ -1,5 +1,7 @@
 """The suites: settings that their presets have, tasks that others published on."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -34,3 +36,8 @@ def test_the_large_suite_has_three_seeds_the_others_one() -> None:
         "translated-60": 1,
         "plain-28": 1,
     }
+
+
+def test_suites_are_listed_without_loading_torch() -> None:
+    code = "import sys, glimpse.settings.suites; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -11,8 +11,6 @@ from glimpse.datasets.batches import Batch
 from glimpse.training.engine import MOST_SKIPPED, Record, Trainer, TrainingDivergedError, fit
 from tests.helpers.plane import TOY, Plane, records, weights
 
-# What goes wrong
-
 
 @pytest.mark.parametrize("first", [0, 30, 390])
 def test_a_step_without_a_finite_loss_is_skipped_and_counted(first: int) -> None:
@@ -59,7 +57,7 @@ def test_skipped_steps_that_are_not_in_a_row_do_not_stop_it() -> None:
 
 
 def test_a_skipped_step_leaves_the_statistics_of_batches_as_they_were() -> None:
-    class Normalised(Plane):
+    class Normalized(Plane):
         def __init__(self) -> None:
             super().__init__()
             self.model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
@@ -71,7 +69,7 @@ def test_a_skipped_step_leaves_the_statistics_of_batches_as_they_were() -> None:
         def loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
             return network(batch.images).square().mean(), {}
 
-    task = Normalised()
+    task = Normalized()
     last = records(task)[-1]
     assert last.values["skipped"] == 1
     assert math.isfinite(last.values["valid_error"])

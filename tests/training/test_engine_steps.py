@@ -12,8 +12,6 @@ from glimpse.settings.training import Schedule, TrainingConfig
 from glimpse.training.engine import Trainer, fit
 from tests.helpers.plane import TOY, Plane, records, weights
 
-# Steps
-
 
 def plain_training(
     task: Plane, config: TrainingConfig, betas: tuple[float, float] = (0.9, 0.99)

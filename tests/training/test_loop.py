@@ -74,7 +74,7 @@ def reached(run: Trainer, images: int) -> int | None:
 
 
 def read_until(records: Iterator[Record], images: int) -> None:
-    """Takes records until so many images have been seen, then drops the training as a kill does."""
+    """Takes records until this number of images has been seen, then drops the training as a kill does."""
     for record in records:
         if record.images >= images:
             return

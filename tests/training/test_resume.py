@@ -1,8 +1,6 @@
 """Runs that are killed or stopped and go on, against a run that was left alone: the same bytes, no row twice, none missing."""
 
-import csv
 import json
-import os
 import random
 import signal
 import subprocess
@@ -11,21 +9,24 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from glimpse.cli import glimpse
-from glimpse.training.engine import Trainer
+from tests.helpers.classifier_runs import DATA, MODEL
+from tests.helpers.commands import invoked
+from tests.helpers.runs import assert_same, rows, stop_at
 
-DATA = ["--digits=sklearn", "--canvas=40", "--pieces=2"]
-MODEL = ["--window=4", "--hidden=8", "--features=8", "--glimpses=2"]
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 BUDGET = ["--images=960", "--batch-size=16", "--validate-every=160", "--log-every=64", "--warmup=100", "--averaging=320"]
 TINY = [*DATA, *MODEL, *BUDGET, "--threads=1"]
-TIMES = ("seconds", "images_per_second")
 
 KILLER = """
 import json, os, signal, sys, time
 import torch, torch.utils.tensorboard, torch.distributed, sklearn.datasets, glimpse.datasets.clutter, glimpse.commands.train
 from glimpse import cli
+
+train_in = glimpse.commands.train.train_in
+glimpse.commands.train.train_in = lambda *arguments, **options: train_in(*arguments, **options | {"draw": None})  # no pictures
 
 def killed_at(call):
     replace, fsync, calls = os.replace, os.fsync, [0]
@@ -55,7 +56,7 @@ for job in json.loads(sys.stdin.read()):
 
 def train(out: Path, *options: str) -> Result:
     """Runs `train-classifier` in this process."""
-    return CliRunner().invoke(glimpse, ["train-classifier", *TINY, "--out", str(out), *options])
+    return invoked("train-classifier", *TINY, "--out", out, *options)
 
 
 def killed(jobs: list[dict[str, object]]) -> list[int]:
@@ -64,23 +65,6 @@ def killed(jobs: list[dict[str, object]]) -> list[int]:
         [sys.executable, "-c", KILLER], input=json.dumps(jobs), capture_output=True, text=True, check=True, timeout=500
     )
     return [int(line) for line in done.stdout.split()]
-
-
-def rows(folder: Path) -> list[dict[str, str]]:
-    """Returns the rows of metrics.csv without the columns of times."""
-    with (folder / "metrics.csv").open(newline="") as file:
-        return [{name: value for name, value in row.items() if name not in TIMES} for row in csv.DictReader(file)]
-
-
-def assert_same(folder: Path, other: Path) -> None:
-    """Asserts that two finished runs have the same weights, to the byte, and the same metrics, to the digit."""
-    assert rows(folder) == rows(other)
-    names = sorted(path.name for path in (other / "checkpoints").glob("*.safetensors"))
-    assert sorted(path.name for path in (folder / "checkpoints").glob("*.safetensors")) == names
-    for name in ("model.safetensors", *(f"checkpoints/{name}" for name in names)):
-        assert (folder / name).read_bytes() == (other / name).read_bytes(), name
-    left = [path.name for path in folder.rglob("*.tmp")]
-    assert not left
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +87,7 @@ def test_a_run_is_the_same_when_it_is_made_again(whole: Path, tmp_path: Path) ->
 def test_a_killed_run_that_goes_on_ends_with_the_same_bytes(whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     options = [*TINY, "--resume", "--checkpoint-every=0", "--out", str(out)]
-    calls = [2, 7, 60, 131]  # the first lies in the making of the folder
+    calls = [2, 7, 60, 131]  # the first is in the making of the folder
     codes = killed([{"options": options, "call": call} for call in calls])
     assert codes == [-signal.SIGKILL] * len(calls)
     assert train(out, "--resume").exit_code == 0
@@ -155,15 +139,7 @@ def test_a_signal_from_outside_stops_a_process_with_its_code(
 def test_a_signal_at_any_step_leaves_a_checkpoint_of_that_step(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int, step: int
 ) -> None:
-    advance, taken = Trainer._advance, []
-
-    def signalled(self: Trainer) -> None:
-        advance(self)
-        taken.append(self.step)
-        if self.step == step:
-            os.kill(os.getpid(), number)
-
-    monkeypatch.setattr(Trainer, "_advance", signalled)
+    taken = stop_at(monkeypatch, step, number=number)
     stopped = train(tmp_path / "run")
     assert stopped.exit_code == code
     assert f"glimpse train-classifier --resume --out {tmp_path / 'run'}" in stopped.stderr
@@ -188,15 +164,8 @@ def test_a_model_that_draws_noise_or_keeps_statistics_goes_on_to_the_same_bytes(
     folders = {name: tmp_path / name for name in ("whole", "stopped")}
     start = ["train-classifier", *DATA, *options, "--images=320", "--batch-size=16", "--averaging=64", "--warmup=32"]
     start += ["--validate-every=160", "--log-every=64", "--threads=1"]
-    assert CliRunner().invoke(glimpse, [*start, f"--out={folders['whole']}"]).exit_code == 0
-    advance = Trainer._advance
-
-    def signalled(self: Trainer) -> None:
-        advance(self)
-        if self.step in (7, 13):
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(Trainer, "_advance", signalled)
-    codes = [CliRunner().invoke(glimpse, [*start, "--resume", f"--out={folders['stopped']}"]).exit_code for _ in range(3)]
+    assert invoked(*start, f"--out={folders['whole']}").exit_code == 0
+    stop_at(monkeypatch, 7, 13)
+    codes = [invoked(*start, "--resume", f"--out={folders['stopped']}").exit_code for _ in range(3)]
     assert codes == [143, 143, 0]
     assert_same(folders["stopped"], folders["whole"])

@@ -12,9 +12,8 @@ import pytest
 import torch
 
 from glimpse.models.glimpse_classifier import GlimpseClassifier
+from tests.helpers.classifier_runs import DATA, MODEL
 
-DATA = ["--digits=sklearn", "--canvas=40", "--pieces=2"]
-MODEL = ["--window=4", "--hidden=8", "--features=8", "--glimpses=2"]
 BUDGET = ["--images=320", "--batch-size=16", "--validate-every=160", "--log-every=16", "--warmup=100", "--averaging=100"]
 TRAIN = ["train-classifier", *DATA, *MODEL, *BUDGET, "--threads=1", "--device=cpu"]
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -67,7 +66,7 @@ def test_a_warning_of_the_first_process_does_not_hold_up_the_others(tmp_path: Pa
     code = f"""
 import sys
 from glimpse import cli
-from glimpse.training.engine import engine as training
+from glimpse.training import engine as training
 training._PLATEAU_IMAGES, training._PLATEAU = 0, 0.0  # every validation is told as a plateau
 scores = iter(range(10, 1000, 30))
 from glimpse.training.classifier import ClassificationTask

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from glimpse.attention.window import Window
-from glimpse.figures.windows import time_colors
+from glimpse.figures.style import time_colors
 from glimpse.trajectories.pictures import learning_gif, sheet_png, trajectory_gif, trajectory_sheet
 from glimpse.trajectories.views import UNKNOWN, Trajectories
 

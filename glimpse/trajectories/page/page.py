@@ -14,7 +14,6 @@ Dimensions: N images of H x W pixels in C channels, T steps, K classes, windows 
 
 import base64
 import html
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
@@ -25,11 +24,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from glimpse.atomic import atomic_file
 from glimpse.attention.track import Track
+from glimpse.figures.files import png
 from glimpse.trajectories.views import Trajectories
 
 __all__ = ["write_page"]
@@ -100,7 +99,7 @@ def _chunk(part: Trajectories) -> dict[str, Any]:
         "classes": 0 if probabilities is None else probabilities.shape[2],
         "index": part.index.tolist(),
         "labels": part.labels.tolist(),
-        "images": [_base64(_png(image)) for image in part.images],
+        "images": [_base64(png(_pixels(image))) for image in part.images],
         "digits": _floats(part.digits),
         "probabilities": None if probabilities is None else _floats(probabilities),
         "tracks": [_track(track, part.images.shape[1]) for track in part.tracks],
@@ -119,12 +118,9 @@ def _track(track: Track, channels: int) -> dict[str, Any]:
     return facts
 
 
-def _png(image: Tensor) -> bytes:
-    """Returns an image (C, H, W) in 0 to 1 as PNG."""
-    pixels = _bytes(image.permute(1, 2, 0))  # (H, W, C)
-    file = io.BytesIO()
-    Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, "png")
-    return file.getvalue()
+def _pixels(image: Tensor) -> Any:
+    """Returns an image (C, H, W) in 0 to 1 as bytes, gray (H, W) or RGB (H, W, 3)."""
+    return _bytes(image[0] if len(image) == 1 else image.permute(1, 2, 0))
 
 
 def _bytes(shades: Tensor) -> Any:

@@ -1,0 +1,131 @@
+"""Comparisons as Python calls, with the names and defaults of the command line."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from glimpse.comparison.estimate import SuiteEstimate, estimate_suite
+from glimpse.comparison.measure import measured_comparison
+from glimpse.comparison.rows import Comparison
+from glimpse.comparison.suite import Runner, plan_suite, run_silently, train_suite
+from glimpse.comparison.time_limit import TimeLimit
+from glimpse.listener import Listener
+from glimpse.settings.requests import CompareRequest, SuiteRequest, flag, from_options
+from glimpse.settings.suites import SUITES
+from glimpse.training.engine import Record
+
+__all__ = ["SuiteWatch", "compare", "compare_models", "compare_suite", "comparison_request"]
+
+_OF_A_SUITE = ("out", "models", "images", "seeds", "within", "precision", "compile")
+
+
+@dataclass(frozen=True)
+class SuiteWatch:
+    """What watches a suite being trained and compared; by default everything runs silently.
+
+    Attributes:
+        listener: Hears of progress, notes and warnings.
+        run: Runs each training.
+        estimated: Called with an estimate of the time before the first training; None estimates nothing.
+    """
+
+    listener: Listener = field(default_factory=Listener)
+    run: Runner = field(default_factory=run_silently)
+    estimated: Callable[[SuiteEstimate], None] | None = None
+
+
+def compare(
+    *sources: str | Path,
+    progress: Callable[[Record], None] | None = None,
+    listener: Listener | None = None,
+    **options: Any,
+) -> Comparison:
+    """Compares trained classifiers of one task, or trains the models of a suite and compares them.
+
+    Args:
+        sources: Runs' folders, weights files or `pretrained:NAME`; none with a suite.
+        progress: Called with every record of a suite's trainings.
+        listener: Hears of progress, notes and warnings; by default Python's warnings and the log `glimpse`.
+        options: Those of `glimpse compare` by their names, with `_` for `-`: `data_dir`, `device`, `threads`, `suite`, and with a
+            suite `out`, `models` (names, or one text with commas), `images`, `seeds`, `within`, `precision`, `compile`.
+
+    Returns:
+        Rows of what was measured and tests of every pair; `as_dict()` is what `--json` prints.
+
+    Raises:
+        TypeError: If there is no such option.
+        ValueError: If there is nothing to compare, or the models are not classifiers of one task, or options do not fit together.
+        FileNotFoundError: If the digits are not at hand.
+        OutOfTimeError: If the minutes `within` are over; what was done is kept, and the same call continues.
+    """
+    request = comparison_request(sources, options)
+    if isinstance(request, CompareRequest):
+        return compare_models(request, listener)
+    return compare_suite(request, SuiteWatch(listener or Listener(), run_silently(progress)))
+
+
+def comparison_request(sources: Sequence[str | Path], options: Mapping[str, Any]) -> CompareRequest | SuiteRequest:
+    """Returns the request that options by name stand for; None is not given.
+
+    Raises:
+        TypeError: If there is no such option.
+        ValueError: If there is nothing to compare, or models are named as well as a suite, or an option goes with a suite only.
+    """
+    if options.get("suite") is not None:
+        if sources:
+            raise ValueError("name runs to compare or a --suite, not both")
+        models = options.get("models")
+        names = models.split(",") if isinstance(models, str) else models
+        return from_options(SuiteRequest, {**options, "models": names and tuple(name.strip() for name in names)})
+    if not sources:
+        raise ValueError(f"name runs to compare, or a --suite: {', '.join(SUITES)}")
+    of_a_suite = [flag(name) for name in _OF_A_SUITE if options.get(name) is not None]
+    if of_a_suite:
+        raise ValueError(f"{', '.join(of_a_suite)} goes with a --suite, not with runs")
+    return from_options(CompareRequest, {**options, "sources": tuple(map(str, sources))})
+
+
+def compare_models(request: CompareRequest, listener: Listener | None = None) -> Comparison:
+    """Returns trained models of one task side by side.
+
+    Args:
+        request: Which models.
+        listener: Hears of progress, notes and warnings.
+
+    Raises:
+        ValueError: If they are not classifiers of one task, or do not fit its images.
+        FileNotFoundError: If the digits are not at hand.
+    """
+    return measured_comparison(request, listener)
+
+
+def compare_suite(request: SuiteRequest, watch: SuiteWatch | None = None) -> Comparison:
+    """Trains what a suite's folder lacks, and returns all its models side by side.
+
+    The folder also holds `evaluations`, what was measured of each model's weights, so that nothing is measured twice.
+
+    Args:
+        request: Which suite.
+        watch: Watches it.
+
+    Raises:
+        ValueError: If what is asked does not fit the suite or its folder, or no run could be trained to its end.
+        FileNotFoundError: If the digits are not at hand.
+        OutOfTimeError: If the time is over; what was done is kept, and the same call continues.
+        StoppedError: If `watch.run` stopped a training; it has been saved.
+    """
+    watch = watch or SuiteWatch()
+    limit = TimeLimit(request.within)
+    plan = plan_suite(request)
+    if watch.estimated is not None and not all(planned.finished for planned in plan):
+        watch.estimated(estimate_suite(plan, watch.listener))
+    trained = train_suite(plan, run=watch.run, limit=limit, listener=watch.listener)
+    if not trained:
+        raise ValueError(f"no run in {request.folder} could be trained to its end")
+    models = CompareRequest(tuple(str(planned.folder.path) for planned in trained), request.data_dir, request.machine)
+    found = measured_comparison(models, watch.listener, kept=request.folder / "evaluations", limit=limit)
+    left_out = [planned.name for planned in plan if planned not in trained]
+    if left_out:
+        found = replace(found, conditions=replace(found.conditions, left_out=f"{'; '.join(left_out)} (diverged)"))
+    return replace(found, suite=request.suite)

@@ -1,0 +1,175 @@
+"""Measuring trained models for a comparison: the class each gives to every test image, what it costs, and how fast it is.
+
+What is measured is kept and not measured again. Dimensions: B images of a batch, N test images, K classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from glimpse import environment
+from glimpse.comparison.assembling import Trained, assembled
+from glimpse.comparison.kept import KeptMeasurements, Measured, Speeds
+from glimpse.comparison.opened import OpenedModel, open_models, task_words
+from glimpse.comparison.rows import Comparison, Conditions
+from glimpse.comparison.time_limit import TimeLimit
+from glimpse.datasets.batches import Batch
+from glimpse.evaluation.classifier import predictions
+from glimpse.evaluation.costs import TIMED_IMAGES, FixedImages, forward_seconds, multiply_adds
+from glimpse.evaluation.images import ImageQuery, TaskImages, check_images, open_task_images
+from glimpse.evaluation.published import published_on
+from glimpse.listener import Listener
+from glimpse.settings.requests import CompareRequest, ImageChoice
+
+__all__ = ["measured_comparison"]
+
+_TURNS = 10  # of every model, when they are timed: other work on the machine makes turns longer, never shorter
+
+
+def measured_comparison(
+    request: CompareRequest, listener: Listener | None = None, *, kept: Path | None = None, limit: TimeLimit | None = None
+) -> Comparison:
+    """Returns the comparison of trained models.
+
+    Args:
+        request: Which models, measured with what.
+        listener: Hears of progress, of warnings such as that a run is not finished, and of notes.
+        kept: Folder of what was measured before; None measures all and keeps nothing.
+        limit: Checked before each model that is measured.
+
+    Raises:
+        ValueError: If the models are not classifiers of one task, or do not fit its images.
+        FileNotFoundError: If the digits are not at hand.
+        OutOfTimeError: If the time is over; what was measured until then is kept.
+    """
+    listener = listener or Listener()
+    models = open_models(request.sources)
+    for model in models:
+        if model.unfinished is not None:
+            listener.warn(model.unfinished)
+    device = environment.choose_device(request.machine.device)
+    threads = environment.use_threads(request.machine.threads)
+    bench = _Bench(device, threads, request.data_dir, KeptMeasurements(kept, device), limit or TimeLimit(), listener)
+    measured = bench.measured(models)
+    digests = [model.digest for model in models]
+    speeds = bench.kept.read_speeds(digests, request.machine.threads)
+    if speeds is None:
+        speeds = bench.speeds(models, measured[0].size)
+        bench.kept.keep_speeds(digests, speeds)
+    trained = [_trained(*each) for each in zip(models, measured, speeds.images_per_second, strict=True)]
+    task = models[0].task
+    conditions = Conditions(task_words(task), measured[0].part, speeds.device, speeds.threads)
+    return assembled(trained, published_on(task), size=measured[0].size, conditions=conditions)
+
+
+def _trained(model: OpenedModel, measured: Measured, images_per_second: float) -> Trained:
+    """Returns a model with what was measured of it."""
+    return Trained(
+        source=model.source,
+        config=model.network.config,
+        predicted=measured.predicted,
+        labels=measured.labels,
+        parameters=measured.parameters,
+        multiply_adds=measured.multiply_adds,
+        images_per_second=images_per_second,
+        seed=model.seed,
+        images=model.images,
+        run=model.run,
+        progress=model.progress,
+    )
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What models are measured with.
+
+    Attributes:
+        device: Where.
+        threads: Threads of the CPU.
+        data_dir: Folder to look for the digits in first.
+        kept: What was measured before.
+        limit: Checked before each model that is measured.
+        listener: Hears of the progress.
+    """
+
+    device: torch.device
+    threads: int
+    data_dir: Path | None
+    kept: KeptMeasurements
+    limit: TimeLimit
+    listener: Listener
+
+    def measured(self, models: Sequence[OpenedModel]) -> list[Measured]:
+        """Returns what is measured of every model but its speed; the images are opened only for what was not measured before."""
+        images: TaskImages | None = None
+        measured = []
+        for model in models:
+            found = self.kept.read(model.digest)
+            if found is None:
+                self.limit.check()
+                if images is None:
+                    choice = ImageChoice(data_dir=self.data_dir)
+                    query = ImageQuery(
+                        model.source, model.task, choice, device=self.device, listener=self.listener, can_name_data=False
+                    )
+                    images = open_task_images(query)
+                found = self._measured_now(model, images)
+                self.kept.keep(model.digest, found)
+            measured.append(found)
+        return measured
+
+    def _measured_now(self, model: OpenedModel, images: TaskImages) -> Measured:
+        """Returns what is measured of one model but its speed."""
+        network = model.network
+        check_images(images, network.config.channels, network.config.image_size)
+        image = images.data.batch(torch.tensor([0])).images.cpu()
+        operations = multiply_adds(network, image)
+        parameters = sum(parameter.numel() for parameter in network.parameters())
+        predicted, labels = [], []
+        with self.listener.progress(f"Evaluating {model.source}", len(images.data)) as advance:
+            for logits, truth in predictions(network.to(self.device), images.data):
+                predicted.append(_classes(model, logits[:, -1], truth))
+                labels.append(truth.cpu())
+                advance(sum(map(len, labels)))
+        height, width = image.shape[2:]
+        part = str(images.description.get("part") or images.description["split"])
+        return Measured(torch.cat(predicted).numpy(), torch.cat(labels).numpy(), parameters, operations, (height, width), part)
+
+    def speeds(self, models: Sequence[OpenedModel], size: tuple[int, int]) -> Speeds:
+        """Returns how fast models classify: for each the fastest of several turns, which all of them take one after another."""
+        data = _noise(models[0].network.config.channels, size, self.device)
+        seconds: list[list[float]] = [[] for _ in models]
+        with self.listener.progress("Timing inference", (_TURNS + 1) * len(models), unit="turns") as advance:
+            for turn in range(_TURNS + 1):
+                for i, model in enumerate(models):
+                    taken = forward_seconds(model.network.to(self.device), data)
+                    if turn:  # the first one warms up
+                        seconds[i].append(taken)
+                    advance(turn * len(models) + i + 1)
+        rates = [round(len(data) / min(each), 1) for each in seconds]
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else str(self.device)
+        return Speeds(rates, name, self.threads)
+
+
+def _classes(model: OpenedModel, logits: Tensor, labels: Tensor) -> Tensor:
+    """Returns the classes (B,) that logits (B, K) say, on the CPU.
+
+    Raises:
+        ValueError: If a label is none of the model's classes or a logit is not finite.
+    """
+    classes = model.network.config.classes
+    if int(labels.max()) >= classes:
+        raise ValueError(f"{model.source} knows classes 0 to {classes - 1}, the images have {int(labels.max())}")
+    if not logits.isfinite().all():
+        raise ValueError(f"{model.source} gives logits that are not finite")
+    return logits.argmax(dim=-1).cpu()
+
+
+def _noise(channels: int, size: tuple[int, int], device: torch.device) -> FixedImages:
+    """Returns images of noise: what images show does not matter to the speed."""
+    images = torch.rand(TIMED_IMAGES, channels, *size, generator=torch.Generator().manual_seed(0)).to(device)
+    labels = torch.zeros(TIMED_IMAGES, dtype=torch.long, device=device)
+    return FixedImages(Batch(images, labels, torch.zeros(TIMED_IMAGES, 2, device=device)))

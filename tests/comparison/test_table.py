@@ -1,0 +1,94 @@
+"""Comparisons as tables with a legend, and as files."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from glimpse.comparison.files import markdown, write_csv, write_markdown
+from glimpse.comparison.rows import Comparison
+from glimpse.comparison.table import legend, pair_table, table
+from glimpse.evaluation.statistics import t_interval
+from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
+from tests.helpers.comparisons import CLUTTERED, compared, of_nine_models, trained
+
+
+@pytest.fixture(scope="module")
+def suite() -> Comparison:
+    """Returns a comparison such as a suite ends with."""
+    return of_nine_models()
+
+
+def test_the_table_says_error_interval_published_and_samples(suite: Comparison) -> None:
+    columns, rows = table(suite)
+    cells = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
+    low, high = t_interval([3.1, 3.4, 3.7])
+    assert cells["glimpse 8 of 12x12"] | {"to published": ""} == {
+        "model": "glimpse 8 of 12x12",
+        "seeds": 3,
+        "error %": "3.40",
+        "95 % interval": f"{low:.2f}-{high:.2f}",
+        "published": "3.36 a",
+        "parameters": "775k",
+        "multiply-adds": "7.2M",
+        "values read": "1,152",
+        "train/s": "502",
+        "infer/s": "2,000",
+        "to published": "",
+    }
+    assert cells["ram 8 of 12x12x4"]["error %"] == "8.30 (0 samples)"
+    assert cells["ram 4 of 12x12x4"]["error %"] == "10.30 (10 samples)"
+    assert cells["ram 4 of 12x12x4"]["values read"] == "23,040"
+    assert cells["conv"]["values read"] == "10,000*"
+    assert cells["glimpse 8 of 12x12"]["to published"] == "200, 4 s"
+    assert cells["spatial-transformer"]["published"] is None
+    assert cells["RAM, 6 glimpses, 12x12, 4 scales"]["published"] == "11.58 c"
+    assert len(rows) == 9 + len(CLUTTERED) - 6
+
+
+def test_every_letter_beside_a_published_number_is_in_the_legend(suite: Comparison) -> None:
+    text = "\n".join(legend(suite))
+    used = {str(row[4]).split()[1] for row in table(suite)[1] if row[4] is not None}
+    assert used == set("abcde")
+    where = ["DRAW, Table 1", "public reproduction", "RAM, second-hand", "public reproduction, number of pieces unclear"]
+    assert "; ".join(f"{letter} {source}" for letter, source in zip("abcde", [*where, "DCN, second-hand"], strict=True)) in text
+    assert "trained on cpu, 1 thread, bf16, compiled: " in text
+    assert "trained with 1k images: " in text
+    budgets = [trained("a", ConvConfig(), range(9), images=2_900_096), trained("b", ConvNetConfig(), range(9), images=None)]
+    lines = [line for line in legend(compared(budgets)) if line.startswith("trained with")]
+    assert lines == ["trained with 2.9M images: conv"]
+    alone = legend(compared([trained("a", ConvConfig(), range(9))]))
+    assert not any(line.startswith(("to published", "ram", "train/s", "95 % interval, several")) for line in alone)
+    assert [line for line in alone if line.startswith("published")] == ["published: no number for this task is known here."]
+    assert any(line.startswith("95 % interval, one seed") for line in alone)
+    assert not any(line.startswith("95 % interval, one seed") for line in legend(suite))
+
+
+def test_a_csv_holds_every_row_and_number(suite: Comparison, tmp_path: Path) -> None:
+    write_csv(tmp_path / "new" / "rows.csv", suite)
+    with (tmp_path / "new" / "rows.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["row"] for row in rows] == ["measured"] * 9 + ["published"] * len(suite.alone)
+    first = rows[0]
+    assert float(first["error_percent"]) == suite.rows[0].error
+    assert first["errors_by_seed"] == "3.1 3.4 3.7"
+    assert (first["published_error_percent"], first["published_in"]) == ("3.36", "DRAW, Table 1")
+    assert (first["images_to_published_error_on_validation"], first["seeds_that_reached_it"]) == ("200", "3")
+    assert (first["parameters"], first["multiply_adds"], first["values_read"]) == ("775072", "7200000", "1152")
+    assert {float(row["published_error_percent"]) for row in rows if row["published_error_percent"]} == {
+        row.error_percent for row in CLUTTERED
+    }
+    assert all(row.keys() == suite.flat()[0].keys() for row in rows)
+
+
+def test_markdown_holds_the_table_the_legend_and_every_pair(suite: Comparison, tmp_path: Path) -> None:
+    write_markdown(tmp_path / "rows.md", suite)
+    text = (tmp_path / "rows.md").read_text()
+    assert text == markdown(suite)
+    lines = text.splitlines()
+    assert lines[0].startswith("| model | seeds | error % | 95 % interval |")
+    tables = [line for line in lines if line.startswith("|")]
+    assert len(tables) == 2 + len(table(suite)[1]) + 2 + len(pair_table(suite)[1])
+    assert len({line.count("|") for line in tables[: 2 + len(table(suite)[1])]}) == 1
+    assert "10,000\\*" in text
+    assert "the lowest seed of each; a small p says so; p, Holm: corrected for 36 tests" in text

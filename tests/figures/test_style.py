@@ -1,0 +1,37 @@
+"""Colors of windows: told apart, seen on black, and the same on the page as in every picture."""
+
+import re
+from importlib.resources import files
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from glimpse.attention.track import WindowKind
+from glimpse.figures.style import DIGIT, kind_color, time_colors
+
+
+@pytest.mark.parametrize("kind", ["glimpse", "read", "write"])
+@pytest.mark.parametrize("steps", [1, 2, 8, 64])
+def test_all_colors_of_time_differ_and_are_seen_on_black(kind: WindowKind, steps: int) -> None:
+    colors = time_colors(steps, kind)
+    assert colors.shape == (steps, 3)
+    assert len(np.unique(colors, axis=0)) == steps
+    assert (colors @ (0.2126, 0.7152, 0.0722)).min() > 0.15  # how bright it looks, ITU-R BT.709
+
+
+@pytest.mark.parametrize("kind", ["glimpse", "read", "write"])
+def test_the_color_of_a_kind_is_one_of_its_colors_over_time(kind: WindowKind) -> None:
+    assert np.abs(time_colors(500, kind) - to_rgb(kind_color(kind))).max(axis=1).min() < 0.01
+
+
+@pytest.mark.parametrize(("kind", "stronger", "weaker"), [("glimpse", 0, 2), ("read", 0, 2), ("write", 2, 0)])
+def test_reading_is_warm_and_writing_cold(kind: WindowKind, stronger: int, weaker: int) -> None:
+    colors = np.array([*time_colors(64, kind)[24:], to_rgb(kind_color(kind))])  # the first of reading are violet
+    assert (colors[:, stronger] > colors[:, weaker]).all()
+
+
+def test_the_page_has_the_colors_of_the_pictures() -> None:
+    css = (files("glimpse.trajectories.page") / "page.css").read_text("utf-8")
+    shown = dict(re.findall(r"--(glimpse|read|write|digit): (#[0-9a-f]{6});", css))
+    assert shown == {kind: kind_color(kind) for kind in ("glimpse", "read", "write")} | {"digit": DIGIT}

@@ -1,0 +1,48 @@
+"""Tiny trainings of classifiers on the command line."""
+
+from pathlib import Path
+
+import numpy as np
+from click.testing import Result
+
+from tests.helpers import commands
+
+DATA = ["--digits=sklearn", "--canvas=40", "--pieces=2"]
+MODEL = ["--window=4", "--hidden=8", "--features=8", "--glimpses=2"]
+BUDGET = ["--images=320", "--batch-size=16", "--validate-every=160", "--log-every=160", "--warmup=100"]
+TINY = [*MODEL, *BUDGET, "--threads=1"]
+OTHERS = {
+    "glimpse": MODEL,
+    "ram": [*MODEL, "--scales=2"],
+    "conv": ["--filters=2", "--hidden=8"],
+    "convnet": ["--filters=2"],
+    "random-glimpses": MODEL,
+    "spatial-transformer": ["--window=4", "--filters=2", "--features=8"],
+}
+"""Each model, tiny."""
+
+
+def train(*options: object) -> Result:
+    """Returns how `train-classifier` ended with these options."""
+    return commands.invoked("train-classifier", *options)
+
+
+def trained(out: Path, *options: object) -> Path:
+    """Trains a classifier in a folder that is not there yet, and returns the folder."""
+    commands.succeeded("train-classifier", *options, "--out", out)
+    return out
+
+
+def refused(*options: object) -> str:
+    """Returns the one line of the error that `train-classifier` ends with."""
+    return commands.refused("train-classifier", *options, after=("Training", "Resuming", "Warning"))
+
+
+def color_file(folder: Path) -> Path:
+    """Writes images in color, wider than high, of three classes, and returns the file."""
+    file, draw = folder / "color.npz", np.random.default_rng(0)
+    labels = np.arange(120) % 3
+    images = draw.integers(0, 60, (120, 16, 24, 3), dtype=np.uint8)
+    images[np.arange(120), :, :, labels] += 150  # the class is the color
+    np.savez(file, images=images, labels=labels)
+    return file

@@ -1,0 +1,77 @@
+"""Trajectories, and a real browser that opens their page; skipped where there is no Chromium."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from glimpse.trajectories.page.page import write_page
+from glimpse.trajectories.views import UNKNOWN, Trajectories
+
+Maker = Callable[..., Trajectories]
+Opener = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("there is no chromium on the path")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, tmp_path: Path) -> Iterator[Opener]:
+    """Returns a function that opens a page of trajectories; in the end there was no error and no request but for the file."""
+    contexts, problems, requests = [], [], []
+    path = tmp_path / "page.html"
+
+    def open_page(part: Trajectories, fragment: str = "", width: int = 1300, height: int = 900, **options: Any) -> Page:
+        write_page([part], path, title="A model & its windows")
+        options = {"reduced_motion": "reduce", **options}
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(5000)
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(path.as_uri() + fragment)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert problems == []
+    assert {url.partition("#")[0] for url in requests if not url.startswith("data:")} == {path.as_uri()}
+
+
+@pytest.fixture
+def part(make_trajectories: Maker) -> Trajectories:
+    """Returns trajectories of 12 images, index 100 to 111, of which 100 to 105 are right in the end."""
+    part = make_trajectories(12, 4, first=100)
+    assert part.predictions is not None
+    last = part.predictions[:, -1]
+    return replace(part, labels=torch.where(torch.arange(12) < 6, last, (last + 1) % 10))
+
+
+@pytest.fixture
+def generated(make_trajectories: Maker) -> Trajectories:
+    """Returns trajectories of a generator: it reads and writes, and believes nothing."""
+    part = make_trajectories(4, 5, n=2, channels=3)
+    read, write = part.tracks[0], make_trajectories(4, 5, n=5, channels=3, blur=False, first=7).tracks[0]
+    return replace(
+        part,
+        tracks=(read._replace(kind="read"), write._replace(kind="write")),
+        labels=torch.full((4,), UNKNOWN),
+        digits=torch.full((4, 2), torch.nan),
+        probabilities=None,
+    )

@@ -1,0 +1,135 @@
+"""The player of the page in a real browser: boxes, glimpses and numbers of every step."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from playwright.sync_api import Page, expect
+
+from glimpse.attention.track import Track
+from glimpse.trajectories.views import Trajectories
+
+pytestmark = pytest.mark.slow
+
+Maker = Callable[..., Trajectories]
+Opener = Callable[..., Page]
+
+
+def expected_box(track: Track, i: int, t: int) -> tuple[float, float, float]:
+    """Returns left, top and side of the box through the outermost filters' centers, in plain Python."""
+    x, y, stride = (float(field[i, t]) for field in track.window[:3])
+    filters = [(k - (track.n - 1) / 2) * stride for k in range(track.n)]
+    return x + filters[0], y + filters[0], filters[-1] - filters[0]
+
+
+def shown_box(page: Page, track: Track) -> tuple[float, ...]:
+    rect = page.locator(f"#overlay [data-kind={track.kind}][data-scale='{track.scale}'] .box")
+    values = [float(str(rect.get_attribute(name))) for name in ("x", "y", "width", "height")]
+    assert values[2] == values[3]
+    return tuple(values[:3])
+
+
+@pytest.mark.parametrize("case", ["scales", "generator"])
+def test_stepping_moves_every_box_to_the_exported_coordinates(
+    open_page: Opener, make_trajectories: Maker, generated: Trajectories, case: str
+) -> None:
+    part = make_trajectories(2, 4, scales=4) if case == "scales" else generated
+    page = open_page(part, "#image=1")
+    for t in range(part.steps):
+        expect(page.locator("#step-name")).to_have_text(f"Step {t + 1} of {part.steps}")
+        for track in part.tracks:
+            assert shown_box(page, track) == pytest.approx(expected_box(track, 1, t), abs=1e-4)
+        page.get_by_role("button", name="Step forward").click()
+    expect(page.locator("#step-name")).to_have_text(f"Step {part.steps} of {part.steps}")
+
+
+@pytest.mark.parametrize("width", [1300, 390])
+def test_boxes_and_cross_lie_over_the_right_pixels_of_the_image(open_page: Opener, part: Trajectories, width: int) -> None:
+    page = open_page(part, "#image=103&step=2", width=width)
+    image = page.locator("#image").bounding_box()
+    assert image is not None
+    scale = image["width"] / 30
+    assert scale == pytest.approx(image["height"] / 20, rel=1e-3)
+    left, top, side = expected_box(part.tracks[0], 3, 1)
+    box = page.locator("#overlay .box").evaluate(
+        "e => { const m = e.getScreenCTM(); return [m.a * e.x.baseVal.value + m.e, "
+        "m.d * e.y.baseVal.value + m.f, m.a * e.width.baseVal.value]; }"
+    )
+    expected = (image["x"] + (left + 0.5) * scale, image["y"] + (top + 0.5) * scale, side * scale)
+    assert box == pytest.approx(expected, abs=0.1)
+    cross = page.locator("#overlay .digit").last.bounding_box()
+    assert cross is not None
+    middle = (cross["x"] + cross["width"] / 2, cross["y"] + cross["height"] / 2)
+    x, y = part.digits[3].tolist()
+    assert middle == pytest.approx((image["x"] + (x + 0.5) * scale, image["y"] + (y + 0.5) * scale), abs=0.6)
+
+
+def test_blur_earlier_boxes_and_path_are_those_of_the_step_and_can_be_hidden(open_page: Opener, part: Trajectories) -> None:
+    page = open_page(part, "#image=101&step=3")
+    window = part.tracks[0].window
+    bands = page.locator("#overlay .blur").evaluate_all("all => all.map((e) => Number(e.getAttribute('stroke-width')))")
+    sigma = float(window.sigma[1, 2])
+    assert bands == pytest.approx([4 * sigma, 2 * sigma])
+    points = str(page.locator("#overlay .path").get_attribute("points")).replace(",", " ").split()
+    centers = torch.stack([window.center_x[1, :3], window.center_y[1, :3]], dim=1).flatten().tolist()
+    assert [float(point) for point in points] == pytest.approx(centers)
+    expect(page.locator("#overlay .earlier:not([hidden])")).to_have_count(2)
+    for name, selector in (("Earlier boxes", ".earlier"), ("Path", ".path"), ("Blur", ".blur"), ("True center", ".digit")):
+        page.get_by_label(name).uncheck()
+        expect(page.locator(f"#overlay {selector}:not([hidden])")).to_have_count(0)
+
+
+def test_bars_and_numbers_are_those_of_the_step(open_page: Opener, part: Trajectories) -> None:
+    page = open_page(part, "#image=108&step=2")
+    assert part.probabilities is not None
+    beliefs = part.probabilities[8, 1]
+    shares = page.locator("#bars .share").all_text_contents()
+    assert [float(share.split("\u202f")[0]) for share in shares] == pytest.approx((100 * beliefs).tolist(), abs=0.051)
+    scales = page.locator("#bars .fill").evaluate_all("all => all.map((e) => Number(e.style.transform.slice(7, -1)))")
+    assert scales == pytest.approx(beliefs.tolist(), abs=1e-5)
+    assert page.locator("#bars .best .name").text_content() == str(int(beliefs.argmax()))
+    expect(page.locator("#bars li", has_text="true")).to_have_count(1)
+    assert page.locator("#bars li.true .name").text_content() == str(int(part.labels[8]))
+    cells = page.locator("#numbers td").all_text_contents()
+    x, y, stride, sigma, intensity = (float(field[8, 1]) for field in part.tracks[0].window)
+    assert [float(cell) for cell in (*cells[0].split(","), *cells[1:])] == pytest.approx(
+        [x, y, stride, sigma, intensity], rel=0.01, abs=0.06
+    )
+
+
+def test_glimpses_have_the_exported_shades_on_the_scale_that_the_page_names(open_page: Opener, part: Trajectories) -> None:
+    page = open_page(part, "#image=104&step=3")
+    seen = part.tracks[0].patches
+    assert seen is not None
+    pixels = page.locator("#seen canvas").evaluate("e => [...e.getContext('2d').getImageData(0, 0, e.width, e.height).data]")
+    expected = 255 * seen[4, 2, 0].flatten() / seen.max()
+    assert pixels[::4] == pytest.approx(expected.tolist(), abs=1.01)
+    assert pixels[::4] == pixels[1::4] == pixels[2::4]
+    expect(page.locator("#shades")).to_have_text(f"Every glimpse: black is 0, white {float(f'{float(seen.max()):.3g}'):g}.")
+
+
+def test_a_generator_has_neither_beliefs_nor_filters(open_page: Opener, generated: Trajectories) -> None:
+    page = open_page(generated)
+    for selector in ("#beliefs", "#filters", "#digit-toggle"):
+        expect(page.locator(selector)).to_be_hidden()
+    expect(page.locator("#strip li").first.locator("canvas")).to_have_count(2)
+    expect(page.locator("#kinds")).to_have_text("readwrite")
+    colors = page.locator("#overlay .box").evaluate_all("all => all.map((e) => getComputedStyle(e).stroke)")
+    assert len(set(colors)) == 2
+    expect(page.locator("[data-kind=write] .blur:not([hidden])")).to_have_count(0)
+    expect(page.locator("#numbers tr").last).to_contain_text("none")
+
+
+def test_playing_goes_to_the_last_step_pauses_where_asked_and_begins_anew(open_page: Opener, part: Trajectories) -> None:
+    page = open_page(part)
+    page.keyboard.press("9")
+    page.keyboard.press(" ")
+    expect(page.locator("#step-name")).to_have_text("Step 4 of 4")
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    page.keyboard.press("1")
+    page.get_by_role("button", name="Play").click()
+    expect(page.locator("#step-name")).to_have_text("Step 1 of 4")
+    expect(page.locator("#step-name")).to_have_text("Step 2 of 4")
+    page.get_by_role("button", name="Pause").click()
+    page.wait_for_timeout(1100)
+    expect(page.locator("#step-name")).to_have_text("Step 2 of 4")
