@@ -237,7 +237,7 @@ def _print_schema(context: click.Context, parameter: click.Parameter, asked: boo
     help="Data (jsonl, csv, parquet, npz), a sheet (png), an animation (gif) or a page (html). Default: the ending of --out.",
 )
 @chosen_images_options
-@click.option("--count", type=click.IntRange(min=1), help="At most so many. Default: 8 for png, 9 for gif, 300 for html, else all.")
+@click.option("--count", type=click.IntRange(min=1), help="Images at most. Default: 8 for png, 9 for gif, 300 for html, else all.")
 @click.option("--only", type=click.Choice(["wrong", "right", "unsure"]), help="Only images of this kind, by the last prediction.")
 @click.option(
     "--margin",
@@ -261,7 +261,8 @@ def _print_schema(context: click.Context, parameter: click.Parameter, asked: boo
 @json_option
 def trajectories(model: str, as_json: bool, **options: Any) -> None:
     """Write where MODEL, a run's folder or pretrained:NAME, looked, and what it believed after each glimpse."""
-    from glimpse.commands import trajectories as trajectories_command
+    from glimpse.commands import trajectories as command
+    from glimpse.settings.trajectories import ExportRequest, LearningRequest, SummaryRequest
 
     explicit = given(out=0, format=0, pixels=0, only=0, margin=0, summary=0, split=0)
     refused = {"learning": [*explicit.keys() - {"split"}], "summary": [*explicit.keys() & {"format", "pixels"}]}
@@ -272,13 +273,15 @@ def trajectories(model: str, as_json: bool, **options: Any) -> None:
         if options[name] and others:
             own = "image" if name == "pictures" else name
             raise click.UsageError(f"--{own} does not go with {', '.join('--' + other for other in sorted(others))}.")
-    chosen = given(canvas=0, pieces=0, piece_size=0, border=0, digits=0)
-    if options["learning"] is not None:
-        trajectories_command.show_learning(model, options, chosen, as_json=as_json)
-    elif options["summary"]:
-        trajectories_command.summarise(model, options, chosen, as_json=as_json)
+    learned, summary = options.pop("learning"), options.pop("summary")
+    if learned is not None:
+        asked = {name: value for name, value in options.items() if name not in ("format", "pixels", "only", "margin")}
+        command.show_learning(from_options(LearningRequest, {**asked, "model": model, "out": learned}), as_json=as_json)
+    elif summary:
+        asked = {name: value for name, value in options.items() if name not in ("format", "pixels")}
+        command.summarize(from_options(SummaryRequest, {**asked, "model": model}), as_json=as_json)
     elif options["out"] is not None:
-        trajectories_command.export(model, options, chosen, as_json=as_json)
+        command.export(from_options(ExportRequest, {**options, "model": model}), as_json=as_json)
     else:
         raise click.UsageError("Say what to make: --out FILE, --summary or --learning FILE.gif.")
 

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from glimpse import trajectories
     from glimpse.attention.filterbank import gaussian_filters
     from glimpse.attention.window import Window, read, write
     from glimpse.comparison.calls import compare
@@ -54,11 +55,14 @@ __all__ = [
     "sample",
     "train_classifier",
     "train_generator",
+    "trajectories",
     "write",
 ]
 
 
 def __getattr__(name: str) -> object:
+    if name == "trajectories":
+        return import_module("glimpse.trajectories")
     if name not in _HOME:
         raise AttributeError(f"module 'glimpse' has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)

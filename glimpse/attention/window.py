@@ -8,6 +8,7 @@ References:
     arXiv:1502.04623.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -30,7 +31,7 @@ class Window(NamedTuple):
     Attributes:
         center_x: Column of the grid's center in pixels, counted from 0.
         center_y: Row of the grid's center in pixels, counted from 0.
-        stride: Distance between neighbouring filters in pixels.
+        stride: Distance between neighboring filters in pixels.
         sigma: Standard deviation of the filters in pixels.
         intensity: Factor on what is read; a write divides by it.
     """
@@ -79,6 +80,47 @@ class Window(NamedTuple):
                 sigma=(log_var / 2).exp(),
                 intensity=log_intensity.exp(),
             )
+
+    @classmethod
+    def stacked(cls, windows: Sequence["Window"], dim: int = 1) -> "Window":
+        """Returns a sequence of T windows as one window.
+
+        Args:
+            windows: At least one, all with fields of the same shape (B,).
+            dim: Where the new dimension of length T goes.
+
+        Returns:
+            Window with fields of shape (B, T); of shape (T, B) for `dim=0`.
+        """
+        return cls(*(torch.stack(fields, dim) for fields in zip(*windows, strict=True)))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Window"]) -> "Window":
+        """Returns the windows of several batches as the window of one, the images of the first batch first.
+
+        Args:
+            parts: At least one; fields of shape (B_i,) each, or (B_i, T) with the same T.
+
+        Returns:
+            Window with fields of shape (sum of B_i,) or (sum of B_i, T).
+        """
+        return cls(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
+
+    def at(self, step: int) -> "Window":
+        """Returns one step, from 0, of a sequence of windows: fields of shape (B,) of fields of shape (B, T)."""
+        return Window(*(field[:, step] for field in self))
+
+    def rows(self, chosen: Tensor | slice | int) -> "Window":
+        """Returns the windows of some of the images, chosen by a mask (B,), by their indices or by a slice."""
+        return Window(*(field[chosen] for field in self))
+
+    def cpu(self) -> "Window":
+        """Returns the window in float32 on the CPU."""
+        return Window(*(field.float().cpu() for field in self))
+
+    def detached(self) -> "Window":
+        """Returns the window with the same values, through which no gradient flows."""
+        return Window(*(field.detach() for field in self))
 
     def widened(self, factor: float) -> "Window":
         """Returns the window around the same center with stride and sigma multiplied by a factor: a coarser scale of a retina."""

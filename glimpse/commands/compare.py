@@ -26,8 +26,8 @@ from glimpse.comparison.rows import Comparison
 from glimpse.comparison.suite import Stop, plan_suite
 from glimpse.comparison.table import legend, pair_table, pair_title, table
 from glimpse.comparison.time_limit import OutOfTimeError
+from glimpse.settings.record import refuse_record
 from glimpse.settings.requests import CompareRequest, SuiteRequest, chosen, flag
-from glimpse.training.folder import refuse_record
 from glimpse.training.loop import StoppedError
 from glimpse.training.session import Training
 

@@ -5,16 +5,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 
 from glimpse.datasets.catalog import AUTO_DIGITS, AUTO_SETS, DIGIT_SOURCES, GENERATIVE_SETS, described
 from glimpse.settings.base import Range, bounds
 from glimpse.settings.requests import flag
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = [
     "Commands",
@@ -31,7 +28,6 @@ __all__ = [
     "image_options",
     "json_option",
     "model_options",
-    "parse_positions",
     "split_option",
     "threads_option",
     "training_options",
@@ -234,15 +230,6 @@ def drawing_options(command: F) -> F:
     ):
         command = option(command)
     return command
-
-
-def parse_positions(indices: str | None, count: int) -> "Tensor":
-    """Returns the positions that `glimpse.settings.positions.parse_positions` finds, as a tensor."""
-    import torch
-
-    from glimpse.settings import positions
-
-    return torch.tensor(positions.parse_positions(indices, count), dtype=torch.int64)
 
 
 def json_option(command: F) -> F:

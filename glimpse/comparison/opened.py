@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from glimpse.datasets.clutter import ClutterRecipe
+from glimpse.digest import sha256_of_file
 from glimpse.models.base import ImageClassifier
 from glimpse.models.catalog import open_classifier
 from glimpse.models.weights import find_weights, load_weights

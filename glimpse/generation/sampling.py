@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from glimpse.attention.track import Track
-from glimpse.attention.window import Window
 from glimpse.datasets.batches import PositionalDataset
 from glimpse.models.draw import DRAW, Drawing
 
@@ -59,17 +58,12 @@ class Drawn(NamedTuple):
     @classmethod
     def joined(cls, parts: Sequence["Drawn"]) -> "Drawn":
         """Returns the parts, of one model, as one."""
-        tracks = tuple(
-            track._replace(
-                window=Window(*(torch.cat(fields) for fields in zip(*(part.tracks[i].window for part in parts), strict=True)))
-            )
-            for i, track in enumerate(parts[0].tracks)
-        )
+        tracks = tuple(map(Track.joined, zip(*(part.tracks for part in parts), strict=True)))
         return cls(torch.cat([part.canvases for part in parts]), tracks)
 
     def part(self, rows: slice) -> Self:
         """Returns some of the images, with their canvases and tracks."""
-        tracks = (track._replace(window=Window(*(field[rows] for field in track.window))) for track in self.tracks)
+        tracks = (track.rows(rows) for track in self.tracks)
         return self._replace(canvases=self.canvases[rows], tracks=tuple(tracks))
 
     def black_or_white(self, seed: int) -> Self:
@@ -132,14 +126,10 @@ def _drawn(model: DRAW, drawing: Drawing) -> Drawn:
     """Returns a drawing as pixels and tracks on the CPU."""
     config, tracks = model.config, []
     if drawing.read is not None:
-        tracks.append(Track("read", 0, config.read, _on_cpu(drawing.read)))
+        tracks.append(Track("read", 0, config.read, drawing.read.cpu()))
     if drawing.write is not None:
-        tracks.append(Track("write", 0, config.write, _on_cpu(drawing.write)))
+        tracks.append(Track("write", 0, config.write, drawing.write.cpu()))
     return Drawn(model.means(drawing.canvases).float().cpu(), tuple(tracks))
-
-
-def _on_cpu(window: Window) -> Window:
-    return Window(*(field.float().cpu() for field in window))
 
 
 # Neighbours

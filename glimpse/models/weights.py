@@ -17,7 +17,7 @@ from glimpse import pretrained
 from glimpse.atomic import write_atomically
 from glimpse.settings.base import from_mapping
 
-__all__ = ["WEIGHTS", "load_model", "load_weights", "save_weights"]
+__all__ = ["WEIGHTS", "kept_weights", "load_model", "load_weights", "save_weights"]
 
 WEIGHTS = "model.safetensors"
 """Name of the weights' file in a run's folder."""
@@ -58,6 +58,16 @@ def load_weights(source: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]
     except (SafetensorError, ValueError) as error:
         way = "take a whole copy of the file, or train again"
         raise ValueError(f"{path} does not hold weights that glimpse wrote ({error}): {way}") from error
+
+
+def kept_weights(folder: Path) -> dict[int, Path]:
+    """Returns the weights files that a run kept along the way, by the number of images seen until then, in ascending order.
+
+    Args:
+        folder: The run's; empty for a folder that has none, or is not there.
+    """
+    files = (folder / "checkpoints").glob("weights-*.safetensors")
+    return dict(sorted((int(path.stem.partition("-")[2]), path) for path in files))
 
 
 def load_model(kind: type[M], config: type, source: str | Path) -> M:

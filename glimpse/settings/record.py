@@ -1,10 +1,13 @@
-"""The record of a run, its config.json, read back."""
+"""What a run recorded: its config.json, read back, and its files that must not be written over."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["read_config"]
+__all__ = ["METRICS", "read_config", "refuse_record"]
+
+METRICS = "metrics.csv"
+"""Name of the record of a run's numbers."""
 
 _DATA = {  # what a run records of each kind of data
     "cluttered": ("digits", "recipe"),
@@ -34,3 +37,14 @@ def read_config(path: Path) -> dict[str, Any]:
     if missing:
         raise ValueError(f"{file} does not hold a run's settings: {', '.join(missing)} missing or damaged")
     return config
+
+
+def refuse_record(path: Path) -> None:
+    """Checks that a file to be written is not the record of a run's numbers, which could not be restored.
+
+    Raises:
+        ValueError: If it is.
+    """
+    file = path.resolve()
+    if file.name.lower() == METRICS and (file.parent / "config.json").is_file():
+        raise ValueError(f"{path} is the record of a run: choose another name, or another folder")

@@ -1,4 +1,4 @@
-"""The folder of a run: its files, what is read back of them, and what must not be written over.
+"""The folder of a run: its files, and what is read back of them.
 
     config.json             what was run: settings, data, versions, device, threads, commit
     metrics.csv             a row every so many images; validation's columns are empty where none fell due
@@ -23,12 +23,9 @@ import torch
 
 from glimpse.atomic import leftovers, write_atomically
 from glimpse.models.weights import WEIGHTS
-from glimpse.settings.record import read_config
+from glimpse.settings.record import METRICS, read_config
 
-__all__ = ["METRICS", "TIMES", "RunFolder", "first_line", "refuse_record"]
-
-METRICS = "metrics.csv"
-"""Name of the record of a run's numbers."""
+__all__ = ["TIMES", "RunFolder", "first_line"]
 
 TIMES = ("seconds", "images_per_second")
 """Columns of it that differ between two equal runs."""
@@ -140,10 +137,6 @@ class RunFolder:
             "are, or train in another folder"
         )
 
-    def kept_weights(self) -> dict[int, Path]:
-        """Returns the weights that were kept along the way, by the images seen until then, in their order."""
-        return {int(path.stem.partition("-")[2]): path for path in sorted(self.checkpoints.glob("weights-*.safetensors"))}
-
     def rows(self) -> list[dict[str, str]]:
         """Returns the rows of metrics.csv that are whole, empty if there are none.
 
@@ -162,17 +155,6 @@ class RunFolder:
         except (ValueError, csv.Error) as error:
             way = "put back a whole copy, or remove it: all but curves and speeds does without"
             raise ValueError(f"{file} is no record of a run ({first_line(error)}): {way}") from error
-
-
-def refuse_record(path: Path) -> None:
-    """Checks that a file to be written is not what a run recorded, which nothing could bring back.
-
-    Raises:
-        ValueError: If it is.
-    """
-    file = path.resolve()
-    if file.name.lower() == METRICS and RunFolder(file.parent).started:
-        raise ValueError(f"{path} is the record of a run: choose another name, or another folder")
 
 
 def _is_whole(row: Mapping[str | None, str | None]) -> bool:

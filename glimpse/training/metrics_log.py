@@ -15,7 +15,8 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from glimpse.atomic import named, write_atomically
-from glimpse.training.folder import METRICS, RunFolder
+from glimpse.settings.record import METRICS
+from glimpse.training.folder import RunFolder
 
 __all__ = ["EventFile", "MetricsLog"]
 

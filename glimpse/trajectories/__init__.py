@@ -1,4 +1,4 @@
-"""Where a model looked: collecting trajectories, writing and reading them, drawing them.
+"""Where a model looks: collecting trajectories, writing and reading them, drawing them.
 
 The names below are loaded when they are first used, so that importing the package is cheap.
 """
@@ -7,15 +7,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from glimpse.trajectories.calls import export, learning, look, summarize
     from glimpse.trajectories.files import load, open_writer
     from glimpse.trajectories.table import Table
+    from glimpse.trajectories.views import Trajectories
 
-__all__ = ["Table", "load", "open_writer"]
+__all__ = ["Table", "Trajectories", "export", "learning", "load", "look", "open_writer", "summarize"]
 
 _HOME = {
     "Table": "glimpse.trajectories.table",
+    "Trajectories": "glimpse.trajectories.views",
+    "export": "glimpse.trajectories.calls",
+    "learning": "glimpse.trajectories.calls",
     "load": "glimpse.trajectories.files",
+    "look": "glimpse.trajectories.calls",
     "open_writer": "glimpse.trajectories.files",
+    "summarize": "glimpse.trajectories.calls",
 }
 
 

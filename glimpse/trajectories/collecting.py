@@ -1,21 +1,17 @@
 """Trajectories of a model over a data set, batch after batch, so that any number of images can be gone through."""
 
 from collections.abc import Iterator
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from glimpse.attention.track import Track
-from glimpse.attention.window import Window
 from glimpse.datasets.batches import Batch, PositionalDataset
 from glimpse.evaluation.classifier import call_inputs
 from glimpse.models.base import Model
+from glimpse.settings.trajectories import Verdict
 from glimpse.trajectories.views import Trajectories
 
-__all__ = ["Choice", "collect", "look_at", "matches"]
-
-Choice = Literal["wrong", "right", "unsure"]
+__all__ = ["collect", "look_at", "matches"]
 
 _BATCH = 250
 
@@ -54,12 +50,12 @@ def look_at(model: Model, batch: Batch, index: Tensor, *, glimpses: int | None =
         images=batch.images.cpu(),
         labels=batch.labels.cpu(),
         digits=batch.centers.cpu(),
-        tracks=tuple(_on_cpu(track) for track in tracks),
+        tracks=tuple(track.cpu() for track in tracks),
         probabilities=None if logits is None else torch.softmax(logits.float(), dim=-1).cpu(),
     )
 
 
-def matches(trajectories: Trajectories, choice: Choice, margin: float) -> Tensor:
+def matches(trajectories: Trajectories, choice: Verdict, margin: float) -> Tensor:
     """Returns which images are of the kind asked for, by the prediction after the last step.
 
     Args:
@@ -81,8 +77,3 @@ def matches(trajectories: Trajectories, choice: Choice, margin: float) -> Tensor
         return best[:, 0] - best[:, 1] < margin
     right = last.argmax(dim=-1) == trajectories.labels
     return right if choice == "right" else ~right
-
-
-def _on_cpu(track: Track) -> Track:
-    patches = None if track.patches is None else track.patches.float().cpu()
-    return track._replace(window=Window(*(field.float().cpu() for field in track.window)), patches=patches)

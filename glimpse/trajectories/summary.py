@@ -15,7 +15,7 @@ from torch import Tensor
 from glimpse.attention.track import Track, WindowKind
 from glimpse.trajectories.views import UNKNOWN, Trajectories
 
-__all__ = ["FAR", "StepSummary", "Summary", "cell_side", "summarise_trajectories"]
+__all__ = ["FAR", "StepSummary", "Summary", "cell_side", "summarize_trajectories"]
 
 FAR = 20.0
 """Pixels from the digit's center beyond which a window has missed it: the side of the field that MNIST's digits fill."""
@@ -65,7 +65,7 @@ class Summary:
         images: Number of images N.
         steps: One entry for each kind of window and step.
         heat: For each kind of window the share of its centers in each cell of a grid over the image, shape (T, rows, columns);
-            cells are so many whole pixels wide that there are at most 50 along an axis; centers outside count at the edge.
+            cells are whole pixels wide, with at most 50 along an axis; centers outside count at the edge.
         size: Height and width of the images in pixels; of the first ones, where they differ.
     """
 
@@ -79,7 +79,7 @@ class Summary:
         return {"images": self.images, "far_pixels": FAR, "steps": [asdict(step) for step in self.steps]}
 
 
-def summarise_trajectories(parts: Iterable[Trajectories], frame: tuple[int, int] | None = None) -> Summary:
+def summarize_trajectories(parts: Iterable[Trajectories], frame: tuple[int, int] | None = None) -> Summary:
     """Returns the summary of trajectories of one model; of nested windows it looks at the smallest.
 
     Args:
@@ -102,7 +102,7 @@ def summarise_trajectories(parts: Iterable[Trajectories], frame: tuple[int, int]
             kept.setdefault(track.kind, []).append(_facts(track, part.digits, frame))
             heat[track.kind] = heat.get(track.kind, 0) + _counts(track, height, width)
     if not images:
-        raise ValueError("there is not one image to summarise")
+        raise ValueError("there is not one image to summarize")
     errors = 100 * torch.cat(wrong).mean(dim=0) if sum(map(len, wrong)) == images else None
     steps = []
     for kind, facts in kept.items():
@@ -112,7 +112,7 @@ def summarise_trajectories(parts: Iterable[Trajectories], frame: tuple[int, int]
 
 
 def _facts(track: Track, digits: Tensor, frame: tuple[int, int] | None) -> dict[str, Tensor]:
-    """Returns what is kept of a track: numbers of shape (N, T), not numbers where something is unknown."""
+    """Returns what is kept of a track, shape (N, T) each; NaN if unknown."""
     window = track.window
     away_x, away_y = window.center_x - digits[:, :1], window.center_y - digits[:, 1:]  # (N, T)
     half = (track.n - 1) / 2 * window.stride
@@ -169,7 +169,7 @@ def _step(kind: WindowKind, t: int, facts: dict[str, Tensor], errors: Tensor | N
 
     distance, stride, sigma = quartiles("distance"), quartiles("stride"), quartiles("sigma")
     if stride is None:
-        raise ValueError(f"the {kind} window's stride at step {t + 1} is not a number everywhere")
+        raise ValueError(f"the {kind} window's stride at step {t + 1} is not finite for every image")
     return StepSummary(
         window=kind,
         step=t + 1,

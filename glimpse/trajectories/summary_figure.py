@@ -24,7 +24,7 @@ def summary_figure(summary: Summary, path: str | Path) -> None:
     each map. Of many steps evenly spaced ones are shown.
 
     Args:
-        summary: What `summarise_trajectories` returned.
+        summary: What `summarize_trajectories` returned.
         path: File to write, ending in `.png`; its folder is made.
 
     Raises:

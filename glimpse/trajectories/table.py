@@ -2,7 +2,7 @@
 
 `COLUMNS` is the schema. Rows stand in the order of the images, of each image in the order of the steps, of each step in the order
 of the windows, equally many for every image. Positions are pixels of the image, counted from 0, x before y. Absent is -1 in a
-column of integers and not a number in one of floats; in files it is null (jsonl, parquet), empty (csv), or as here (npz).
+column of integers and NaN in one of floats; in files it is null (jsonl, parquet), empty (csv), or as here (npz).
 Dimensions: R rows, K classes, P numbers seen through a window, N images, T steps, M windows a step.
 """
 
@@ -31,7 +31,7 @@ class Column(NamedTuple):
     Attributes:
         name: As in every format.
         dtype: Of the numpy array.
-        meaning: What it tells, for a person.
+        meaning: What it tells.
         unit: Of the numbers, empty where they have none.
         may_miss: Whether values can be absent.
         each: For a column of several numbers a row, what one of them is called; csv numbers them from 0: `pixel_0`, `pixel_1`, ...
@@ -55,7 +55,7 @@ COLUMNS = (
     Column("scale", "int64", "which of a step's nested windows, from 0, the smallest"),
     Column("center_x", "float32", "column of the window's center", "pixels", may_miss=True),
     Column("center_y", "float32", "row of the window's center", "pixels", may_miss=True),
-    Column("stride", "float32", "distance between neighbouring filters", "pixels", may_miss=True),
+    Column("stride", "float32", "distance between neighboring filters", "pixels", may_miss=True),
     Column("sigma", "float32", "standard deviation of the filters; absent without blur", "pixels", may_miss=True),
     Column("intensity", "float32", "factor on what is read; a write divides by it", may_miss=True),
     Column("left", "float32", "center of the leftmost filters: center_x - (n - 1) / 2 * stride", "pixels", may_miss=True),

@@ -1,4 +1,4 @@
-"""Trajectories of a batch of images: where a model looked at each step, and what it believed.
+"""Trajectories of a batch of images: where a model looked at each step, and what it predicted.
 
 Positions are pixels counted from 0, x before y. Dimensions: N images of H x W pixels in C channels, T steps, K classes.
 """
@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from glimpse.attention.track import Track
-from glimpse.attention.window import Window
 
 __all__ = ["UNKNOWN", "Trajectories"]
 
@@ -21,13 +20,13 @@ UNKNOWN = -1
 
 @dataclass(frozen=True)
 class Trajectories:
-    """What a model did with N images, on the CPU.
+    """Where a model looked at N images and what it predicted, on the CPU.
 
     Attributes:
         index: Position of each image in its source, shape (N,), int64.
         images: Shape (N, C, H, W), float32 in 0 to 1.
         labels: True classes, shape (N,), int64; `UNKNOWN` where there is none.
-        digits: Center (x, y) of each digit's frame in pixels, shape (N, 2), float32; not a number where unknown.
+        digits: Center (x, y) of each digit's frame in pixels, shape (N, 2), float32; NaN if unknown.
         tracks: The windows over all steps, at least one; fields of shape (N, T).
         probabilities: Of every class after each step, shape (N, T, K), float32; None for a model that does not classify.
     """
@@ -54,44 +53,25 @@ class Trajectories:
 
     def rows(self, chosen: Tensor) -> Self:
         """Returns the trajectories of some of the images, chosen by a mask (N,) or by their rows."""
-        tracks = tuple(
-            track._replace(
-                window=Window(*(field[chosen] for field in track.window)),
-                patches=None if track.patches is None else track.patches[chosen],
-            )
-            for track in self.tracks
-        )
         return replace(
             self,
             index=self.index[chosen],
             images=self.images[chosen],
             labels=self.labels[chosen],
             digits=self.digits[chosen],
-            tracks=tracks,
+            tracks=tuple(track.rows(chosen) for track in self.tracks),
             probabilities=None if self.probabilities is None else self.probabilities[chosen],
         )
 
     @classmethod
     def joined(cls, parts: Sequence["Trajectories"]) -> "Trajectories":
         """Returns the parts, of one model and one size of image, as one."""
-        first = parts[0]
-        tracks = tuple(
-            track._replace(
-                window=Window(*(torch.cat(fields) for fields in zip(*(part.tracks[i].window for part in parts), strict=True))),
-                patches=_joined([part.tracks[i].patches for part in parts]),
-            )
-            for i, track in enumerate(first.tracks)
-        )
+        probabilities = [part.probabilities for part in parts if part.probabilities is not None]
         return cls(
             index=torch.cat([part.index for part in parts]),
             images=torch.cat([part.images for part in parts]),
             labels=torch.cat([part.labels for part in parts]),
             digits=torch.cat([part.digits for part in parts]),
-            tracks=tracks,
-            probabilities=_joined([part.probabilities for part in parts]),
+            tracks=tuple(map(Track.joined, zip(*(part.tracks for part in parts), strict=True))),
+            probabilities=torch.cat(probabilities) if probabilities else None,
         )
-
-
-def _joined(parts: list[Tensor | None]) -> Tensor | None:
-    present = [part for part in parts if part is not None]
-    return torch.cat(present) if present else None

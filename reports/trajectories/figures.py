@@ -22,10 +22,10 @@ from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.figures.files import save
 from glimpse.models.glimpse_classifier import GlimpseClassifier
-from glimpse.training.folder import RunFolder
+from glimpse.models.weights import kept_weights
 from glimpse.trajectories.collecting import collect, look_at, matches
 from glimpse.trajectories.pictures import learning_gif, trajectory_gif, trajectory_sheet
-from glimpse.trajectories.summary import FAR, summarise_trajectories
+from glimpse.trajectories.summary import FAR, summarize_trajectories
 from glimpse.trajectories.summary_figure import summary_figure
 from glimpse.trajectories.views import Trajectories
 
@@ -43,7 +43,7 @@ def main() -> None:
     digits = open_digits("mnist").test
     data = ClutteredMNIST(digits, "test")
     parts = list(collect(model, data, torch.arange(len(data)), patches=True))
-    summary = summarise_trajectories(parts, (28, 28))
+    summary = summarize_trajectories(parts, (28, 28))
     summary_figure(summary, HERE / "summary.png")
     views = Trajectories.joined(parts)
     wrong = matches(views, "wrong", 0.0)
@@ -58,7 +58,7 @@ def main() -> None:
     (HERE / "errors.json").write_text(json.dumps(numbers, indent=1) + "\n")
     if len(sys.argv) > 1:
         positions = torch.arange(8)
-        kept = RunFolder(Path(sys.argv[1])).kept_weights()
+        kept = kept_weights(Path(sys.argv[1]))
         frames = [
             (n, look_at(GlimpseClassifier.from_pretrained(path), data.batch(positions), positions)) for n, path in kept.items()
         ]

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from glimpse.atomic import leftovers, write_atomically
 from glimpse.datasets.batches import Batch
 from glimpse.models.weights import load_weights
-from glimpse.settings.record import read_config
+from glimpse.settings.record import read_config, refuse_record
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Record, Trainer
-from glimpse.training.folder import RunFolder, refuse_record
+from glimpse.training.folder import RunFolder
 from glimpse.training.loop import SNAPSHOTS, StoppedError, train_in
 from tests.helpers.bomb import Bomb
 

@@ -11,14 +11,14 @@ from PIL import Image
 
 from glimpse.attention.track import Track
 from glimpse.attention.window import Window
-from glimpse.trajectories.summary import FAR, cell_side, summarise_trajectories
+from glimpse.trajectories.summary import FAR, cell_side, summarize_trajectories
 from glimpse.trajectories.summary_figure import summary_figure
 from glimpse.trajectories.views import Trajectories
 
 
 def test_every_number_is_that_of_a_plain_loop(make_trajectories: Callable[..., Trajectories]) -> None:
     views = make_trajectories(7, 3, n=4, height=40, width=60)
-    summary = summarise_trajectories([views], (14, 28))
+    summary = summarize_trajectories([views], (14, 28))
     window = views.tracks[0].window
     assert views.probabilities is not None
     for t, step in enumerate(summary.steps):
@@ -46,8 +46,8 @@ def test_every_number_is_that_of_a_plain_loop(make_trajectories: Callable[..., T
 
 def test_batches_make_no_difference(make_trajectories: Callable[..., Trajectories]) -> None:
     views = make_trajectories(9, 2)
-    whole = summarise_trajectories([views], (10, 10))
-    parts = summarise_trajectories([views.rows(torch.arange(4)), views.rows(torch.arange(4, 9))], (10, 10))
+    whole = summarize_trajectories([views], (10, 10))
+    parts = summarize_trajectories([views.rows(torch.arange(4)), views.rows(torch.arange(4, 9))], (10, 10))
     assert whole.steps == parts.steps
     assert np.array_equal(whole.heat["glimpse"], parts.heat["glimpse"])
 
@@ -58,7 +58,7 @@ def test_centers_on_every_pixel_fill_the_heat_map_evenly(height: int, width: int
     count, nothing = len(x), torch.full((len(x), 2), torch.nan)
     tracks = (Track("glimpse", 0, 2, Window(x, y, *(torch.ones_like(x),) * 3)),)
     views = Trajectories(torch.arange(count), torch.zeros(count, 1, height, width), -torch.ones(count).long(), nothing, tracks)
-    heat = summarise_trajectories([views]).heat["glimpse"][0] * count
+    heat = summarize_trajectories([views]).heat["glimpse"][0] * count
     whole = heat[: height // cell_side(height, width), : width // cell_side(height, width)]
     assert heat.sum() == pytest.approx(count)
     assert whole.min() == pytest.approx(whole.max()) == pytest.approx(cell_side(height, width) ** 2)
@@ -76,7 +76,7 @@ def test_the_heat_map_has_the_center_in_its_cell_and_all_images_once() -> None:
         torch.full((1, 2), torch.nan),
         (Track("read", 0, 2, window),),
     )
-    heat = summarise_trajectories([views]).heat["read"]
+    heat = summarize_trajectories([views]).heat["read"]
     assert heat.shape == (2, 25, 50)  # cells of two pixels
     assert heat[0, 15, 5] == 1.0
     assert heat[1, 0, 49] == 1.0
@@ -86,20 +86,20 @@ def test_the_heat_map_has_the_center_in_its_cell_and_all_images_once() -> None:
 def test_what_is_not_known_is_none(make_trajectories: Callable[..., Trajectories]) -> None:
     views = make_trajectories(3, 2, classes=0, blur=False)
     unknown = Trajectories(views.index, views.images, torch.full((3,), -1), torch.full((3, 2), torch.nan), views.tracks)
-    step = summarise_trajectories([unknown], (10, 10)).steps[0]
+    step = summarize_trajectories([unknown], (10, 10)).steps[0]
     assert (step.error, step.distance, step.far, step.on_center, step.covered, step.sigma) == (None,) * 6
     assert step.stride > 0
 
 
 def test_of_nested_windows_the_smallest_counts(make_trajectories: Callable[..., Trajectories]) -> None:
     views = make_trajectories(3, 2, scales=3)
-    assert len(summarise_trajectories([views]).steps) == 2
-    assert summarise_trajectories([views]).steps[0].stride == pytest.approx(float(views.tracks[0].window.stride[:, 0].median()))
+    assert len(summarize_trajectories([views]).steps) == 2
+    assert summarize_trajectories([views]).steps[0].stride == pytest.approx(float(views.tracks[0].window.stride[:, 0].median()))
 
 
 def test_no_image_is_refused() -> None:
     with pytest.raises(ValueError, match="not one image"):
-        summarise_trajectories([])
+        summarize_trajectories([])
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -107,8 +107,8 @@ def test_the_figure_is_drawn(known: bool, make_trajectories: Callable[..., Traje
     views = make_trajectories(5, 12, classes=10 if known else 0, blur=known)
     if not known:
         views = Trajectories(views.index, views.images, views.labels, torch.full((5, 2), torch.nan), views.tracks)
-    summary_figure(summarise_trajectories([views], (10, 10) if known else None), tmp_path / "deep" / "summary.png")
+    summary_figure(summarize_trajectories([views], (10, 10) if known else None), tmp_path / "deep" / "summary.png")
     with Image.open(tmp_path / "deep" / "summary.png") as picture:
         assert len(picture.convert("RGB").getcolors(1 << 20) or []) > 20
     with pytest.raises(ValueError, match=r"\.png"):
-        summary_figure(summarise_trajectories([views]), tmp_path / "summary.pdf")
+        summary_figure(summarize_trajectories([views]), tmp_path / "summary.pdf")
