@@ -3,6 +3,7 @@
 import math
 import os
 import platform
+import subprocess
 import sys
 import warnings
 from importlib.metadata import PackageNotFoundError, version
@@ -12,7 +13,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["busy_cores", "choose_device", "cuda_devices", "safe_threads", "usable_cores", "use_threads", "versions"]
+__all__ = [
+    "busy_cores",
+    "choose_device",
+    "cuda_devices",
+    "package_version",
+    "safe_threads",
+    "source_commit",
+    "usable_cores",
+    "use_threads",
+    "versions",
+]
 
 MOST_THREADS = 8
 """More threads than this do not pay for matrices of a few hundred rows."""
@@ -106,9 +117,7 @@ def busy_cores(seconds: float = 0.2) -> float:
 
 def versions() -> dict[str, str | None]:
     """Returns the versions of python, glimpse and the packages it stands on; None for a package that is not there."""
-    return {"python": platform.python_version(), "glimpse": _version("glimpse-attention")} | {
-        name: _version(name) for name in _PACKAGES
-    }
+    return {"python": platform.python_version(), "glimpse": package_version()} | {name: _version(name) for name in _PACKAGES}
 
 
 def cuda_devices() -> tuple[int, str]:
@@ -119,6 +128,18 @@ def cuda_devices() -> tuple[int, str]:
         warnings.simplefilter("always")
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return count, "".join(f"; {' '.join(str(warning.message).split())}" for warning in caught[:1])
+
+
+def source_commit() -> str | None:
+    """Returns the git commit of the source tree, None where the package is installed without one."""
+    package = Path(__file__).resolve().parent
+    try:
+        command = ["git", "-C", str(package), "rev-parse", "HEAD"]
+        found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    inside = found.returncode == 0 and (package.parent / "pyproject.toml").is_file()
+    return found.stdout.strip() if inside else None
 
 
 def _allowed_cpus() -> set[int]:
@@ -143,6 +164,11 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8").strip()
     except OSError:
         return ""
+
+
+def package_version() -> str | None:
+    """Returns the version of the installed package."""
+    return _version("glimpse-attention")
 
 
 def _version(package: str) -> str | None:

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from glimpse import __version__
 from glimpse.atomic import write_atomically
 from glimpse.digest import sha256_of_bytes
+from glimpse.environment import package_version
 
 __all__ = ["KeptMeasurements", "Measured", "Speeds"]
 
@@ -111,10 +111,10 @@ class KeptMeasurements:
         self._write(self._speeds_name(digests), json.dumps(asdict(speeds)).encode())
 
     def _measured_name(self, digest: str) -> str:
-        return f"{_key(digest, __version__, self.device.type)}.npz"
+        return f"{_key(digest, str(package_version()), self.device.type)}.npz"
 
     def _speeds_name(self, digests: Sequence[str]) -> str:
-        return f"rates-{_key(*digests, __version__, str(self.device))}.json"
+        return f"rates-{_key(*digests, str(package_version()), str(self.device))}.json"
 
     def _read(self, name: str) -> bytes | None:
         """Returns a file's content, None if there is none."""

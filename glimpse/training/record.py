@@ -2,7 +2,6 @@
 
 import math
 import platform
-import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 import torch.distributed as dist
 
-import glimpse
 from glimpse import environment
 from glimpse.settings.base import Config, from_mapping
 from glimpse.settings.catalog import CLASSIFIERS, OF_THE_DATA
@@ -191,18 +189,6 @@ def run_record(
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
             "threads": threads,
             "processes": dist.get_world_size() if dist.is_initialized() else 1,
-            "commit": _commit(),
+            "commit": environment.source_commit(),
         },
     }
-
-
-def _commit() -> str | None:
-    """Returns the git commit of the source tree, None where the package is installed without one."""
-    package = Path(glimpse.__file__).resolve().parent
-    try:
-        command = ["git", "-C", str(package), "rev-parse", "HEAD"]
-        found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    inside = found.returncode == 0 and (package.parent / "pyproject.toml").is_file()
-    return found.stdout.strip() if inside else None

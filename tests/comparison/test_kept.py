@@ -30,7 +30,7 @@ def test_what_is_kept_comes_back_for_the_same_weights_device_and_version_alone(
     assert same(KeptMeasurements(tmp_path / "new", CPU).read("a"))
     assert KeptMeasurements(tmp_path / "new", CPU).read("b") is None
     assert KeptMeasurements(tmp_path / "new", torch.device("cuda")).read("a") is None
-    monkeypatch.setattr(kept, "__version__", "another")
+    monkeypatch.setattr(kept, "package_version", lambda: "another")
     assert KeptMeasurements(tmp_path / "new", CPU).read("a") is None
 
 
