@@ -2,12 +2,12 @@
 
 import csv
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from glimpse.models.catalog import open_classifier
+from glimpse.training.classifier import ClassifierPlan
 from tests.helpers.classifier_runs import BUDGET, DATA, OTHERS, TINY, refused, train
 from tests.helpers.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
 from tests.helpers.runs import settings_of
@@ -135,11 +135,11 @@ def test_a_run_of_ram_from_anothers_settings_goes_on_with_the_same_words(tmp_pat
 def test_a_run_without_a_name_is_named_after_its_model(options: list[str], folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     named: list[Path] = []
 
-    def note(kind: Any, options: dict[str, Any], chosen: dict[str, Any]) -> int:
-        named.append(kind.default_folder(options, chosen))
+    def note(plan: ClassifierPlan, words: object) -> int:
+        named.append(plan.default_folder())
         return 0
 
-    monkeypatch.setattr("glimpse.commands.train.train", note)
+    monkeypatch.setattr("glimpse.commands.train_classifier.train", note)
     assert train(*options).exit_code == 0
     assert named == [Path("runs") / folder]
 
