@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from glimpse.attention import Track, Window, read
 from glimpse.config import ClassifierConfig, Supervision
 from glimpse.filterbank import at_least_float32
+from glimpse.linear import Linear
 from glimpse.placing import PLACERS
 from glimpse.recurrent import LSTM
 from glimpse.weights import load_model
@@ -125,10 +126,10 @@ class GlimpseEncoder(nn.Module):
     def __init__(self, pixels: int, features: int, place: int) -> None:
         super().__init__()
         self.what = nn.Sequential(
-            nn.Linear(pixels, 2 * features),
+            Linear(pixels, 2 * features),
             nn.LayerNorm(2 * features),
             nn.ReLU(),
-            nn.Linear(2 * features, features),
+            Linear(2 * features, features),
             nn.LayerNorm(features),
         )
         self.where = nn.Linear(place, features)

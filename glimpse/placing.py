@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from glimpse.attention import Window
 from glimpse.config import ClassifierConfig, Parametrization
 from glimpse.filterbank import at_least_float32
+from glimpse.linear import Linear
 
 __all__ = ["FINEST_STRIDE", "PLACERS", "Locator", "Pointer", "Scatter", "brightness"]
 
@@ -72,7 +73,7 @@ class Pointer(nn.Module):
         super().__init__()
         self.n, self.sigma, self.reach = config.window, config.sigma, config.reach
         self.raw = _quiet(nn.Linear(config.hidden, 5))
-        self.worth = _quiet(nn.Linear(config.hidden, self.n**2))
+        self.worth = _quiet(Linear(config.hidden, self.n**2))
         self.gain = nn.Parameter(torch.tensor(_GAIN))
 
     def forward(

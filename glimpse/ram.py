@@ -21,6 +21,7 @@ from glimpse.attention import Track
 from glimpse.classifier import GlimpseEncoder, check_input, supervised_loss
 from glimpse.config import RAMConfig, Reward
 from glimpse.filterbank import at_least_float32
+from glimpse.linear import Linear
 from glimpse.recurrent import LSTM
 from glimpse.retina import Retina
 from glimpse.weights import load_model
@@ -69,7 +70,7 @@ class RAM(nn.Module):
         pixels = config.scales * config.channels * config.window**2
         self.encoder = GlimpseEncoder(pixels, config.features, place=2)
         self.lstm = LSTM(config.features, config.hidden)
-        self.locate = nn.Sequential(nn.Linear(config.hidden + pixels + 2, config.hidden), nn.ReLU(), nn.Linear(config.hidden, 2))
+        self.locate = nn.Sequential(Linear(config.hidden + pixels + 2, config.hidden), nn.ReLU(), nn.Linear(config.hidden, 2))
         self.baseline = nn.Linear(config.hidden, 1)
         self.classify = nn.Linear(config.hidden, config.classes)
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from glimpse.filterbank import at_least_float32
+from glimpse.linear import Linear
 
 __all__ = ["LSTM", "LSTMState"]
 
@@ -34,7 +35,7 @@ class LSTM(nn.Module):
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
-        self.gates = nn.Linear(inputs + hidden, 4 * hidden)
+        self.gates = Linear(inputs + hidden, 4 * hidden)
         self.initial_output = nn.Parameter(torch.zeros(hidden))
         self.initial_cell = nn.Parameter(torch.zeros(hidden))
         with torch.no_grad():
