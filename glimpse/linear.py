@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import flop_registry, register_flop_formula
 
-__all__ = ["Linear", "linear"]
+__all__ = ["Linear", "linear", "runs_eagerly"]
 
 _LEAST = 32  # of a product's three sizes: below it oneDNN's start costs more than it saves
 
@@ -40,6 +40,11 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
         product: Tensor = _OneDNNLinear.apply(inputs, weight, bias)
         return product
     return F.linear(inputs, weight, bias)
+
+
+def runs_eagerly() -> bool:
+    """Returns whether torch computes as it is told to, and neither compiles nor maps: then what is written out by hand pays."""
+    return not torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active()
 
 
 class _OneDNNLinear(torch.autograd.Function):
@@ -76,8 +81,7 @@ def _is_for_onednn(inputs: Tensor, weight: Tensor) -> bool:
         and min(*inputs.shape, len(weight)) >= _LEAST
         and bool(torch.backends.mkldnn.enabled)
         and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
-        and not torch._C._are_functorch_transforms_active()  # vmap knows torch's products only
+        and runs_eagerly()
     )
 
 
