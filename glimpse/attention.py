@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from glimpse.filterbank import at_least_float32, gaussian_filters
+from glimpse.filterbank import at_least_float32, gaussian_filters, paired_filters
 
 __all__ = ["LOG_LIMIT", "Track", "Window", "WindowKind", "read", "write"]
 
@@ -87,6 +87,10 @@ class Window(NamedTuple):
 
     def filters(self, *, n: int, height: int, width: int) -> tuple[Tensor, Tensor]:
         """Returns the filters down the rows, shape (B, n, H), and along the columns, shape (B, n, W): F_Y and F_X."""
+        if height == width:
+            centers = torch.stack((self.center_y, self.center_x))
+            rows, columns = paired_filters(centers, self.stride, self.sigma, n_filters=n, n_pixels=height).unbind()
+            return rows, columns
         return (
             gaussian_filters(self.center_y, self.stride, self.sigma, n_filters=n, n_pixels=height),
             gaussian_filters(self.center_x, self.stride, self.sigma, n_filters=n, n_pixels=width),
