@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from glimpse.attention.filterbank import gaussian_filters
+from glimpse.attention.filterbank import gaussian_filters, paired_filters
 from glimpse.attention.precision import at_least_float32
 
 __all__ = ["LOG_LIMIT", "Window", "read", "write"]
@@ -128,6 +128,10 @@ class Window(NamedTuple):
 
     def filters(self, *, n: int, height: int, width: int) -> tuple[Tensor, Tensor]:
         """Returns the filters down the rows, shape (B, n, H), and along the columns, shape (B, n, W): F_Y and F_X."""
+        if height == width:
+            centers = torch.stack((self.center_y, self.center_x))
+            rows, columns = paired_filters(centers, self.stride, self.sigma, n_filters=n, n_pixels=height).unbind()
+            return rows, columns
         return (
             gaussian_filters(self.center_y, self.stride, self.sigma, n_filters=n, n_pixels=height),
             gaussian_filters(self.center_x, self.stride, self.sigma, n_filters=n, n_pixels=width),
@@ -156,9 +160,12 @@ def read(image: Tensor, window: Window, n: int) -> Tensor:
     batch, channels, height, width = _shape(image, "image", window)
     filters_y, filters_x = window.filters(n=n, height=height, width=width)
     with torch.autocast(image.device.type, enabled=False):
-        rows = image.to(filters_y.dtype).transpose(1, 2).reshape(batch, height, channels * width)
-        rows = torch.bmm(filters_y, rows).view(batch, n * channels, width)  # every row of filters, all channels
-        glimpse = torch.bmm(rows, filters_x.transpose(1, 2)).view(batch, n, channels, n).transpose(1, 2)
+        columns = image.to(filters_y.dtype).reshape(batch * channels, height, width)
+        every = (
+            filters_y[:, None].expand(-1, channels, -1, -1).reshape(batch * channels, n, height)
+        )  # smaller to copy than the image
+        rows = torch.bmm(every, columns).view(batch, channels * n, width)
+        glimpse = torch.bmm(rows, filters_x.transpose(1, 2)).view(batch, channels, n, n)
         return window.intensity.to(glimpse.dtype)[:, None, None, None] * glimpse
 
 
@@ -181,13 +188,15 @@ def write(patch: Tensor, window: Window, height: int, width: int) -> Tensor:
     Raises:
         ValueError: If the patch is not of shape (B, C, n, n) with the window's B.
     """
-    _, _, n, columns = _shape(patch, "patch", window)
+    batch, channels, n, columns = _shape(patch, "patch", window)
     if n != columns:
         raise ValueError(f"patch must be square, got {n} x {columns}")
     filters_y, filters_x = window.filters(n=n, height=height, width=width)
     with torch.autocast(patch.device.type, enabled=False):
         patch = patch.to(filters_y.dtype) / window.intensity.to(filters_y.dtype)[:, None, None, None]
-        return filters_y.transpose(1, 2)[:, None] @ patch @ filters_x[:, None]
+        rows = torch.bmm(patch.reshape(batch, channels * n, n), filters_x).view(batch * channels, n, width)
+        every = filters_y[:, None].expand(-1, channels, -1, -1).reshape(batch * channels, n, height)
+        return torch.bmm(every.transpose(1, 2), rows).view(batch, channels, height, width)
 
 
 def _shape(tensor: Tensor, name: str, window: Window) -> torch.Size:

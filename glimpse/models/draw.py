@@ -22,6 +22,7 @@ from glimpse.attention.window import Window, read, write
 from glimpse.models.base import Model
 from glimpse.models.latent import Posterior
 from glimpse.models.likelihood import bernoulli, discretised_logistic
+from glimpse.models.linear import Linear
 from glimpse.models.lstm import LSTM, LSTMState
 from glimpse.settings.draw import GeneratorConfig
 
@@ -91,8 +92,8 @@ class DRAW(Model):
         drawn = config.channels * config.write**2 if config.attention else config.pixels
         self.encoder = LSTM(seen + config.hidden, config.hidden)
         self.decoder = LSTM(config.latent, config.hidden)
-        self.posterior = nn.Linear(config.hidden, 2 * config.latent)
-        self.patch = nn.Linear(config.hidden, drawn)
+        self.posterior = Linear(config.hidden, 2 * config.latent)
+        self.patch = Linear(config.hidden, drawn)
         self.read_window = _window_map(config, config.read) if config.attention else None
         self.write_window = _window_map(config, config.write, writes=True) if config.attention else None
         self.initial_canvas = nn.Parameter(torch.zeros(config.pixels))  # flat, as biases are: weight decay spares those

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from glimpse.models.linear import Linear
+
 __all__ = ["GlimpseEncoder", "check_input", "training_noise"]
 
 
@@ -22,10 +24,10 @@ class GlimpseEncoder(nn.Module):
     def __init__(self, pixels: int, features: int, place: int) -> None:
         super().__init__()
         self.what = nn.Sequential(
-            nn.Linear(pixels, 2 * features),
+            Linear(pixels, 2 * features),
             nn.LayerNorm(2 * features),
             nn.ReLU(),
-            nn.Linear(2 * features, features),
+            Linear(2 * features, features),
             nn.LayerNorm(features),
         )
         self.where = nn.Linear(place, features)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from glimpse.attention.precision import at_least_float32
 from glimpse.attention.window import Window
+from glimpse.models.linear import Linear
 from glimpse.settings.glimpse_classifier import ClassifierConfig, Parametrization
 
 __all__ = ["FINEST_STRIDE", "PLACERS", "Locator", "Pointer", "Scatter", "brightness"]
@@ -72,7 +73,7 @@ class Pointer(nn.Module):
         super().__init__()
         self.n, self.sigma, self.reach = config.window, config.sigma, config.reach
         self.raw = _quiet(nn.Linear(config.hidden, 5))
-        self.worth = _quiet(nn.Linear(config.hidden, self.n**2))
+        self.worth = _quiet(Linear(config.hidden, self.n**2))
         self.gain = nn.Parameter(torch.tensor(_GAIN))
 
     def forward(

@@ -20,6 +20,7 @@ from glimpse.attention.retina import Retina
 from glimpse.attention.track import Track
 from glimpse.models.base import ImageClassifier
 from glimpse.models.encoder import GlimpseEncoder, check_input, training_noise
+from glimpse.models.linear import Linear
 from glimpse.models.losses import Episode, hybrid_loss
 from glimpse.models.lstm import LSTM
 from glimpse.settings.ram import RAMConfig
@@ -61,7 +62,7 @@ class RAM(ImageClassifier):
         pixels = config.scales * config.channels * config.window**2
         self.encoder = GlimpseEncoder(pixels, config.features, place=2)
         self.lstm = LSTM(config.features, config.hidden)
-        self.locate = nn.Sequential(nn.Linear(config.hidden + pixels + 2, config.hidden), nn.ReLU(), nn.Linear(config.hidden, 2))
+        self.locate = nn.Sequential(Linear(config.hidden + pixels + 2, config.hidden), nn.ReLU(), nn.Linear(config.hidden, 2))
         self.baseline = nn.Linear(config.hidden, 1)
         self.classify = nn.Linear(config.hidden, config.classes)
 

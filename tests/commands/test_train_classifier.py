@@ -77,7 +77,9 @@ def test_options_carry_the_names_types_and_values_of_every_models_config(preset:
         for option in glimpse.commands["train-classifier"].params
         if any(value.startswith(f"{preset} ") for value in values_in_help(option))
     }
-    assert speaking - {each.name for each in fields(TrainingConfig)} == hints.keys() - OF_DATA, "an option names a preset whose model does not have it"
+    assert speaking - {each.name for each in fields(TrainingConfig)} == hints.keys() - OF_DATA, (
+        "an option names a preset whose model does not have it"
+    )
 
 
 def test_a_run_records_every_setting_and_the_rest_are_the_presets(run: Path) -> None:

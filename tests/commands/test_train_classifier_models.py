@@ -64,7 +64,10 @@ def test_a_preset_of_the_model_goes_with_it(tmp_path: Path) -> None:
             ["--model=random-glimpses", "--parametrization=pointing"],
             "--model random-glimpses with these settings is a glimpse: leave one of them out",
         ),
-        (["--model=glimpse", "--parametrization=random"], "--model glimpse with these settings is a random-glimpses: leave one of them out"),
+        (
+            ["--model=glimpse", "--parametrization=random"],
+            "--model glimpse with these settings is a random-glimpses: leave one of them out",
+        ),
         (["--model=ram", "--reach=0.5"], "--reach is for --model glimpse or random-glimpses, not for preset ram"),
         (["--model=conv", "--kernel=41"], "kernel must fit into images of 40 x 40, got 41"),
     ],
