@@ -14,14 +14,13 @@ from torch import Tensor
 from glimpse.atomic import write_atomically
 from glimpse.datasets.batches import Batch
 from glimpse.datasets.files import ImageSet
-from glimpse.figures.style import DIGIT, FRAME
 
 __all__ = ["sheet", "write_preview"]
 
 _GAP = 4  # pixels between two images
 _CAPTION = 14  # height of a label's line
 _SMALLEST = 96  # smaller images are enlarged to at least this side
-_LETTERS = "#e6e6e6"
+_GROUND, _LETTERS, _DIGIT = "#262626", "#e6e6e6", "#7df0a8"  # as in glimpse.figures.style, which a test compares
 
 
 def write_preview(path: Path, images: ImageSet, count: int, *, columns: int = 10, frame: tuple[int, int] | None = None) -> int:
@@ -68,14 +67,14 @@ def sheet(batch: Batch, *, columns: int = 10, frame: tuple[int, int] | None = No
     columns = max(1, min(columns, len(batch.labels)))
     cell_width, cell_height = scale * width + _GAP, scale * height + _GAP + _CAPTION
     rows = ceil(len(batch.labels) / columns)
-    picture = Image.new("RGB", (columns * cell_width + _GAP, rows * cell_height + _GAP), FRAME)
+    picture = Image.new("RGB", (columns * cell_width + _GAP, rows * cell_height + _GAP), _GROUND)
     draw = ImageDraw.Draw(picture)
     for number, (image, label, center) in enumerate(zip(*batch, strict=True)):
         left, top = _GAP + number % columns * cell_width, _GAP + number // columns * cell_height
         draw.text((left, top), str(int(label)), fill=_LETTERS)
         picture.paste(_picture(image, scale), (left, top + _CAPTION))
         if frame is not None and bool(center.isfinite().all()):
-            draw.rectangle(_box(center, frame, scale, left, top + _CAPTION), outline=DIGIT)
+            draw.rectangle(_box(center, frame, scale, left, top + _CAPTION), outline=_DIGIT)
     return picture
 
 

@@ -1,18 +1,16 @@
-"""A comparison as a figure: error against values read of an image, with a label beside every point."""
+"""A comparison as a figure: error against values read of an image, with a label for every point."""
 
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, MaxNLocator
-from matplotlib.transforms import Bbox
 
+from glimpse.comparison.labels import NEAREST, place_labels
 from glimpse.comparison.rows import Comparison
 from glimpse.figures.files import check_ending, save
 from glimpse.figures.style import INK, MUTED, PALETTE, make_logarithmic, tidy
@@ -20,9 +18,7 @@ from glimpse.figures.style import INK, MUTED, PALETTE, make_logarithmic, tidy
 __all__ = ["write_figure"]
 
 _KINDS = ("glimpse", "ram", "random-glimpses", "conv", "convnet", "spatial-transformer")  # in the palette's order
-_DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), *itertools.product((1, -1), (1, -1)), *itertools.product((1, -1), (0.5, -0.5)))
-"""From a marker to its label: to the sides first, where lines of text lie."""
-_DISTANCES = (10, 14, 19, 25, 31, 38, 46, 56, 68, 82, 98, 115)  # points from a marker to its label, the nearest first
+_LETTERS = 7.5  # points, of a label
 
 
 class _Point(NamedTuple):
@@ -69,7 +65,7 @@ def write_figure(path: str | Path, comparison: Comparison) -> list[str]:
     axes.set(xlabel="values read of an image", ylabel="test error (%)")
     tidy(axes, legend=False)
     figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=8.5)
-    _Labels(axes, [*measured, *published]).place()
+    _label(axes, [*measured, *published])
     save(path, figure)
     unstated = [result for result in comparison.alone if result.values_read is None]
     unstated += [row.published for row in comparison.rows if row.published is not None and row.published.values_read is None]
@@ -90,7 +86,7 @@ def _draw_points(axes: Axes, measured: Sequence[_Point], published: Sequence[_Po
 
 
 def _points(comparison: Comparison) -> tuple[list[_Point], list[_Point]]:
-    """Returns the measured and the published points; a published row that stands beside several measured ones is one point."""
+    """Returns the measured and the published points; a published row that several measured ones are compared with is one point."""
     measured = [
         _Point(row.reading.values, row.error, row.kind, row.model + _seeds(len(row.seeds)), row.interval) for row in comparison.rows
     ]
@@ -123,94 +119,35 @@ def _scale(axes: Axes, points: Sequence[_Point]) -> None:
             axes.yaxis.set_major_locator(FixedLocator(MaxNLocator(8, steps=[1, 2, 5, 10]).tick_values(low, high)))
 
 
-class _Placed(NamedTuple):
-    """A label that was tried at an offset: its text, its box in pixels and how much it would cover there."""
-
-    text: Any
-    box: Bbox
-    covered: float
-
-
-class _Labels:
-    """Writes every point's label as near to it as there is room: over no other label, marker, bar or line, inside the axes.
-
-    Args:
-        axes: With everything else drawn.
-        points: What is labelled.
-    """
-
-    def __init__(self, axes: Axes, points: Sequence[_Point]) -> None:
-        self.axes, self.points = axes, points
-        canvas = axes.figure.canvas
-        canvas.draw()  # the layout must be known
-        self.renderer = canvas.get_renderer()  # type: ignore[attr-defined]
-        self.frame = axes.get_window_extent(self.renderer)
-        self.per_point = axes.figure.dpi / 72
-        self.markers = [_marker_box(axes, point, 6 * self.per_point) for point in points]
-        self.labels: list[Bbox] = []
-
-    def place(self) -> None:
-        """Places all labels: first those that fit right beside their point, last, where it covers least, one that fits nowhere."""
-        waiting = list(range(len(self.points)))
-        for distance in _DISTANCES:
-            waiting = [i for i in waiting if not self._fits(i, distance)]
-        for i in waiting:
-            offsets = itertools.product(_DISTANCES, _DIRECTIONS)
-            attempts = [self._tried(i, (x * distance, y * distance)) for distance, (x, y) in offsets]
-            best = min(attempts, key=lambda attempt: attempt.covered)
-            for attempt in attempts:
-                if attempt is not best:
-                    attempt.text.remove()
-            self._keep(best)
-
-    def _fits(self, i: int, distance: float) -> bool:
-        """Places a point's label at a distance if it covers nothing there, and returns whether it did."""
-        for x, y in _DIRECTIONS:
-            attempt = self._tried(i, (x * distance, y * distance))
-            if attempt.covered <= 1e-6:
-                self._keep(attempt)
-                return True
-            attempt.text.remove()
-        return False
-
-    def _tried(self, i: int, offset: tuple[float, float]) -> _Placed:
-        """Returns the label of a point at an offset."""
-        point = self.points[i]
-        text = _annotate(self.axes, point, offset)
-        text.update_positions(self.renderer)
-        box = Text.get_window_extent(text, self.renderer)  # an annotation's own includes its line
-        covered = sum(_area(box, other) for other in (*self.labels, *self.markers))
-        covered += box.width * box.height - _area(box, self.frame)
-        if text.arrow_patch is not None:
-            others = self.labels + self.markers[:i] + self.markers[i + 1 :]
-            start = self.axes.transData.transform((point.values, point.error))
-            covered += _crossings(start, offset, self.per_point, others)
-        return _Placed(text, box, covered)
-
-    def _keep(self, placed: _Placed) -> None:
-        """Notes that a label stays where it is, with a margin around it."""
-        box = placed.box
-        self.labels.append(Bbox.from_extents(box.x0 - 2, box.y0 - 2, box.x1 + 2, box.y1 + 2))
+def _label(axes: Axes, points: Sequence[_Point]) -> None:
+    """Writes a label near every point, once everything else is drawn."""
+    canvas = axes.figure.canvas
+    canvas.draw()  # the layout must be known
+    renderer = canvas.get_renderer()  # type: ignore[attr-defined]
+    unit = axes.figure.dpi / 72
+    sizes = []
+    for point in points:
+        text = axes.text(point.values, point.error, point.label, fontsize=_LETTERS)
+        sizes.append(text.get_window_extent(renderer).size)
+        text.remove()
+    places = axes.transData.transform([(point.values, point.error) for point in points])
+    markers = np.array([_marker_box(axes, point, 6 * unit) for point in points])
+    frame = np.array(axes.get_window_extent(renderer).extents)
+    for point, offset in zip(points, place_labels(places, np.array(sizes), markers, frame, unit=unit).tolist(), strict=True):
+        _annotate(axes, point, offset)
 
 
-def _crossings(start: Any, offset: tuple[float, float], per_point: float, boxes: Sequence[Bbox]) -> int:
-    """Returns how many points of the line from a marker to its label lie in boxes, beginning outside the marker."""
-    along = [start + [part * end * per_point for end in offset] for part in np.linspace(0, 1, 40)]
-    outside = [point for point in along if max(abs(point - start)) > 7 * per_point]
-    return sum(box.contains(*point) for point in outside for box in boxes)
-
-
-def _marker_box(axes: Axes, point: _Point, half: float) -> Bbox:
+def _marker_box(axes: Axes, point: _Point, half: float) -> tuple[float, ...]:
     """Returns the box around a point's marker and bar in the figure's pixels."""
     low, high = point.ends
     lowest = axes.get_ylim()[0]
     x, top = axes.transData.transform((point.values, max(high, lowest)))
     bottom = axes.transData.transform((point.values, max(low, lowest)))[1]
-    return Bbox.from_extents(x - half, bottom - half, x + half, top + half)
+    return x - half, bottom - half, x + half, top + half
 
 
-def _annotate(axes: Axes, point: _Point, offset: tuple[float, float]) -> Any:
-    """Returns a point's label at an offset in points, with a thin line to the point where it is far away."""
+def _annotate(axes: Axes, point: _Point, offset: tuple[float, float]) -> None:
+    """Writes a point's label at an offset in points, with a thin line to the point where it is far away."""
     x, y = offset
     relpos = (0.0 if x > 0 else 1.0 if x < 0 else 0.5, 0.0 if y > 0 else 1.0 if y < 0 else 0.5)
     line = {"arrowstyle": "-", "color": "#9a9a9a", "linewidth": 0.8, "shrinkA": 0, "shrinkB": 5, "relpos": relpos}
@@ -223,16 +160,8 @@ def _annotate(axes: Axes, point: _Point, offset: tuple[float, float]) -> Any:
         ha=side,
         va="bottom" if y > 0 else "top" if y < 0 else "center",
         multialignment=side,
-        fontsize=7.5,
+        fontsize=_LETTERS,
         color=MUTED if point.interval is None else INK,
-        arrowprops=line if max(abs(x), abs(y)) > _DISTANCES[0] else None,
+        arrowprops=line if max(abs(x), abs(y)) > NEAREST else None,
     )
     annotation.set_in_layout(False)  # the axes stay where they are
-    return annotation
-
-
-def _area(one: Bbox, other: Bbox) -> float:
-    """Returns the area that two boxes share."""
-    width = min(one.x1, other.x1) - max(one.x0, other.x0)
-    height = min(one.y1, other.y1) - max(one.y0, other.y0)
-    return float(max(0.0, width) * max(0.0, height))

@@ -47,15 +47,14 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
 def gif(frames: Sequence[NDArray[np.uint8]], seconds: Sequence[float]) -> bytes:
     """Returns frames (H, W, 3), all of one size, as the content of a GIF that begins again at its end.
 
-    All frames share one palette, so that nothing flickers, chosen for the largest error of a color rather than the mean, so that a
-    thin box counts like a wide area. There is no dithering, so that grounds stay even.
+    All frames share one palette of at most 256 colors, so that nothing flickers, without dithering, so that grounds stay even.
 
     Args:
         frames: At least one.
         seconds: How long each is shown, rounded to hundredths.
     """
     height, width, _ = frames[0].shape
-    film = Image.fromarray(np.concatenate(frames)).quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    film = Image.fromarray(np.concatenate(frames)).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     pictures = [film.crop((0, top, width, top + height)) for top in range(0, film.height, height)]
     content, times = io.BytesIO(), [round(100 * time) * 10 for time in seconds]
     pictures[0].save(content, "gif", save_all=True, append_images=pictures[1:], duration=times, loop=0)

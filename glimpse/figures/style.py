@@ -24,6 +24,7 @@ __all__ = [
     "PALETTE",
     "RIGHT",
     "WRONG",
+    "dashes",
     "kind_color",
     "line_style",
     "make_logarithmic",
@@ -59,6 +60,11 @@ def time_colors(steps: int, kind: WindowKind = "glimpse") -> NDArray[Any]:
 def kind_color(kind: WindowKind) -> str:
     """Returns the color of a kind of windows at any step, such as `#56b4e9`: orange, of writing light blue."""
     return to_hex(_FAMILIES[kind][0](_KINDS[kind]))
+
+
+def dashes(kind: WindowKind) -> tuple[float, tuple[float, ...]]:
+    """Returns matplotlib's line style of a kind of windows: dashed for writing, solid for reading."""
+    return (0, (3.5, 1.6)) if kind == "write" else (0, ())
 
 
 def line_style(i: int) -> str:

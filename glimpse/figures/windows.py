@@ -20,7 +20,7 @@ from torch import Tensor
 
 from glimpse.attention.track import Track
 from glimpse.attention.window import Window
-from glimpse.figures.style import DIGIT, FRAME, time_colors
+from glimpse.figures.style import DIGIT, FRAME, dashes, time_colors
 
 __all__ = [
     "add_legend",
@@ -34,7 +34,7 @@ __all__ = [
     "verdict",
 ]
 
-_MARGIN = 0.06  # of the longer side, around an image, of which half lies on either side
+_MARGIN = 0.06  # of the longer side, around an image, half of it on either side
 _CASING = [withStroke(linewidth=2.4, foreground="black")]
 _SQUARE: dict[str, Any] = {"linestyle": "", "marker": "s", "markerfacecolor": "none", "markersize": 6}
 _CROSS: dict[str, Any] = {
@@ -131,7 +131,7 @@ def image_aspect(height: int, width: int) -> float:
 
 
 def _margins(height: int, width: int) -> tuple[float, float]:
-    """Returns the margins above and below, and beside an image, in pixels: room for a window as long as the longer side.
+    """Returns the vertical and the horizontal margin of an image in pixels: room for a window as long as the longer side.
 
     They are never more than that side itself, of a very long image.
     """
@@ -167,7 +167,7 @@ def _draw_track(axes: Axes, track: Track, row: int, now: int | None) -> list[Art
     x, y, stride, sigma = (as_array(field)[shown] for field in window[:4])  # (T,) up to now
     half = (track.n - 1) / 2 * stride
     strong = track.scale == 0
-    dashes = (0, (3.5, 1.6)) if track.kind == "write" else (0, ())
+    line = dashes(track.kind)
     rgba = np.column_stack([time_colors(steps, track.kind)[shown], np.full(len(shown), 1.0 if strong else 0.75)])  # (T, 4)
     wide = np.full(len(shown), (1.1 if strong else 0.6) * (1 if steps <= 16 else 0.6))
     if now is not None:
@@ -176,12 +176,12 @@ def _draw_track(axes: Axes, track: Track, row: int, now: int | None) -> list[Art
     blurred = np.isfinite(sigma) & strong & (shown >= (now or 0))
     artists = _draw_blur(axes, x[blurred], y[blurred], half[blurred], sigma[blurred], rgba[blurred, :3])
     if strong:
-        artists += axes.plot(x, y, color="white", linewidth=0.7, alpha=0.7, linestyle=dashes, scalex=False, scaley=False)
+        artists += axes.plot(x, y, color="white", linewidth=0.7, alpha=0.7, linestyle=line, scalex=False, scaley=False)
         artists.append(axes.scatter(x, y, s=5, c=rgba, linewidths=0, zorder=3))
     casing = np.column_stack([np.zeros((len(shown), 3)), 0.35 * rgba[:, 3]])  # keeps a box visible on bright pixels
-    for color, line, more in ((casing, (0, ()), 0.9), (rgba, dashes, 0.0)):
+    for color, style, more in ((casing, (0, ()), 0.9), (rgba, line, 0.0)):
         boxes = PolyCollection(list(_squares(x, y, half)), facecolors="none", edgecolors=color, linewidths=wide + more)
-        boxes.set(linestyle=[line], snap=True)
+        boxes.set(linestyle=[style], snap=True)
         artists.append(axes.add_collection(boxes, autolim=False))
     return artists
 

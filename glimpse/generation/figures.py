@@ -23,7 +23,7 @@ from torch import Tensor
 
 from glimpse.attention.track import Track
 from glimpse.figures.files import rendered
-from glimpse.figures.style import INK, MUTED, kind_color
+from glimpse.figures.style import INK, MUTED, dashes, kind_color
 from glimpse.figures.windows import draw_image, image_aspect, rgb_pictures
 from glimpse.generation.sampling import Drawn, Nearest
 
@@ -43,7 +43,7 @@ Pixels = NDArray[np.uint8]
 _CASING = [withStroke(linewidth=2.2, foreground=(0, 0, 0, 0.6))]
 _DPI = 150
 _GAP, _STRIP, _HEAD, _FOOT = 0.05, 0.17, 0.3, 0.26  # inches: between images, a line above a row, the title, a line below
-_LINE, _LETTER, _LEGEND = 0.13, 0.056, 2.1  # inches: a line of a note, a letter's width in it, room for the legend beside it
+_LINE, _LETTER, _LEGEND = 0.13, 0.056, 2.1  # inches: a line of a note, a letter's width in it, room for the legend next to it
 _LARGEST, _ACROSS, _NARROWEST = 1.2, 10.0, 4.4  # inches: an image, all images of a row, a sheet
 
 
@@ -61,7 +61,7 @@ def sample_sheet(drawn: Drawn, *, nearest: Nearest | None = None, title: str = "
 
     Args:
         drawn: The samples.
-        nearest: What lies nearest to them; None leaves the column out.
+        nearest: Their nearest training images; None leaves the column out.
         title: Above all.
         note: Below all.
     """
@@ -159,7 +159,7 @@ def interpolation_frames(ends: Tensor, way: Tensor, *, title: str = "") -> Itera
 def traversal_sheet(
     sample: Tensor, rows: Sequence[Tensor], values: Sequence[float], names: Sequence[str], *, title: str = "", note: str = ""
 ) -> Figure:
-    """Returns a sheet with a row for every latent: a sample, and what is drawn with that latent alone set to each value.
+    """Returns a sheet with a row for every latent: a sample, and what is drawn with only that latent set to each value.
 
     Args:
         sample: The sample, shape (C, H, W).
@@ -180,7 +180,7 @@ def traversal_sheet(
 
 
 def traversal_frames(rows: Sequence[Tensor], values: Sequence[float], names: Sequence[str], *, title: str = "") -> Iterator[Pixels]:
-    """Yields a frame, shape (H', W', 3), for every value: what is drawn with each latent alone set to it; arguments as above."""
+    """Yields a frame, shape (H', W', 3), for every value: what is drawn with only one latent set to it; arguments as above."""
     columns = math.ceil(len(rows) ** 0.5)
     sheet = _sheet(-(-len(rows) // columns), (columns,), rows[0], title=title, strips=True)
     pictures = [rgb_pictures(row) for row in rows]
@@ -288,9 +288,17 @@ def _draw_boxes(axes: Axes, tracks: Sequence[Track], row: int, step: int) -> lis
     for track in tracks:
         x, y, stride = (float(field[row, step]) for field in track.window[:3])
         side, color = (track.n - 1) * stride, kind_color(track.kind)
-        box = Rectangle((x - side / 2, y - side / 2), side, side, fill=False, edgecolor=color, linewidth=1.1, path_effects=_CASING)
-        if len(drawn):
-            box.set_linestyle((0, (3.5, 2)))  # lets a box that lies under it be seen
+        line = dashes(track.kind)  # lets a box below it be seen, too
+        box = Rectangle(
+            (x - side / 2, y - side / 2),
+            side,
+            side,
+            fill=False,
+            edgecolor=color,
+            linewidth=1.1,
+            linestyle=line,
+            path_effects=_CASING,
+        )
         drawn.append(axes.add_patch(box))
         drawn += axes.plot([x], [y], marker="o", markersize=1.8, color=color, scalex=False, scaley=False)
     return drawn

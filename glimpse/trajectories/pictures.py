@@ -46,7 +46,7 @@ _HOLD = 2.0  # seconds that an animation's last frame stays, at least
 def trajectory_sheet(trajectories: Trajectories, path: str | Path) -> None:
     """Writes a sheet with a row for each image: where the model looked, what it saw, what it believed.
 
-    Beside the image with its windows stand the glimpses, framed in their time's color, and below each one how probable the classes
+    Next to the image with its windows are the glimpses, framed in their time's color, and below each one how probable the classes
     were then: the predicted class's bar is in time's color, the true class's row is green. Of more than 10
     classes 10 are shown: those that were the most probable at any step, the true one among them. Nothing limits the number of
     images: the caller does.
@@ -68,7 +68,7 @@ def trajectory_sheet(trajectories: Trajectories, path: str | Path) -> None:
 
 
 def trajectory_gif(trajectories: Trajectories, path: str | Path, *, seconds_per_step: float = 0.7) -> None:
-    """Writes an animation of up to 16 images: the window moves, beside it what it sees and what the model believes.
+    """Writes an animation of up to 16 images: the window moves, next to it what it sees and what the model believes.
 
     Args:
         trajectories: 1 to 16; of gray or RGB images.
@@ -200,7 +200,7 @@ def _classes_shown(belief: NDArray[Any], label: int) -> list[int]:
 
 
 def _prepare_belief(axes: Axes, classes: Sequence[int], label: int, steps: int, size: float) -> None:
-    """Names the classes beside axes that are one class high and one step wide for each, and marks the true one."""
+    """Names the classes of axes that are one class high and one step wide for each, and marks the true one."""
     axes.set(xlim=(0, steps), ylim=(len(classes), 0), xticks=[], facecolor="none")
     axes.set_yticks(np.arange(len(classes)) + 0.5, [str(k) for k in classes], fontsize=size, color=MUTED)
     axes.tick_params(length=0, pad=2)
@@ -379,7 +379,7 @@ class _Card:
 
 
 def _clock(t: int, tracks: Sequence[Track], width: int, dpi: int) -> Figure:
-    """Returns a figure, so many pixels wide, that says which step it is, and which color means what where that is not plain."""
+    """Returns a figure of a width in pixels that names the step, and the colors of the kinds of windows where there are several."""
     figure = Figure(figsize=(width / dpi, 0.24), dpi=dpi)
     text = f"step {t + 1} of {tracks[0].window.center_x.shape[1]}"
     figure.text(_EDGE * dpi / width, 0.5, text, va="center", ha="left", fontsize=8, color=MUTED)

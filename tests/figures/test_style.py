@@ -5,10 +5,13 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.colors import to_rgb
 
 from glimpse.attention.track import WindowKind
-from glimpse.figures.style import DIGIT, kind_color, time_colors
+from glimpse.datasets.batches import Batch
+from glimpse.datasets.preview import sheet
+from glimpse.figures.style import DIGIT, FRAME, kind_color, time_colors
 
 
 @pytest.mark.parametrize("kind", ["glimpse", "read", "write"])
@@ -35,3 +38,10 @@ def test_the_page_has_the_colors_of_the_pictures() -> None:
     css = (files("glimpse.trajectories.page") / "page.css").read_text("utf-8")
     shown = dict(re.findall(r"--(glimpse|read|write|digit): (#[0-9a-f]{6});", css))
     assert shown == {kind: kind_color(kind) for kind in ("glimpse", "read", "write")} | {"digit": DIGIT}
+
+
+def test_a_preview_of_a_data_set_has_the_colors_of_the_pictures() -> None:
+    picture = sheet(Batch(torch.zeros(1, 1, 96, 96), torch.zeros(1), torch.full((1, 2), 48.0)), frame=(28, 28))
+    pixels = np.asarray(picture)
+    for color, row, column in ((FRAME, 0, 0), (DIGIT, 4 + 14 + 48 - 13, 4 + 48)):
+        assert np.abs(pixels[max(0, row - 1) : row + 2, column] - 255 * np.array(to_rgb(color))).max(axis=-1).min() < 0.6

@@ -74,7 +74,7 @@ function makeThumb(item) {
 function choose(item) {
   play(false);
   show(item, 0);
-  if ($("image").getBoundingClientRect().bottom < 100) $("player").scrollIntoView(); // a phone's list lies below the player
+  if ($("image").getBoundingClientRect().bottom < 100) $("player").scrollIntoView(); // a phone's list is below the player
 }
 
 function markThumb() {

@@ -1,6 +1,6 @@
 // What holds the page together: state, address, keys; the files of the page are one module, in the order that page.py gives.
 
-// ---- State: changed by show(), filter() and play() alone
+// ---- State: changed only by show(), filter() and play()
 
 const state = { item: null, step: 0, rate: 2, playing: false, timer: 0, list: items, made: 0 };
 
