@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glimpse.attention.precision import at_least_float32
+from glimpse.attention.precision import in_float32
 
 __all__ = ["gaussian_filters", "paired_filters"]
 
@@ -54,6 +54,7 @@ def gaussian_filters(center: Tensor, stride: Tensor, sigma: Tensor, *, n_filters
     return paired_filters(center[None], stride, sigma, n_filters=n_filters, n_pixels=n_pixels)[0]
 
 
+@in_float32
 def paired_filters(centers: Tensor, stride: Tensor, sigma: Tensor, *, n_filters: int, n_pixels: int) -> Tensor:
     """Returns the filters along several axes of the same length in one go, each axis as `gaussian_filters` makes it.
 
@@ -72,10 +73,8 @@ def paired_filters(centers: Tensor, stride: Tensor, sigma: Tensor, *, n_filters:
     """
     if n_filters < 1 or n_pixels < 1:
         raise ValueError(f"n_filters and n_pixels must be at least 1, got {n_filters} and {n_pixels}")
-    with torch.autocast(centers.device.type, enabled=False):
-        centers, stride, sigma = at_least_float32(centers), at_least_float32(stride), at_least_float32(sigma)
-        filters: Tensor = _NormalisedGaussians.apply(centers, stride, sigma, n_filters, n_pixels)
-        return filters
+    filters: Tensor = _NormalisedGaussians.apply(centers, stride, sigma, n_filters, n_pixels)
+    return filters
 
 
 class _NormalisedGaussians(torch.autograd.Function):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from glimpse.attention.filterbank import gaussian_filters, paired_filters
-from glimpse.attention.precision import at_least_float32
+from glimpse.attention.precision import in_float32
 
 __all__ = ["LOG_LIMIT", "Window", "read", "write"]
 
@@ -43,6 +43,7 @@ class Window(NamedTuple):
     intensity: Tensor
 
     @classmethod
+    @in_float32
     def from_raw(cls, raw: Tensor, *, n: int, height: int, width: int) -> "Window":
         r"""Returns the window that five unconstrained numbers stand for.
 
@@ -70,16 +71,15 @@ class Window(NamedTuple):
             raise ValueError(f"raw must have shape (B, 5), got {tuple(raw.shape)}")
         if min(n, height, width) < 1:
             raise ValueError(f"n, height and width must be at least 1, got {n}, {height} and {width}")
-        with torch.autocast(raw.device.type, enabled=False):
-            x, y, *logs = at_least_float32(raw).unbind(dim=1)
-            log_var, log_factor, log_intensity = (log.clamp(-LOG_LIMIT, LOG_LIMIT) for log in logs)
-            return cls(
-                center_x=(width + 1) / 2 * (x + 1) - 1,
-                center_y=(height + 1) / 2 * (y + 1) - 1,
-                stride=(max(height, width) - 1) / max(n - 1, 1) * log_factor.exp(),
-                sigma=(log_var / 2).exp(),
-                intensity=log_intensity.exp(),
-            )
+        x, y, *logs = raw.unbind(dim=1)
+        log_var, log_factor, log_intensity = (log.clamp(-LOG_LIMIT, LOG_LIMIT) for log in logs)
+        return cls(
+            center_x=(width + 1) / 2 * (x + 1) - 1,
+            center_y=(height + 1) / 2 * (y + 1) - 1,
+            stride=(max(height, width) - 1) / max(n - 1, 1) * log_factor.exp(),
+            sigma=(log_var / 2).exp(),
+            intensity=log_intensity.exp(),
+        )
 
     @classmethod
     def stacked(cls, windows: Sequence["Window"], dim: int = 1) -> "Window":
@@ -138,6 +138,7 @@ class Window(NamedTuple):
         )
 
 
+@in_float32
 def read(image: Tensor, window: Window, n: int) -> Tensor:
     r"""Returns the glimpse of n x n numbers that the window sees of the image.
 
@@ -159,16 +160,14 @@ def read(image: Tensor, window: Window, n: int) -> Tensor:
     """
     batch, channels, height, width = _shape(image, "image", window)
     filters_y, filters_x = window.filters(n=n, height=height, width=width)
-    with torch.autocast(image.device.type, enabled=False):
-        columns = image.to(filters_y.dtype).reshape(batch * channels, height, width)
-        every = (
-            filters_y[:, None].expand(-1, channels, -1, -1).reshape(batch * channels, n, height)
-        )  # smaller to copy than the image
-        rows = torch.bmm(every, columns).view(batch, channels * n, width)
-        glimpse = torch.bmm(rows, filters_x.transpose(1, 2)).view(batch, channels, n, n)
-        return window.intensity.to(glimpse.dtype)[:, None, None, None] * glimpse
+    columns = image.to(filters_y.dtype).reshape(batch * channels, height, width)
+    every = filters_y[:, None].expand(-1, channels, -1, -1).reshape(batch * channels, n, height)  # smaller to copy than the image
+    rows = torch.bmm(every, columns).view(batch, channels * n, width)
+    glimpse = torch.bmm(rows, filters_x.transpose(1, 2)).view(batch, channels, n, n)
+    return window.intensity.to(glimpse.dtype)[:, None, None, None] * glimpse
 
 
+@in_float32
 def write(patch: Tensor, window: Window, height: int, width: int) -> Tensor:
     r"""Returns the image that a patch makes when it is written through the window.
 
@@ -192,11 +191,10 @@ def write(patch: Tensor, window: Window, height: int, width: int) -> Tensor:
     if n != columns:
         raise ValueError(f"patch must be square, got {n} x {columns}")
     filters_y, filters_x = window.filters(n=n, height=height, width=width)
-    with torch.autocast(patch.device.type, enabled=False):
-        patch = patch.to(filters_y.dtype) / window.intensity.to(filters_y.dtype)[:, None, None, None]
-        rows = torch.bmm(patch.reshape(batch, channels * n, n), filters_x).view(batch * channels, n, width)
-        every = filters_y[:, None].expand(-1, channels, -1, -1).reshape(batch * channels, n, height)
-        return torch.bmm(every.transpose(1, 2), rows).view(batch, channels, height, width)
+    patch = patch.to(filters_y.dtype) / window.intensity.to(filters_y.dtype)[:, None, None, None]
+    rows = torch.bmm(patch.reshape(batch, channels * n, n), filters_x).view(batch * channels, n, width)
+    every = filters_y[:, None].expand(-1, channels, -1, -1).reshape(batch * channels, n, height)
+    return torch.bmm(every.transpose(1, 2), rows).view(batch, channels, height, width)
 
 
 def _shape(tensor: Tensor, name: str, window: Window) -> torch.Size:

@@ -76,7 +76,7 @@ class GlimpseClassifier(ImageClassifier):
             state = self.lstm(seen, state)
             logits.append(at_least_float32(self.classify(state.output)))
             windows.append(window)
-        return torch.stack(logits, dim=1), Window(*(torch.stack(field, dim=1) for field in zip(*windows, strict=True)))
+        return torch.stack(logits, dim=1), Window.stacked(windows)
 
     def look(
         self, images: Tensor, glimpses: int | None = None, uniforms: Tensor | None = None, *, patches: bool = False
@@ -96,7 +96,7 @@ class GlimpseClassifier(ImageClassifier):
         n, steps = self.config.window, range(logits.shape[1])
         seen = None
         if patches:
-            seen = torch.stack([self._see(images, Window(*(field[:, t] for field in window))) for t in steps], dim=1)
+            seen = torch.stack([self._see(images, window.at(t)) for t in steps], dim=1)
         return logits, tuple(
             Track("glimpse", scale, n, window.widened(2**scale), None if seen is None else seen[:, :, scale])
             for scale in range(self.config.scales)

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from glimpse.attention.precision import at_least_float32
+from glimpse.attention.precision import at_least_float32, in_float32
 from glimpse.attention.window import Window
 from glimpse.models.linear import Linear
 from glimpse.settings.glimpse_classifier import ClassifierConfig, Parametrization
@@ -41,12 +41,12 @@ class Locator(nn.Module):
         with torch.no_grad():
             self.raw.bias[2] = 2 * math.log(config.sigma)
 
+    @in_float32
     def forward(
         self, state: Tensor, previous: Window | None, glimpse: Tensor | None, uniforms: Tensor | None, *, height: int, width: int
     ) -> Window:
         """Returns the window that a state (B, hidden) asks for; what came before does not matter, nor does noise."""
-        with torch.autocast(state.device.type, enabled=False):
-            return Window.from_raw(self.raw(at_least_float32(state)), n=self.n, height=height, width=width)
+        return Window.from_raw(self.raw(state), n=self.n, height=height, width=width)
 
 
 class Pointer(nn.Module):
@@ -76,6 +76,7 @@ class Pointer(nn.Module):
         self.worth = _quiet(Linear(config.hidden, self.n**2))
         self.gain = nn.Parameter(torch.tensor(_GAIN))
 
+    @in_float32
     def forward(
         self, state: Tensor, previous: Window | None, glimpse: Tensor | None, uniforms: Tensor | None, *, height: int, width: int
     ) -> Window:
@@ -92,25 +93,23 @@ class Pointer(nn.Module):
         Returns:
             Window with fields of shape (B,), at least float32.
         """
-        with torch.autocast(state.device.type, enabled=False):
-            state = at_least_float32(state)
-            x, y, log_ratio, place, log_intensity = self.raw(state).unbind(dim=1)
-            coarsest = (max(height, width) - 1) / max(self.n - 1, 1)
-            if previous is None or glimpse is None:
-                place = place + _FIRST_PLACE
-                center_x, center_y = torch.full_like(x, (width - 1) / 2), torch.full_like(y, (height - 1) / 2)
-                step = torch.full_like(x, (max(height, width) - 1) / 2 * self.reach)
-            else:
-                previous, glimpse = Window(*(field.detach() for field in previous)), glimpse.detach()
-                center_x, center_y, step = self._around(state, previous, glimpse, uniforms, height=height, width=width)
-            stride = FINEST_STRIDE * torch.exp(math.log(max(coarsest / FINEST_STRIDE, 1.0)) * torch.sigmoid(place))
-            return Window(
-                center_x=_inside(center_x + step * x, width),
-                center_y=_inside(center_y + step * y, height),
-                stride=stride,
-                sigma=self.sigma * stride * torch.exp(math.log(2) * torch.tanh(log_ratio)),
-                intensity=torch.exp(torch.tanh(log_intensity)),
-            )
+        x, y, log_ratio, place, log_intensity = self.raw(state).unbind(dim=1)
+        coarsest = (max(height, width) - 1) / max(self.n - 1, 1)
+        if previous is None or glimpse is None:
+            place = place + _FIRST_PLACE
+            center_x, center_y = torch.full_like(x, (width - 1) / 2), torch.full_like(y, (height - 1) / 2)
+            step = torch.full_like(x, (max(height, width) - 1) / 2 * self.reach)
+        else:
+            previous, glimpse = previous.detached(), glimpse.detach()
+            center_x, center_y, step = self._around(state, previous, glimpse, uniforms, height=height, width=width)
+        stride = FINEST_STRIDE * torch.exp(math.log(max(coarsest / FINEST_STRIDE, 1.0)) * torch.sigmoid(place))
+        return Window(
+            center_x=_inside(center_x + step * x, width),
+            center_y=_inside(center_y + step * y, height),
+            stride=stride,
+            sigma=self.sigma * stride * torch.exp(math.log(2) * torch.tanh(log_ratio)),
+            intensity=torch.exp(torch.tanh(log_intensity)),
+        )
 
     def _around(
         self, state: Tensor, previous: Window, glimpse: Tensor, uniforms: Tensor | None, *, height: int, width: int

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from glimpse.attention.precision import at_least_float32
+from glimpse.attention.precision import at_least_float32, in_float32
 from glimpse.attention.retina import Retina
 from glimpse.attention.track import Track
 from glimpse.models.base import ImageClassifier
@@ -183,6 +183,7 @@ class RAM(ImageClassifier):
             return at_least_float32(images.new_zeros(batch, 2))
         return 2 * at_least_float32(uniforms[:, 0]) - 1
 
+    @in_float32
     def _next(self, known: Tensor, last: Tensor, std: Tensor, uniforms: Tensor | None) -> tuple[Tensor, Tensor]:
         """Returns the next locations, shape (B, 2), free of gradients, and the log-density (B,) of exactly these numbers.
 
@@ -192,14 +193,13 @@ class RAM(ImageClassifier):
             std: Standard deviation of the policy, shape (B,).
             uniforms: Noise, shape (B, 2); None takes the means.
         """
-        with torch.autocast(known.device.type, enabled=False):
-            mean = last + self.locate(known)
-            mean = mean + (mean.clamp(-1, 1) - mean).detach()
-            noise = torch.zeros_like(mean) if uniforms is None else _normal(uniforms)
-            location = (mean + std[:, None] * noise).detach()
-            wide = std.clamp(min=_LEAST_STD)[:, None]
-            log_density = -(((location - mean) / wide) ** 2) / 2 - torch.log(wide * math.sqrt(2 * math.pi))
-            return location, log_density.sum(dim=1)
+        mean = last + self.locate(known)
+        mean = mean + (mean.clamp(-1, 1) - mean).detach()
+        noise = torch.zeros_like(mean) if uniforms is None else _normal(uniforms)
+        location = (mean + std[:, None] * noise).detach()
+        wide = std.clamp(min=_LEAST_STD)[:, None]
+        log_density = -(((location - mean) / wide) ** 2) / 2 - torch.log(wide * math.sqrt(2 * math.pi))
+        return location, log_density.sum(dim=1)
 
 
 def _normal(uniforms: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glimpse.attention.precision import at_least_float32
+from glimpse.attention.precision import at_least_float32, in_float32
 from glimpse.models.base import ImageClassifier
 from glimpse.models.convolutional import check_shape, strided_stages
 from glimpse.settings.spatial_transformer import SpatialTransformerConfig
@@ -99,18 +99,22 @@ class Localiser(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Returns affine matrices of shape (B, 2, 3), at least float32, for images (B, C, H, W)."""
-        features = self.stages(images)
-        with torch.autocast(images.device.type, enabled=False):
-            features = at_least_float32(features).permute(0, 2, 3, 1)  # (B, rows, columns, F)
-            weights = torch.softmax(self.worth(features).flatten(1), dim=1).view(features.shape[:3])
-            x, y = _places(weights.shape[2], images.shape[3], weights), _places(weights.shape[1], images.shape[2], weights)
-            pointed = torch.stack([weights.sum(dim=1) @ x, weights.sum(dim=2) @ y], dim=1)  # (B, 2)
-            rest = self.rest(torch.einsum("bijf,bij->bf", features, weights)).view(-1, 2, 3)
-            start = torch.eye(2, 3).to(rest)
-            affine: Tensor = F.pad(pointed[:, :, None], (2, 0)) + _FIRST_SCALE * (start + rest)
-            return affine
+        return self._placed(self.stages(images), images)
+
+    @in_float32
+    def _placed(self, features: Tensor, images: Tensor) -> Tensor:
+        """Returns the affine matrices for features (B, F, rows, columns) of images (B, C, H, W)."""
+        features = features.permute(0, 2, 3, 1)  # (B, rows, columns, F)
+        weights = torch.softmax(self.worth(features).flatten(1), dim=1).view(features.shape[:3])
+        x, y = _places(weights.shape[2], images.shape[3], weights), _places(weights.shape[1], images.shape[2], weights)
+        pointed = torch.stack([weights.sum(dim=1) @ x, weights.sum(dim=2) @ y], dim=1)  # (B, 2)
+        rest = self.rest(torch.einsum("bijf,bij->bf", features, weights)).view(-1, 2, 3)
+        start = torch.eye(2, 3).to(rest)
+        affine: Tensor = F.pad(pointed[:, :, None], (2, 0)) + _FIRST_SCALE * (start + rest)
+        return affine
 
 
+@in_float32
 def affine_read(images: Tensor, affine: Tensor, n: int) -> Tensor:
     """Returns the n x n window that affine matrices place on images, by bilinear interpolation; outside the image all is 0.
 
@@ -124,11 +128,9 @@ def affine_read(images: Tensor, affine: Tensor, n: int) -> Tensor:
     Returns:
         Shape (B, C, n, n).
     """
-    with torch.autocast(images.device.type, enabled=False):
-        images, affine = at_least_float32(images), at_least_float32(affine)
-        grid = F.affine_grid(affine, [*images.shape[:2], n, n], align_corners=False)
-        window: Tensor = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-        return window
+    grid = F.affine_grid(affine, [*images.shape[:2], n, n], align_corners=False)
+    window: Tensor = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return window
 
 
 def _places(count: int, pixels: int, like: Tensor) -> Tensor:
