@@ -1,4 +1,4 @@
-"""Window of Gaussian filters over an image: where it lies, how to read a glimpse through it and how to write a patch.
+"""Window of Gaussian filters over an image: its place, how to read a glimpse through it and how to write a patch.
 
 Positions are pixels of the image, x (to the right) before y (down); pixel 0 is the center of the first pixel; indices count from 0.
 Dimensions: B images, C channels, H rows, W columns, a window of n x n filters, T glimpses.

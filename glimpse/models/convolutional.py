@@ -34,7 +34,7 @@ class TwoLayerConv(ImageClassifier):
     of images, the config's; rows and columns at the end that no filter fits into are not seen.
 
     Args:
-        config: What it is made of; the papers' settings if None.
+        config: Settings; the papers' if None.
     """
 
     config_class = ConvConfig
@@ -55,7 +55,7 @@ class TwoLayerConv(ImageClassifier):
             images: Shape (B, C, H, W) with the config's C, H and W, 0 to 1.
 
         Returns:
-            Logits of shape (B, 1, classes), at least float32, alone: it looks nowhere in particular.
+            A tuple of the logits only, shape (B, 1, classes), at least float32.
 
         Raises:
             ValueError: If the images have another shape.
@@ -72,12 +72,12 @@ class TwoLayerConv(ImageClassifier):
 class ConvNet(ImageClassifier):
     """Batch-normalised convnet over the whole image, with the maximum over all places before the softmax.
 
-    A 5 x 5 convolution of stride 2, then stages of 3 x 3 convolutions whose first one has stride 2. A digit lies in one place among
+    A 5 x 5 convolution of stride 2, then stages of 3 x 3 convolutions whose first one has stride 2. A digit is in one place among
     clutter: the maximum over places keeps what was seen there, where their average would drown it. The number of parameters does
     not depend on the image's size.
 
     Args:
-        config: What it is made of.
+        config: Settings; the defaults if None.
     """
 
     config_class = ConvNetConfig
@@ -96,7 +96,7 @@ class ConvNet(ImageClassifier):
             images: Shape (B, C, H, W), 0 to 1; H and W may differ and change from call to call.
 
         Returns:
-            Logits of shape (B, 1, classes), at least float32, alone: it looks nowhere in particular.
+            A tuple of the logits only, shape (B, 1, classes), at least float32.
 
         Raises:
             ValueError: If the images have another number of channels than the model, or no pixels.

@@ -77,7 +77,7 @@ class DRAW(Model):
     The initial states and the initial canvas are learned. The model keeps nothing between calls, and all noise is an argument.
 
     Args:
-        config: What it is made of; the defaults if None.
+        config: Settings; the defaults if None.
     """
 
     config_class = GeneratorConfig
@@ -112,7 +112,7 @@ class DRAW(Model):
         return self.config.attention
 
     def noise(self, count: int, generator: torch.Generator) -> Tensor:
-        """Returns standard normal noise for so many images, shape (count, T, Z), on the generator's device."""
+        """Returns standard normal noise for `count` images, shape (count, T, Z), on the generator's device."""
         shape = (count, self.config.glimpses, self.config.latent)
         return torch.randn(shape, generator=generator, device=generator.device)
 

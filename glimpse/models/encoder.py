@@ -13,12 +13,12 @@ __all__ = ["GlimpseEncoder", "check_input", "training_noise"]
 
 
 class GlimpseEncoder(nn.Module):
-    """What the glimpse shows and where it lies, as features for the LSTM: a normalised two-layer network plus a linear map.
+    """What a glimpse shows and where it is, as features for the LSTM: a normalized two-layer network plus a linear map.
 
     Args:
         pixels: Numbers in a glimpse.
         features: Size of the result.
-        place: Numbers that say where it lies.
+        place: Numbers that describe where it is.
     """
 
     def __init__(self, pixels: int, features: int, place: int) -> None:

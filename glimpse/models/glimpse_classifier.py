@@ -32,7 +32,7 @@ class GlimpseClassifier(ImageClassifier):
     every image. The number of parameters does not depend on the image's size.
 
     Args:
-        config: What it is made of; the preset `tuned` if None.
+        config: Settings; the preset `tuned` if None.
     """
 
     config_class = ClassifierConfig
@@ -129,7 +129,7 @@ class GlimpseClassifier(ImageClassifier):
 
 
 def _place(window: Window, height: int, width: int) -> Tensor:
-    """Returns where a window lies in an image of height x width as four numbers of order 1, shape (B, 4)."""
+    """Returns the place of a window in an image of height x width as four numbers of order 1, shape (B, 4)."""
     place = (
         2 * window.center_x / max(width - 1, 1) - 1,
         2 * window.center_y / max(height - 1, 1) - 1,

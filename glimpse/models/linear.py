@@ -1,8 +1,8 @@
 """Linear maps in float32 on a CPU by oneDNN, where torch's own product runs at half the core's rate.
 
-torch multiplies float32 matrices by MKL, which takes AVX-512 on Intel's cores alone; oneDNN, which comes with torch too, takes it
-on every core that has it. On a Zen 5 core a map of (128, 520) to (128, 1024) ran at 240 GFLOP/s against 114. Which of the two
-multiplies depends on nothing but the machine and the shapes, so that a training that goes on equals one that did not stop.
+torch multiplies float32 matrices by MKL, which uses AVX-512 on Intel's cores only; oneDNN, which also comes with torch, uses it on
+every core that has it. On a Zen 5 core a map of (128, 520) to (128, 1024) ran at 240 GFLOP/s against 114. Which of the two multiplies depends only on the
+machine and the shapes, so that a resumed training equals an uninterrupted one.
 """
 
 from typing import Any
@@ -43,7 +43,7 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 
 def runs_eagerly() -> bool:
-    """Returns whether torch computes as it is told to, and neither compiles nor maps: then what is written out by hand pays."""
+    """Returns whether torch neither compiles nor transforms functions: only then do gradients written by hand pay."""
     return not torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active()
 
 

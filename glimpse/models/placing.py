@@ -31,7 +31,7 @@ class Locator(nn.Module):
     """Places the window by DRAW's eqs. 21-24: five numbers, a linear map of the state, decoded by `Window.from_raw`.
 
     Args:
-        config: Its window, hidden units, and sigma in pixels at the start.
+        config: Settings: its window, hidden units, and sigma in pixels at the start.
     """
 
     def __init__(self, config: ClassifierConfig) -> None:
@@ -62,11 +62,11 @@ class Pointer(nn.Module):
     there is no plateau on which it must find the digit by chance; W learns what is worth looking at. The center stays inside the
     image, but the gradient passes as if it did not, so that a window at the edge finds back. No gradient passes from a window to
     the one before it, neither through its place nor through what it read: with chains of eight windows training was slower and
-    gradients reached a mean norm of 60. The stride lies between 0.75 px and the one that spans the longer side; sigma lies within
+    gradients reached a mean norm of 60. The stride is between 0.75 px and the one that spans the longer side; sigma is within
     a factor of 2 of a fixed number of strides, so that little is aliased; the intensity within a factor of e.
 
     Args:
-        config: Its window, hidden units, and sigma in strides at the start.
+        config: Settings: its window, hidden units, and sigma in strides at the start.
     """
 
     def __init__(self, config: ClassifierConfig) -> None:
@@ -133,7 +133,7 @@ class Scatter(Pointer):
     The first window, stride, sigma and intensity are a pointer's; all centers but the first are uniform over the image.
 
     Args:
-        config: Its window, hidden units, and sigma in strides at the start.
+        config: Settings: its window, hidden units, and sigma in strides at the start.
     """
 
     def __init__(self, config: ClassifierConfig) -> None:
@@ -151,7 +151,7 @@ class Scatter(Pointer):
 
 
 PLACERS: dict[Parametrization, type[Locator] | type[Pointer]] = {"paper": Locator, "pointing": Pointer, "random": Scatter}
-"""What places the windows, by the name of its parametrisation."""
+"""Class that places the windows, by the name of its parametrization."""
 
 
 def brightness(glimpse: Tensor) -> Tensor:
@@ -163,8 +163,8 @@ def brightness(glimpse: Tensor) -> Tensor:
     Returns:
         Shape (B, n, n); nearly 0 everywhere if the glimpse is flat.
     """
-    grey = at_least_float32(glimpse).mean(dim=1)
-    above = grey - grey.mean(dim=(1, 2), keepdim=True)
+    gray = at_least_float32(glimpse).mean(dim=1)
+    above = gray - gray.mean(dim=(1, 2), keepdim=True)
     return above / (above.amax(dim=(1, 2), keepdim=True) + _FLAT)
 
 

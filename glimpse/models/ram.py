@@ -43,13 +43,13 @@ class RAM(ImageClassifier):
 
     Departures from Mnih et al. (2014): the core is an LSTM, like that of the glimpse classifier it is compared with, not rectified
     units; the glimpse network is normalised, the same as the glimpse classifier's; the location policy is a network with a hidden
-    layer that sees the patches and their place beside the core's state, and moves the last location; its mean is kept inside the
-    image, and its standard deviation falls in training. Unless the config says `last`, cross-entropy counts after every glimpse,
+    layer that sees the patches and their place besides the core's state, and moves the last location; its mean is kept inside the
+    image, and its standard deviation falls in training. Unless the config's supervision is `last`, cross-entropy counts after every glimpse,
     and a location's return is what its own glimpse added (`gain`), not whether the last prediction is right. The policy and the
     baseline pass no gradient into the core: it and the glimpse network learn what, they learn where.
 
     Args:
-        config: What it is made of; its defaults if None.
+        config: Settings; the defaults if None.
     """
 
     config_class = RAMConfig
@@ -77,7 +77,7 @@ class RAM(ImageClassifier):
             uniforms: The noise of the locations, uniform in 0 to 1, shape (B, T, 2); without it every location is the policy's
                 mean, and the first one the middle.
             std: Standard deviation of the policy, a number or one for each image, shape (B,); the config's if None. With 0 the
-                noise is for a random first location alone.
+                noise is used only for a random first location.
 
         Raises:
             ValueError: If the images have another number of channels than the model, there are no glimpses, or the noise has

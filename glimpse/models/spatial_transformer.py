@@ -1,6 +1,6 @@
-"""Classifier behind a spatial transformer: a convnet over the whole image says where a small window is read.
+"""Classifier behind a spatial transformer: a convnet over the whole image decides where a small window is read.
 
-Coordinates are the source's, x before y: the outer edges of the first and last pixel lie at -1 and 1, so that pixel p of A, counted
+Coordinates are the source's, x before y: the outer edges of the first and last pixel are at -1 and 1, so that pixel p of A, counted
 from 0, is centered on (2 p + 1) / A - 1. Dimensions: B images, C channels, H rows, W columns, a window of n x n.
 
 References:
@@ -27,12 +27,12 @@ class SpatialTransformer(ImageClassifier):
     """Reads one n x n window through an affine matrix that a localisation network chooses, and classifies what it shows.
 
     Jaderberg et al. (2015, arXiv:1506.02025), with one departure: the localisation network points (see `Localiser`). The window is
-    read by bilinear interpolation, as in the source: where its points lie more than a pixel apart, as when 12 x 12 of them cover a
-    digit of 28 x 28, pixels between them are not seen and the window is aliased. That is the method's own and left as it is. The
+    read by bilinear interpolation, as in the source: where its points are more than a pixel apart, as when 12 x 12 of them cover a
+    digit of 28 x 28, pixels between them are not seen and the window is aliased. That is a property of the method and left as it is. The
     number of parameters does not depend on the image's size.
 
     Args:
-        config: What it is made of.
+        config: Settings; the defaults if None.
     """
 
     config_class = SpatialTransformerConfig
@@ -134,6 +134,6 @@ def affine_read(images: Tensor, affine: Tensor, n: int) -> Tensor:
 
 
 def _places(count: int, pixels: int, like: Tensor) -> Tensor:
-    """Returns the coordinates of the localisation network's places along an axis of so many pixels, shape (count,)."""
+    """Returns the coordinates of the localization network's places along an axis of `pixels` pixels, shape (count,)."""
     pixel: Tensor = _STEP * torch.arange(count, dtype=like.dtype, device=like.device)
     return (2 * pixel + 1) / pixels - 1
