@@ -262,7 +262,7 @@ def _print_schema(context: click.Context, parameter: click.Parameter, asked: boo
 def trajectories(model: str, as_json: bool, **options: Any) -> None:
     """Write where MODEL, a run's folder or pretrained:NAME, looked, and what it believed after each glimpse."""
     from glimpse.commands import trajectories as command
-    from glimpse.settings.trajectories import ExportRequest, LearningRequest, SummaryRequest
+    from glimpse.settings.requests import ExportRequest, LearningRequest, SummaryRequest
 
     explicit = given(out=0, format=0, pixels=0, only=0, margin=0, summary=0, split=0)
     refused = {"learning": [*explicit.keys() - {"split"}], "summary": [*explicit.keys() & {"format", "pixels"}]}

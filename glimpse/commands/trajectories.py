@@ -2,7 +2,7 @@
 
 from glimpse.commands import console
 from glimpse.commands.console import ConsoleListener
-from glimpse.settings.trajectories import ExportRequest, LearningRequest, SummaryRequest
+from glimpse.settings.requests import ExportRequest, LearningRequest, SummaryRequest
 from glimpse.trajectories.exporting import export_request
 from glimpse.trajectories.files import DATA_FORMATS
 from glimpse.trajectories.summarizing import ModelSummary, learning_request, summary_request
