@@ -1,6 +1,6 @@
 """Requests to compare trained models, or to train and compare the models of a suite."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +21,7 @@ class CompareRequest:
 
     sources: tuple[str, ...]
     data_dir: Path | None = None
-    machine: Machine = Machine()
+    machine: Machine = field(default_factory=Machine)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class SuiteRequest:
     precision: Literal["fp32", "bf16"] | None = None
     compile: bool | None = None
     data_dir: Path | None = None
-    machine: Machine = Machine()
+    machine: Machine = field(default_factory=Machine)
 
     @property
     def folder(self) -> Path:

@@ -1,6 +1,6 @@
 """Request to build a data set."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -30,5 +30,5 @@ class BuildRequest:
     seed: int | None = None
     digits: str = "auto"
     data_dir: Path | None = None
-    clutter: ClutterChoice = ClutterChoice()
+    clutter: ClutterChoice = field(default_factory=ClutterChoice)
     threads: int | None = None

@@ -1,6 +1,6 @@
 """Request to evaluate a trained model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from glimpse.settings.requests.choices import ImageChoice, Machine, Split
 
@@ -26,5 +26,5 @@ class EvaluationRequest:
     glimpses: int | None = None
     test_samples: int | None = None
     importance_samples: int | None = None
-    images: ImageChoice = ImageChoice()
-    machine: Machine = Machine()
+    images: ImageChoice = field(default_factory=ImageChoice)
+    machine: Machine = field(default_factory=Machine)

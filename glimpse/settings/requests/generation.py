@@ -1,6 +1,6 @@
 """Requests to generate images with a trained generator."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from glimpse.settings.requests.choices import ImageSelection, Machine, SetChoice
@@ -31,8 +31,8 @@ class SampleRequest:
     seed: int = 0
     out: Path | None = None
     frames: Path | None = None
-    images: SetChoice = SetChoice()
-    machine: Machine = Machine()
+    images: SetChoice = field(default_factory=SetChoice)
+    machine: Machine = field(default_factory=Machine)
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class ReconstructRequest:
     seed: int = 0
     out: Path | None = None
     frames: Path | None = None
-    selection: ImageSelection = ImageSelection()
-    images: SetChoice = SetChoice()
-    machine: Machine = Machine()
+    selection: ImageSelection = field(default_factory=ImageSelection)
+    images: SetChoice = field(default_factory=SetChoice)
+    machine: Machine = field(default_factory=Machine)
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,6 @@ class InterpolateRequest:
     count: int | None = None
     seed: int = 0
     out: Path | None = None
-    selection: ImageSelection = ImageSelection()
-    images: SetChoice = SetChoice()
-    machine: Machine = Machine()
+    selection: ImageSelection = field(default_factory=ImageSelection)
+    images: SetChoice = field(default_factory=SetChoice)
+    machine: Machine = field(default_factory=Machine)

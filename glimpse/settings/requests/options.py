@@ -29,7 +29,7 @@ def from_options(kind: type[Q], options: Mapping[str, Any], settings: Iterable[s
     left = {name: value for name, value in options.items() if value is not None}
     request = _built(kind, left, frozenset(settings))
     if left:
-        raise TypeError(f"unexpected option {next(iter(left))!r}; {kind.__name__} has {', '.join(_names(kind, settings))}")
+        raise TypeError(f"unexpected option {next(iter(left))!r}; {kind.__name__} takes {', '.join(_names(kind, settings))}")
     return request
 
 

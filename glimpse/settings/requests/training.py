@@ -51,9 +51,9 @@ class ClassifierTrainingRequest:
     model: str | None = None
     preset: str | None = None
     settings: SettingValues = field(default_factory=lambda: MappingProxyType({}))
-    images: ImageChoice = ImageChoice()
+    images: ImageChoice = field(default_factory=ImageChoice)
     run: RunChoice = RunChoice()
-    machine: Machine = Machine()
+    machine: Machine = field(default_factory=Machine)
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,6 @@ class GeneratorTrainingRequest:
 
     preset: str | None = None
     settings: SettingValues = field(default_factory=lambda: MappingProxyType({}))
-    images: GenerativeChoice = GenerativeChoice()
+    images: GenerativeChoice = field(default_factory=GenerativeChoice)
     run: RunChoice = RunChoice()
-    machine: Machine = Machine()
+    machine: Machine = field(default_factory=Machine)

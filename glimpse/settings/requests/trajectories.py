@@ -1,6 +1,6 @@
 """Requests to export, summarize and animate trajectories: where a trained model looks and what it predicts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -46,9 +46,9 @@ class TrajectoryRequest:
     count: int | None = None
     invert: bool = False
     glimpses: int | None = None
-    selection: ImageSelection = ImageSelection()
-    images: ImageChoice = ImageChoice()
-    machine: Machine = Machine()
+    selection: ImageSelection = field(default_factory=ImageSelection)
+    images: ImageChoice = field(default_factory=ImageChoice)
+    machine: Machine = field(default_factory=Machine)
 
     def __post_init__(self) -> None:
         _check_choice("split", self.selection.split, Split)
