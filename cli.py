@@ -405,8 +405,8 @@ def build(
     from glimpse import environment
     from glimpse.commands import console
     from glimpse.datasets.build import build as build_set
-    from glimpse.datasets.clutter import ClutterRecipe
     from glimpse.datasets.opening import open_digit_source
+    from glimpse.settings.clutter import ClutterRecipe
 
     environment.use_threads(threads)
     source = open_digit_source(digits or "auto", data_dir, seed or 0, console.ConsoleListener())
