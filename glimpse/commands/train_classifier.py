@@ -5,9 +5,9 @@ from dataclasses import asdict
 
 from glimpse.commands.console import ConsoleListener
 from glimpse.commands.train import Words, train
-from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.models.base import Model
 from glimpse.settings.catalog import LONGER_BUDGETS
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.requests import ClassifierTrainingRequest
 from glimpse.training.classifier import ClassifierPlan
 from glimpse.training.session import Training

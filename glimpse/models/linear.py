@@ -1,8 +1,8 @@
 """Linear maps in float32 on a CPU by oneDNN, where torch's own product runs at half the core's rate.
 
 torch multiplies float32 matrices by MKL, which uses AVX-512 on Intel's cores only; oneDNN, which also comes with torch, uses it on
-every core that has it. On a Zen 5 core a map of (128, 520) to (128, 1024) ran at 240 GFLOP/s against 114. Which of the two multiplies depends only on the
-machine and the shapes, so that a resumed training equals an uninterrupted one.
+every core that has it. On a Zen 5 core a map of (128, 520) to (128, 1024) ran at 240 GFLOP/s against 114. Which of the two
+multiplies depends only on the machine and the shapes, so that a resumed training equals an uninterrupted one.
 """
 
 from typing import Any

@@ -42,11 +42,11 @@ class RAM(ImageClassifier):
     """Glimpse network over a retina, LSTM core, Gaussian location policy, learned baseline and a softmax after every glimpse.
 
     Departures from Mnih et al. (2014): the core is an LSTM, like that of the glimpse classifier it is compared with, not rectified
-    units; the glimpse network is normalised, the same as the glimpse classifier's; the location policy is a network with a hidden
+    units; the glimpse network is normalized, the same as the glimpse classifier's; the location policy is a network with a hidden
     layer that sees the patches and their place besides the core's state, and moves the last location; its mean is kept inside the
-    image, and its standard deviation falls in training. Unless the config's supervision is `last`, cross-entropy counts after every glimpse,
-    and a location's return is what its own glimpse added (`gain`), not whether the last prediction is right. The policy and the
-    baseline pass no gradient into the core: it and the glimpse network learn what, they learn where.
+    image, and its standard deviation falls in training. Unless the config's supervision is `last`, cross-entropy counts after
+    every glimpse, and a location's return is what its own glimpse added (`gain`), not whether the last prediction is right. The
+    policy and the baseline pass no gradient into the core: it and the glimpse network learn what, they learn where.
 
     Args:
         config: Settings; the defaults if None.

@@ -26,10 +26,10 @@ _FIRST_SCALE = 0.35  # side of the window at the start, as a part of the image's
 class SpatialTransformer(ImageClassifier):
     """Reads one n x n window through an affine matrix that a localisation network chooses, and classifies what it shows.
 
-    Jaderberg et al. (2015, arXiv:1506.02025), with one departure: the localisation network points (see `Localiser`). The window is
+    Jaderberg et al. (2015, arXiv:1506.02025), with one departure: the localization network points (see `Localiser`). The window is
     read by bilinear interpolation, as in the source: where its points are more than a pixel apart, as when 12 x 12 of them cover a
-    digit of 28 x 28, pixels between them are not seen and the window is aliased. That is a property of the method and left as it is. The
-    number of parameters does not depend on the image's size.
+    digit of 28 x 28, pixels between them are not seen and the window is aliased. That is a property of the method and left as it
+    is. The number of parameters does not depend on the image's size.
 
     Args:
         config: Settings; the defaults if None.

@@ -15,9 +15,9 @@ from PIL import Image
 from glimpse import cli
 from glimpse.datasets.batches import Batch
 from glimpse.datasets.build import read_set
-from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.datasets.labeled_images import ImageSet, open_data
 from glimpse.datasets.preview import sheet, write_preview
+from glimpse.settings.clutter import ClutterRecipe
 from tests.helpers.commands import succeeded
 
 

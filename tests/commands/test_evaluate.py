@@ -9,12 +9,13 @@ import pytest
 import torch
 from click.testing import Result
 
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
 from glimpse.evaluation.classifier import uniforms
 from glimpse.evaluation.published import published_on
 from glimpse.models.ram import RAM
 from glimpse.settings.classifier import ClassifierSettings
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.ram import RAMConfig
 from tests.helpers import commands
 from tests.helpers.classifier_runs import MODEL, trained
@@ -235,7 +236,7 @@ def test_a_run_is_measured_on_its_own_images_unless_others_are_given(tmp_path: P
     assert numbers(run)["data"]["part"] == "valid"
     assert numbers(run)["n"] == 5
     assert numbers(run, "--digits=sklearn", "--canvas=40")["n"] == 300
-    assert "say with --digits" in refused(run, "--canvas=40")
+    assert "name the digits to put on the canvas" in refused(run, "--canvas=40")
     assert "give images with --data" in refused(run / "model.safetensors")
 
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from glimpse.cli import glimpse
-from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.settings.base import bounds
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.training import TrainingConfig
 from tests.helpers.classifier_runs import BUDGET, DATA, MODEL, TINY, refused, train
 from tests.helpers.presets import CLASSIFIER_PRESETS, TRAINING_PRESETS

@@ -51,8 +51,8 @@ def test_a_preset_of_the_model_goes_with_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--model=ram", "--preset=paper"], "--preset paper is none of --model ram: leave one of them out"),
-        (["--preset=conv", "--model=glimpse"], "--preset conv is none of --model glimpse: leave one of them out"),
+        (["--model=ram", "--preset=paper"], "--preset paper is not one of --model ram: leave one of them out"),
+        (["--preset=conv", "--model=glimpse"], "--preset conv is not one of --model glimpse: leave one of them out"),
         (["--model=conv", "--policy-std=0.1"], "--policy-std is for --model ram, not for preset conv"),
         (["--preset=conv", "--policy-std=0.1"], "--policy-std is for --model ram, not for preset conv"),
         (
@@ -155,4 +155,4 @@ def test_own_images_say_how_large_the_two_layers_are(color: Path, tmp_path: Path
 @pytest.mark.parametrize("model", ["ram", "random-glimpses"])
 def test_a_model_that_looks_at_random_is_not_captured(model: str, tmp_path: Path) -> None:
     line = refused(*TINY, f"--model={model}", "--cuda-graph", "--out", str(tmp_path / "run"))
-    assert f"--cuda-graph is not for a model that looks at random, such as preset {model}: leave it out" in line
+    assert f"--cuda-graph is not for models with random locations, such as preset {model}: leave it out" in line

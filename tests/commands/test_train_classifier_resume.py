@@ -35,7 +35,7 @@ def test_a_run_whose_checkpoints_were_removed_is_not_trained_again(tmp_path: Pat
     assert {path: path.read_bytes() for path in out.iterdir()} == before
     record = out / "metrics.csv"
     record.write_text("".join(record.read_text().splitlines(keepends=True)[:-1]))
-    assert "its checkpoints were removed, so that it cannot go on" in refused("--resume", "--model=conv", "--out", out)
+    assert "its checkpoints were removed, so that it cannot resume" in refused("--resume", "--model=conv", "--out", out)
     (out / "checkpoints").mkdir()  # as a kill between the first weights and their checkpoint leaves it
     assert train("--resume", "--model=conv", "--out", out).exit_code == 0
     assert (out / "model.safetensors").read_bytes() == before[out / "model.safetensors"]

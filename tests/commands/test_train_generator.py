@@ -139,4 +139,4 @@ def test_a_training_without_one_finite_validation_fails(tmp_path: Path, monkeypa
     arguments = ["--data=digits", *MODEL, *FEW, "--threads=1"]
     result = invoked("train-generator", *arguments, "--out", tmp_path / "run")
     assert result.exit_code == 1
-    assert "no validation gave a number" in result.stderr.splitlines()[-1]
+    assert "no validation was finite" in result.stderr.splitlines()[-1]
