@@ -18,6 +18,7 @@ from glimpse.settings.clutter import ClutterRecipe
 
 __all__ = ["ClutteredMNIST"]
 
+_AT_ONCE = 128  # images rendered at once on a CPU, so that their canvases fit in its cache and their memory is reused
 _ORDER = 16  # added to the split's stream for the order of its digits
 
 
@@ -56,8 +57,19 @@ class ClutteredMNIST(PositionalDataset):
 
     def batch(self, positions: Tensor) -> Batch:
         """Returns the images at these positions, shape (B,), on the device of the digits."""
-        images, labels, centers = self.render(positions)
-        return Batch(unit_range(images[:, None]), labels, centers)
+        if len(positions) <= _AT_ONCE or self.digits.images.device.type != "cpu":
+            images, labels, centers = self.render(positions)
+            return Batch(unit_range(images[:, None]), labels, centers)
+        batch = Batch(
+            torch.empty(len(positions), 1, self.recipe.canvas, self.recipe.canvas),
+            torch.empty(len(positions), dtype=torch.int64),
+            torch.empty(len(positions), 2),
+        )
+        for first in range(0, len(positions), _AT_ONCE):
+            share = slice(first, first + _AT_ONCE)
+            images, batch.labels[share], batch.centers[share] = self.render(positions[share])
+            batch.images[share] = unit_range(images[:, None])
+        return batch
 
     def render(self, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns uint8 images (B, S, S), labels (B,) and centers (B, 2) at these positions."""

@@ -84,7 +84,7 @@ def without_pictures() -> Iterator[None]:
         return train_in(*arguments, **options | {"draw": None})
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("glimpse.commands.train.train_in", bare)
+        patch.setattr("glimpse.training.session.train_in", bare)
         yield
 
 

@@ -142,11 +142,28 @@ def test_a_pretrained_model_is_found_by_name_or_refused_with_the_names(monkeypat
         pretrained.find("pretrained:classifier-9")
 
 
-def test_the_code_in_the_readme_runs() -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+def readme_code() -> list[str]:
+    """Returns the blocks of Python in the README."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def test_the_first_code_in_the_readme_runs() -> None:
     scope: dict[str, Any] = {"print": lambda *values: None}
-    exec(code, scope)
+    exec(readme_code()[0], scope)
     assert scope["canvas"].shape == scope["images"].shape
+
+
+def test_the_training_in_the_readme_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    small = "images=256, window=4, hidden=8, features=8, digits='sklearn', canvas=40, pieces=2, threads=1"
+    said: list[str] = []
+    code = readme_code()[1]
+    assert "images=200_000" in code
+    exec(code.replace("images=200_000", small), {"print": lambda *words: said.append(" ".join(map(str, words)))})
+    assert said[0].startswith("256 images, loss 2.")
+    assert 0 < float(said[-1].partition(" ")[0]) <= 100
+    assert (tmp_path / "runs" / "mine" / "model.safetensors").is_file()
+    assert (tmp_path / "glimpses.html").stat().st_size > 1000
 
 
 def test_the_readme_names_only_commands_that_exist() -> None:

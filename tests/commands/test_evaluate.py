@@ -286,7 +286,7 @@ def test_a_file_and_constants_of_the_clutter_exclude_each_other(on_mnist: Path, 
     ("images", "labels", "said"),
     [
         (np.zeros((4, 9, 9, 3), dtype=np.uint8), np.arange(4), "have 3 channels of 9 x 9 pixels, the model was trained on 1"),
-        (np.zeros((4, 9, 9), dtype=np.uint8), np.arange(4) + 9, "knows classes 0 to 9, the images have 12"),
+        (np.zeros((4, 9, 9), dtype=np.uint8), np.arange(4) + 9, "has classes 0 to 9, the images have 12"),
     ],
 )
 def test_images_that_do_not_fit_the_model_are_one_line(

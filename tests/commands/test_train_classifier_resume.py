@@ -153,7 +153,7 @@ def test_an_unknown_setting_in_a_config_is_an_error(run: Path, tmp_path: Path) -
     settings = settings_of(run)
     settings["training"]["lr"] = 3
     (tmp_path / "config.json").write_text(json.dumps(settings))
-    assert "knows no lr" in refused("--config", tmp_path / "config.json", "--out", tmp_path / "run")
+    assert "has no field lr" in refused("--config", tmp_path / "config.json", "--out", tmp_path / "run")
 
 
 @pytest.mark.parametrize(

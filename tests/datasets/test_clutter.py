@@ -107,6 +107,19 @@ def test_images_are_those_of_a_plain_loop(
         assert (int(labels[i]), tuple(centers[i].tolist())) == (label, center)
 
 
+@pytest.mark.parametrize("count", [1, 128, 129, 300])
+def test_a_batch_of_any_size_holds_the_images_of_single_ones(source: DigitSource, count: int) -> None:
+    digits = Digits(source.test.images[:70], source.test.labels[:70], "test")
+    data = ClutteredMNIST(digits, "test", ClutterRecipe(canvas=40, pieces=3))
+    positions = 3 * torch.arange(count) + 50  # several epochs, none whole
+    batch = data.batch(positions)
+    assert [part.dtype for part in batch] == [torch.float32, torch.int64, torch.float32]
+    assert batch.images.shape == (count, 1, 40, 40)
+    singles = [data.batch(position[None]) for position in positions]
+    for together, parts in zip(batch, zip(*singles, strict=True), strict=False):
+        assert torch.equal(together, torch.cat(parts))
+
+
 def test_glyphs_need_not_be_square() -> None:
     digits = glyphs(*torch.randint(0, 256, (7, 9, 14), generator=torch.Generator().manual_seed(0)))
     recipe = ClutterRecipe(canvas=20, pieces=3, piece_size=4, border=2)

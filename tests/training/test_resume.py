@@ -22,11 +22,11 @@ TINY = [*DATA, *MODEL, *BUDGET, "--threads=1"]
 
 KILLER = """
 import json, os, signal, sys, time
-import torch, torch.utils.tensorboard, torch.distributed, sklearn.datasets, glimpse.datasets.clutter, glimpse.commands.train
+import torch, torch.utils.tensorboard, torch.distributed, sklearn.datasets, glimpse.datasets.clutter, glimpse.training.session
 from glimpse import cli
 
-train_in = glimpse.commands.train.train_in
-glimpse.commands.train.train_in = lambda *arguments, **options: train_in(*arguments, **options | {"draw": None})  # no pictures
+train_in = glimpse.training.session.train_in
+glimpse.training.session.train_in = lambda *arguments, **options: train_in(*arguments, **options | {"draw": None})  # no pictures
 
 def killed_at(call):
     replace, fsync, calls = os.replace, os.fsync, [0]
