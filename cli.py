@@ -20,9 +20,9 @@ from glimpse.commands.options import (
     device_option,
     digits_option,
     drawing_options,
+    explicit_options,
     frames_option,
     generative_options,
-    given,
     image_options,
     json_option,
     model_options,
@@ -31,14 +31,8 @@ from glimpse.commands.options import (
     training_options,
 )
 from glimpse.settings.catalog import CLASSIFIERS, OF_THE_DATA, classifier_preset, classifier_presets, setting_names
-from glimpse.settings.draw import GENERATOR_PRESETS, GeneratorConfig, generator_setting_names
-from glimpse.settings.requests import (
-    ClassifierTrainingRequest,
-    EvaluationRequest,
-    GeneratorTrainingRequest,
-    Machine,
-    from_options,
-)
+from glimpse.settings.draw import GENERATOR_PRESETS, generator_setting_names
+from glimpse.settings.requests import ClassifierTrainingRequest, EvaluationRequest, GeneratorTrainingRequest, Machine, from_options
 from glimpse.settings.suites import SUITES
 
 if TYPE_CHECKING:
@@ -217,11 +211,9 @@ def _print_schema(context: click.Context, parameter: click.Parameter, asked: boo
     """Prints what the columns of trajectories mean and ends."""
     if not asked or context.resilient_parsing:
         return
-    from glimpse.commands import console
-    from glimpse.trajectories.table import COLUMNS, VERSION
+    from glimpse.commands.listing import list_columns
 
-    rows = [(column.name, column.unit, column.meaning + (" (may be absent)" if column.may_miss else "")) for column in COLUMNS]
-    console.print_rows((f"column, version {VERSION}", "unit", "meaning"), rows)
+    list_columns()
     context.exit()
 
 
@@ -261,29 +253,9 @@ def _print_schema(context: click.Context, parameter: click.Parameter, asked: boo
 @json_option
 def trajectories(model: str, as_json: bool, **options: Any) -> None:
     """Write where MODEL, a run's folder or pretrained:NAME, looked, and what it believed after each glimpse."""
-    from glimpse.commands import trajectories as command
-    from glimpse.settings.trajectories import ExportRequest, LearningRequest, SummaryRequest
+    from glimpse.commands.trajectories import trajectories
 
-    explicit = given(out=0, format=0, pixels=0, only=0, margin=0, summary=0, split=0)
-    refused = {"learning": [*explicit.keys() - {"split"}], "summary": [*explicit.keys() & {"format", "pixels"}]}
-    refused |= {"pictures": [*explicit.keys() & {"split"}]}
-    if options["only"] != "unsure" and "margin" in explicit:
-        raise click.UsageError("--margin is for --only unsure.")
-    for name, others in refused.items():
-        if options[name] and others:
-            own = "image" if name == "pictures" else name
-            raise click.UsageError(f"--{own} does not go with {', '.join('--' + other for other in sorted(others))}.")
-    learned, summary = options.pop("learning"), options.pop("summary")
-    if learned is not None:
-        asked = {name: value for name, value in options.items() if name not in ("format", "pixels", "only", "margin")}
-        command.show_learning(from_options(LearningRequest, {**asked, "model": model, "out": learned}), as_json=as_json)
-    elif summary:
-        asked = {name: value for name, value in options.items() if name not in ("format", "pixels")}
-        command.summarize(from_options(SummaryRequest, {**asked, "model": model}), as_json=as_json)
-    elif options["out"] is not None:
-        command.export(from_options(ExportRequest, {**options, "model": model}), as_json=as_json)
-    else:
-        raise click.UsageError("Say what to make: --out FILE, --summary or --learning FILE.gif.")
+    trajectories({**options, "model": model}, explicit_options(), as_json=as_json)
 
 
 @glimpse.command()
@@ -291,64 +263,27 @@ def trajectories(model: str, as_json: bool, **options: Any) -> None:
 @data_dir_option
 def doctor(as_json: bool, data_dir: Path | None) -> None:
     """Show versions, device, threads, data found, free memory and disk: what a bug report needs."""
-    from glimpse.commands import console
-    from glimpse.commands.doctor import flatten, report
+    from glimpse.commands.doctor import doctor
 
-    facts = report(data_dir)
-    if as_json:
-        console.print_json(facts)
-    else:
-        console.print_rows(("what", "value"), flatten(facts))
+    doctor(data_dir, as_json=as_json)
 
 
 @glimpse.command()
 @json_option
 def presets(as_json: bool) -> None:
     """List the presets: named settings to start from."""
-    from dataclasses import asdict
+    from glimpse.commands.listing import list_presets
 
-    from glimpse.commands import console
-
-    def own(config: GeneratorConfig) -> dict[str, Any]:
-        """Returns what does not come from the data."""
-        return {name: value for name, value in asdict(config).items() if name not in ("channels", "height", "width")}
-
-    classifiers = classifier_presets()
-    settings = {
-        "classifier": {name: asdict(preset.model) for name, preset in classifiers.items()},
-        "training": {name: asdict(preset.training) for name, preset in classifiers.items()},
-        "generator": {name: {"data": preset.data} | own(preset.model) for name, preset in GENERATOR_PRESETS.items()},
-        "generator_training": {name: asdict(preset.training) for name, preset in GENERATOR_PRESETS.items()},
-    }
-    if as_json:
-        console.print_json(settings)
-        return
-    for kind, configs in settings.items():
-        names = dict.fromkeys(name for config in configs.values() for name in config)
-        console.print_rows((kind, *configs), [(name, *(config.get(name, "-") for config in configs.values())) for name in names])
+    list_presets(as_json=as_json)
 
 
 @glimpse.command()
 @json_option
 def pretrained(as_json: bool) -> None:
     """List the trained models that come with the package."""
-    from glimpse.commands import console
-    from glimpse.pretrained import PREFIX, available
+    from glimpse.commands.listing import list_pretrained
 
-    models = available()
-    if as_json:
-        console.print_json(models)
-        return
-    if not models:
-        console.note("This version ships no trained models.")
-        return
-    columns = ("name", "glimpses", "parameters", "trained on", "on its test set")
-    rows = []
-    for name, facts in models.items():
-        error, bound = facts.get("test_error_percent"), facts.get("bound_nats")
-        result = f"{error:.2f} % error" if error is not None else f"<= {bound:.2f} nats" if bound is not None else None
-        rows.append((PREFIX + name, facts.get("glimpses"), facts.get("parameters"), facts.get("task"), result))
-    console.print_rows(columns, rows)
+    list_pretrained(as_json=as_json)
 
 
 @glimpse.command()

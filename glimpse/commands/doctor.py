@@ -10,11 +10,21 @@ from typing import Any
 
 import psutil
 
+from glimpse.commands import console
 from glimpse.environment import busy_cores, choose_device, cuda_devices, usable_cores, use_threads, versions
 
-__all__ = ["flatten", "report"]
+__all__ = ["doctor", "flatten", "report"]
 
 _VARIABLES = ("GLIMPSE_DATA", "GLIMPSE_DEBUG", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES")
+
+
+def doctor(data_dir: Path | None, *, as_json: bool) -> None:
+    """Prints the report."""
+    facts = report(data_dir)
+    if as_json:
+        console.print_json(facts)
+    else:
+        console.print_rows(("what", "value"), flatten(facts))
 
 
 def report(data_dir: str | Path | None = None) -> dict[str, Any]:

@@ -22,9 +22,9 @@ __all__ = [
     "device_option",
     "digits_option",
     "drawing_options",
+    "explicit_options",
     "frames_option",
     "generative_options",
-    "given",
     "image_options",
     "json_option",
     "model_options",
@@ -287,9 +287,8 @@ def _config_option(name: str, hint: Any, text: str) -> Callable[[F], F]:
     return click.option(flag(name), name, type=kind, default=None, help=text)
 
 
-def given(*kinds: type[Any], **also: Any) -> dict[str, Any]:
-    """Returns what the present command was explicitly given of the fields of these configs, and of `also`, by name."""
+def explicit_options() -> frozenset[str]:
+    """Returns the names of the parameters that the present command was explicitly given."""
     context = click.get_current_context()
-    names = [field.name for kind in kinds for field in fields(kind)] + list(also)
-    explicit = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
-    return {name: context.params[name] for name in names if context.get_parameter_source(name) in explicit}
+    sources = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
+    return frozenset(name for name in context.params if context.get_parameter_source(name) in sources)

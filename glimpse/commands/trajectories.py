@@ -1,16 +1,67 @@
 """What `glimpse trajectories` shows."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
 from glimpse.commands import console
 from glimpse.commands.console import ConsoleListener
-from glimpse.settings.trajectories import ExportRequest, LearningRequest, SummaryRequest
+from glimpse.settings.requests import ExportRequest, LearningRequest, SummaryRequest, flag, from_options
 from glimpse.trajectories.exporting import export_request
 from glimpse.trajectories.files import DATA_FORMATS
 from glimpse.trajectories.summarizing import ModelSummary, learning_request, summary_request
 from glimpse.trajectories.summary import FAR, StepSummary
 
-__all__ = ["export", "show_learning", "summarize"]
+__all__ = ["export", "show_learning", "summarize", "trajectories"]
 
 _COLUMNS = ("step", "error %", "distance px", "quartiles", f"> {FAR:g} px %", "holds center %", "covers %", "stride px", "sigma px")
+
+
+def trajectories(options: dict[str, Any], explicit: frozenset[str], *, as_json: bool) -> None:
+    """Makes what the options of the command ask for: a file of trajectories, their summary, or a film of a training.
+
+    Args:
+        options: Of the command, by name.
+        explicit: Names of those that were given.
+        as_json: Whether to print one line with one JSON object.
+
+    Raises:
+        click.UsageError: If options do not go together, or nothing is asked for.
+    """
+    _refuse_contradictions(options, explicit)
+    learned, summary = options.pop("learning"), options.pop("summary")
+    if learned is not None:
+        show_learning(
+            from_options(LearningRequest, _without(options, "format", "pixels", "only", "margin") | {"out": learned}),
+            as_json=as_json,
+        )
+    elif summary:
+        summarize(from_options(SummaryRequest, _without(options, "format", "pixels")), as_json=as_json)
+    elif options["out"] is not None:
+        export(from_options(ExportRequest, options), as_json=as_json)
+    else:
+        raise click.UsageError("Say what to make: --out FILE, --summary or --learning FILE.gif.")
+
+
+def _refuse_contradictions(options: Mapping[str, Any], explicit: frozenset[str]) -> None:
+    """Raises click.UsageError if options were given that do not go together."""
+    of_exports = explicit & {"out", "format", "pixels", "only", "margin", "summary", "split"}
+    if options["only"] != "unsure" and "margin" in explicit:
+        raise click.UsageError("--margin is for --only unsure.")
+    refused = {
+        "learning": of_exports - {"split"},
+        "summary": of_exports & {"format", "pixels"},
+        "pictures": of_exports & {"split"},
+    }
+    for name, others in refused.items():
+        if options[name] and others:
+            own = "image" if name == "pictures" else name
+            raise click.UsageError(f"--{own} does not go with {', '.join(map(flag, sorted(others)))}.")
+
+
+def _without(options: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in names}
 
 
 def export(request: ExportRequest, *, as_json: bool) -> None:

@@ -95,7 +95,7 @@ def test_bad_input_gets_one_line_that_says_what_to_do(runs: dict[int, Path], tmp
     before = weights.read_bytes(), record.read_bytes()
     for name in ("csv", "markdown"):
         assert f"--{name} writes a file that ends in" in refused("compare", run, f"--{name}", weights)
-    assert f"{record} is the record of a run" in refused("compare", run, "--csv", record)
+    assert f"{record} holds the metrics of a run" in refused("compare", run, "--csv", record)
     assert (weights.read_bytes(), record.read_bytes()) == before
     assert "name a file in a folder that you may write to" in refused("compare", run, "--csv", weights / "a.csv")
     suite = ("--suite=plain-28", "--models=conv,ram", "--out", tmp_path / "suite")

@@ -138,7 +138,7 @@ def test_a_copied_config_is_read_itself_not_the_one_beside_it(run: Path, tmp_pat
     ("text", "said"),
     [
         ("{", "is not JSON"),
-        ("[]", "does not hold a run's settings"),
+        ("[]", "does not hold the settings of a run"),
         ('{"model": {}}', "training, data, environment, command, preset missing"),
         ('{"model": [], "training": {}, "data": {}, "environment": {}, "command": "", "preset": "tuned"}', "model, data missing"),
         ("\xff\x00", "is not JSON"),

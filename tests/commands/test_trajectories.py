@@ -255,7 +255,7 @@ def test_a_run_shows_how_attention_was_learned(tmp_path: Path) -> None:
         (["--out", "x.csv", "--data", "nothing.npz"], "nothing.npz"),
         (["--out", "x.csv", "--image", "broken.png"], "broken.png is no picture"),
         (["--out", "x.csv", "--invert"], "--invert is for --image"),
-        (["--out", "x.csv", "--indices", "5-2"], "the wrong way round"),
+        (["--out", "x.csv", "--indices", "5-2"], "is reversed"),
         (["--out", "x.csv", "--data", "colored.npz"], "have 3 channels of 30 x 50 pixels"),
         (["--out", "x.png", "--only", "wrong", "--count", "500"], "at most 100 images"),
         (["--out", "x.csv", "--format", "png"], "does not go with x.csv"),
@@ -285,7 +285,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 def test_a_runs_record_is_not_written_over(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     record = tmp_path / "metrics.csv"
-    assert f"{record} is the record of a run" in refused(weights, "--out", record)
+    assert f"{record} holds the metrics of a run" in refused(weights, "--out", record)
     assert not record.exists()
 
 

@@ -294,7 +294,7 @@ def test_only_what_a_run_recorded_is_refused_as_a_target(tmp_path: Path) -> None
     folder = started(tmp_path / "run")
     (tmp_path / "link.csv").symlink_to(folder.path / "metrics.csv")
     for path in (folder.path / "metrics.csv", folder.path / "sub" / ".." / "METRICS.csv", tmp_path / "link.csv"):
-        with pytest.raises(ValueError, match="is the record of a run: choose another name, or another folder"):
+        with pytest.raises(ValueError, match="holds the metrics of a run: choose another name or folder"):
             refuse_record(path)
     for path in (folder.path / "other.csv", tmp_path / "metrics.csv"):
         refuse_record(path)

@@ -23,8 +23,7 @@ from glimpse.models.catalog import open_model
 from glimpse.models.weights import kept_weights
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.ram import RAMConfig
-from glimpse.settings.requests import from_options
-from glimpse.settings.trajectories import ExportRequest, TrajectoryRequest
+from glimpse.settings.requests import ExportRequest, TrajectoryRequest, from_options
 from glimpse.trajectories import Trajectories, export, learning, load, look, summarize
 from tests.helpers.commands import invoked
 from tests.helpers.weights import ON_SKLEARN, RECIPE, untrained, written, written_generator
