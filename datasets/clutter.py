@@ -18,7 +18,7 @@ from glimpse.settings.clutter import ClutterRecipe
 
 __all__ = ["ClutteredMNIST"]
 
-_AT_ONCE = 128  # images whose canvases are filled at once on a CPU: they stay in its cache, and in memory that it has already
+_AT_ONCE = 128  # images rendered at once on a CPU, so that their canvases fit in its cache and their memory is reused
 _ORDER = 16  # added to the split's stream for the order of its digits
 
 

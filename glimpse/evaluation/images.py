@@ -149,7 +149,7 @@ def _part(query: ImageQuery, path: Path, parts: DataParts) -> tuple[str, Positio
 
 
 def _cluttered(query: ImageQuery) -> TaskImages:
-    """Returns cluttered digits by the recipe of the task, with the chosen settings in place of its own."""
+    """Returns cluttered digits by the recipe of the task, with the chosen settings in place of its values."""
     recipe = ClutterRecipe(**query.task.get("recipe", {}) | chosen(query.choice.clutter))
     digits = _digits(query)
     glyphs = getattr(digits, query.split)

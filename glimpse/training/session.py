@@ -142,7 +142,7 @@ def opened_training(plan: TrainingPlan[D]) -> Iterator[Training]:
 
 
 def _choose_threads(plan: TrainingPlan[D], record: dict[str, Any], data: D, device: torch.device) -> None:
-    """Sets the number of threads that trains fastest, and records it; leaves a number that was asked for, and a tiny job."""
+    """Sets and records the fastest number of threads, unless one is requested or the training is too short to be timed."""
     asked = plan.machine.threads is not None or os.environ.get("OMP_NUM_THREADS", "").isdecimal()
     cores = environment.usable_cores()
     if asked or cores == 1 or device.type != "cpu" or "WORLD_SIZE" in os.environ:

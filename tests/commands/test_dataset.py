@@ -52,8 +52,8 @@ def test_a_preview_enlarges_small_images_and_keeps_colors(tmp_path: Path) -> Non
 def test_a_preview_that_cannot_be_written_says_why_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = ImageSet(np.zeros((2, 8, 8), dtype=np.uint8), np.arange(2))
     for name, message in (
-        ("x.foo", r"x\.foo: a picture's name must end in that of a format, such as \.png or \.jpg, got '\.foo'"),
-        ("x", r"x: a picture's name must end .* got ''"),
+        ("x.foo", r"x\.foo: the name must end in the suffix of a picture format, such as \.png or \.jpg, got '\.foo'"),
+        ("x", r"x: the name must end .* got ''"),
         ("x.xbm", r"x\.xbm: the picture cannot be written as XBM"),
     ):
         with pytest.raises(ValueError, match=message):

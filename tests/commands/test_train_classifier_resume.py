@@ -86,7 +86,7 @@ def test_a_run_on_a_file_goes_on_however_its_path_is_written(color: Path, tmp_pa
     other.write_bytes(color.read_bytes())
     assert "finished" in train("--resume", "--data", other, "--out", out).stderr
     color.rename(tmp_path / "moved.npz")
-    assert "if it has moved, name it with --data" in refused("--resume", "--out", out)
+    assert "if it was moved, name it with --data" in refused("--resume", "--out", out)
     (tmp_path / "moved.npz").rename(color)
 
 
