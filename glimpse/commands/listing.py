@@ -1,4 +1,4 @@
-"""What the commands show that list something: presets, pretrained models, the columns of trajectories."""
+"""Output of the commands that list presets, pretrained models and the columns of trajectories."""
 
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +13,7 @@ __all__ = ["list_columns", "list_presets", "list_pretrained"]
 
 
 def list_presets(*, as_json: bool) -> None:
-    """Prints the settings of all presets: a table for each kind, a column for each preset."""
+    """Prints the settings of all presets: one table per kind of settings, one column per preset."""
     classifiers = classifier_presets()
     settings: dict[str, dict[str, dict[str, Any]]] = {
         "classifier": {name: asdict(preset.model) for name, preset in classifiers.items()},
@@ -30,28 +30,28 @@ def list_presets(*, as_json: bool) -> None:
 
 
 def list_pretrained(*, as_json: bool) -> None:
-    """Prints the trained models that come with the package."""
+    """Prints the pretrained models of the package."""
     models = available()
     if as_json:
         console.print_json(models)
         return
     if not models:
-        console.note("This version ships no trained models.")
+        console.note("This version has no pretrained models.")
         return
     rows = []
     for name, facts in models.items():
         error, bound = facts.get("test_error_percent"), facts.get("bound_nats")
         result = f"{error:.2f} % error" if error is not None else f"<= {bound:.2f} nats" if bound is not None else None
         rows.append((PREFIX + name, facts.get("glimpses"), facts.get("parameters"), facts.get("task"), result))
-    console.print_rows(("name", "glimpses", "parameters", "trained on", "on its test set"), rows)
+    console.print_rows(("name", "glimpses", "parameters", "trained on", "test result"), rows)
 
 
 def list_columns() -> None:
-    """Prints what the columns of trajectories mean."""
+    """Prints name, unit and meaning of the columns of trajectories."""
     rows = [(column.name, column.unit, column.meaning + (" (may be absent)" if column.may_miss else "")) for column in COLUMNS]
     console.print_rows((f"column, version {VERSION}", "unit", "meaning"), rows)
 
 
 def _chosen(config: GeneratorConfig) -> dict[str, Any]:
-    """Returns the settings that do not come from the data."""
+    """Returns the settings that are not determined by the data."""
     return {name: value for name, value in asdict(config).items() if name not in OF_THE_DATA}

@@ -102,7 +102,7 @@ def test_a_set_is_built_verified_and_previewed_by_commands(tmp_path: Path) -> No
     manifest = read_set(tmp_path / "set").manifest
     assert manifest["recipe"] == {"canvas": 50, "pieces": 2, "piece_size": 5, "border": 1}
     assert (manifest["seed"], manifest["count"], manifest["split"]) == (0, 40, "train")
-    assert "40 images, 40 rendered again and found the same" in invoke("verify", tmp_path / "set")
+    assert "40 images, 40 re-rendered identically" in invoke("verify", tmp_path / "set")
     assert json.loads(invoke("verify", tmp_path / "set", "--json")) == {"count": 40, "rendered_again": 40}
     assert "shows 12 images" in invoke("preview", tmp_path / "set", "--out", tmp_path / "sheet.png", "--count", 12, "--boxes")
     with Image.open(tmp_path / "sheet.png") as picture:

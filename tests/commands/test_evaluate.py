@@ -145,8 +145,8 @@ def sampled(network: RAM, samples: int) -> tuple[list[float], float]:
     ("own", "options", "samples", "words"),
     [
         (0, [], 0, "none: the policy's mean"),
-        (0, ["--test-samples=3"], 3, "3 sequences, averaged"),
-        (2, [], 2, "2 sequences, averaged"),
+        (0, ["--test-samples=3"], 3, "3, averaged"),
+        (2, [], 2, "2, averaged"),
         (2, ["--test-samples=0"], 0, "none: the policy's mean"),
         (2, ["--test-samples=1"], 1, "1"),
     ],
@@ -162,7 +162,7 @@ def test_how_many_samples_an_error_averages_over_stands_beside_it(
     shown = evaluate(weights, *options).stdout.splitlines()
     place = next(i for i, line in enumerate(shown) if line.startswith("error %"))
     assert shown[place].split()[-1] == f"{errors[-1]:.2f}"
-    assert shown[place + 1].startswith("samples of locations at test time")
+    assert shown[place + 1].startswith("sampled location sequences")
     assert shown[place + 1].endswith(words)
 
 
@@ -191,7 +191,7 @@ def test_a_model_of_the_whole_image_has_one_error_and_no_glimpses(tmp_path: Path
     assert "test_samples" not in found
     shown = evaluate(weights).stdout
     assert "glimpse " not in shown
-    assert "samples of locations" not in shown
+    assert "sampled location" not in shown
     assert "sees the whole image at once: it takes no number of glimpses" in refused(weights, "--glimpses=2").splitlines()[-1]
     assert refused(weights, "--test-samples=2").startswith("--test-samples is for a recurrent attention model (ram)")
 

@@ -34,7 +34,7 @@ def test_a_model_is_trained_from_its_preset_and_comes_back_as_what_it_is(model: 
         (row,) = csv.DictReader(file)
     assert ("reward" in row) == (model == "ram")
     looks = model in ("glimpse", "ram", "random-glimpses")
-    assert ("Where it looks: glimpse trajectories" in result.stderr) == looks
+    assert ("Show where it looks: glimpse trajectories" in result.stderr) == looks
     (events,) = out.glob("events*")
     tags = {value.tag for event in EventFileLoader(str(events)).Load() for value in event.summary.value}
     assert ("trajectories" in tags) == looks

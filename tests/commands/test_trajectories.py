@@ -260,7 +260,7 @@ def test_a_run_shows_how_attention_was_learned(tmp_path: Path) -> None:
         (["--out", "x.png", "--only", "wrong", "--count", "500"], "at most 100 images"),
         (["--out", "x.csv", "--format", "png"], "does not go with x.csv"),
         (["--out", "x.png", "--format", "csv"], "does not go with x.png"),
-        (["--out", "x.csv", "--margin", "0.5"], "--margin is for --only unsure"),
+        (["--out", "x.csv", "--margin", "0.5"], "--margin requires --only unsure"),
         (["--summary", "--pixels", "--format", "csv"], "--summary does not go with --format, --pixels"),
         (["--learning", "x.gif", "--only", "wrong", "--out", "x.png"], "--learning does not go with --only, --out"),
         (["--out", "x.csv", "--image", "broken.png", "--split", "test"], "--image does not go with --split"),
