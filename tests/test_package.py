@@ -138,7 +138,7 @@ def test_a_pretrained_model_is_found_by_name_or_refused_with_the_names(monkeypat
     (tmp_path / "classifier-8.json").write_text('{"glimpses": 8}', encoding="utf-8")
     assert pretrained.available() == {"classifier-8": {"glimpses": 8}}
     assert pretrained.find("pretrained:classifier-8") == pretrained.find("classifier-8") == tmp_path / "classifier-8.safetensors"
-    with pytest.raises(ValueError, match="'classifier-9'; there are: classifier-8"):
+    with pytest.raises(ValueError, match="'classifier-9': choose classifier-8"):
         pretrained.find("pretrained:classifier-9")
 
 

@@ -1,4 +1,4 @@
-"""The shipped models are what their facts say."""
+"""The shipped models match their facts."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from torch import Tensor
 from glimpse import pretrained
 from glimpse.datasets.batches import Batch, PositionalDataset
 from glimpse.datasets.binarized_mnist import find_binarized_mnist
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
 from glimpse.datasets.generative import open_generative
 from glimpse.evaluation.classifier import predictions
@@ -19,6 +19,7 @@ from glimpse.models.catalog import open_classifier
 from glimpse.models.draw import DRAW
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.weights import load_weights
+from glimpse.settings.clutter import ClutterRecipe
 
 GLIMPSES = ("classifier-4", "classifier-8")
 GENERATORS = ("draw-mnist", "draw-two-digit")

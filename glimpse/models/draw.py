@@ -11,23 +11,22 @@ References:
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from glimpse.attention.precision import at_least_float32
+from glimpse.attention.precision import at_least_float32, in_float32
 from glimpse.attention.track import Track
 from glimpse.attention.window import Window, read, write
 from glimpse.models.base import Model
 from glimpse.models.latent import Posterior
 from glimpse.models.likelihood import bernoulli, discretised_logistic
+from glimpse.models.linear import Linear
 from glimpse.models.lstm import LSTM, LSTMState
 from glimpse.settings.draw import GeneratorConfig
 
 __all__ = ["DRAW", "Bound", "Drawing"]
-
-S = TypeVar("S", Window, Posterior)
 
 _LOG_SCALE = -2.0  # of the logistic observation at the start: pixels spread by about 0.25
 
@@ -78,7 +77,7 @@ class DRAW(Model):
     The initial states and the initial canvas are learned. The model keeps nothing between calls, and all noise is an argument.
 
     Args:
-        config: What it is made of; the defaults if None.
+        config: Settings; the defaults if None.
     """
 
     config_class = GeneratorConfig
@@ -91,8 +90,8 @@ class DRAW(Model):
         drawn = config.channels * config.write**2 if config.attention else config.pixels
         self.encoder = LSTM(seen + config.hidden, config.hidden)
         self.decoder = LSTM(config.latent, config.hidden)
-        self.posterior = nn.Linear(config.hidden, 2 * config.latent)
-        self.patch = nn.Linear(config.hidden, drawn)
+        self.posterior = Linear(config.hidden, 2 * config.latent)
+        self.patch = Linear(config.hidden, drawn)
         self.read_window = _window_map(config, config.read) if config.attention else None
         self.write_window = _window_map(config, config.write, writes=True) if config.attention else None
         self.initial_canvas = nn.Parameter(torch.zeros(config.pixels))  # flat, as biases are: weight decay spares those
@@ -113,7 +112,7 @@ class DRAW(Model):
         return self.config.attention
 
     def noise(self, count: int, generator: torch.Generator) -> Tensor:
-        """Returns standard normal noise for so many images, shape (count, T, Z), on the generator's device."""
+        """Returns standard normal noise for `count` images, shape (count, T, Z), on the generator's device."""
         shape = (count, self.config.glimpses, self.config.latent)
         return torch.randn(shape, generator=generator, device=generator.device)
 
@@ -144,7 +143,7 @@ class DRAW(Model):
         for posterior, step in self._steps(images, noise):
             posteriors.append(posterior)
             canvas = step.canvas
-        return canvas, _sequence(Posterior, posteriors)
+        return canvas, Posterior.stacked(posteriors)
 
     def log_weights(self, images: Tensor, noise: Tensor) -> Tensor:
         """Returns log p(x | z) + log p(z) - log q(z | x) at the sample that the noise makes, in nats, shape (B,).
@@ -213,7 +212,7 @@ class DRAW(Model):
             The drawing, with both windows, and the latents, shape (B, T, Z), from which `draw` draws the same.
         """
         posteriors, steps = zip(*self._steps(images, noise), strict=True)
-        return self._drawing(steps), _sequence(Posterior, posteriors).sample(noise)
+        return self._drawing(steps), Posterior.stacked(posteriors).sample(noise)
 
     def look(self, images: Tensor, glimpses: int | None = None, *, patches: bool = False) -> tuple[None, tuple[Track, Track]]:
         """Returns where the model reads and writes: what every model that looks through windows answers alike.
@@ -242,8 +241,8 @@ class DRAW(Model):
         seen = torch.stack([read(images, window, config.read) for window in reads], dim=1) if patches else None
         written = torch.stack([step.patch for step in steps], dim=1) if patches else None
         return None, (
-            Track("read", 0, config.read, _sequence(Window, reads), seen),
-            Track("write", 0, config.write, _sequence(Window, writes), written),
+            Track("read", 0, config.read, Window.stacked(reads), seen),
+            Track("write", 0, config.write, Window.stacked(writes), written),
         )
 
     def means(self, canvas: Tensor) -> Tensor:
@@ -277,12 +276,12 @@ class DRAW(Model):
         added = patch if window is None else write(patch, window, self.config.height, self.config.width)
         return state, _Step(canvas + added, patch, window)
 
+    @in_float32
     def _window(self, raw: nn.Module | None, state: Tensor, n: int) -> Window | None:
         """Returns the window that a state (B, hidden) asks for, eqs. 21-24, in float32 at least; None without attention."""
         if raw is None:
             return None
-        with torch.autocast(state.device.type, enabled=False):
-            return Window.from_raw(raw(at_least_float32(state)), n=n, height=self.config.height, width=self.config.width)
+        return Window.from_raw(raw(state), n=n, height=self.config.height, width=self.config.width)
 
     def _canvas(self, batch: int) -> Tensor:
         """Returns the learned canvas before the first step for a batch of that size."""
@@ -300,18 +299,13 @@ class DRAW(Model):
         canvases = torch.stack([self._canvas(len(steps[0].canvas)), *(step.canvas for step in steps)], dim=1)
         writes = [step.write for step in steps if step.write is not None]
         reads = [step.read for step in steps if step.read is not None]
-        return Drawing(canvases, _sequence(Window, writes) if writes else None, _sequence(Window, reads) if reads else None)
+        return Drawing(canvases, Window.stacked(writes) if writes else None, Window.stacked(reads) if reads else None)
 
     def _check_steps(self, numbers: Tensor, name: str, batch: int) -> None:
         """Raises ValueError unless there are Z numbers for every step of every image."""
         shape = (batch, self.config.glimpses, self.config.latent)
         if numbers.shape != shape:
             raise ValueError(f"{name} must have shape {shape}, got {tuple(numbers.shape)}")
-
-
-def _sequence(kind: type[S], steps: Sequence[S]) -> S:
-    """Returns one tuple of tensors (B, T, ...) for T tuples of tensors (B, ...)."""
-    return kind(*(torch.stack(field, dim=1) for field in zip(*steps, strict=True)))
 
 
 def _window_map(config: GeneratorConfig, n: int, *, writes: bool = False) -> nn.Linear:

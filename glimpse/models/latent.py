@@ -7,8 +7,10 @@ References:
     arXiv:1502.04623, eqs. 1, 2, 6, 10 and 11.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from glimpse.attention.precision import at_least_float32
@@ -35,6 +37,11 @@ class Posterior(NamedTuple):
         """Returns the distribution that 2 Z unconstrained numbers stand for, shape (..., 2 Z): means, then log sigma."""
         mean, log_sigma = at_least_float32(raw).chunk(2, dim=-1)
         return cls(mean, log_sigma.clamp(-LOG_SIGMA_LIMIT, LOG_SIGMA_LIMIT))
+
+    @classmethod
+    def stacked(cls, steps: Sequence["Posterior"]) -> "Posterior":
+        """Returns the distributions of T steps, fields of shape (B, Z), as one with fields of shape (B, T, Z)."""
+        return cls(*(torch.stack(fields, dim=1) for fields in zip(*steps, strict=True)))
 
     def sample(self, noise: Tensor) -> Tensor:
         """Returns mean + sigma * noise, for standard normal noise of shape (..., Z)."""

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from glimpse.attention.precision import at_least_float32
+from glimpse.attention.precision import in_float32
 
 __all__ = ["LOG_SCALE_LIMIT", "bernoulli", "bits_per_dimension", "discretised_logistic"]
 
@@ -24,6 +24,7 @@ LOG_SCALE_LIMIT = 20.0
 _HALF_BIN = 0.5 / 255
 
 
+@in_float32
 def bernoulli(images: Tensor, logits: Tensor) -> Tensor:
     """Returns the log-likelihood of images whose pixels are independent Bernoulli variables.
 
@@ -34,11 +35,10 @@ def bernoulli(images: Tensor, logits: Tensor) -> Tensor:
     Returns:
         Nats, shape (B,), at most 0.
     """
-    with torch.autocast(images.device.type, enabled=False):
-        logits = at_least_float32(logits)
-        return -F.binary_cross_entropy_with_logits(logits, images.to(logits.dtype), reduction="none").flatten(1).sum(dim=1)
+    return -F.binary_cross_entropy_with_logits(logits, images.to(logits.dtype), reduction="none").flatten(1).sum(dim=1)
 
 
+@in_float32
 def discretised_logistic(images: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
     r"""Returns the log-probability of images whose pixels are independent logistic variables rounded to 256 levels.
 
@@ -55,16 +55,14 @@ def discretised_logistic(images: Tensor, mean: Tensor, log_scale: Tensor) -> Ten
     Returns:
         Nats, shape (B,), at most 0.
     """
-    with torch.autocast(images.device.type, enabled=False):
-        mean, log_scale = at_least_float32(mean), at_least_float32(log_scale)
-        images = images.to(mean.dtype)
-        precision = (-log_scale.clamp(-LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)).exp()[:, None, None]  # (C, 1, 1)
-        ahead = (images - mean) * precision
-        below = F.logsigmoid(ahead + _HALF_BIN * precision)  # log of the mass below the bin's upper end
-        above = F.logsigmoid(_HALF_BIN * precision - ahead)
-        inside = torch.log(-torch.expm1(-2 * _HALF_BIN * precision))
-        log_mass = torch.where(images < _HALF_BIN, below, torch.where(images > 1 - _HALF_BIN, above, below + above + inside))
-        return log_mass.flatten(1).sum(dim=1)
+    images = images.to(mean.dtype)
+    precision = (-log_scale.clamp(-LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)).exp()[:, None, None]  # (C, 1, 1)
+    ahead = (images - mean) * precision
+    below = F.logsigmoid(ahead + _HALF_BIN * precision)  # log of the mass below the bin's upper end
+    above = F.logsigmoid(_HALF_BIN * precision - ahead)
+    inside = torch.log(-torch.expm1(-2 * _HALF_BIN * precision))
+    log_mass = torch.where(images < _HALF_BIN, below, torch.where(images > 1 - _HALF_BIN, above, below + above + inside))
+    return log_mass.flatten(1).sum(dim=1)
 
 
 def bits_per_dimension(nats: Tensor, dimensions: int) -> Tensor:

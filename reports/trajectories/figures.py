@@ -18,11 +18,12 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
 from glimpse.figures.files import save
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.weights import kept_weights
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.trajectories.collecting import collect, look_at, matches
 from glimpse.trajectories.pictures import learning_gif, trajectory_gif, trajectory_sheet
 from glimpse.trajectories.summary import FAR, summarize_trajectories

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from glimpse.attention.filterbank import gaussian_filters
+from glimpse.attention.filterbank import gaussian_filters, paired_filters
 from glimpse.attention.precision import at_least_float32
 from tests.helpers.paper import paper_filters
 
@@ -55,6 +55,19 @@ def test_gradients_equal_finite_differences(n: int) -> None:
 
     assert torch.autograd.gradcheck(filters, inputs)
     assert torch.autograd.gradgradcheck(filters, inputs)
+
+
+def test_filters_of_two_axes_at_once_equal_those_of_each_in_values_and_gradients() -> None:
+    rows, stride, sigma = (tensor.requires_grad_() for tensor in parameters(6))
+    columns = parameters(6, seed=1)[0].requires_grad_()
+    inputs = (rows, columns, stride, sigma)
+    paired = paired_filters(torch.stack((rows, columns)), stride, sigma, n_filters=5, n_pixels=30)
+    single = torch.stack([gaussian_filters(center, stride, sigma, n_filters=5, n_pixels=30) for center in (rows, columns)])
+    weight = torch.randn(paired.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    assert torch.equal(paired, single)
+    gradients = (torch.autograd.grad((filters * weight).sum(), inputs) for filters in (paired, single))
+    for ours, apart in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, apart, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("n", [1, 2, 12])

@@ -90,14 +90,14 @@ def test_bad_input_gets_one_line_that_says_what_to_do(runs: dict[int, Path], tmp
     assert "name runs to compare, or a --suite: cluttered-100" in refused("compare")
     assert "not both" in refused("compare", run, "--suite=plain-28")
     assert "--images, --within goes with a --suite" in refused("compare", run, "--images=5", "--within=1")
-    assert "writes a file that ends in .png" in refused("compare", run, "--figure", tmp_path / "a.gif")
+    assert "writes a .png file" in refused("compare", run, "--figure", tmp_path / "a.gif")
     weights, record = run / "model.safetensors", run / "metrics.csv"
     before = weights.read_bytes(), record.read_bytes()
     for name in ("csv", "markdown"):
-        assert f"--{name} writes a file that ends in" in refused("compare", run, f"--{name}", weights)
-    assert f"{record} is the record of a run" in refused("compare", run, "--csv", record)
+        assert f"--{name} writes a " in refused("compare", run, f"--{name}", weights)
+    assert f"{record} holds the metrics of a run" in refused("compare", run, "--csv", record)
     assert (weights.read_bytes(), record.read_bytes()) == before
-    assert "name a file in a folder that you may write to" in refused("compare", run, "--csv", weights / "a.csv")
+    assert "choose a file in a writable folder" in refused("compare", run, "--csv", weights / "a.csv")
     suite = ("--suite=plain-28", "--models=conv,ram", "--out", tmp_path / "suite")
     assert "has no model 'ram'; it has glimpse-8" in refused("compare", *suite)
 
@@ -146,14 +146,14 @@ def test_a_suite_whose_time_is_over_says_how_far_it_is_and_what_goes_on_with_it(
     shown = succeeded(*options, "--within=0.01", "--json")
     again = f"glimpse compare --suite tiny --out '{out}' --models conv --within 0.01 --threads 1 --device cpu"
     assert json.loads(shown.stdout) == {"suite": "tiny", "finished": 0, "runs": 1, "go_on": f"{again} --json"}
-    assert shown.stderr.splitlines()[-1] == f"The time is over: 0 of 1 runs are finished. Go on with: {again} --json"
+    assert shown.stderr.splitlines()[-1] == f"Time limit reached: 0 of 1 runs are finished. Continue with: {again} --json"
     assert signal.getsignal(signal.SIGTERM) == before
     state = RunFolder(out / "conv-seed0").load(torch.device("cpu"))
     assert state is not None
     seen = state["trainer"]["counters"]["step"] * 32
     assert 0 < seen < 200_000
     shown = succeeded(*options, "--within=0")
-    assert f"Go on with: {again.replace(' --within 0.01', '')}" in shown.stderr
+    assert f"Continue with: {again.replace(' --within 0.01', '')}" in shown.stderr
     assert f"{200_000 - seen:,} of 200,000 images left" in shown.stderr
     assert not re.search("(Training|Resuming) in", shown.stderr)
 
@@ -169,7 +169,9 @@ def test_a_signal_stops_a_suite_with_its_exit_code_and_the_whole_command_to_go_o
         stopped = invoked(*options, *files, "--json")
     assert (stopped.exit_code, stopped.stdout) == (143, "")
     again = f"--models conv --seeds 1 --no-compile --csv {tmp_path / 'a.csv'} --threads 1 --device cpu --json"
-    assert stopped.stderr.splitlines()[-1].startswith("Stopped: 0 of 1 runs are finished. Go on with: glimpse compare --suite tiny")
+    assert stopped.stderr.splitlines()[-1].startswith(
+        "Stopped: 0 of 1 runs are finished. Continue with: glimpse compare --suite tiny"
+    )
     assert stopped.stderr.rstrip().endswith(again)
     assert "train-classifier --resume" not in stopped.stderr
     shown = succeeded(*options)
@@ -186,7 +188,9 @@ def test_an_interruption_while_it_measures_says_how_to_go_on(tmp_path: Path, mon
         stopped = invoked(*options)
     assert stopped.exit_code == 130
     line = stopped.stderr.splitlines()[-1]
-    assert line.startswith("Stopped: 1 of 1 runs are finished, but not all are measured. Go on with: glimpse compare --suite tiny")
+    assert line.startswith(
+        "Stopped: 1 of 1 runs are finished, but not all are evaluated. Continue with: glimpse compare --suite tiny"
+    )
     shown = succeeded(*options)
     assert "Training in" not in shown.stderr
     assert "conv" in shown.stdout

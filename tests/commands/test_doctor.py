@@ -91,7 +91,7 @@ def test_auto_takes_cuda_where_there_is_one_and_the_cpu_elsewhere(monkeypatch: p
     [
         ("cuda", "no device cuda .*found: 1; the driver is too old.*--device cpu or auto"),
         ("cuda:7", "no device cuda:7"),
-        ("toaster", "no device is called 'toaster'; choose auto"),
+        ("toaster", "unknown device 'toaster'; choose auto"),
         ("meta", "'meta' is not supported"),
     ],
 )

@@ -9,12 +9,13 @@ import pytest
 import torch
 from click.testing import Result
 
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
 from glimpse.evaluation.classifier import uniforms
 from glimpse.evaluation.published import published_on
 from glimpse.models.ram import RAM
 from glimpse.settings.classifier import ClassifierSettings
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.ram import RAMConfig
 from tests.helpers import commands
 from tests.helpers.classifier_runs import MODEL, trained
@@ -144,8 +145,8 @@ def sampled(network: RAM, samples: int) -> tuple[list[float], float]:
     ("own", "options", "samples", "words"),
     [
         (0, [], 0, "none: the policy's mean"),
-        (0, ["--test-samples=3"], 3, "3 sequences, averaged"),
-        (2, [], 2, "2 sequences, averaged"),
+        (0, ["--test-samples=3"], 3, "3, averaged"),
+        (2, [], 2, "2, averaged"),
         (2, ["--test-samples=0"], 0, "none: the policy's mean"),
         (2, ["--test-samples=1"], 1, "1"),
     ],
@@ -161,7 +162,7 @@ def test_how_many_samples_an_error_averages_over_stands_beside_it(
     shown = evaluate(weights, *options).stdout.splitlines()
     place = next(i for i, line in enumerate(shown) if line.startswith("error %"))
     assert shown[place].split()[-1] == f"{errors[-1]:.2f}"
-    assert shown[place + 1].startswith("samples of locations at test time")
+    assert shown[place + 1].startswith("sampled location sequences")
     assert shown[place + 1].endswith(words)
 
 
@@ -190,7 +191,7 @@ def test_a_model_of_the_whole_image_has_one_error_and_no_glimpses(tmp_path: Path
     assert "test_samples" not in found
     shown = evaluate(weights).stdout
     assert "glimpse " not in shown
-    assert "samples of locations" not in shown
+    assert "sampled location" not in shown
     assert "sees the whole image at once: it takes no number of glimpses" in refused(weights, "--glimpses=2").splitlines()[-1]
     assert refused(weights, "--test-samples=2").startswith("--test-samples is for a recurrent attention model (ram)")
 
@@ -235,7 +236,7 @@ def test_a_run_is_measured_on_its_own_images_unless_others_are_given(tmp_path: P
     assert numbers(run)["data"]["part"] == "valid"
     assert numbers(run)["n"] == 5
     assert numbers(run, "--digits=sklearn", "--canvas=40")["n"] == 300
-    assert "say with --digits" in refused(run, "--canvas=40")
+    assert "name the digits to put on the canvas" in refused(run, "--canvas=40")
     assert "give images with --data" in refused(run / "model.safetensors")
 
 
@@ -285,7 +286,7 @@ def test_a_file_and_constants_of_the_clutter_exclude_each_other(on_mnist: Path, 
     ("images", "labels", "said"),
     [
         (np.zeros((4, 9, 9, 3), dtype=np.uint8), np.arange(4), "have 3 channels of 9 x 9 pixels, the model was trained on 1"),
-        (np.zeros((4, 9, 9), dtype=np.uint8), np.arange(4) + 9, "knows classes 0 to 9, the images have 12"),
+        (np.zeros((4, 9, 9), dtype=np.uint8), np.arange(4) + 9, "has classes 0 to 9, the images have 12"),
     ],
 )
 def test_images_that_do_not_fit_the_model_are_one_line(

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from glimpse.cli import glimpse
-from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.models.glimpse_classifier import GlimpseClassifier
+from glimpse.settings.base import bounds
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.training import TrainingConfig
 from tests.helpers.classifier_runs import BUDGET, DATA, MODEL, TINY, refused, train
 from tests.helpers.presets import CLASSIFIER_PRESETS, TRAINING_PRESETS
@@ -41,7 +42,7 @@ def assert_takes(option: click.Option, hint: Any) -> None:
     if isinstance(option.type, click.Choice):
         assert list(option.type.choices) == list(get_args(hint))
     else:
-        assert isinstance(option.type, TYPES[hint.__name__])
+        assert isinstance(option.type, TYPES[bounds(hint)[0].__name__])
 
 
 def values_in_help(option: click.Parameter) -> list[str]:
@@ -56,7 +57,7 @@ def test_options_carry_the_names_types_and_defaults_of_the_config(kind: type) ->
         option = option_of(field.name)
         assert field.default is not MISSING
         if kind is TrainingConfig:
-            assert f"[preset tuned: {field.default}]" in (option.help or "")
+            assert f"[preset tuned {field.default}]" in (option.help or "")
             assert_takes(option, kind.__annotations__[field.name])
 
 
@@ -76,7 +77,9 @@ def test_options_carry_the_names_types_and_values_of_every_models_config(preset:
         for option in glimpse.commands["train-classifier"].params
         if any(value.startswith(f"{preset} ") for value in values_in_help(option))
     }
-    assert speaking == hints.keys() - OF_DATA, "an option names a preset whose model does not have it"
+    assert speaking - {each.name for each in fields(TrainingConfig)} == hints.keys() - OF_DATA, (
+        "an option names a preset whose model does not have it"
+    )
 
 
 def test_a_run_records_every_setting_and_the_rest_are_the_presets(run: Path) -> None:
@@ -157,9 +160,25 @@ def test_color_images_that_are_not_square_are_learned(color: Path, tmp_path: Pat
         assert float(list(csv.DictReader(file))[-1]["valid_error"]) == 0
 
 
-@pytest.mark.parametrize("options", [["--canvas=20"], ["--pieces=2", "--piece-size=40"], ["--hidden=0"], ["--seed=-1"]])
+@pytest.mark.parametrize("options", [["--canvas=20"], ["--pieces=2", "--piece-size=40"]])
 def test_settings_that_cannot_be_are_one_line_and_leave_no_folder(tmp_path: Path, options: list[str]) -> None:
     assert refused(*BUDGET, "--digits=sklearn", *options, "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--hidden", "0", "0 is not in the range x>=1"),
+        ("--seed", "-1", "-1 is not in the range 0<=x<=4294967295"),
+        ("--scales", "9", "9 is not in the range 1<=x<=8"),
+        ("--policy-std", "0", "0.0 is not in the range x>0"),
+    ],
+)
+def test_a_number_out_of_the_range_of_its_setting_is_a_usage_error(tmp_path: Path, option: str, value: str, said: str) -> None:
+    result = train(*BUDGET, "--digits=sklearn", option, value, "--out", tmp_path / "run")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"Invalid value for '{option}': {said}" in result.stderr
     assert not (tmp_path / "run").exists()
 
 

@@ -34,7 +34,7 @@ def test_a_model_is_trained_from_its_preset_and_comes_back_as_what_it_is(model: 
         (row,) = csv.DictReader(file)
     assert ("reward" in row) == (model == "ram")
     looks = model in ("glimpse", "ram", "random-glimpses")
-    assert ("Where it looks: glimpse trajectories" in result.stderr) == looks
+    assert ("Show where it looks: glimpse trajectories" in result.stderr) == looks
     (events,) = out.glob("events*")
     tags = {value.tag for event in EventFileLoader(str(events)).Load() for value in event.summary.value}
     assert ("trajectories" in tags) == looks
@@ -51,24 +51,25 @@ def test_a_preset_of_the_model_goes_with_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--model=ram", "--preset=paper"], "--preset paper is none of --model ram: leave one of them out"),
-        (["--preset=conv", "--model=glimpse"], "--preset conv is none of --model glimpse: leave one of them out"),
+        (["--model=ram", "--preset=paper"], "--preset paper is not one of --model ram: leave one of them out"),
+        (["--preset=conv", "--model=glimpse"], "--preset conv is not one of --model glimpse: leave one of them out"),
         (["--model=conv", "--policy-std=0.1"], "--policy-std is for --model ram, not for preset conv"),
         (["--preset=conv", "--policy-std=0.1"], "--policy-std is for --model ram, not for preset conv"),
         (
             ["--model=convnet", "--glimpses=4"],
-            "--glimpses is for --model glimpse or ram or random-glimpses, not for preset convnet",
+            "--glimpses is for --model glimpse or random-glimpses or ram, not for preset convnet",
         ),
         (["--kernel=3"], "--kernel is for --model conv, not for preset tuned"),
         (
             ["--model=random-glimpses", "--parametrization=pointing"],
-            "--model random-glimpses has no --parametrization pointing: leave one of them out",
+            "--model random-glimpses with these settings is a glimpse: leave one of them out",
         ),
-        (["--model=glimpse", "--parametrization=random"], "--model glimpse has no --parametrization random: leave one of them out"),
+        (
+            ["--model=glimpse", "--parametrization=random"],
+            "--model glimpse with these settings is a random-glimpses: leave one of them out",
+        ),
         (["--model=ram", "--reach=0.5"], "--reach is for --model glimpse or random-glimpses, not for preset ram"),
         (["--model=conv", "--kernel=41"], "kernel must fit into images of 40 x 40, got 41"),
-        (["--model=ram", "--policy-std=0"], "policy_std must be greater than 0, got 0.0"),
-        (["--model=ram", "--monte-carlo=0"], "monte_carlo must be at least 1, got 0"),
     ],
 )
 def test_a_model_that_does_not_go_with_the_other_options_is_one_line(tmp_path: Path, options: list[str], said: str) -> None:
@@ -154,4 +155,4 @@ def test_own_images_say_how_large_the_two_layers_are(color: Path, tmp_path: Path
 @pytest.mark.parametrize("model", ["ram", "random-glimpses"])
 def test_a_model_that_looks_at_random_is_not_captured(model: str, tmp_path: Path) -> None:
     line = refused(*TINY, f"--model={model}", "--cuda-graph", "--out", str(tmp_path / "run"))
-    assert f"--cuda-graph is not for a model that looks at random, such as preset {model}: leave it out" in line
+    assert f"--cuda-graph is not for models with random locations, such as preset {model}: leave it out" in line

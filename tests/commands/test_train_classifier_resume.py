@@ -35,7 +35,7 @@ def test_a_run_whose_checkpoints_were_removed_is_not_trained_again(tmp_path: Pat
     assert {path: path.read_bytes() for path in out.iterdir()} == before
     record = out / "metrics.csv"
     record.write_text("".join(record.read_text().splitlines(keepends=True)[:-1]))
-    assert "its checkpoints were removed, so that it cannot go on" in refused("--resume", "--model=conv", "--out", out)
+    assert "its checkpoints were removed, so that it cannot resume" in refused("--resume", "--model=conv", "--out", out)
     (out / "checkpoints").mkdir()  # as a kill between the first weights and their checkpoint leaves it
     assert train("--resume", "--model=conv", "--out", out).exit_code == 0
     assert (out / "model.safetensors").read_bytes() == before[out / "model.safetensors"]
@@ -86,7 +86,7 @@ def test_a_run_on_a_file_goes_on_however_its_path_is_written(color: Path, tmp_pa
     other.write_bytes(color.read_bytes())
     assert "finished" in train("--resume", "--data", other, "--out", out).stderr
     color.rename(tmp_path / "moved.npz")
-    assert "if it has moved, name it with --data" in refused("--resume", "--out", out)
+    assert "if it was moved, name it with --data" in refused("--resume", "--out", out)
     (tmp_path / "moved.npz").rename(color)
 
 
@@ -138,7 +138,7 @@ def test_a_copied_config_is_read_itself_not_the_one_beside_it(run: Path, tmp_pat
     ("text", "said"),
     [
         ("{", "is not JSON"),
-        ("[]", "does not hold a run's settings"),
+        ("[]", "does not hold the settings of a run"),
         ('{"model": {}}', "training, data, environment, command, preset missing"),
         ('{"model": [], "training": {}, "data": {}, "environment": {}, "command": "", "preset": "tuned"}', "model, data missing"),
         ("\xff\x00", "is not JSON"),
@@ -153,7 +153,7 @@ def test_an_unknown_setting_in_a_config_is_an_error(run: Path, tmp_path: Path) -
     settings = settings_of(run)
     settings["training"]["lr"] = 3
     (tmp_path / "config.json").write_text(json.dumps(settings))
-    assert "knows no lr" in refused("--config", tmp_path / "config.json", "--out", tmp_path / "run")
+    assert "has no field lr" in refused("--config", tmp_path / "config.json", "--out", tmp_path / "run")
 
 
 @pytest.mark.parametrize(

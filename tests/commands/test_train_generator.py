@@ -134,9 +134,9 @@ def test_your_own_file_goes_end_to_end_in_color(tmp_path: Path) -> None:
 
 def test_a_training_without_one_finite_validation_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "glimpse.evaluation.generator.GenerationTask.validate", lambda task, model: {"bound": float("nan"), "kl": 0.0}
+        "glimpse.training.generator.GenerationTask.validate", lambda task, model: {"bound": float("nan"), "kl": 0.0}
     )
     arguments = ["--data=digits", *MODEL, *FEW, "--threads=1"]
     result = invoked("train-generator", *arguments, "--out", tmp_path / "run")
     assert result.exit_code == 1
-    assert "no validation gave a number" in result.stderr.splitlines()[-1]
+    assert "no validation was finite" in result.stderr.splitlines()[-1]

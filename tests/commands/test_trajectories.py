@@ -12,13 +12,14 @@ from click.testing import Result
 from PIL import Image
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
 from glimpse.evaluation.classifier import uniforms
 from glimpse.models.catalog import build_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.ram import RAM
 from glimpse.settings.classifier import ClassifierSettings
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.ram import RAMConfig
 from glimpse.trajectories import load
@@ -254,12 +255,12 @@ def test_a_run_shows_how_attention_was_learned(tmp_path: Path) -> None:
         (["--out", "x.csv", "--data", "nothing.npz"], "nothing.npz"),
         (["--out", "x.csv", "--image", "broken.png"], "broken.png is no picture"),
         (["--out", "x.csv", "--invert"], "--invert is for --image"),
-        (["--out", "x.csv", "--indices", "5-2"], "the wrong way round"),
+        (["--out", "x.csv", "--indices", "5-2"], "is reversed"),
         (["--out", "x.csv", "--data", "colored.npz"], "have 3 channels of 30 x 50 pixels"),
         (["--out", "x.png", "--only", "wrong", "--count", "500"], "at most 100 images"),
         (["--out", "x.csv", "--format", "png"], "does not go with x.csv"),
         (["--out", "x.png", "--format", "csv"], "does not go with x.png"),
-        (["--out", "x.csv", "--margin", "0.5"], "--margin is for --only unsure"),
+        (["--out", "x.csv", "--margin", "0.5"], "--margin requires --only unsure"),
         (["--summary", "--pixels", "--format", "csv"], "--summary does not go with --format, --pixels"),
         (["--learning", "x.gif", "--only", "wrong", "--out", "x.png"], "--learning does not go with --only, --out"),
         (["--out", "x.csv", "--image", "broken.png", "--split", "test"], "--image does not go with --split"),
@@ -284,7 +285,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 def test_a_runs_record_is_not_written_over(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     record = tmp_path / "metrics.csv"
-    assert f"{record} is the record of a run" in refused(weights, "--out", record)
+    assert f"{record} holds the metrics of a run" in refused(weights, "--out", record)
     assert not record.exists()
 
 

@@ -52,4 +52,4 @@ def test_what_has_no_classes_is_neither_wrong_nor_predicts(generator_run: Path, 
     assert "only a model that classifies" in refused("trajectories", generator_run, "--only=wrong", "--out", tmp_path / "x.csv")
     assert not (tmp_path / "x.csv").exists()
     Image.new("L", (28, 28)).save(tmp_path / "picture.png")
-    assert "knows no classes" in refused("predict", generator_run, tmp_path / "picture.png")
+    assert "has no classes" in refused("predict", generator_run, tmp_path / "picture.png")

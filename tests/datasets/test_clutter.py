@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from glimpse.datasets.batches import EVALUATION_SEED, Split
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import Digits, DigitSource, open_digits
+from glimpse.settings.clutter import ClutterRecipe
 
 PINNED = {  # SHA-256 of the uint8 images of a whole split, 100 x 100 with 8 pieces
     ("sklearn", "valid"): "1e2a88d2ba3c934fa920ade989499d1dbd6fa2c2f754fcda907b0a5a288f922b",
@@ -104,6 +105,19 @@ def test_images_are_those_of_a_plain_loop(
         canvas, label, center = plain_render(digits, stream, EVALUATION_SEED if seed is None else seed, recipe, position)
         assert images[i].tolist() == canvas
         assert (int(labels[i]), tuple(centers[i].tolist())) == (label, center)
+
+
+@pytest.mark.parametrize("count", [1, 128, 129, 300])
+def test_a_batch_of_any_size_holds_the_images_of_single_ones(source: DigitSource, count: int) -> None:
+    digits = Digits(source.test.images[:70], source.test.labels[:70], "test")
+    data = ClutteredMNIST(digits, "test", ClutterRecipe(canvas=40, pieces=3))
+    positions = 3 * torch.arange(count) + 50  # several epochs, none whole
+    batch = data.batch(positions)
+    assert [part.dtype for part in batch] == [torch.float32, torch.int64, torch.float32]
+    assert batch.images.shape == (count, 1, 40, 40)
+    singles = [data.batch(position[None]) for position in positions]
+    for together, parts in zip(batch, zip(*singles, strict=True), strict=False):
+        assert torch.equal(together, torch.cat(parts))
 
 
 def test_glyphs_need_not_be_square() -> None:
@@ -270,16 +284,18 @@ def test_training_needs_a_seed(source: DigitSource) -> None:
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        (ClutterRecipe(canvas=27), "a canvas of 27 px cannot hold a 28 x 28 digit"),
-        (ClutterRecipe(canvas=40, border=7), "with a border of 7"),
-        (ClutterRecipe(piece_size=29), "pieces of 29 px cannot be cut"),
-        (ClutterRecipe(piece_size=0), "piece_size at least 1"),
-        (ClutterRecipe(pieces=-1), "must not be negative"),
+        ({"canvas": 27}, "a canvas of 27 px cannot hold a 28 x 28 digit"),
+        ({"canvas": 40, "border": 7}, "with a border of 7"),
+        ({"piece_size": 29}, "pieces of 29 px cannot be cut"),
+        ({"canvas": 0}, "canvas must be at least 1, got 0"),
+        ({"piece_size": 0}, "piece_size must be at least 1, got 0"),
+        ({"pieces": -1}, "pieces must be at least 0, got -1"),
+        ({"border": -1}, "border must be at least 0, got -1"),
     ],
 )
-def test_a_recipe_that_cannot_be_followed_is_refused(source: DigitSource, recipe: ClutterRecipe, message: str) -> None:
+def test_a_recipe_that_cannot_be_followed_is_refused(source: DigitSource, recipe: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        ClutteredMNIST(source.test, "test", recipe)
+        ClutteredMNIST(source.test, "test", ClutterRecipe(**recipe))
 
 
 def test_statistics_agree_with_the_authors_program(mnist_folder: Path) -> None:

@@ -69,7 +69,7 @@ def test_auto_takes_sklearn_with_the_reason_where_there_is_no_mnist() -> None:
     assert not folders.cache_folder().exists()
 
 
-def test_a_source_that_is_not_there_says_the_way_out(tmp_path: Path) -> None:
+def test_the_error_of_a_source_that_is_not_found_has_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(
         FileNotFoundError, match=r"fashion-mnist is not in .*; name a folder that has it with --data-dir, or use --digits"
     ):

@@ -189,7 +189,7 @@ def test_auto_takes_mnist_where_it_is_and_else_scikit_learns_digits_and_says_why
 
 
 @pytest.mark.parametrize("name", ["dynamic-mnist", "two-digit", "binarized-mnist", "svhn", "svhn-32", "cifar10"])
-def test_a_set_that_is_nowhere_is_one_line_with_a_way_out(name: str, tmp_path: Path) -> None:
+def test_a_set_that_is_nowhere_is_one_line_with_a_remedy(name: str, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"is not in .*(take|use) ") as caught:
         open_generative(name, data_dir=tmp_path, download=False)
     assert "\n" not in str(caught.value)
@@ -201,7 +201,7 @@ def test_a_set_that_is_nowhere_is_one_line_with_a_way_out(name: str, tmp_path: P
     [
         ("minst", {}, "no set called 'minst', and no such folder: choose auto, binarized-mnist, "),
         ("digits", {"binarization": "fixed"}, "binarization must be one of dynamic, none, got 'fixed'"),
-        ("digits", {"size": (8, 8)}, "digits has its own size"),
+        ("digits", {"size": (8, 8)}, "digits takes no size"),
         ("digits", {"size": (0, 8)}, r"size must be a height and a width of at least 1, got \(0, 8\)"),
         ("digits", {"crop": (30, 8)}, "a crop of 30 x 8 cannot be cut from images of 28 x 28"),
         ("digits", {"seed": -1}, r"seed must be in 0 to 2\^64 - 1, got -1"),

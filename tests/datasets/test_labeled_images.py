@@ -15,7 +15,7 @@ from glimpse.datasets.counter import permutation
 from glimpse.datasets.labeled_images import ImageSet, open_data
 
 DRAW = np.random.default_rng(0)
-GREY = DRAW.integers(0, 256, (40, 6, 6), dtype=np.uint8)
+GRAY = DRAW.integers(0, 256, (40, 6, 6), dtype=np.uint8)
 COLOR = DRAW.integers(0, 256, (40, 5, 7, 3), dtype=np.uint8)
 LABELS = np.arange(40) % 4
 
@@ -28,12 +28,12 @@ def saved(folder: Path, **arrays: Any) -> Path:
 @pytest.mark.parametrize(
     ("images", "expected"),
     [
-        (GREY, GREY[:, None] / 255),
-        (GREY.reshape(40, 36), GREY[:, None] / 255),
-        (GREY[..., None], GREY[:, None] / 255),
+        (GRAY, GRAY[:, None] / 255),
+        (GRAY.reshape(40, 36), GRAY[:, None] / 255),
+        (GRAY[..., None], GRAY[:, None] / 255),
         (COLOR, np.stack([COLOR[..., channel] for channel in range(3)], axis=1) / 255),
-        (GREY / 255, GREY[:, None] / 255),
-        ((GREY / 255).astype(np.float16), (GREY / 255).astype(np.float16)[:, None]),
+        (GRAY / 255, GRAY[:, None] / 255),
+        ((GRAY / 255).astype(np.float16), (GRAY / 255).astype(np.float16)[:, None]),
         (COLOR[:, :, ::-1] / 255, np.stack([COLOR[:, :, ::-1, channel] for channel in range(3)], axis=1) / 255),
     ],
 )
@@ -109,7 +109,7 @@ def test_images_beside_a_test_part_are_for_training(tmp_path: Path) -> None:
     data = open_data(saved(tmp_path, **whole, **test))
     assert (firsts(data.train), firsts(data.valid), firsts(data.test)) == ([*range(27)], [*range(27, 30)], [*range(30, 37)])
     assert not data.is_whole
-    both = open_data(saved(tmp_path, images=GREY, labels=LABELS, **named(train=20, test=5)))
+    both = open_data(saved(tmp_path, images=GRAY, labels=LABELS, **named(train=20, test=5)))
     assert (firsts(both.train), firsts(both.test)) == ([*range(18)], [*range(20, 25)])
 
 
@@ -139,11 +139,11 @@ def test_a_damaged_header_is_told_in_one_line_with_the_file(tmp_path: Path, head
 
 
 def test_a_record_is_json_and_changes_with_the_file(tmp_path: Path) -> None:
-    data = open_data(saved(tmp_path, images=GREY, labels=LABELS))
+    data = open_data(saved(tmp_path, images=GRAY, labels=LABELS))
     record = json.loads(json.dumps(data.record()))
     assert record["sizes"] == {"train": 36, "valid": 4, "test": 40}
     assert (record["shape"], record["n_classes"], record["path"]) == ([1, 6, 6], 4, str(tmp_path / "own.npz"))
-    assert open_data(saved(tmp_path, images=GREY, labels=LABELS[::-1])).sha256 != data.sha256
+    assert open_data(saved(tmp_path, images=GRAY, labels=LABELS[::-1])).sha256 != data.sha256
 
 
 def test_training_runs_through_every_epoch_in_an_order_of_its_own(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no file"):
         open_data(tmp_path / "nothing.npz")
     with pytest.raises(ValueError, match="labels must be integers"):
-        open_data(saved(tmp_path, images=GREY, labels=LABELS / 2))
+        open_data(saved(tmp_path, images=GRAY, labels=LABELS / 2))
 
 
 def test_orders_of_several_epochs_are_those_of_each() -> None:

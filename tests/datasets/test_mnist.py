@@ -74,7 +74,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, lay_out: LayOut, file: str, dam
 
 def test_files_of_other_sizes_are_refused(tmp_path: Path, lay_out: LayOut) -> None:
     lay_out(tmp_path / "given", "mnist")
-    with pytest.raises(ValueError, match=r"hold \(30, 28, 28\) images, 60000 of 28 x 28 expected"):
+    with pytest.raises(ValueError, match=r"hold \(30, 28, 28\) images, expected 60000 of 28 x 28"):
         open_digits("mnist", data_dir=tmp_path / "given")
 
 
@@ -148,7 +148,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_mnist: None, l
 
 
 @pytest.mark.parametrize(("source", "name"), [("auto", "mnist"), ("mnist", "mnist"), ("emnist-digits", "emnist-digits")])
-def test_a_source_is_downloaded_into_the_cache_alone(tmp_path: Path, mirror: Mirror, source: str, name: str) -> None:
+def test_a_source_is_downloaded_to_the_cache_only(tmp_path: Path, mirror: Mirror, source: str, name: str) -> None:
     (tmp_path / "given").mkdir()
     seen: list[tuple[int, int]] = []
     opened = open_digits(source, data_dir=tmp_path / "given", progress=lambda done, total: seen.append((done, total)))

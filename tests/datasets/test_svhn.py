@@ -136,7 +136,7 @@ def test_a_set_without_all_its_numbers_says_so(folder: Path) -> None:
     data = open_generative(str(folder))
     assert data.is_subset
     assert data.note is not None
-    assert data.note.startswith("only a part of svhn, 49 + 1 of 231,053 + 4,701 images")
+    assert data.note.startswith("only a part of svhn, 49 + 1 of 231,053 + 4,701 training and validation images")
     assert data.source == data.path == str(folder)
     shutil.rmtree(folder / "extra")
     assert open_generative(str(folder)).record()["sizes"] == {"train": 29, "valid": 1, "test": 10}
@@ -175,6 +175,6 @@ def test_a_damaged_description_or_cache_is_named(folder: Path) -> None:
 
 
 def test_house_numbers_keep_their_size(folder: Path) -> None:
-    with pytest.raises(ValueError, match="only the pictures of a folder are brought to another size"):
+    with pytest.raises(ValueError, match="only the pictures of a folder are resized"):
         open_generative(str(folder), size=(32, 32))
     assert open_generative(str(folder), crop=(64, 64)).height == 64

@@ -32,7 +32,7 @@ def md5(content: bytes) -> str:
 
 @pytest.fixture
 def originals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """Returns the files that a server has of either set, made up, and lets torchvision know them by their digests."""
+    """Returns a server's made-up files of either set, with their digests entered into torchvision."""
     server = tmp_path / "server"
     server.mkdir()
     return {"cifar10": cifar(server, monkeypatch), "svhn-32": svhn(server, monkeypatch)}
@@ -105,7 +105,7 @@ def test_a_download_with_another_digest_leaves_nothing(name: str, originals: dic
     content[len(content) // 2] ^= 1
     originals[name].write_bytes(content)
     with pytest.raises(
-        FileNotFoundError, match=r"cannot be downloaded \(.* another checksum\); name a folder .* take the set digits"
+        FileNotFoundError, match=r"cannot be downloaded \(.* another checksum\); name a folder .* use the set digits"
     ):
         open_generative(name)
     assert not [path for path in folders.cache_folder().rglob("*") if path.is_file()]

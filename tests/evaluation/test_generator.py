@@ -56,7 +56,7 @@ class Watched(torch.nn.Module):
 
 
 def one_by_one(model: DRAW, images: Tensor, noise: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Returns reconstruction (N,) and divergence (N, T) of each image alone, the last one first."""
+    """Returns reconstruction (N,) and divergence (N, T) of each image by itself, in reverse order."""
     parts = []
     with torch.no_grad():
         for i in reversed(range(len(images))):
@@ -140,7 +140,7 @@ def test_validation_is_the_bound_at_beta_1_over_every_image(digits: GenerativeDa
     assert found["kl"] == pytest.approx(kl.sum(axis=1).mean(), rel=1e-5)
 
 
-def test_validation_is_the_same_at_any_time_and_leaves_randomness_alone(digits: GenerativeData) -> None:
+def test_validation_is_the_same_at_any_time_and_does_not_touch_global_randomness(digits: GenerativeData) -> None:
     model = generator()
     task, found = GenerationTask(model, digits.train, digits.valid), []
     for seed in (1, 2):

@@ -1,4 +1,4 @@
-"""Each metric against scikit-learn, scipy, a plain loop or the root of its own definition."""
+"""Each metric against scikit-learn, scipy, a plain loop or its definition."""
 
 import json
 import math
@@ -176,12 +176,12 @@ def test_the_summary_survives_json() -> None:
     assert fields["interval"] == list(result.interval)
 
 
-def test_sixteen_bit_logits_and_uint8_labels_are_summarised() -> None:
+def test_sixteen_bit_logits_and_uint8_labels_are_summarized() -> None:
     logits, labels = sample()
     assert summarize(logits.bfloat16(), labels.to(torch.uint8), 4).n == 200
 
 
-def test_arguments_are_left_alone() -> None:
+def test_arguments_are_not_changed() -> None:
     logits, labels = sample()
     copies = logits.clone(), labels.clone()
     summarize(logits, labels, 4)

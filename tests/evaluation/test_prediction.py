@@ -99,7 +99,9 @@ def test_a_picture_is_classified_as_its_pixels_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("test_samples", [0, 3])
-def test_a_model_that_looks_at_random_looks_the_same_way_whatever_pictures_stand_beside(tmp_path: Path, test_samples: int) -> None:
+def test_a_model_that_looks_at_random_looks_the_same_way_whatever_other_pictures_there_are(
+    tmp_path: Path, test_samples: int
+) -> None:
     torch.manual_seed(0)
     ram = build_classifier(RAMConfig(glimpses=2, window=4, hidden=6, features=5, classes=4, test_samples=test_samples)).eval()
     with torch.no_grad():
@@ -137,7 +139,7 @@ def test_a_model_of_the_whole_image_classifies_pictures_too(tmp_path: Path, conf
     assert found["predictions"][0]["probabilities"] == pytest.approx(expected.tolist(), rel=1e-4)
     other = invoked("predict", file, tmp_path / "b.png")
     if isinstance(config, ConvConfig):
-        line = "b.png has 27 x 12 pixels, the model takes images of 27 x 18 only: bring it to that size\n"
+        line = "b.png has 27 x 12 pixels, the model requires 27 x 18: resize it\n"
         assert (other.exit_code, other.stderr) == (1, f"Error: {tmp_path}/{line}")
     else:
         assert other.exit_code == 0

@@ -29,7 +29,7 @@ def test_two_seeds_have_the_interval_of_cauchys_distribution() -> None:
 
 
 def test_one_seed_has_no_interval_over_seeds() -> None:
-    with pytest.raises(ValueError, match="at least 2 of them, got 1"):
+    with pytest.raises(ValueError, match="at least 2 errors, got 1"):
         t_interval([3.0])
 
 

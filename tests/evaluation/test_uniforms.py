@@ -1,4 +1,4 @@
-"""The noise of models that look at random: uniform, independent, and a function of position and sample alone."""
+"""The noise of models with random locations: uniform, independent, and a function only of position and sample."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_no_two_samples_or_positions_share_their_noise() -> None:
     assert len({tuple(row) for row in drawn.tolist()}) == 8000
 
 
-def test_the_noise_depends_on_position_and_sample_alone() -> None:
+def test_the_noise_depends_only_on_position_and_sample() -> None:
     positions = torch.tensor([5, 2**32 - 1, 0, 5, 77, 10_000])
     for sample in (0, 2):
         together = uniforms(positions, 6, sample)

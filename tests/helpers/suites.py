@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from glimpse.datasets.catalog import DIGIT_SOURCES
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
 from glimpse.models.catalog import open_classifier
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.suites import Entry, Suite
 
 RECIPE = ClutterRecipe(canvas=40, pieces=2)

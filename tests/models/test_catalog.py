@@ -86,5 +86,5 @@ def test_every_preset_has_one_model_a_way_to_be_built_and_a_training() -> None:
 def test_weights_of_an_unknown_model_are_answered_with_those_there_are(tmp_path: Path) -> None:
     file = tmp_path / "weights.safetensors"
     save_weights(file, CLASSIFIER.state_dict(), {"model": "Other", "config": {}, "task": {"kind": "file", "sha256": ""}})
-    with pytest.raises(ValueError, match=r"holds the weights of Other; this version knows .*RAM.*DRAW"):
+    with pytest.raises(ValueError, match=r"holds the weights of Other; this version has .*RAM.*DRAW"):
         open_model(file)

@@ -162,6 +162,23 @@ def test_the_convnet_takes_images_of_any_size(height: int, width: int) -> None:
     assert logits.isfinite().all()
 
 
+@pytest.mark.parametrize("count", [0, 1, 25, 26, 60])
+def test_evaluation_in_shares_answers_as_the_whole_batch_does(count: int) -> None:
+    model, batch = convnet(noise=0.5).eval(), images(count, 1, 21, 17)
+    whole = model(batch)[0]
+    with torch.no_grad():
+        torch.testing.assert_close(model(batch)[0], whole)
+
+
+def test_batch_statistics_without_gradients_are_those_of_the_whole_batch() -> None:
+    batch, (silent, model) = images(60, 1, 21, 17), (convnet(noise=0.5).train() for _ in range(2))
+    with torch.no_grad():
+        logits = silent(batch)[0]
+    torch.testing.assert_close(logits, model(batch)[0])
+    for ours, theirs in zip(silent.buffers(), model.buffers(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
 @pytest.mark.parametrize("model", [TwoLayerConv(ConvConfig(height=32, width=32)), ConvNet(ConvNetConfig(filters=4))])
 def test_logits_are_float32_under_autocast_and_near_those_without(model: nn.Module) -> None:
     batch = images(8, 1, 32, 32).float()

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
 from glimpse.models.ram import RAM
 from glimpse.models.weights import save_weights
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.ram import RAMConfig, Reward
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.classifier import ClassificationTask

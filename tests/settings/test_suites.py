@@ -1,4 +1,4 @@
-"""The suites: settings that their presets have, tasks that others published on."""
+"""Suites: settings that their presets have, and tasks with published results."""
 
 import subprocess
 import sys

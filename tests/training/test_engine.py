@@ -1,4 +1,4 @@
-"""The engine on a toy task: the records it yields, how it goes on, and the model as a CUDA graph."""
+"""The engine on a toy task: the records it yields, how it resumes, and the model as a CUDA graph."""
 
 import copy
 import math
@@ -90,7 +90,7 @@ def test_every_step_and_every_seed_has_noise_of_its_own() -> None:
     assert drawn[:40] == drawn[80:]
 
 
-# Going on
+# Resuming
 
 
 @pytest.mark.parametrize("averaging", [0, 150])

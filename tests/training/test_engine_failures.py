@@ -42,7 +42,7 @@ def test_a_step_with_a_finite_loss_and_no_finite_gradient_is_skipped() -> None:
     assert all(torch.equal(old, new) for old, new in zip(before, weights(task.model), strict=True))
 
 
-def test_many_skipped_steps_in_a_row_stop_the_training_with_a_way_out() -> None:
+def test_many_skipped_steps_in_a_row_stop_the_training_with_a_remedy() -> None:
     task = Plane(bad=lambda position: position >= 100)
     seen: list[Record] = []
     with pytest.raises(TrainingDivergedError, match="--learning-rate"):

@@ -97,7 +97,7 @@ def test_a_warm_up_longer_than_a_fifth_of_the_budget_is_cut_to_it() -> None:
     assert rates[7:] == [0.05] * 33
 
 
-def test_matrices_alone_are_decayed() -> None:
+def test_only_matrices_are_decayed() -> None:
     trainer = Trainer(Plane(), replace(TOY, weight_decay=0.7), torch.device("cpu"))
     decays = {id(p): group["weight_decay"] for group in trainer.optimizer.param_groups for p in group["params"]}
     assert [decays[id(parameter)] for parameter in trainer.task.model.parameters()] == [0.7, 0.0, 0.7, 0.0]

@@ -1,4 +1,4 @@
-"""A run's folder: what is written, what is taken back after a kill, and what a damaged file says."""
+"""A run's folder: what is written, what is dropped after a kill, and errors of damaged files."""
 
 import csv
 import functools
@@ -33,7 +33,7 @@ FACTS = {"model": "Line", "config": {}, "task": {"kind": "test"}}
 
 
 class Line:
-    """Fits y = 2 x; its validations say what they are told to, one after the other."""
+    """Fits y = 2 x; its validations return given numbers, one after the other."""
 
     metrics = ("slope",)
     validation_metrics = ("error",)
@@ -120,7 +120,7 @@ def test_the_weights_are_those_that_validated_best(tmp_path: Path) -> None:
     torch.testing.assert_close(averaged, state, rtol=0, atol=0)
 
 
-def test_weights_alone_are_kept_at_some_thirty_counts_from_the_first_step_to_the_last(tmp_path: Path) -> None:
+def test_only_weights_are_kept_at_some_thirty_counts_from_the_first_step_to_the_last(tmp_path: Path) -> None:
     folder = started(tmp_path / "run")
     config = TrainingConfig(images=2_000, batch_size=1, validate_every=2_000, log_every=2_000, averaging=0)
     list(train_in(folder, trainer(1, config=config), FACTS))
@@ -145,7 +145,7 @@ def test_checkpoints_fall_on_the_clock_and_on_the_best(tmp_path: Path) -> None:
         assert 10 * state["trainer"]["counters"]["step"] == record.images
 
 
-# Going on
+# Resuming
 
 
 @pytest.mark.parametrize("images", [10, 40, 50, 60, 100, 310, 390])
@@ -222,7 +222,7 @@ def test_a_damaged_checkpoint_is_a_value_error_wherever_the_damage_lies(tmp_path
             torch.testing.assert_close(state["trainer"]["averaged"], kept, rtol=0, atol=0)
         except ValueError as error:
             refused += 1
-            assert str(file) in str(error)  # noqa: PT017 (not every damage is to be refused: some bytes say nothing)
+            assert str(file) in str(error)  # noqa: PT017 (not every damage is to be refused: some bytes are not used)
     assert refused >= len(damaged) / 2
 
 
@@ -258,12 +258,12 @@ OTHERS = {  # files called metrics.csv that no run wrote
 
 
 @pytest.mark.parametrize("content", OTHERS.values(), ids=OTHERS)
-def test_a_record_that_is_no_runs_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
+def test_a_record_that_is_no_runs_is_refused_and_not_changed(tmp_path: Path, content: bytes) -> None:
     folder = started(tmp_path / "run")
     read_until(train_in(folder, trainer(4, 3, 2, 1), FACTS), 200)
     file = folder.path / "metrics.csv"
     file.write_bytes(content)
-    with pytest.raises(ValueError, match=r"metrics\.csv is no record of a run .*put back a whole copy, or remove it"):
+    with pytest.raises(ValueError, match=r"metrics\.csv is not the record of a run .*put back an intact copy, or remove it"):
         list(train_in(folder, trainer(2, 1), FACTS))
     assert file.read_bytes() == content
     file.unlink()
@@ -294,7 +294,7 @@ def test_only_what_a_run_recorded_is_refused_as_a_target(tmp_path: Path) -> None
     folder = started(tmp_path / "run")
     (tmp_path / "link.csv").symlink_to(folder.path / "metrics.csv")
     for path in (folder.path / "metrics.csv", folder.path / "sub" / ".." / "METRICS.csv", tmp_path / "link.csv"):
-        with pytest.raises(ValueError, match="is the record of a run: choose another name, or another folder"):
+        with pytest.raises(ValueError, match="holds the metrics of a run: choose another name or folder"):
             refuse_record(path)
     for path in (folder.path / "other.csv", tmp_path / "metrics.csv"):
         refuse_record(path)

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from glimpse.datasets.classification import ClassifierData, cluttered_data, file_data
-from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.datasets.labeled_images import open_data
 from glimpse.settings.classifier import ClassifierSettings
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.classifier import ClassificationTask, classifier_trainer
@@ -65,7 +65,7 @@ def test_a_tiny_training_really_learns(preset: str) -> None:
     assert last["valid_nll"] < np.log(10)
 
 
-def test_initial_weights_depend_on_the_seed_alone() -> None:
+def test_initial_weights_depend_only_on_the_seed() -> None:
     images, weights = data(), []
     for seed, noise in ((0, 1), (0, 2), (1, 1)):
         torch.manual_seed(noise)
@@ -126,7 +126,7 @@ def test_a_weights_file_says_nothing_that_depends_on_the_machine(tmp_path: Path)
 
 
 def test_a_model_that_does_not_fit_the_data_is_refused() -> None:
-    with pytest.raises(ValueError, match="the data have classes 10"):
+    with pytest.raises(ValueError, match="they have classes 10, not 9"):
         classifier_trainer(run(replace(MODEL, classes=9)), data(), CPU)
 
 

@@ -1,4 +1,4 @@
-"""Runs that are killed or stopped and go on, against a run that was left alone: the same bytes, no row twice, none missing."""
+"""Runs that are killed or stopped and resumed, against an uninterrupted run: the same bytes, no row twice, none missing."""
 
 import json
 import random
@@ -51,7 +51,7 @@ for job in json.loads(sys.stdin.read()):
         os.kill(child, signal.SIGKILL)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
-"""Starts each job in a process of its own, forked after the imports, and kills it at a call of the system or after some seconds."""
+"""Starts each job in a process of its own, forked after the imports, and kills it at a system call or after some seconds."""
 
 
 def train(out: Path, *options: str) -> Result:
@@ -69,7 +69,7 @@ def killed(jobs: list[dict[str, object]]) -> list[int]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Returns the folder of a run that was left alone."""
+    """Returns the folder of an uninterrupted run."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     result = train(folder)
     assert result.exit_code == 0, result.output

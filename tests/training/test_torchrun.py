@@ -51,7 +51,7 @@ def assert_alike(folder: Path, other: Path) -> None:
     torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-4)
 
 
-def test_two_processes_go_the_way_of_one_and_write_one_folder(alone: Path, tmp_path: Path) -> None:
+def test_two_processes_train_like_one_and_write_one_folder(alone: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     done = run(*TRAIN, "--out", str(out), processes=2)
     assert done.returncode == 0, done.stderr
@@ -83,7 +83,7 @@ cli.main()
     assert column(tmp_path / "run", "images")[-1] == 320
 
 
-def test_two_processes_that_are_stopped_go_on(alone: Path, tmp_path: Path) -> None:
+def test_two_processes_that_are_stopped_resume(alone: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     command = [sys.executable, *TORCHRUN, "-m", "glimpse", *TRAIN, "--checkpoint-every=0", "--out", str(out)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -104,7 +104,7 @@ def test_one_glimpse_trains_in_two_processes_too(tmp_path: Path) -> None:
 def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
     done = run(*TRAIN, "--batch-size=15", "--out", str(tmp_path / "run"), processes=2)
     assert done.returncode != 0
-    assert "a batch of 15 images cannot be shared by 2 processes" in done.stderr
+    assert "a batch of 15 images cannot be divided among 2 processes" in done.stderr
 
 
 def test_a_generator_learns_in_two_processes_and_goes_on(tmp_path: Path) -> None:

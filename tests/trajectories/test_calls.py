@@ -14,16 +14,16 @@ from PIL import Image
 
 import glimpse
 from glimpse import cli
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
 from glimpse.datasets.generative import open_generative
 from glimpse.evaluation.classifier import uniforms
 from glimpse.listener import Listener
 from glimpse.models.catalog import open_model
 from glimpse.models.weights import kept_weights
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.ram import RAMConfig
-from glimpse.settings.requests import from_options
-from glimpse.settings.trajectories import ExportRequest, TrajectoryRequest
+from glimpse.settings.requests import ExportRequest, TrajectoryRequest, from_options
 from glimpse.trajectories import Trajectories, export, learning, load, look, summarize
 from tests.helpers.commands import invoked
 from tests.helpers.weights import ON_SKLEARN, RECIPE, untrained, written, written_generator
