@@ -6,9 +6,10 @@ from typing import Literal, NamedTuple
 from glimpse.settings.base import Config, Count, NonNegative, Whole
 from glimpse.settings.training import TrainingConfig
 
-__all__ = ["GENERATOR_PRESETS", "GeneratorConfig", "GeneratorPreset", "Observation", "generator_setting_names"]
+__all__ = ["GENERATOR_PRESETS", "GeneratorConfig", "GeneratorPreset", "Observation", "Prior", "generator_setting_names"]
 
 Observation = Literal["bernoulli", "logistic"]
+Prior = Literal["standard", "learned"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class GeneratorConfig(Config):
         write: Side n of the window of n x n filters that it writes through; not used without attention.
         observation: `bernoulli` takes pixels as black or white, a gray one as the probability of white; `logistic` takes them as
             one of 256 levels under a discretized logistic distribution.
+        prior: `standard` is a standard normal at every step, as in the paper; `learned` is a Gaussian with independent dimensions
+            whose mean and standard deviation depend on the decoder's last state.
         beta: Weight of the KL divergence in the training loss; 1 trains the bound.
         beta_warmup: Images over which that weight rises linearly from 0; with 0 it is there from the start.
         channels: Channels of the images.
@@ -38,6 +41,7 @@ class GeneratorConfig(Config):
     read: Count = 5
     write: Count = 5
     observation: Observation = "bernoulli"
+    prior: Prior = "standard"
     beta: NonNegative = 1.0
     beta_warmup: Whole = 0
     channels: Count = 1
