@@ -6,10 +6,13 @@ from typing import Literal, NamedTuple
 from glimpse.settings.base import Config, Count, NonNegative, Whole
 from glimpse.settings.training import TrainingConfig
 
-__all__ = ["GENERATOR_PRESETS", "GeneratorConfig", "GeneratorPreset", "Observation", "generator_setting_names"]
+__all__ = ["GENERATOR_PRESETS", "GeneratorConfig", "GeneratorPreset", "Observation", "Prior", "generator_setting_names"]
 
 Observation = Literal["bernoulli", "logistic"]
 """Distribution of the pixels given the canvas."""
+
+Prior = Literal["standard", "learned"]
+"""Distribution of the latents before the image is seen."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class GeneratorConfig(Config):
         write: Side n of the write window of n x n filters; unused without attention.
         observation: Distribution of the pixels. `bernoulli`: black or white, where a gray value is the probability of white;
             `logistic`: 256 levels under a discretized logistic distribution.
+        prior: Distribution of the latents without an image. `standard`: a standard normal at every step, as in the paper;
+            `learned`: a Gaussian with independent dimensions whose mean and standard deviation depend on the decoder's last state.
         beta: Weight of the KL divergence in the training loss; 1 trains the bound.
         beta_warmup: Number of images over which that weight increases linearly from 0; 0 uses the full weight from the start.
         channels: Number of image channels C.
@@ -39,6 +44,7 @@ class GeneratorConfig(Config):
     read: Count = 5
     write: Count = 5
     observation: Observation = "bernoulli"
+    prior: Prior = "standard"
     beta: NonNegative = 1.0
     beta_warmup: Whole = 0
     channels: Count = 1

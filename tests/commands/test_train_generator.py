@@ -9,7 +9,7 @@ import torch
 from glimpse.datasets.generative import open_generative
 from glimpse.models.weights import load_weights
 from glimpse.settings.draw import GENERATOR_PRESETS, GeneratorConfig
-from tests.helpers.commands import invoked
+from tests.helpers.commands import invoked, succeeded
 from tests.helpers.generator_runs import FEW, MODEL, SMALL, color_file, numbers, pictures, refused, train
 from tests.helpers.runs import metrics, settings_of
 
@@ -93,6 +93,25 @@ def test_what_the_model_and_the_images_are_can_be_chosen(tmp_path: Path) -> None
     assert (found["data"]["binarization"], found["data"]["crop"]) == ("none", [20, 24])
     assert found["bits_per_dimension"] == pytest.approx(found["bound_nats"] / (20 * 24 * np.log(2)))
     assert "made without attention" in refused("trajectories", out, "--out", tmp_path / "x.csv")
+
+
+def test_a_learned_prior_is_an_option_that_every_command_follows(tmp_path: Path) -> None:
+    out = train(*MODEL, "--prior=learned", "--data=digits", *FEW, "--out", tmp_path / "run")
+    assert settings_of(out)["model"]["prior"] == "learned"
+    assert load_weights(out)[0]["prior.weight"].shape == (8, 16)
+    assert np.isfinite(numbers(out, "--importance-samples=2")["importance_nats"])
+    for command, ending, options in (
+        ("sample", "npz", ()),
+        ("reconstruct", "png", ("--count=2",)),
+        ("interpolate", "png", ("--indices=0,1",)),
+        ("interpolate", "gif", ("--latent", "--count=2", "--steps=3")),
+        ("trajectories", "csv", ("--count=2",)),
+    ):
+        file = tmp_path / f"{command}.{ending}"
+        succeeded(command, out, *options, "--out", file)
+        assert file.stat().st_size > 0
+    line = refused("train-generator", "--resume", "--prior=standard", "--threads=1", "--out", out)
+    assert "with --prior learned, not standard" in line
 
 
 def test_the_budget_may_be_given_in_epochs(tmp_path: Path) -> None:

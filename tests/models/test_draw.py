@@ -17,7 +17,14 @@ from tests.helpers.paper import sigmoid
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"channels": 3, "height": 12, "width": 8}, {"read": 1, "write": 4}, {"attention": False, "channels": 2}, {"glimpses": 1}],
+    [
+        {},
+        {"channels": 3, "height": 12, "width": 8},
+        {"read": 1, "write": 4},
+        {"attention": False, "channels": 2},
+        {"glimpses": 1},
+        {"prior": "learned"},
+    ],
 )
 def test_the_model_equals_a_plain_loop_over_the_equations(changes: dict[str, Any]) -> None:
     model = small(**changes)
@@ -168,7 +175,16 @@ def test_noise_and_latents_of_another_shape_are_refused(shape: tuple[int, ...]) 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"glimpses": 0}, {"latent": 0}, {"read": 0}, {"height": 0}, {"beta": -1.0}, {"beta": math.nan}, {"observation": "gray"}],
+    [
+        {"glimpses": 0},
+        {"latent": 0},
+        {"read": 0},
+        {"height": 0},
+        {"beta": -1.0},
+        {"beta": math.nan},
+        {"observation": "gray"},
+        {"prior": "none"},
+    ],
 )
 def test_settings_out_of_range_are_refused_by_name(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
