@@ -2,8 +2,8 @@
 
     python reports/trajectories/figures.py [RUN]
 
-The figures show `pretrained:classifier-8` on the 10,000 test images. With RUN, the folder of the run that trained it, the script also
-draws how attention was learned. MNIST is searched for where every command searches for it.
+The figures show `pretrained:classifier-8` on the 10,000 test images. With RUN, the folder of the run that trained it, the script
+also draws how attention was learned. MNIST is searched for where every command searches for it.
 """
 
 import itertools
