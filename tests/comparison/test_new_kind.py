@@ -1,4 +1,4 @@
-"""A kind of classifier that one line adds to the catalog is trained, evaluated and compared as any other."""
+"""A kind of classifier added to the catalog by one line is trained, evaluated and compared like any other."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the tests of the data sets share: made-up files in MNIST's format, and `.npz` files."""
+"""Fixtures of the data sets' tests: synthetic files in MNIST's format, and `.npz` files."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from glimpse.datasets.mnist import LAYOUTS
 
-N_TRAIN, N_TEST, N_HELD = 30, 12, 5  # in the place of 60,000, 10,000 and 10,000
+N_TRAIN, N_TEST, N_HELD = 30, 12, 5  # instead of 60,000, 10,000 and 10,000
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def small_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def lay_out() -> Callable[..., dict[str, NDArray[np.uint8]]]:
-    """Returns a function that writes a small set's files as torchvision has them, and returns the arrays by the files' names."""
+    """Returns a function that writes the files of a small set in torchvision's layout and returns the arrays by file name."""
     return _lay_out
 
 

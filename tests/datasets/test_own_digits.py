@@ -1,4 +1,4 @@
-"""Your own glyphs in `.npz` files: their parts, their split by a seed, and what is wrong with a file that does not fit."""
+"""Your own glyphs in `.npz` files: their parts, their split by a seed, and errors of unsuitable files."""
 
 import json
 from collections.abc import Callable
@@ -92,12 +92,14 @@ X, Y = own_glyphs(20)
         ({"images": np.array([{}] * 20), "labels": Y}, "not a .npz file of plain arrays"),
     ],
 )
-def test_a_file_that_does_not_fit_says_why(save_npz: Callable[..., str], arrays: dict[str, Any], message: str) -> None:
+def test_a_file_that_does_not_fit_is_refused_with_the_reason(
+    save_npz: Callable[..., str], arrays: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         open_digits(save_npz(**arrays))
 
 
-def test_a_file_that_is_none_says_why(tmp_path: Path) -> None:
+def test_a_file_of_another_format_is_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no file .*none\.npz"):
         open_digits(str(tmp_path / "none.npz"))
     for content in (b"", b"PK\x03\x04 broken", b"text"):

@@ -1,4 +1,4 @@
-"""Your own images: folders of pictures and `.npz` files against the arrays they were made from."""
+"""Your own images: folders of pictures and `.npz` files against their arrays."""
 
 import hashlib
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def everything(data: GenerativeData) -> set[bytes]:
 
 
 @pytest.mark.parametrize(("images", "channels"), [(GRAY, 1), (COLOR, 3), (np.repeat(GRAY[..., None], 3, axis=3), 1)])
-def test_a_folders_pictures_come_in_gray_if_none_has_a_color(tmp_path: Path, images: NDArray[np.uint8], channels: int) -> None:
+def test_a_folders_pictures_are_gray_if_none_has_a_color(tmp_path: Path, images: NDArray[np.uint8], channels: int) -> None:
     seen: list[tuple[int, int]] = []
     data = open_generative(str(write(tmp_path / "own", images)), progress=lambda done, total: seen.append((done, total)))
     assert (data.name, data.channels, data.height, data.width, data.binarization) == ("pictures", channels, 6, 7, "none")
@@ -52,7 +52,7 @@ def test_a_folders_pictures_come_in_gray_if_none_has_a_color(tmp_path: Path, ima
     assert data.train.batch(torch.arange(3)).labels.tolist() == [-1] * 3
 
 
-def test_the_hash_of_its_name_says_what_part_a_picture_is_in(tmp_path: Path) -> None:
+def test_the_hash_of_a_pictures_name_determines_its_part(tmp_path: Path) -> None:
     write(tmp_path / "own" / "one", GRAY[:20])
     write(tmp_path / "own" / "two", GRAY[20:])
     data = open_generative(str(tmp_path / "own"))
@@ -64,7 +64,7 @@ def test_the_hash_of_its_name_says_what_part_a_picture_is_in(tmp_path: Path) -> 
     assert {split: contents(data, split) for split in expected} == expected
 
 
-def test_pictures_that_are_added_move_no_others(tmp_path: Path) -> None:
+def test_added_pictures_do_not_move_others(tmp_path: Path) -> None:
     own = write(tmp_path / "own", GRAY[:20])
     before = open_generative(str(own))
     for number in range(20, 40):
@@ -83,7 +83,7 @@ def test_a_split_has_the_shares_it_names_and_no_empty_part() -> None:
         assert sorted(np.concatenate(parts).tolist()) == [0, 1, 2]
 
 
-def test_pictures_are_scaled_to_cover_the_size_and_cut_evenly(tmp_path: Path) -> None:
+def test_pictures_are_scaled_to_cover_the_size_and_cropped_evenly(tmp_path: Path) -> None:
     blocks = np.zeros((40, 80), dtype=np.uint8)
     blocks[:, 20:60] = np.kron(np.array([[50, 100], [150, 200]]), np.ones((20, 20))).astype(
         np.uint8
@@ -99,7 +99,7 @@ def test_pictures_are_scaled_to_cover_the_size_and_cut_evenly(tmp_path: Path) ->
         assert middles in ([[50, 100], [150, 200]], [[50, 150], [100, 200]])
 
 
-def test_black_and_white_pictures_are_fixed_bits(tmp_path: Path) -> None:
+def test_black_and_white_pictures_are_already_binarized(tmp_path: Path) -> None:
     bits = np.where(GRAY > 127, 255, 0).astype(np.uint8)
     data = open_generative(str(write(tmp_path / "own", bits)))
     assert data.binarization == "fixed"
@@ -107,13 +107,13 @@ def test_black_and_white_pictures_are_fixed_bits(tmp_path: Path) -> None:
         open_generative(str(tmp_path / "own"), binarization="dynamic")
 
 
-def test_gray_pictures_are_binarized_if_asked_for(tmp_path: Path) -> None:
+def test_gray_pictures_are_binarized_on_request(tmp_path: Path) -> None:
     data = open_generative(str(write(tmp_path / "own", GRAY)), binarization="dynamic", seed=3)
     assert set(data.train.batch(torch.arange(20)).images.flatten().tolist()) == {0, 1}
     assert (data.binarization, data.record()["seed"]) == ("dynamic", 3)
 
 
-def test_sixteen_bits_transparency_and_rotation_come_out_right(tmp_path: Path) -> None:
+def test_sixteen_bits_transparency_and_rotation_are_read_correctly(tmp_path: Path) -> None:
     deep = np.array([[0, 257 * 7], [257 * 100 - 1, 65535]], dtype=np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
     clear = np.zeros((2, 2, 4), dtype=np.uint8)
@@ -146,7 +146,7 @@ def damaged(folder: Path) -> None:
         (damaged, r"002\.png is no picture that can be read"),
     ],
 )
-def test_a_folder_that_will_not_do_is_one_line(tmp_path: Path, make: Callable[[Path], object], message: str) -> None:
+def test_an_unusable_folder_is_one_line(tmp_path: Path, make: Callable[[Path], object], message: str) -> None:
     make(tmp_path / "own")
     with pytest.raises(ValueError, match=message) as caught:
         open_generative(str(tmp_path / "own"))
@@ -201,7 +201,7 @@ def test_parts_with_names_stay_and_validation_is_the_last_tenth(
         assert contents(data, split) == {image.tobytes() for image in GRAY[start:stop]}
 
 
-def test_dark_integers_in_one_part_are_no_bits(save_npz: Callable[..., str]) -> None:
+def test_dark_integers_in_one_part_are_not_bits(save_npz: Callable[..., str]) -> None:
     dark = GRAY % 2
     data = open_generative(save_npz(X_train=GRAY[:20], X_test=dark[20:]))
     assert data.binarization == "none"
@@ -209,7 +209,7 @@ def test_dark_integers_in_one_part_are_no_bits(save_npz: Callable[..., str]) -> 
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_zeros_and_ones_are_fixed_bits(save_npz: Callable[..., str], dtype: type) -> None:
+def test_zeros_and_ones_are_already_binarized(save_npz: Callable[..., str], dtype: type) -> None:
     bits: NDArray[Any] = (GRAY > 127).astype(dtype)
     data = open_generative(save_npz(images=bits))
     assert data.binarization == "fixed"
@@ -228,14 +228,12 @@ def test_zeros_and_ones_are_fixed_bits(save_npz: Callable[..., str], dtype: type
         ({"images": GRAY[:2]}, "at least 3 images are needed"),
     ],
 )
-def test_a_file_that_will_not_do_is_one_line(save_npz: Callable[..., str], arrays: dict[str, Any], message: str) -> None:
+def test_an_unusable_file_is_one_line(save_npz: Callable[..., str], arrays: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         open_generative(save_npz(**arrays))
 
 
-def test_only_a_folders_pictures_are_brought_to_a_size_and_a_missing_file_is_named(
-    tmp_path: Path, save_npz: Callable[..., str]
-) -> None:
+def test_only_a_folders_pictures_are_resized_and_a_missing_file_is_named(tmp_path: Path, save_npz: Callable[..., str]) -> None:
     with pytest.raises(ValueError, match="only the pictures of a folder"):
         open_generative(save_npz(images=GRAY), size=(5, 5))
     with pytest.raises(FileNotFoundError, match=r"no file .*none\.npz"):

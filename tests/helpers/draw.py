@@ -1,4 +1,4 @@
-"""Small DRAW models, images and noise for them, and the paper's equations in a plain loop."""
+"""Small DRAW models, their images and noise, and the paper's equations in a plain loop."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A toy kind of classifier, as someone would add one: settings, a network, and the entry for the catalog."""
+"""A toy kind of classifier: settings, a network, and the entry for the catalog."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class ToyConfig(ClassifierSettings):
 
     @property
     def kind(self) -> str:
-        """Name of its kind."""
+        """Name of the kind."""
         return "toy"
 
 
@@ -35,7 +35,7 @@ class Toy(ImageClassifier):
     """A linear classifier of a coarse image.
 
     Args:
-        config: Its settings.
+        config: Settings of the network.
     """
 
     config_class = ToyConfig

@@ -153,7 +153,7 @@ def test_the_tamest_sample_is_the_chain_of_the_priors_means(learned: tuple[DRAW,
     assert torch.equal(z, mean)
 
 
-def test_the_ends_of_a_way_and_the_usage_of_latents_are_those_of_the_reconstructions(
+def test_the_ends_of_an_interpolation_and_the_usage_of_latents_are_those_of_the_reconstructions(
     learned: tuple[DRAW, Tensor],
 ) -> None:
     model, images = learned

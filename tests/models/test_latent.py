@@ -1,4 +1,4 @@
-"""The latents' distribution against torch.distributions, Monte Carlo and its constants, which are easily miscounted."""
+"""The latents' distribution against torch.distributions, Monte Carlo and the constants of the divergence."""
 
 import math
 

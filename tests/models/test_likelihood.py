@@ -1,4 +1,4 @@
-"""The likelihoods against other libraries, at the edges of their range and beyond."""
+"""The likelihoods against other libraries, also at and beyond the edges of their range."""
 
 import math
 
@@ -40,7 +40,7 @@ def test_extreme_canvases_have_finite_likelihoods_and_gradients(logit: float) ->
 
 @pytest.mark.parametrize("mean", [0.0, 0.3, 0.5, 1.0])
 @pytest.mark.parametrize("log_scale", [-12.0, -6.0, -2.0, 0.0, 5.0])
-def test_the_256_levels_share_all_the_probability(mean: float, log_scale: float) -> None:
+def test_the_probabilities_of_the_256_levels_sum_to_one(mean: float, log_scale: float) -> None:
     assert log_masses(mean, log_scale).exp().sum().item() == pytest.approx(1.0, abs=1e-12)
 
 
@@ -53,7 +53,7 @@ def test_every_level_has_the_mass_between_its_borders(mean: float, log_scale: fl
 
 
 @pytest.mark.parametrize("log_scale", [-7.0, -2.0, 3.0])
-def test_float32_is_as_good_as_float64(log_scale: float) -> None:
+def test_float32_is_as_accurate_as_float64(log_scale: float) -> None:
     exact, single = log_masses(0.4, log_scale), log_masses(0.4, log_scale, torch.float32)
     torch.testing.assert_close(single.double(), exact, rtol=1e-4, atol=1e-4)
 
@@ -89,6 +89,6 @@ def test_likelihoods_are_in_float32_under_autocast() -> None:
     assert [value.dtype for value in nats] == [torch.float32, torch.float32]
 
 
-def test_an_even_chance_for_every_pixel_is_one_bit_for_each() -> None:
+def test_a_probability_of_one_half_is_one_bit_per_pixel() -> None:
     nats = -bernoulli(torch.zeros(2, 3, 4, 5), torch.zeros(2, 3, 4, 5))
     torch.testing.assert_close(bits_per_dimension(nats, 60), torch.ones(2))

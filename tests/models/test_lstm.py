@@ -1,4 +1,4 @@
-"""The LSTM against torch's own cell."""
+"""The LSTM against torch's cell."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def test_a_step_equals_a_step_of_torchs_cell(inputs: int, hidden: int) -> None:
         torch.testing.assert_close(tuple(state), theirs, rtol=0, atol=1e-12)
 
 
-def test_the_forget_gate_starts_open_and_alone() -> None:
+def test_only_the_forget_gate_starts_open() -> None:
     bias = LSTM(5, 40).gates.bias
     assert (bias[40:80] == 1).all()
     assert bias[:40].abs().max() < 0.2

@@ -1,4 +1,4 @@
-"""The spatial transformer: its reading and its pointing against plain loops, and what it promises of any image."""
+"""The spatial transformer: its sampling and localization against plain loops, and its invariants for any image."""
 
 import copy
 import math
@@ -115,7 +115,7 @@ def test_the_window_starts_upright_at_a_third_of_the_image_inside_it() -> None:
     assert affine[:, :, 2].abs().max() < 1
 
 
-def test_where_the_window_goes_follows_what_the_place_is_worth() -> None:
+def test_the_window_follows_the_worth_of_the_places() -> None:
     torch.manual_seed(0)
     localizer = Localizer(1, 4).double().eval()
     image = torch.zeros(1, 1, 100, 100, dtype=torch.float64)
@@ -144,7 +144,7 @@ def test_an_image_in_eval_mode_depends_on_no_other_image() -> None:
 
 
 @pytest.mark.parametrize(("channels", "height", "width"), [(1, 1, 1), (3, 28, 28), (2, 101, 64)])
-def test_it_takes_images_of_any_size(channels: int, height: int, width: int) -> None:
+def test_images_may_have_any_size(channels: int, height: int, width: int) -> None:
     logits, affine = transformer(channels=channels).eval()(images(2, channels, height, width))
     assert logits.shape == (2, 1, 4)
     assert affine.shape == (2, 2, 3)

@@ -73,7 +73,7 @@ def test_gradients_are_clipped_by_their_global_norm_and_not_each_by_its_own() ->
     assert record.values["grad_norm"] == pytest.approx(norm, rel=1e-5)
 
 
-def test_small_gradients_are_left_as_they_are() -> None:
+def test_small_gradients_are_not_changed() -> None:
     task = Plane()
     loss, _ = task.loss(task.model, task.batch(torch.arange(10)), torch.Generator())
     gradients = torch.autograd.grad(loss, list(task.model.parameters()))

@@ -1,4 +1,4 @@
-"""How a training is put together, and that it really learns."""
+"""Setup of a training, and that it learns."""
 
 import json
 from dataclasses import replace
@@ -101,7 +101,7 @@ def test_validation_is_the_error_after_the_last_glimpse_over_the_whole_set() -> 
     assert found["nll"] == pytest.approx(nats / 300, rel=1e-5)
 
 
-def test_settings_are_json_and_lead_back_to_the_same_trainer() -> None:
+def test_settings_are_json_and_restore_the_same_trainer() -> None:
     images = data()
     record = json.loads(json.dumps(run(images=images)))
     trainer = classifier_trainer(record, images, CPU)
@@ -111,7 +111,7 @@ def test_settings_are_json_and_lead_back_to_the_same_trainer() -> None:
     assert set(record["environment"]) == {"versions", "platform", "device", "threads", "processes", "commit"}
 
 
-def test_a_weights_file_says_nothing_that_depends_on_the_machine(tmp_path: Path) -> None:
+def test_a_weights_file_does_not_depend_on_the_machine(tmp_path: Path) -> None:
     facts = []
     for folder in ("one", "other"):
         (tmp_path / folder).mkdir()
@@ -137,7 +137,7 @@ def test_a_file_with_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:
         file_data(open_data(file))
 
 
-def test_what_is_chosen_stands_in_the_place_of_the_base() -> None:
+def test_chosen_settings_replace_those_of_the_base() -> None:
     base = {"hidden": 5, "features": 6, "something_else": 1}
     assert merged(ClassifierConfig, base, {"hidden": 7, "images": 3}) == ClassifierConfig(hidden=7, features=6)
 

@@ -1,4 +1,4 @@
-"""Two processes joined by torchrun against one: the same steps on the same images, one folder, one checkpoint to go on from."""
+"""Two processes under torchrun against one: the same steps on the same images, one folder, one checkpoint."""
 
 import csv
 import os
@@ -42,7 +42,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def assert_alike(folder: Path, other: Path) -> None:
-    """Asserts that two runs went the same way but for the last bits of sums."""
+    """Asserts that two runs are equal except for rounding in sums."""
     assert column(folder, "images") == column(other, "images")
     for name in ("loss", "train_error", "grad_norm", "learning_rate", "valid_nll"):
         assert column(folder, name) == pytest.approx(column(other, name), rel=1e-3, abs=1e-5), name
@@ -107,7 +107,7 @@ def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
     assert "a batch of 15 images cannot be divided among 2 processes" in done.stderr
 
 
-def test_a_generator_learns_in_two_processes_and_goes_on(tmp_path: Path) -> None:
+def test_a_generator_learns_in_two_processes_and_resumes(tmp_path: Path) -> None:
     out = tmp_path / "run"
     small = ["--data=digits", "--glimpses=2", "--hidden=32", "--latent=4", "--read=3", "--write=3", "--learning-rate=0.004"]
     budget = ["--images=6400", "--batch-size=32", "--validate-every=3200", "--log-every=1600", "--beta-warmup=3200"]

@@ -1,4 +1,4 @@
-"""Trajectories from Python: the same as those of the command, and those of a plain loop over the model."""
+"""Trajectories from Python, against those of the command and a plain loop over the model."""
 
 import io
 import json
@@ -38,12 +38,12 @@ def weights(tmp_path: Path) -> Path:
 
 
 def flags(options: dict[str, Any]) -> list[str]:
-    """Returns options as the command line takes them."""
+    """Returns options in the form of the command line."""
     return [f"--{name}" if value is True else f"--{name}={value}" for name, value in options.items()]
 
 
 class Notes(Listener):
-    """Keeps what it hears."""
+    """Keeps notes and progress."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []
@@ -58,7 +58,7 @@ def test_export_writes_the_same_file_as_the_command(weights: Path, tmp_path: Pat
     result = invoked("trajectories", weights, "--out", there, *flags(options), "--threads=1", "--json")
     assert result.exit_code == 0, result.output
     exported = export(str(weights), str(here), threads=1, **options).as_dict()
-    if kind in ("parquet", "npz"):  # whose bytes may differ, as those of archives do
+    if kind in ("parquet", "npz"):  # whose bytes may differ, as in any archive
         assert load(here).equals(load(there))
     else:
         assert here.read_bytes() == there.read_bytes()
@@ -84,7 +84,7 @@ def test_look_yields_what_a_loop_over_the_model_returns(weights: Path) -> None:
         torch.testing.assert_close(found.tracks[0].patches[i], track.patches[0], rtol=1e-4, atol=1e-6)
 
 
-def test_look_keeps_no_pixels_that_were_not_asked_for(weights: Path) -> None:
+def test_look_keeps_no_pixels_unless_requested(weights: Path) -> None:
     (found,) = look(weights, indices="5,1", threads=1)
     assert found.index.tolist() == [5, 1]
     assert found.tracks[0].patches is None
@@ -190,7 +190,7 @@ def test_an_unknown_format_is_refused(weights: Path, tmp_path: Path) -> None:
         export(weights, tmp_path / "x.txt", format="xlsx")
 
 
-def test_the_room_is_there_after_importing_the_package(weights: Path, tmp_path: Path) -> None:
+def test_trajectories_is_available_after_importing_the_package(weights: Path, tmp_path: Path) -> None:
     export(weights, tmp_path / "glimpses.csv", count=1)
     code = (
         "import glimpse, sys; assert 'torch' not in sys.modules; "
