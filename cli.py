@@ -251,7 +251,11 @@ def predict(model: str, pictures: tuple[Path, ...], invert: bool, device: str, t
     type=click.IntRange(min=1),
     help="Maximum number of images. Default: 8 for png, 9 for gif, 300 for html, otherwise all.",
 )
-@click.option("--only", type=click.Choice(["wrong", "right", "unsure"]), help="Keep only images whose last prediction is wrong, right or unsure.")
+@click.option(
+    "--only",
+    type=click.Choice(["wrong", "right", "unsure"]),
+    help="Keep only images whose last prediction is wrong, right or unsure.",
+)
 @click.option(
     "--margin",
     type=click.FloatRange(0, 1),

@@ -28,8 +28,8 @@ class GeneratorConfig(Config):
         write: Side n of the write window of n x n filters; unused without attention.
         observation: Distribution of the pixels. `bernoulli`: black or white, where a gray value is the probability of white;
             `logistic`: 256 levels under a discretized logistic distribution.
-        prior: Distribution of the latents without an image. `standard`: a standard normal at every step, as in the paper; `learned`: a
-            Gaussian with independent dimensions whose mean and standard deviation depend on the decoder's last state.
+        prior: Distribution of the latents without an image. `standard`: a standard normal at every step, as in the paper;
+            `learned`: a Gaussian with independent dimensions whose mean and standard deviation depend on the decoder's last state.
         beta: Weight of the KL divergence in the training loss; 1 trains the bound.
         beta_warmup: Number of images over which that weight increases linearly from 0; 0 uses the full weight from the start.
         channels: Number of image channels C.

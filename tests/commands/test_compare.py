@@ -1,4 +1,4 @@
-"""`glimpse compare`: what it shows and writes, what it refuses, and what it says of a suite that stops."""
+"""`glimpse compare`: output, files, errors, and interrupted suites."""
 
 import csv
 import json
@@ -67,7 +67,7 @@ def test_json_holds_what_the_python_call_returns(runs: dict[int, Path]) -> None:
     assert found == json.loads(json.dumps(own))
 
 
-def test_a_person_sees_one_table_and_a_legend_and_gets_the_files(runs: dict[int, Path], tmp_path: Path) -> None:
+def test_a_comparison_prints_a_table_with_a_legend_and_writes_the_files(runs: dict[int, Path], tmp_path: Path) -> None:
     files = {"csv": tmp_path / "new" / "a.csv", "markdown": tmp_path / "a.md", "figure": tmp_path / "a.png"}
     shown = succeeded("compare", *runs.values(), *ON_CPU, *(f"--{name}={file}" for name, file in files.items()))
     assert "sklearn on 40x40, 2 pieces: 300 test images; measured on cpu, threads: 1" in shown.stdout
@@ -85,7 +85,7 @@ def test_a_person_sees_one_table_and_a_legend_and_gets_the_files(runs: dict[int,
         assert [row["model"] for row in csv.DictReader(stream)] == ["glimpse 2 of 4x4", "glimpse 3 of 4x4"]
 
 
-def test_bad_input_gets_one_line_that_says_what_to_do(runs: dict[int, Path], tmp_path: Path) -> None:
+def test_bad_input_is_one_line_with_a_remedy(runs: dict[int, Path], tmp_path: Path) -> None:
     run = runs[2]
     assert "name runs to compare, or a --suite: cluttered-100" in refused("compare")
     assert "not both" in refused("compare", run, "--suite=plain-28")
@@ -120,7 +120,7 @@ def test_a_terminal_of_120_columns_is_enough_and_none_is_so_narrow_that_a_number
 # Suites
 
 
-def test_a_suite_says_first_how_long_it_takes_and_trains_nothing_twice(tmp_path: Path) -> None:
+def test_a_suite_first_estimates_its_time_and_trains_nothing_twice(tmp_path: Path) -> None:
     out = ("--out", tmp_path / "suite")
     succeeded("compare", "--suite=tiny", *out, "--models=conv", "--seeds=1", *ON_CPU)
     shown = succeeded("compare", "--suite=tiny", *out, *ON_CPU, "--json").stderr
@@ -135,7 +135,7 @@ def test_a_suite_says_first_how_long_it_takes_and_trains_nothing_twice(tmp_path:
     assert not again.stderr
 
 
-def test_a_suite_whose_time_is_over_says_how_far_it_is_and_what_goes_on_with_it(
+def test_a_suite_at_its_time_limit_reports_its_state_and_the_command_that_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(SUITES, "tiny", replace(TINY, entries=(replace(TINY.entries[1], images=200_000),), seeds=(0,)))
@@ -178,7 +178,7 @@ def test_a_signal_stops_a_suite_with_its_exit_code_and_the_whole_command_to_go_o
     assert "Resuming in" in shown.stderr
 
 
-def test_an_interruption_while_it_measures_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_measurement_reports_the_command_that_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*arguments: Any) -> Any:
         raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""`glimpse train-classifier`: its options, what it writes and what it says."""
+"""`glimpse train-classifier`: options, files and output."""
 
 import csv
 import re
@@ -38,7 +38,7 @@ def option_of(name: str) -> click.Option:
 
 
 def assert_takes(option: click.Option, hint: Any) -> None:
-    """Asserts that an option takes what a config's field does."""
+    """Asserts that an option has the type and range of a config's field."""
     if isinstance(option.type, click.Choice):
         assert list(option.type.choices) == list(get_args(hint))
     else:
@@ -46,7 +46,7 @@ def assert_takes(option: click.Option, hint: Any) -> None:
 
 
 def values_in_help(option: click.Parameter) -> list[str]:
-    """Returns what the help of a model's setting says at its end: the value in each preset whose model has it."""
+    """Returns the end of the help of a model's setting: the value in each preset whose model has it."""
     found = re.search(r"\[preset ([^:]*)\]$", getattr(option, "help", None) or "")
     return found[1].split(", ") if found else []
 
@@ -102,7 +102,7 @@ def test_the_papers_preset_is_trained_as_its_presets_say(tmp_path: Path) -> None
     assert settings["training"] == vars(TRAINING_PRESETS["paper"]) | {"images": 32, "batch_size": 16}
 
 
-def test_a_run_leaves_what_it_promises_and_says_what_to_run_next(tmp_path: Path) -> None:
+def test_a_run_leaves_its_files_and_suggests_the_next_commands(tmp_path: Path) -> None:
     out = tmp_path / "run"
     result = train(*TINY, *DATA, "--out", out)
     assert {path.name.partition(".")[0] for path in out.iterdir()} == {"checkpoints", "config", "events", "metrics", "model"}
@@ -131,7 +131,7 @@ def test_the_budget_is_given_one_way(tmp_path: Path) -> None:
     assert "not both" in refused(*TINY, *DATA, "--epochs=1", "--out", tmp_path / "run")
 
 
-def test_without_mnist_the_default_says_loudly_that_it_takes_other_digits_and_remembers(tmp_path: Path) -> None:
+def test_without_mnist_the_default_warns_that_it_uses_other_digits_and_records_them(tmp_path: Path) -> None:
     result = train(*TINY, "--canvas=40", "--pieces=2", "--out", tmp_path / "run")
     assert result.exit_code == 0, result.output
     assert "NOT MNIST" in result.stderr

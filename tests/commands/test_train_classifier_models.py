@@ -1,4 +1,4 @@
-"""`glimpse train-classifier --model`: every model from its preset, and what does not go with it."""
+"""`glimpse train-classifier --model`: every model from its preset, and incompatible options."""
 
 import csv
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.helpers.runs import settings_of
 
 
 @pytest.mark.parametrize("model", CLASSIFIER_MODELS)
-def test_a_model_is_trained_from_its_preset_and_comes_back_as_what_it_is(model: str, tmp_path: Path) -> None:
+def test_a_model_is_trained_from_its_preset_and_loads_as_its_class(model: str, tmp_path: Path) -> None:
     out = tmp_path / "run"
     result = train("--model", model, *OTHERS[model], *DATA, "--images=32", "--batch-size=16", "--threads=1", "--out", out)
     assert result.exit_code == 0, result.output
@@ -72,7 +72,7 @@ def test_a_preset_of_the_model_goes_with_it(tmp_path: Path) -> None:
         (["--model=conv", "--kernel=41"], "kernel must fit into images of 40 x 40, got 41"),
     ],
 )
-def test_a_model_that_does_not_go_with_the_other_options_is_one_line(tmp_path: Path, options: list[str], said: str) -> None:
+def test_a_model_that_is_incompatible_with_other_options_is_one_line(tmp_path: Path, options: list[str], said: str) -> None:
     assert refused(*options, *DATA, *BUDGET, "--out", tmp_path / "run") == said
     assert not (tmp_path / "run").exists()
 
@@ -92,14 +92,14 @@ def test_an_unknown_model_is_answered_with_those_there_are(tmp_path: Path) -> No
         ("--model=glimpse", ""),
     ],
 )
-def test_a_run_goes_on_with_its_own_model_alone(run: Path, option: str, said: str) -> None:
+def test_a_run_resumes_with_its_own_model_only(run: Path, option: str, said: str) -> None:
     if said:
         assert said in refused("--resume", "--out", run, option)
     else:
         assert train("--resume", "--out", run, option).exit_code == 0
 
 
-def test_another_models_settings_are_started_from_with_its_options_alone(tmp_path: Path) -> None:
+def test_settings_of_another_model_are_used_with_its_options_only(tmp_path: Path) -> None:
     options = [*OTHERS["ram"], *DATA, "--images=16", "--batch-size=16", "--threads=1"]
     assert train("--model=ram", *options, "--policy-std=0.25", "--out", tmp_path / "first").exit_code == 0
     second: list[str | Path] = ["--config", tmp_path / "first", "--out", tmp_path / "second"]
@@ -111,7 +111,7 @@ def test_another_models_settings_are_started_from_with_its_options_alone(tmp_pat
     assert second_settings["preset"] == "ram"
 
 
-def test_a_run_of_ram_from_anothers_settings_goes_on_with_the_same_words(tmp_path: Path) -> None:
+def test_a_run_of_ram_from_the_settings_of_another_resumes_with_the_same_options(tmp_path: Path) -> None:
     start = ["--model=ram", *OTHERS["ram"], *DATA, "--images=80", "--batch-size=16", "--threads=1", "--policy-anneal=16"]
     assert train(*start, "--out", tmp_path / "first").exit_code == 0
     second: list[str | Path] = ["--config", tmp_path / "first", "--images=40", "--threads=1", "--out", tmp_path / "second"]

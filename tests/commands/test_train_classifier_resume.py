@@ -1,4 +1,4 @@
-"""`glimpse train-classifier --resume` and `--config`: runs that go on and runs that start from another's settings."""
+"""`glimpse train-classifier --resume` and `--config`: resumed runs, and runs from the settings of others."""
 
 import json
 import shutil
@@ -13,10 +13,10 @@ from tests.helpers.runs import settings_of
 pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
-# Going on
+# Resuming
 
 
-def test_a_finished_run_says_so_and_ends_well(run: Path) -> None:
+def test_resuming_a_finished_run_reports_it_and_succeeds(run: Path) -> None:
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     result = train(*TINY, *DATA, "--resume", "--out", run)
     assert result.exit_code == 0
@@ -67,14 +67,14 @@ def test_a_folder_that_is_not_empty_is_refused_without_resume(run: Path, tmp_pat
         ("--digits=auto", ""),
     ],
 )
-def test_a_run_goes_on_with_its_own_options_alone(run: Path, option: str, said: str) -> None:
+def test_a_run_resumes_with_its_own_options_only(run: Path, option: str, said: str) -> None:
     if said:
         assert said in refused("--resume", "--out", run, option)
     else:
         assert train("--resume", "--out", run, option).exit_code == 0
 
 
-def test_a_run_on_a_file_goes_on_however_its_path_is_written(color: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_on_a_file_resumes_however_its_path_is_written(color: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "run"
     monkeypatch.chdir(color.parent)
     assert train(*TINY, "--data", color.name, "--out", out).exit_code == 0
@@ -109,7 +109,7 @@ def test_own_digits_go_on_however_their_path_is_written(tmp_path: Path, monkeypa
     assert "finished" in train("--resume", "--out", tmp_path / "run").stderr
 
 
-# Another run's settings
+# Settings of another run
 
 
 @pytest.mark.parametrize("file", ["", "config.json"])

@@ -1,4 +1,4 @@
-"""`glimpse train-generator`: its presets, its settings, what it learns and from which images."""
+"""`glimpse train-generator`: presets, settings, training and images."""
 
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def test_beta_and_its_warm_up_weigh_the_divergence(tmp_path: Path) -> None:
     assert (settings_of(out)["model"]["beta"], settings_of(out)["model"]["beta_warmup"]) == (3, 8)
 
 
-def test_what_the_model_and_the_images_are_can_be_chosen(tmp_path: Path) -> None:
+def test_the_model_and_the_images_can_be_chosen(tmp_path: Path) -> None:
     options = ["--observation=logistic", "--no-attention", "--binarization=none", "--crop", 20, 24, "--data=digits"]
     out = train(*MODEL, *options, *FEW, "--out", tmp_path / "run")
     settings, (weights, _) = settings_of(out), load_weights(out)

@@ -1,4 +1,4 @@
-"""`glimpse trajectories`: which images it takes, what it writes, what it refuses."""
+"""`glimpse trajectories` of classifiers: choice of images, files and errors."""
 
 import csv
 import json
@@ -62,7 +62,7 @@ def by_hand(weights: Path, indices: list[int]) -> tuple[Any, Any, Any]:
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet", "npz"])
-def test_every_data_format_holds_what_the_model_says(weights: Path, tmp_path: Path, kind: str) -> None:
+def test_every_data_format_holds_the_predictions_of_the_model(weights: Path, tmp_path: Path, kind: str) -> None:
     out = tmp_path / f"out.{kind}"
     made(weights, "--out", out, "--indices", "7,2,4-5")
     table = load(out)
@@ -173,7 +173,7 @@ def test_only_takes_the_first_of_its_kind(weights: Path, tmp_path: Path, kind: s
         assert [int(row["index"]) for row in csv.DictReader(stream) if row["step"] == "1"] == expected
 
 
-def test_windows_at_random_stand_where_they_would_if_the_picture_were_alone(tmp_path: Path) -> None:
+def test_random_windows_do_not_depend_on_the_other_images(tmp_path: Path) -> None:
     weights = written_on_sklearn(tmp_path, RAMConfig(glimpses=3, window=4, hidden=6, features=5))
     shades = np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8)
     for name in ("a", "b"):
