@@ -147,12 +147,12 @@ def test_samples_are_what_the_model_draws_from_their_latents(weights: Path, mode
 def test_a_sheet_of_samples_brings_the_nearest_training_images(weights: Path, tmp_path: Path) -> None:
     found = sample(weights, count=3, out=tmp_path / "samples.png", threads=1)
     assert found.neighbors is not None
-    grey = open_generative("digits", binarization="none").train
+    gray = open_generative("digits", binarization="none").train
     nearest = found.neighbors.nearest
-    torch.testing.assert_close(nearest.images, grey.batch(nearest.positions).images)
+    torch.testing.assert_close(nearest.images, gray.batch(nearest.positions).images)
     distances = (nearest.images - found.images).double().flatten(1).norm(dim=1)
     torch.testing.assert_close(nearest.distances, distances, atol=1e-5, rtol=0)
-    assert found.neighbors.compared == len(grey)
+    assert found.neighbors.compared == len(gray)
 
 
 def test_reconstructions_are_drawn_from_the_posteriors_means(weights: Path, model: DRAW) -> None:

@@ -1,4 +1,4 @@
-"""Samples, neighbours and ways through the latents: against plain loops, closed forms and torch's own distributions."""
+"""Samples, neighbors and ways through the latents: against plain loops, closed forms and torch's own distributions."""
 
 import math
 from typing import Any
@@ -109,7 +109,7 @@ def test_pixels_are_drawn_black_or_white_as_often_as_the_canvas_says_and_do_not_
     assert torch.equal(Drawn(canvases[:1], ()).black_or_white(seed=4).canvases, drawn[:1])
 
 
-# Neighbours
+# Neighbors
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])

@@ -157,8 +157,8 @@ def test_learning_shows_the_weights_kept_along_the_way(weights: Path, tmp_path: 
 @pytest.mark.parametrize("call", ["look", "export", "summarize", "learning"])
 def test_an_unknown_option_is_a_type_error_at_once(weights: Path, tmp_path: Path, call: str) -> None:
     out = {"out": tmp_path / "x.gif"} if call in ("export", "learning") else {}
-    with pytest.raises(TypeError, match="unexpected option 'colour'"):
-        getattr(glimpse.trajectories, call)(weights, **out, colour="red")
+    with pytest.raises(TypeError, match="unexpected option 'color'"):
+        getattr(glimpse.trajectories, call)(weights, **out, color="red")
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
 
 

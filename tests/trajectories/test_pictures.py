@@ -164,7 +164,7 @@ def test_every_image_adds_a_row_of_the_same_height(make_trajectories: Make, tmp_
     assert heights[2] - heights[1] == heights[1] - heights[0] > 100
 
 
-def test_glimpses_are_drawn_on_one_grey_scale(make_trajectories: Make, tmp_path: Path) -> None:
+def test_glimpses_are_drawn_on_one_gray_scale(make_trajectories: Make, tmp_path: Path) -> None:
     made = make_trajectories(1, 2, n=4, classes=0)
     seen = torch.tensor([1.0, 4.0])[None, :, None, None, None].expand(1, 2, 1, 4, 4)
     trajectory_sheet(replace(made, tracks=(made.tracks[0]._replace(patches=seen),)), tmp_path / "sheet.png")
