@@ -251,7 +251,11 @@ def predict(model: str, pictures: tuple[Path, ...], invert: bool, device: str, t
     type=click.IntRange(min=1),
     help="Maximum number of images. Default: 8 for png, 9 for gif, 300 for html, otherwise all.",
 )
-@click.option("--only", type=click.Choice(["wrong", "right", "unsure"]), help="Keep only images with this kind of last prediction.")
+@click.option(
+    "--only",
+    type=click.Choice(["wrong", "right", "unsure"]),
+    help="Keep only images whose last prediction is wrong, right or unsure.",
+)
 @click.option(
     "--margin",
     type=click.FloatRange(0, 1),
@@ -265,7 +269,7 @@ def predict(model: str, pictures: tuple[Path, ...], invert: bool, device: str, t
 @click.option(
     "--learning",
     type=FILE,
-    help="Animate the same images with the weights saved during the training of the run MODEL; a .gif.",
+    help="Write a .gif that animates the same images with the weights saved during training. MODEL must be a run's folder.",
 )
 @image_options
 @json_option

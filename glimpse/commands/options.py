@@ -234,7 +234,7 @@ def chosen_images_options(command: F) -> F:
     """Adds the options that select images of a set, or your own image files: `--split`, `--indices` and `--image`."""
     options = (
         split_option,
-        click.option("--indices", help="Positions of the images, such as 0,5,10-19. Default: the first ones; for data files, all."),
+        click.option("--indices", help="Positions of the images, such as 0,5,10-19. Default: the first ones, up to --count."),
         click.option(
             "--image",
             "pictures",
