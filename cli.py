@@ -34,7 +34,7 @@ from glimpse.commands.options import (
     threads_option,
     training_options,
 )
-from glimpse.settings.catalog import CLASSIFIERS, OF_THE_DATA, classifier_preset, classifier_presets, setting_names
+from glimpse.settings.catalog import CLASSIFIERS, OF_THE_DATA, classifier_presets, setting_names
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.draw import GENERATOR_PRESETS, generator_setting_names
 from glimpse.settings.requests import (
@@ -73,7 +73,7 @@ def glimpse(debug: bool) -> None:
 )
 @training_options(classifier_presets(), next(iter(classifier_presets())), "runs/PRESET-GLIMPSES")
 @model_options({name: preset.model for name, preset in classifier_presets().items()}, skip=OF_THE_DATA)
-@model_options({"tuned": classifier_preset("tuned").training})
+@model_options({name: preset.training for name, preset in classifier_presets().items()}, brief=True)
 @image_options
 def train_classifier(**options: Any) -> None:
     """Train a classifier on cluttered digits or your images.
@@ -88,8 +88,8 @@ def train_classifier(**options: Any) -> None:
 
 @glimpse.command("train-generator")
 @training_options(GENERATOR_PRESETS, "mnist-small", "runs/draw-PRESET")
-@model_options({"mnist-small": GENERATOR_PRESETS["mnist-small"].model}, skip=OF_THE_DATA)
-@model_options({"mnist-small": GENERATOR_PRESETS["mnist-small"].training})
+@model_options({name: preset.model for name, preset in GENERATOR_PRESETS.items()}, skip=OF_THE_DATA, brief=True)
+@model_options({name: preset.training for name, preset in GENERATOR_PRESETS.items()}, brief=True)
 @generative_options
 @data_dir_option
 @device_option
