@@ -21,6 +21,7 @@ __all__ = [
     "data_option",
     "device_option",
     "digits_option",
+    "distort_option",
     "drawing_options",
     "frames_option",
     "generative_options",
@@ -99,6 +100,12 @@ def digits_option(command: F) -> F:
     """Adds `--digits`; its value goes through `glimpse.datasets.opening.open_digit_source`."""
     text = f"{described(DIGIT_SOURCES, AUTO_DIGITS)} Default: those a trained model knows, else auto."
     return click.option("--digits", default=None, help=text)(command)
+
+
+def distort_option(command: F) -> F:
+    """Adds `--distort`; its value goes to `glimpse.datasets.distortion.with_distortions`."""
+    text = "Distorted copies of every training digit, affine and elastic, besides the originals. Default: 0."
+    return click.option("--distort", type=click.IntRange(min=0), default=None, help=text)(command)
 
 
 def data_option(command: F) -> F:

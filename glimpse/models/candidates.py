@@ -40,7 +40,9 @@ def overview_window(images: Tensor, n: int) -> Window:
     """Returns the window of n x n filters that spans images of shape (B, C, H, W), fields of shape (B,)."""
     batch, _, height, width = images.shape
     side = max(height, width) / n
-    return Window(*(images.new_full((batch,), value) for value in ((width - 1) / 2, (height - 1) / 2, _SPACING * side, _SIGMA * side, 3)))
+    return Window(
+        *(images.new_full((batch,), value) for value in ((width - 1) / 2, (height - 1) / 2, _SPACING * side, _SIGMA * side, 3))
+    )
 
 
 class CandidateMap(nn.Module):

@@ -1,7 +1,7 @@
 """Canvas: what several glimpses saw of one place, put together on a grid of cells, and the network that reads it.
 
-Positions are pixels of the image counted from 0, x before y. Dimensions: B images in C channels, glimpses of n x n numbers, a canvas
-of G x G cells with G = 2n.
+Positions are pixels of the image counted from 0, x before y. Dimensions: B images in C channels, glimpses of n x n numbers, a
+canvas of G x G cells with G = 2n.
 
 References:
     S. Ioffe, C. Szegedy, "Batch Normalization", 2015, arXiv:1502.03167.

@@ -20,7 +20,7 @@ from glimpse.attention.track import Track
 from glimpse.attention.window import Window, read
 from glimpse.models.base import ImageClassifier
 from glimpse.models.candidates import CandidateMap, Candidates, overview_window
-from glimpse.models.canvas import Canvas, CanvasReader, imprint, normalized_convolution
+from glimpse.models.canvas import CanvasReader, imprint, normalized_convolution
 from glimpse.models.encoder import check_input
 from glimpse.models.linear import Linear
 from glimpse.models.lstm import LSTM, LSTMState
@@ -140,12 +140,7 @@ class SearchClassifier(ImageClassifier):
         search = self._begun(images)
         if looks:
             self._look_at(search, looks)
-        canvases, chosen = self._read_place(search, looks, steps - 1 - looks) if steps - 1 - looks else ([], None)
-        readings = self._readings(canvases)
-        for reading in readings:
-            whole = len(reading) == len(images)
-            classes = torch.stack(search.classes, dim=1)
-            search.logits.append(_with_reading(search.belief, classes, chosen, reading) if whole else search.logits[looks])
+        readings = self._read_place(search, looks, steps - 1 - looks)
         return SearchResult(torch.stack(search.logits, dim=1), Window.stacked(search.windows), readings)
 
     def look(
@@ -222,32 +217,39 @@ class SearchClassifier(ImageClassifier):
             search.looks.append(patch)
             search.predict()
 
-    def _read_place(self, search: _Search, looks: int, reads: int) -> tuple[list[Tensor], Tensor]:
-        """Reads the likeliest place that was looked at; returns the canvases after each read, (B', C + 1, G, G), and which, (B,)."""
-        config, images = self.config, search.images
+    def _read_place(self, search: _Search, looks: int, reads: int) -> tuple[Tensor, ...]:
+        """Reads the likeliest place that was looked at, with a prediction after each glimpse; returns the readings."""
+        if reads == 0:
+            return ()
         chosen = search.belief[:, :looks].detach().argmax(dim=1)
+        canvases = self._canvases(search, chosen, looks, reads)
+        log_p = self.reader(torch.cat(canvases))  # one batch, for batch normalization
+        readings: tuple[Tensor, ...] = torch.split(log_p, [len(canvas) for canvas in canvases])
+        belief, classes = search.belief, torch.stack(search.classes, dim=1)
+        here = F.one_hot(chosen, classes.shape[1]).bool()[..., None]  # (B, K + 1, 1)
+        for reading in readings:
+            is_whole = len(reading) == len(chosen)
+            known = torch.where(here, reading[:, None], classes) if is_whole else classes
+            search.logits.append(belief_mixture(belief, known))
+        return readings
+
+    def _canvases(self, search: _Search, chosen: Tensor, looks: int, reads: int) -> list[Tensor]:
+        """Returns the canvases of the chosen candidates (B,) after each read, of the rows that `rows_read` names."""
+        config, images = self.config, search.images
         center = _chosen(search.centers[:looks], chosen)
-        look = Window.stacked(search.windows[1 : 1 + looks])
-        look = Window(*(_chosen(list(values.unbind(dim=1)), chosen) for values in look))
+        look = Window(*(_chosen(list(values), chosen) for values in zip(*search.windows[1 : 1 + looks], strict=True)))
         sigma = _LOOK_SIGMA / config.cell * look.stride
         canvas = imprint(_chosen(search.looks, chosen), look, center, config.cell, sigma, _LOOK_WEIGHT)
         canvases = []
         for number, rows in enumerate(rows_read(len(images), reads, training=self.training)):
             window = self.reads(number, center, search.state.output)
             patch = read(images, window, config.window)
-            if number < reads - 1:
+            if number < reads - 1:  # the last state places no window
                 search.state = self._attend(search.state, patch, window, None, images)
             canvas = canvas.joined(imprint(patch, window, center, config.cell, _READ_SIGMA))
             search.windows.append(window)
             canvases.append(canvas.image(rows))
-        return canvases, chosen
-
-    def _readings(self, canvases: list[Tensor]) -> tuple[Tensor, ...]:
-        """Returns log-probabilities for each of several batches of canvases; read as one batch, for batch normalization."""
-        if not canvases:
-            return ()
-        log_p: Tensor = self.reader(torch.cat(canvases))
-        return log_p.split([len(canvas) for canvas in canvases])
+        return canvases
 
     @in_float32
     def _attend(self, state: LSTMState, patch: Tensor, window: Window, feature: Tensor | None, images: Tensor) -> LSTMState:
@@ -358,8 +360,8 @@ def belief_mixture(belief: Tensor, classes: Tensor) -> Tensor:
 def search_loss(result: SearchResult, labels: Tensor) -> Tensor:
     """Returns the loss in training in nats, a scalar.
 
-    The cross-entropy of the last reading and of the mixture after the last look; every prediction before the one, and reading before
-    the other, counts 0.3. A reading counts as it is, not as a part of the mixture: so the reader learns from every image.
+    The cross-entropy of the mixture after the last look and of the last reading; every prediction before the one and every reading
+    before the other counts 0.3. A reading counts as it is, not as a part of the mixture: so the reader learns from every image.
 
     Args:
         result: In training.
@@ -380,12 +382,6 @@ def _log_softmax(layer: nn.Module, features: Tensor) -> Tensor:
     """Returns the log-probabilities (B, classes) of a layer's logits for features (B, features)."""
     logits: Tensor = layer(features)
     return logits.log_softmax(dim=1)
-
-
-def _with_reading(belief: Tensor, classes: Tensor, chosen: Tensor, reading: Tensor) -> Tensor:
-    """Returns the mixture in which the chosen candidate's classes are what was read of it, (B, classes)."""
-    here = F.one_hot(chosen, classes.shape[1]).bool()[..., None]
-    return belief_mixture(belief, torch.where(here, reading[:, None], classes))
 
 
 def _chosen(parts: list[Tensor], chosen: Tensor) -> Tensor:

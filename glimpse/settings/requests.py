@@ -28,6 +28,7 @@ __all__ = [
     "SettingValues",
     "Split",
     "SuiteRequest",
+    "TrainingImageChoice",
     "chosen",
     "flag",
     "from_options",
@@ -97,6 +98,27 @@ class ImageChoice:
 
 
 @dataclass(frozen=True)
+class TrainingImageChoice(ImageChoice):
+    """Which images of digits, or which of your own, to train a classifier on.
+
+    Attributes:
+        data: A built set or a file of images and labels, in place of generated images.
+        data_dir: Folder to look for MNIST and other downloads in first.
+        digits: Source of the digits; None or `auto` for MNIST where it is found.
+        clutter: Constants of the recipe.
+        distort: Number of distorted copies of every training digit, besides the originals; None for none, or for those of another
+            run whose settings are taken.
+    """
+
+    distort: int | None = None
+
+    @property
+    def generated(self) -> dict[str, Any]:
+        """What describes generated images: constants of the recipe, `digits` and `distort`, by name, where they are chosen."""
+        return super().generated | ({} if self.distort is None else {"distort": self.distort})
+
+
+@dataclass(frozen=True)
 class GenerativeChoice:
     """Which images a generator is for; None for those of its preset or training.
 
@@ -150,7 +172,7 @@ class ClassifierTrainingRequest:
     model: str | None = None
     preset: str | None = None
     settings: SettingValues = field(default_factory=lambda: MappingProxyType({}))
-    images: ImageChoice = ImageChoice()
+    images: TrainingImageChoice = TrainingImageChoice()
     run: RunChoice = RunChoice()
     machine: Machine = Machine()
 
