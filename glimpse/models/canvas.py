@@ -10,6 +10,7 @@ References:
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glimpse.attention.precision import at_least_float32, in_float32
@@ -77,27 +78,35 @@ class CanvasReader(nn.Module):
 
     Args:
         config: Settings.
+
+    Attributes:
+        found: Number of values that the convolutions find in a canvas.
     """
 
     def __init__(self, config: SearchConfig) -> None:
         super().__init__()
         first, second, features = 2 * config.filters, 4 * config.filters, config.features
+        self.found = second * (config.window // 2) ** 2
         self.see = nn.Sequential(
             normalized_convolution(config.channels + 1, first, side=5, step=2),
             normalized_convolution(first, first),
             normalized_convolution(first, second, step=2),
             normalized_convolution(second, second),
             nn.Flatten(),
-            nn.Dropout(config.dropout),
-            Linear(second * (config.window // 2) ** 2, features),
-            nn.ReLU(),
         )
+        self.connect = Linear(self.found, features)
         self.classify = nn.Linear(features, config.classes)
 
-    def forward(self, canvases: Tensor) -> Tensor:
-        """Returns log-probabilities, shape (B, classes), at least float32, for images of canvases (B, C + 1, G, G)."""
-        seen = self.see(canvases.contiguous(memory_format=torch.channels_last))
-        return at_least_float32(self.classify(seen)).log_softmax(dim=1)
+    def forward(self, canvases: Tensor, dropout: Tensor | None = None) -> Tensor:
+        """Returns log-probabilities, shape (B, classes), at least float32.
+
+        Args:
+            canvases: Their images, shape (B, C + 1, G, G).
+            dropout: Factors on what the convolutions find, shape (B, found); None leaves it as it is.
+        """
+        found = self.see(canvases.contiguous(memory_format=torch.channels_last))
+        found = found if dropout is None else found * dropout
+        return at_least_float32(self.classify(F.relu(self.connect(found)))).log_softmax(dim=1)
 
 
 def normalized_convolution(incoming: int, outgoing: int, *, side: int = 3, step: int = 1) -> nn.Sequential:

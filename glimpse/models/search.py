@@ -122,25 +122,27 @@ class SearchClassifier(ImageClassifier):
         self.reader = CanvasReader(config)
         self.to(memory_format=torch.channels_last)  # of the convolutions: a tenth faster on a CPU
 
-    def forward(self, images: Tensor, glimpses: int | None = None, looks: int | None = None) -> SearchResult:
+    def forward(
+        self, images: Tensor, glimpses: int | None = None, looks: int | None = None, dropout: Tensor | None = None
+    ) -> SearchResult:
         """Returns what the model believes after every glimpse and where it looked.
 
         Args:
             images: Shape (B, C, H, W), 0 to 1; H and W may differ and change from call to call.
             glimpses: Number of glimpses T, at least 1; the config's if None.
             looks: At most this number of looks; the config's number of candidates if None.
+            dropout: Factors on what the reader's convolutions find, shape (rows of `rows_read`, values); None leaves it as it is.
 
         Raises:
             ValueError: If the images have another number of channels than the model, or there are no glimpses.
         """
         config = self.config
         steps = check_input(images, config.channels, config.glimpses if glimpses is None else glimpses, None)
-        most = config.candidates if looks is None else min(looks, config.candidates)
-        looks = min(steps - 1, max(1, min(most, steps - 2)))
+        looks = self._looks(steps, config.candidates if looks is None else looks)
         search = self._begun(images)
         if looks:
             self._look_at(search, looks)
-        readings = self._read_place(search, looks, steps - 1 - looks)
+        readings = self._read_place(search, looks, steps - 1 - looks, dropout)
         return SearchResult(torch.stack(search.logits, dim=1), Window.stacked(search.windows), readings)
 
     def look(
@@ -172,9 +174,23 @@ class SearchClassifier(ImageClassifier):
     def training_loss(self, network: nn.Module, batch: Any, generator: torch.Generator) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Returns the loss of `search_loss`, now and then with one look less, and the logits; see the base class."""
         fewer = torch.rand((), generator=generator, device=generator.device).item() < _FEWER_LOOKS
-        looks = max(1, self.config.candidates - fewer)
-        result: SearchResult = network(batch.images, None, looks)
+        looks = self._looks(self.glimpses, self.config.candidates - fewer)
+        dropout = self._dropout(len(batch.images), self.glimpses - 1 - looks, generator)
+        result: SearchResult = network(batch.images, None, looks, dropout)
         return search_loss(result, batch.labels), result.logits, {}
+
+    def _looks(self, glimpses: int, most: int) -> int:
+        """Returns how many of the glimpses are looks: one at least is left to read, unless there are only two."""
+        return min(glimpses - 1, max(1, min(most, self.config.candidates, glimpses - 2)))
+
+    def _dropout(self, batch: int, reads: int, generator: torch.Generator) -> Tensor | None:
+        """Returns random factors for the reader in training, 0 or such that their mean is 1; None if nothing is read or dropped."""
+        share = self.config.dropout
+        if share == 0 or reads == 0:
+            return None
+        count = sum(rows.stop - rows.start for rows in rows_read(batch, reads, training=True))
+        kept = torch.rand(count, self.reader.found, generator=generator, device=generator.device) >= share
+        return kept / (1 - share)
 
     def _begun(self, images: Tensor) -> _Search:
         """Returns a search after the overview: with candidates, each with the guess for its classes."""
@@ -217,13 +233,13 @@ class SearchClassifier(ImageClassifier):
             search.looks.append(patch)
             search.predict()
 
-    def _read_place(self, search: _Search, looks: int, reads: int) -> tuple[Tensor, ...]:
+    def _read_place(self, search: _Search, looks: int, reads: int, dropout: Tensor | None) -> tuple[Tensor, ...]:
         """Reads the likeliest place that was looked at, with a prediction after each glimpse; returns the readings."""
         if reads == 0:
             return ()
         chosen = search.belief[:, :looks].detach().argmax(dim=1)
         canvases = self._canvases(search, chosen, looks, reads)
-        log_p = self.reader(torch.cat(canvases))  # one batch, for batch normalization
+        log_p = self.reader(torch.cat(canvases), dropout)  # one batch, for batch normalization
         readings: tuple[Tensor, ...] = torch.split(log_p, [len(canvas) for canvas in canvases])
         belief, classes = search.belief, torch.stack(search.classes, dim=1)
         here = F.one_hot(chosen, classes.shape[1]).bool()[..., None]  # (B, K + 1, 1)
