@@ -21,6 +21,7 @@ from glimpse.commands.options import (
     data_dir_option,
     device_option,
     digits_option,
+    distort_option,
     drawing_options,
     frames_option,
     generative_options,
@@ -74,6 +75,7 @@ def glimpse(debug: bool) -> None:
 @training_options(classifier_presets(), next(iter(classifier_presets())), "runs/PRESET-GLIMPSES")
 @model_options({name: preset.model for name, preset in classifier_presets().items()}, skip=OF_THE_DATA)
 @model_options({name: preset.training for name, preset in classifier_presets().items()}, brief=True)
+@distort_option
 @image_options
 def train_classifier(**options: Any) -> None:
     """Train a classifier on cluttered digits or your images.

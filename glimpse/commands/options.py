@@ -23,6 +23,7 @@ __all__ = [
     "data_dir_option",
     "device_option",
     "digits_option",
+    "distort_option",
     "drawing_options",
     "frames_option",
     "generative_options",
@@ -96,6 +97,12 @@ def digits_option(command: F) -> F:
     """Adds `--digits`; its value is passed to `glimpse.datasets.opening.open_digit_source`."""
     text = f"{described(DIGIT_SOURCES, AUTO_DIGITS)} Default: auto, or the digits that the model given was trained on."
     return click.option("--digits", help=text)(command)
+
+
+def distort_option(command: F) -> F:
+    """Adds `--distort`; its value goes to `glimpse.datasets.distortion.with_distortions`."""
+    text = "Distorted copies of every training digit, affine and elastic, besides the originals. Default: 0."
+    return click.option("--distort", type=click.IntRange(min=0), default=None, help=text)(command)
 
 
 def data_option(command: F) -> F:
