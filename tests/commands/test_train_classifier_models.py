@@ -33,7 +33,7 @@ def test_a_model_is_trained_from_its_preset_and_loads_as_its_class(model: str, t
     with (out / "metrics.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
     assert ("reward" in row) == (model == "ram")
-    looks = model in ("glimpse", "ram", "random-glimpses")
+    looks = model in ("glimpse", "ram", "random-glimpses", "search")
     assert ("Show where it looks: glimpse trajectories" in result.stderr) == looks
     (events,) = out.glob("events*")
     tags = {value.tag for event in EventFileLoader(str(events)).Load() for value in event.summary.value}
@@ -57,7 +57,7 @@ def test_a_preset_of_the_model_goes_with_it(tmp_path: Path) -> None:
         (["--preset=conv", "--policy-std=0.1"], "--policy-std is for --model ram, not for preset conv"),
         (
             ["--model=convnet", "--glimpses=4"],
-            "--glimpses is for --model glimpse or random-glimpses or ram, not for preset convnet",
+            "--glimpses is for --model glimpse or random-glimpses or ram or search, not for preset convnet",
         ),
         (["--kernel=3"], "--kernel is for --model conv, not for preset tuned"),
         (
