@@ -382,10 +382,7 @@ def verify(path: Path, digits: str | None, data_dir: Path | None, as_json: bool)
 @click.option("--columns", type=click.IntRange(min=1), default=10, show_default=True, help="Number of images per row.")
 @click.option("--boxes", is_flag=True, help="Outline the digits, if their positions are known.")
 def preview(path: Path, **options: Any) -> None:
-    """Draw the first images of a set with their labels.
-
-    PATH is a built set or a .npz file.
-    """
+    """Draw the first images of PATH, a built set or a .npz file, with labels."""
     from glimpse.commands.dataset import preview
 
     preview(path, **options)

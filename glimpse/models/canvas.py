@@ -1,4 +1,4 @@
-"""Canvas: what several glimpses saw of one place, put together on a grid of cells, and the network that reads it.
+"""Canvas: the windows that read a place, what they saw put together on a grid of cells, and the network that reads it.
 
 Positions are pixels of the image counted from 0, x before y. Dimensions: B images in C channels, glimpses of n x n numbers, a
 canvas of G x G cells with G = 2n.
@@ -18,7 +18,7 @@ from glimpse.attention.window import Window
 from glimpse.models.linear import Linear
 from glimpse.settings.search import SearchConfig
 
-__all__ = ["Canvas", "CanvasReader", "imprint", "normalized_convolution"]
+__all__ = ["Canvas", "CanvasReader", "ReadPattern", "imprint", "normalized_convolution"]
 
 _LEAST = 1e-3  # added to how much a cell was seen: an unseen cell is dark
 _HALF = 0.5  # how much a cell was seen where the reader is told one half
@@ -71,6 +71,35 @@ def imprint(patch: Tensor, window: Window, center: Tensor, cell: float, sigma: T
     rows = weight * rows
     written = rows[:, None].transpose(2, 3) @ patch @ columns[:, None]
     return Canvas(written, (rows.sum(dim=1)[:, :, None] * columns.sum(dim=1)[:, None])[:, None])
+
+
+class ReadPattern(nn.Module):
+    """Windows of the reads: the first four interleave into a grid of one cell's stride, all are learned, and the state nudges them.
+
+    Args:
+        config: Settings.
+    """
+
+    def __init__(self, config: SearchConfig) -> None:
+        super().__init__()
+        self.cell, self.reach = config.cell, config.nudge
+        self.nudge = nn.Linear(config.hidden, 2)
+        self.offset = nn.Parameter(torch.tensor([(-0.5, -0.5), (0.5, 0.5), (-0.5, 0.5), (0.5, -0.5), (-0.5, 0.5), (0.0, 0.0)]))
+        self.log_stride = nn.Parameter(torch.tensor([2.0, 2.0, 2.0, 2.0, 2.0, 1.0]).log())
+        self.log_sigma = nn.Parameter(torch.full((6,), 0.5).log())
+        for parameter in self.nudge.parameters():
+            nn.init.zeros_(parameter)
+
+    @in_float32
+    def forward(self, number: int, center: Tensor, output: Tensor) -> Window:
+        """Returns the window of a read, from 0, around centers (x, y), shape (B, 2), for the LSTM's output (B, hidden).
+
+        The sixth read and all after it are alike.
+        """
+        number = min(number, len(self.offset) - 1)
+        place = center + self.cell * self.offset[number] + self.reach * torch.tanh(self.nudge(output))
+        stride, sigma = (self.cell * log[number].exp().expand(len(center)) for log in (self.log_stride, self.log_sigma))
+        return Window(place[:, 0], place[:, 1], stride, sigma, torch.ones_like(stride))
 
 
 class CanvasReader(nn.Module):

@@ -20,13 +20,13 @@ from glimpse.attention.track import Track
 from glimpse.attention.window import Window, read
 from glimpse.models.base import ImageClassifier
 from glimpse.models.candidates import CandidateMap, Candidates, overview_window
-from glimpse.models.canvas import CanvasReader, imprint, normalized_convolution
+from glimpse.models.canvas import CanvasReader, ReadPattern, imprint, normalized_convolution
 from glimpse.models.encoder import check_input
 from glimpse.models.linear import Linear
 from glimpse.models.lstm import LSTM, LSTMState
 from glimpse.settings.search import SearchConfig
 
-__all__ = ["LookEncoder", "ReadPattern", "SearchClassifier", "SearchResult", "belief_mixture", "rows_read", "search_loss"]
+__all__ = ["LookEncoder", "SearchClassifier", "SearchResult", "belief_mixture", "rows_read", "search_loss"]
 
 _FEWER_LOOKS = 0.25  # of the training steps have one look less, so that fewer glimpses than trained are no surprise
 _EARLY = 0.3  # weight in the loss of every prediction before the last look's, and of every reading before the last
@@ -318,35 +318,6 @@ class LookEncoder(nn.Module):
         weight = (self.gain * bright + learned).flatten(1).softmax(dim=1).view_as(bright)
         offset = torch.arange(n, dtype=bright.dtype, device=bright.device) - (n - 1) / 2
         return torch.stack([weight.sum(dim=1) @ offset, weight.sum(dim=2) @ offset], dim=1)
-
-
-class ReadPattern(nn.Module):
-    """Windows of the reads: the first four interleave into a grid of one cell's stride, all are learned, and the state nudges them.
-
-    Args:
-        config: Settings.
-    """
-
-    def __init__(self, config: SearchConfig) -> None:
-        super().__init__()
-        self.cell, self.reach = config.cell, config.nudge
-        self.nudge = nn.Linear(config.hidden, 2)
-        self.offset = nn.Parameter(torch.tensor([(-0.5, -0.5), (0.5, 0.5), (-0.5, 0.5), (0.5, -0.5), (-0.5, 0.5), (0.0, 0.0)]))
-        self.log_stride = nn.Parameter(torch.tensor([2.0, 2.0, 2.0, 2.0, 2.0, 1.0]).log())
-        self.log_sigma = nn.Parameter(torch.full((6,), 0.5).log())
-        for parameter in self.nudge.parameters():
-            nn.init.zeros_(parameter)
-
-    @in_float32
-    def forward(self, number: int, center: Tensor, output: Tensor) -> Window:
-        """Returns the window of a read, from 0, around centers (x, y), shape (B, 2), for the LSTM's output (B, hidden).
-
-        The sixth read and all after it are alike.
-        """
-        number = min(number, len(self.offset) - 1)
-        place = center + self.cell * self.offset[number] + self.reach * torch.tanh(self.nudge(output))
-        stride, sigma = (self.cell * log[number].exp().expand(len(center)) for log in (self.log_stride, self.log_sigma))
-        return Window(place[:, 0], place[:, 1], stride, sigma, torch.ones_like(stride))
 
 
 def rows_read(batch: int, reads: int, *, training: bool) -> list[slice]:
