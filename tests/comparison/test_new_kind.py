@@ -1,4 +1,4 @@
-"""A kind of classifier added to the catalog by one line is trained, evaluated, compared and exported like any other, and has its options."""
+"""A kind added to the catalog by one line is trained, evaluated, compared and exported like any other, and has its options."""
 
 import subprocess
 import sys
