@@ -21,6 +21,7 @@ from glimpse.commands.options import (
     data_dir_option,
     device_option,
     digits_option,
+    distort_option,
     drawing_options,
     frames_option,
     generative_options,
@@ -34,7 +35,7 @@ from glimpse.commands.options import (
     threads_option,
     training_options,
 )
-from glimpse.settings.catalog import CLASSIFIERS, OF_THE_DATA, classifier_preset, classifier_presets, setting_names
+from glimpse.settings.catalog import CLASSIFIERS, OF_THE_DATA, classifier_presets, setting_names
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.draw import GENERATOR_PRESETS, generator_setting_names
 from glimpse.settings.requests import (
@@ -73,7 +74,8 @@ def glimpse(debug: bool) -> None:
 )
 @training_options(classifier_presets(), next(iter(classifier_presets())), "runs/PRESET-GLIMPSES")
 @model_options({name: preset.model for name, preset in classifier_presets().items()}, skip=OF_THE_DATA)
-@model_options({"tuned": classifier_preset("tuned").training})
+@model_options({name: preset.training for name, preset in classifier_presets().items()}, brief=True)
+@distort_option
 @image_options
 def train_classifier(**options: Any) -> None:
     """Train a classifier on cluttered digits or your images.
@@ -88,8 +90,8 @@ def train_classifier(**options: Any) -> None:
 
 @glimpse.command("train-generator")
 @training_options(GENERATOR_PRESETS, "mnist-small", "runs/draw-PRESET")
-@model_options({"mnist-small": GENERATOR_PRESETS["mnist-small"].model}, skip=OF_THE_DATA)
-@model_options({"mnist-small": GENERATOR_PRESETS["mnist-small"].training})
+@model_options({name: preset.model for name, preset in GENERATOR_PRESETS.items()}, skip=OF_THE_DATA, brief=True)
+@model_options({name: preset.training for name, preset in GENERATOR_PRESETS.items()}, brief=True)
 @generative_options
 @data_dir_option
 @device_option
@@ -251,7 +253,11 @@ def predict(model: str, pictures: tuple[Path, ...], invert: bool, device: str, t
     type=click.IntRange(min=1),
     help="Maximum number of images. Default: 8 for png, 9 for gif, 300 for html, otherwise all.",
 )
-@click.option("--only", type=click.Choice(["wrong", "right", "unsure"]), help="Keep only images with this kind of last prediction.")
+@click.option(
+    "--only",
+    type=click.Choice(["wrong", "right", "unsure"]),
+    help="Keep only images whose last prediction is wrong, right or unsure.",
+)
 @click.option(
     "--margin",
     type=click.FloatRange(0, 1),
@@ -265,7 +271,7 @@ def predict(model: str, pictures: tuple[Path, ...], invert: bool, device: str, t
 @click.option(
     "--learning",
     type=FILE,
-    help="Animate the same images with the weights saved during the training of the run MODEL; a .gif.",
+    help="Write a .gif that animates the same images with the weights saved during training. MODEL must be a run's folder.",
 )
 @image_options
 @json_option
@@ -376,10 +382,7 @@ def verify(path: Path, digits: str | None, data_dir: Path | None, as_json: bool)
 @click.option("--columns", type=click.IntRange(min=1), default=10, show_default=True, help="Number of images per row.")
 @click.option("--boxes", is_flag=True, help="Outline the digits, if their positions are known.")
 def preview(path: Path, **options: Any) -> None:
-    """Draw the first images of a set with their labels.
-
-    PATH is a built set or a .npz file.
-    """
+    """Draw the first images of PATH, a built set or a .npz file, with labels."""
     from glimpse.commands.dataset import preview
 
     preview(path, **options)

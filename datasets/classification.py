@@ -8,7 +8,9 @@ import torch
 from glimpse.datasets.batches import PositionalDataset
 from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import DigitSource
+from glimpse.datasets.distortion import with_distortions
 from glimpse.datasets.labeled_images import DataParts
+from glimpse.listener import Listener
 from glimpse.settings.clutter import ClutterRecipe
 
 __all__ = ["ClassifierData", "cluttered_data", "file_data"]
@@ -39,24 +41,38 @@ class ClassifierData:
         return {"channels": self.channels, "classes": self.classes, "height": height, "width": width}
 
 
-def cluttered_data(source: DigitSource, recipe: ClutterRecipe, *, seed: int, device: torch.device) -> ClassifierData:
+def cluttered_data(
+    source: DigitSource,
+    recipe: ClutterRecipe,
+    *,
+    seed: int,
+    device: torch.device,
+    distort: int = 0,
+    listener: Listener | None = None,
+) -> ClassifierData:
     """Returns new clutter around the training digits of a source, and fixed clutter around its validation digits.
 
     Args:
         source: Source of the digits.
         recipe: Constants of the clutter.
-        seed: Key of the training clutter, 0 to 2^64 - 1.
+        seed: Key of the training clutter, and of the distortions, 0 to 2^64 - 1.
         device: Device of the images.
+        distort: Number of distorted copies of every training digit, besides the originals.
+        listener: Hears how long the distortions took.
 
     Raises:
-        ValueError: If the digits do not fit the recipe.
+        ValueError: If the digits do not fit the recipe, or there is a negative number of copies.
     """
+    if distort < 0:
+        raise ValueError(f"distort must be at least 0, got {distort}")
+    digits = with_distortions(source.train, distort, seed=seed, listener=listener)  # on the CPU: the same on every device
+    record = {"kind": "cluttered", "digits": source.record(), "recipe": asdict(recipe), "distort": distort}
     return ClassifierData(
-        train=ClutteredMNIST(source.train.to(device), "train", recipe, seed=seed),
+        train=ClutteredMNIST(digits.to(device), "train", recipe, seed=seed),
         valid=ClutteredMNIST(source.valid.to(device), "valid", recipe),
         channels=1,
         classes=source.n_classes,
-        record={"kind": "cluttered", "digits": source.record(), "recipe": asdict(recipe)},
+        record=record,
     )
 
 

@@ -33,7 +33,7 @@ def gaussian_filters(center: Tensor, stride: Tensor, sigma: Tensor, *, n_filters
 
     Args:
         center: Center of the grid in pixels, shape (B,). Values and gradients are finite up to 1e6 in magnitude.
-        stride: Distance between neighbouring filters in pixels, shape (B,), from 0 to 1e6.
+        stride: Distance between neighboring filters in pixels, shape (B,), from 0 to 1e6.
         sigma: Standard deviation of every filter in pixels, shape (B,), from 1e-4 to 1e4.
         n_filters: Number of filters N, at least 1.
         n_pixels: Number of pixels A along the axis, at least 1.
@@ -60,7 +60,7 @@ def paired_filters(centers: Tensor, stride: Tensor, sigma: Tensor, *, n_filters:
 
     Args:
         centers: Center of the grid along every axis in pixels, shape (axes, B).
-        stride: Distance between neighbouring filters in pixels, shape (B,).
+        stride: Distance between neighboring filters in pixels, shape (B,).
         sigma: Standard deviation of every filter in pixels, shape (B,).
         n_filters: Number of filters N, at least 1.
         n_pixels: Number of pixels A along every axis, at least 1.
@@ -73,11 +73,11 @@ def paired_filters(centers: Tensor, stride: Tensor, sigma: Tensor, *, n_filters:
     """
     if n_filters < 1 or n_pixels < 1:
         raise ValueError(f"n_filters and n_pixels must be at least 1, got {n_filters} and {n_pixels}")
-    filters: Tensor = _NormalisedGaussians.apply(centers, stride, sigma, n_filters, n_pixels)
+    filters: Tensor = _NormalizedGaussians.apply(centers, stride, sigma, n_filters, n_pixels)
     return filters
 
 
-class _NormalisedGaussians(torch.autograd.Function):
+class _NormalizedGaussians(torch.autograd.Function):
     """Gaussians around mu over the pixels, each row summing to 1, with the gradient in closed form.
 
     With p the pixel nearest to mu, a' = a - p and e = mu - p, the exponent (p - mu)^2 - (a - mu)^2 = -a' (a' - 2 e) is never

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from glimpse.commands import console
 from glimpse.commands.console import ConsoleListener
-from glimpse.commands.train import SignalWatch, show_records
+from glimpse.commands.train import show_records
 from glimpse.commands.train_classifier import CLASSIFIER_WORDS
 from glimpse.comparison.calls import SuiteWatch, compare_models, compare_suite
 from glimpse.comparison.estimate import RunEstimate, SuiteEstimate
@@ -30,6 +30,7 @@ from glimpse.settings.record import refuse_record
 from glimpse.settings.requests import CompareRequest, SuiteRequest, chosen, flag
 from glimpse.training.loop import StoppedError
 from glimpse.training.session import Training
+from glimpse.training.signals import SignalWatch
 
 __all__ = ["ComparisonFiles", "compare", "print_table"]
 

@@ -7,7 +7,6 @@ from glimpse.commands import console
 from glimpse.pretrained import PREFIX, available
 from glimpse.settings.catalog import OF_THE_DATA, classifier_presets
 from glimpse.settings.draw import GENERATOR_PRESETS, GeneratorConfig
-from glimpse.trajectories.table import COLUMNS, VERSION
 
 __all__ = ["list_columns", "list_presets", "list_pretrained"]
 
@@ -48,6 +47,8 @@ def list_pretrained(*, as_json: bool) -> None:
 
 def list_columns() -> None:
     """Prints name, unit and meaning of the columns of trajectories."""
+    from glimpse.trajectories.table import COLUMNS, VERSION  # imports numpy, which the other lists do not need
+
     rows = [(column.name, column.unit, column.meaning + (" (may be absent)" if column.may_miss else "")) for column in COLUMNS]
     console.print_rows((f"column, version {VERSION}", "unit", "meaning"), rows)
 

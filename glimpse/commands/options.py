@@ -23,6 +23,7 @@ __all__ = [
     "data_dir_option",
     "device_option",
     "digits_option",
+    "distort_option",
     "drawing_options",
     "frames_option",
     "generative_options",
@@ -94,8 +95,14 @@ def data_dir_option(command: F) -> F:
 
 def digits_option(command: F) -> F:
     """Adds `--digits`; its value is passed to `glimpse.datasets.opening.open_digit_source`."""
-    text = f"{described(DIGIT_SOURCES, AUTO_DIGITS)} Default: the source of the trained model, if any, else auto."
+    text = f"{described(DIGIT_SOURCES, AUTO_DIGITS)} Default: auto, or the digits that the model given was trained on."
     return click.option("--digits", help=text)(command)
+
+
+def distort_option(command: F) -> F:
+    """Adds `--distort`; its value goes to `glimpse.datasets.distortion.with_distortions`."""
+    text = "Distorted copies of every training digit, affine and elastic, besides the originals. Default: 0."
+    return click.option("--distort", type=click.IntRange(min=0), default=None, help=text)(command)
 
 
 def data_option(command: F) -> F:
@@ -234,7 +241,7 @@ def chosen_images_options(command: F) -> F:
     """Adds the options that select images of a set, or your own image files: `--split`, `--indices` and `--image`."""
     options = (
         split_option,
-        click.option("--indices", help="Positions of the images, such as 0,5,10-19. Default: the first ones; for data files, all."),
+        click.option("--indices", help="Positions of the images, such as 0,5,10-19. Default: the first ones, up to --count."),
         click.option(
             "--image",
             "pictures",
@@ -266,7 +273,7 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print the result as a single line of JSON.")(command)
 
 
-def model_options(presets: Mapping[str, Any], *, skip: tuple[str, ...] = ()) -> Callable[[F], F]:
+def model_options(presets: Mapping[str, Any], *, skip: tuple[str, ...] = (), brief: bool = False) -> Callable[[F], F]:
     """Adds an option for every field of several configs; an option that is not given is None.
 
     The help is the field's description in the docstring of the first config that has it, with its value in every preset. Type and
@@ -275,6 +282,10 @@ def model_options(presets: Mapping[str, Any], *, skip: tuple[str, ...] = ()) -> 
     Args:
         presets: The configs by name of their presets.
         skip: Fields without an option.
+        brief: Whether to leave out the presets with the value of the first one.
+
+    Raises:
+        ValueError: If a config's docstring does not describe one of its fields.
     """
     hints: dict[str, Any] = {}
     texts: dict[str, str] = {}
@@ -283,14 +294,30 @@ def model_options(presets: Mapping[str, Any], *, skip: tuple[str, ...] = ()) -> 
         hints |= {each.name: own[each.name] for each in fields(config) if each.name not in hints}
         texts = _field_texts(type(config)) | texts
 
+    undescribed = [name for name in hints if name not in texts and name not in skip]
+    if undescribed:
+        kinds = ", ".join({type(config).__name__: None for config in presets.values()})
+        raise ValueError(f"the docstring of one of {kinds} does not describe its field {undescribed[0]!r} under Attributes")
+
     def add(command: F) -> F:
         for name in reversed(hints):
             if name not in skip:
-                values = [f"{preset} {getattr(config, name)}" for preset, config in presets.items() if hasattr(config, name)]
-                command = _config_option(name, hints[name], f"{texts[name]}  [preset {', '.join(values)}]")(command)
+                values = {preset: getattr(config, name) for preset, config in presets.items() if hasattr(config, name)}
+                command = _config_option(name, hints[name], f"{texts[name]}  [preset {_in_presets(values, brief=brief)}]")(command)
         return command
 
     return add
+
+
+def _in_presets(values: Mapping[str, Any], *, brief: bool) -> str:
+    """Returns the values of a setting in presets, for help.
+
+    >>> _in_presets({"tuned": 1, "paper": 1, "ram": 2}, brief=True)
+    'tuned 1, ram 2'
+    """
+    first = next(iter(values))
+    shown = {preset: value for preset, value in values.items() if not brief or preset == first or value != values[first]}
+    return ", ".join(f"{preset} {value}" for preset, value in shown.items())
 
 
 def _field_texts(kind: type[Any]) -> dict[str, str]:

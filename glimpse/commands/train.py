@@ -1,9 +1,7 @@
 """Training with a progress bar, and stopping at a checkpoint on a signal."""
 
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import Any, NamedTuple
 
 from glimpse.commands import console
@@ -11,8 +9,9 @@ from glimpse.training.engine import Record
 from glimpse.training.loop import StoppedError
 from glimpse.training.plan import TrainingPlan
 from glimpse.training.session import Training, opened_training
+from glimpse.training.signals import SignalWatch
 
-__all__ = ["SignalWatch", "Words", "show_records", "train"]
+__all__ = ["Words", "show_records", "train"]
 
 
 class Words(NamedTuple):
@@ -75,24 +74,3 @@ def show_records(training: Training, records: Iterator[Record], words: Words) ->
                 view.say(f"Warning: {record.message}")
     for line in words.last(training):
         console.note(line)
-
-
-class SignalWatch:
-    """Context manager that records SIGTERM and SIGINT instead of terminating.
-
-    Yields a function that returns 128 plus the number of the signal, or None before a signal.
-    """
-
-    def __init__(self) -> None:
-        self.code: int | None = None
-
-    def __enter__(self) -> Callable[[], int | None]:
-        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
-        return lambda: self.code
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.code = 128 + number

@@ -132,7 +132,7 @@ def _drawn(model: DRAW, drawing: Drawing) -> Drawn:
     return Drawn(model.means(drawing.canvases).float().cpu(), tuple(tracks))
 
 
-# Neighbours
+# Neighbors
 
 
 class Nearest(NamedTuple):

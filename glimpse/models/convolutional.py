@@ -1,4 +1,4 @@
-"""Classifiers that see the whole image at once: the two-layer baseline of the papers, and a batch-normalised convnet.
+"""Classifiers that see the whole image at once: the two-layer baseline of the papers, and a batch-normalized convnet.
 
 They answer as the glimpse classifiers do, with one prediction for T = 1 look, so that all are trained and evaluated alike.
 Dimensions: B images, C channels, H rows, W columns.
@@ -70,7 +70,7 @@ class TwoLayerConv(ImageClassifier):
 
 
 class ConvNet(ImageClassifier):
-    """Batch-normalised convnet over the whole image, with the maximum over all places before the softmax.
+    """Batch-normalized convnet over the whole image, with the maximum over all places before the softmax.
 
     A 5 x 5 convolution of stride 2, then stages of 3 x 3 convolutions whose first one has stride 2. A digit is in one place among
     clutter: the maximum over places keeps what was seen there, where their average would drown it. The number of parameters does
@@ -114,7 +114,7 @@ class ConvNet(ImageClassifier):
 
 
 def strided_stages(channels: int, filters: int, stages: Sequence[tuple[int, int]]) -> nn.Sequential:
-    """Returns a batch-normalised, rectified convnet: a 5 x 5 convolution of stride 2, then stages of 3 x 3 convolutions.
+    """Returns a batch-normalized, rectified convnet: a 5 x 5 convolution of stride 2, then stages of 3 x 3 convolutions.
 
     The first convolution of each stage has stride 2, so that S stages answer in steps of 2^(S + 1) pixels; place i of the result,
     along either axis, is centered on pixel 2^(S + 1) i of the image.
@@ -124,17 +124,17 @@ def strided_stages(channels: int, filters: int, stages: Sequence[tuple[int, int]
         filters: Filters of the first layer.
         stages: For each stage its filters, as a multiple of the first layer's, and its number of convolutions.
     """
-    layers = _normalised(channels, filters, side=5, step=2)
+    layers = _normalized(channels, filters, side=5, step=2)
     incoming = filters
     for multiple, count in stages:
         for number in range(count):
-            layers += _normalised(incoming, multiple * filters, side=3, step=1 if number else 2)
+            layers += _normalized(incoming, multiple * filters, side=3, step=1 if number else 2)
             incoming = multiple * filters
     return nn.Sequential(*layers).to(memory_format=torch.channels_last)  # a third faster on a CPU
 
 
-def _normalised(incoming: int, outgoing: int, *, side: int, step: int) -> list[nn.Module]:
-    """Returns a convolution that keeps what it does not step over, batch normalisation and rectification."""
+def _normalized(incoming: int, outgoing: int, *, side: int, step: int) -> list[nn.Module]:
+    """Returns a convolution that keeps what it does not step over, batch normalization and rectification."""
     convolution = nn.Conv2d(incoming, outgoing, side, step, padding=side // 2, bias=False)
     return [convolution, nn.BatchNorm2d(outgoing), nn.ReLU(inplace=True)]
 

@@ -22,7 +22,7 @@ from glimpse.attention.track import Track
 from glimpse.attention.window import Window, read, write
 from glimpse.models.base import Model
 from glimpse.models.latent import Gaussian
-from glimpse.models.likelihood import bernoulli, discretised_logistic
+from glimpse.models.likelihood import bernoulli, discretized_logistic
 from glimpse.models.linear import Linear
 from glimpse.models.lstm import LSTM, LSTMState
 from glimpse.settings.draw import GeneratorConfig
@@ -304,7 +304,7 @@ class DRAW(Model):
         """Returns log D(x | c) in nats, shape (B,)."""
         if self.log_scale is None:
             return bernoulli(images, canvas)
-        return discretised_logistic(images, self.means(canvas), self.log_scale)
+        return discretized_logistic(images, self.means(canvas), self.log_scale)
 
     def _drawing(self, steps: Sequence[_Step]) -> Drawing:
         """Returns what the steps have drawn, the initial canvas before them."""

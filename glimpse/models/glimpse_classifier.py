@@ -53,7 +53,7 @@ class GlimpseClassifier(ImageClassifier):
         Args:
             images: Shape (B, C, H, W), 0 to 1; H and W may differ and change from call to call.
             glimpses: Number of glimpses T, at least 1; the config's if None.
-            uniforms: Noise in 0 to 1, shape (B, T, 2): the places of a model whose parametrisation is `random`; others ignore it.
+            uniforms: Noise in 0 to 1, shape (B, T, 2): the places of a model whose parametrization is `random`; others ignore it.
 
         Returns:
             Logits of shape (B, T, classes) and a window whose fields have shape (B, T), in pixels: with several scales, the finest.

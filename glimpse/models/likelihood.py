@@ -5,7 +5,7 @@ Dimensions: B images, C channels, H rows, W columns. Log-likelihoods are natural
 References:
     K. Gregor, I. Danihelka, A. Graves, D. J. Rezende, D. Wierstra, "DRAW: A Recurrent Neural Network For Image Generation", 2015,
     arXiv:1502.04623, eq. 9.
-    T. Salimans, A. Karpathy, X. Chen, D. P. Kingma, "PixelCNN++", 2017, arXiv:1701.05517, section 2.1 (discretised logistic).
+    T. Salimans, A. Karpathy, X. Chen, D. P. Kingma, "PixelCNN++", 2017, arXiv:1701.05517, section 2.1 (discretized logistic).
 """
 
 import math
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from glimpse.attention.precision import in_float32
 
-__all__ = ["LOG_SCALE_LIMIT", "bernoulli", "bits_per_dimension", "discretised_logistic"]
+__all__ = ["LOG_SCALE_LIMIT", "bernoulli", "bits_per_dimension", "discretized_logistic"]
 
 LOG_SCALE_LIMIT = 20.0
 """The logarithm of a logistic's scale is clamped to this magnitude: the exponential still divides in float32."""
@@ -39,7 +39,7 @@ def bernoulli(images: Tensor, logits: Tensor) -> Tensor:
 
 
 @in_float32
-def discretised_logistic(images: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+def discretized_logistic(images: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
     r"""Returns the log-probability of images whose pixels are independent logistic variables rounded to 256 levels.
 
     .. math:: \log P = \log \sigma(a) + \log \sigma(-b) + \log(1 - e^{b - a}), \quad a, b = (x \pm \tfrac{1}{510} - \mu) / s

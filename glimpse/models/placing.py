@@ -1,4 +1,4 @@
-"""Where the window goes next: DRAW's own parametrisation, and one that points at what the last glimpse showed.
+"""Where the window goes next: DRAW's own parametrization, and one that points at what the last glimpse showed.
 
 Positions are pixels counted from 0, x before y. Dimensions: B images of H x W pixels, a window of n x n filters.
 

@@ -16,17 +16,17 @@ from glimpse.models.base import ImageClassifier
 from glimpse.models.convolutional import check_shape, strided_stages
 from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 
-__all__ = ["Localiser", "SpatialTransformer", "affine_read"]
+__all__ = ["Localizer", "SpatialTransformer", "affine_read"]
 
-_STAGES = ((2, 1), (4, 2))  # of the localisation network
+_STAGES = ((2, 1), (4, 2))  # of the localization network
 _STEP = 2 ** (len(_STAGES) + 1)  # pixels from one of its places to the next
 _FIRST_SCALE = 0.35  # side of the window at the start, as a part of the image's
 
 
 class SpatialTransformer(ImageClassifier):
-    """Reads one n x n window through an affine matrix that a localisation network chooses, and classifies what it shows.
+    """Reads one n x n window through an affine matrix that a localization network chooses, and classifies what it shows.
 
-    Jaderberg et al. (2015, arXiv:1506.02025), with one departure: the localization network points (see `Localiser`). The window is
+    Jaderberg et al. (2015, arXiv:1506.02025), with one departure: the localization network points (see `Localizer`). The window is
     read by bilinear interpolation, as in the source: where its points are more than a pixel apart, as when 12 x 12 of them cover a
     digit of 28 x 28, pixels between them are not seen and the window is aliased. That is a property of the method and left as it
     is. The number of parameters does not depend on the image's size.
@@ -41,7 +41,7 @@ class SpatialTransformer(ImageClassifier):
     def __init__(self, config: SpatialTransformerConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or SpatialTransformerConfig()
-        self.localise = Localiser(config.channels, config.filters)
+        self.localise = Localizer(config.channels, config.filters)  # spelled as in the shipped weights
         self.what = nn.Sequential(
             nn.Linear(config.channels * config.window**2, 2 * config.features),
             nn.LayerNorm(2 * config.features),
@@ -72,8 +72,8 @@ class SpatialTransformer(ImageClassifier):
         return at_least_float32(logits)[:, None], affine
 
 
-class Localiser(nn.Module):
-    r"""Localisation network: a strided, batch-normalised convnet over the whole image that points at a place.
+class Localizer(nn.Module):
+    r"""Localization network: a strided, batch-normalized convnet over the whole image that points at a place.
 
     .. math:: A = s \, (I + R), \quad t = \sum_{ij} p_{ij} (x_j, y_i) + s \, r, \quad p = \text{softmax}(w \cdot f_{ij}),
         \quad (R, r) = L \Big( \sum_{ij} p_{ij} f_{ij} \Big)

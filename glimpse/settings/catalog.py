@@ -9,6 +9,7 @@ from glimpse.settings.classifier import ClassifierKind, ClassifierPreset
 from glimpse.settings.convolutional import CONV, CONVNET
 from glimpse.settings.glimpse_classifier import GLIMPSE, RANDOM_GLIMPSES
 from glimpse.settings.ram import RAM
+from glimpse.settings.search import SEARCH
 from glimpse.settings.spatial_transformer import SPATIAL_TRANSFORMER
 from glimpse.settings.training import TrainingConfig
 
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 CLASSIFIERS: dict[str, ClassifierKind] = {
-    kind.name: kind for kind in (GLIMPSE, RANDOM_GLIMPSES, RAM, CONV, CONVNET, SPATIAL_TRANSFORMER)
+    kind.name: kind for kind in (GLIMPSE, RANDOM_GLIMPSES, RAM, CONV, CONVNET, SPATIAL_TRANSFORMER, SEARCH)
 }
 """All kinds of classifiers by name, the default first."""
 

@@ -25,7 +25,7 @@ def train_classifier(*, progress: Progress | None = None, listener: Listener | N
         listener: Hears warnings and notes, such as that MNIST was not found; Python's warnings and the log `glimpse` if None.
         options: Options of `glimpse train-classifier` by name, with `_` for `-`: `model`, `preset`, settings of the model
             (`glimpses`, `window`, ...) and of the training (`images`, `learning_rate`, `seed`, ...), `data`, `digits`, `data_dir`,
-            `canvas`, `pieces`, `out`, `resume`, `config`, `epochs`, `checkpoint_every`, `device`, `threads`.
+            `canvas`, `pieces`, `distort`, `out`, `resume`, `config`, `epochs`, `checkpoint_every`, `device`, `threads`.
 
     Returns:
         The folder with the weights, and a summary of the training.

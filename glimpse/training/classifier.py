@@ -177,7 +177,8 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
             if is_file(digits):
                 _refuse_moved(Path(digits), "--digits")
             source = open_digit_source(digits, images.data_dir, seed, self.listener)
-            data = cluttered_data(source, ClutterRecipe(**identity["recipe"]), seed=seed, device=device)
+            recipe, copies = ClutterRecipe(**identity["recipe"]), identity.get("distort", 0)
+            data = cluttered_data(source, recipe, seed=seed, device=device, distort=copies, listener=self.listener)
             now, then = source.sha256, identity["digits"]["sha256"]
         if now != then:
             raise ValueError("the data are not those that the run was started with: their digests differ")
@@ -215,7 +216,8 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         recipe = merged(ClutterRecipe, vars(ClutterRecipe()) | base.get("recipe", {}), chosen(images.clutter))
         digits = images.digits if images.digits not in (None, "auto") else base.get("digits", {}).get("digits", "auto")
         source = open_digit_source(digits, images.data_dir, seed, self.listener)
-        return cluttered_data(source, recipe, seed=seed, device=device)
+        copies = images.distort if images.distort is not None else base.get("distort", 0)
+        return cluttered_data(source, recipe, seed=seed, device=device, distort=copies, listener=self.listener)
 
     def _check_settings(self, preset: str) -> None:
         """Raises ValueError if the preset's kind of model is not the requested one or lacks a requested setting."""

@@ -87,10 +87,11 @@ def asked_of_run(run: RunChoice, machine: Machine, settings: Mapping[str, Any], 
     if run.config is not None:
         base = read_config(run.config)
         asked = base["training"] | {name: value for name, value in base["model"].items() if name not in OF_THE_DATA}
-        asked |= base["data"].get("recipe", {})
+        asked |= base["data"].get("recipe", {}) | {name: base["data"][name] for name in ("distort",) if name in base["data"]}
     sizes = record["data"].get("sizes") or record["data"]["digits"]["sizes"]
+    count = sizes["train"] * (1 + record["data"].get("distort", 0))
     threads = {"threads": machine.threads} if machine.threads is not None else {}
-    return asked | dict(settings) | threads | budget(run, settings, sizes["train"])
+    return asked | dict(settings) | threads | budget(run, settings, count)
 
 
 def merged(kind: type[C], base: Mapping[str, Any], settings: Mapping[str, Any]) -> C:
@@ -145,7 +146,7 @@ def refuse_differences(run: dict[str, Any], asked: Mapping[str, Any]) -> None:
     }
     known |= {"model": next((kind.name for kind in CLASSIFIERS.values() if run["preset"] in kind.presets), None)}
     known |= {"threads": run["environment"]["threads"], "digits": data.get("digits", {}).get("digits")}
-    known |= {"data": data.get("source", data.get("path"))}
+    known |= {"data": data.get("source", data.get("path")), "distort": data.get("distort", 0 if "recipe" in data else None)}
     for name, value in asked.items():
         if known.get(name) is not None and (name == "data" or (name == "digits" and is_file(known[name]) and is_file(value))):
             continue

@@ -3,6 +3,8 @@
 import contextlib
 import math
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from glimpse.training.loop import StoppedError, train_in
 from glimpse.training.plan import Picture, TrainingPlan
 from glimpse.training.processes import joined_processes
 from glimpse.training.record import refuse_differences, task_facts
+from glimpse.training.signals import SignalWatch
 from glimpse.training.threads import candidates, fastest_threads
 
 __all__ = ["Training", "TrainingResult", "opened_training", "run_training"]
@@ -162,21 +165,40 @@ def _choose_threads(plan: TrainingPlan[D], record: dict[str, Any], data: D, devi
 def run_training(plan: TrainingPlan[D], progress: Callable[[Record], None] | None = None) -> TrainingResult:
     """Trains to the end of the budget and returns a summary.
 
+    In the main thread, an interruption stops the training after its step and saves its state, so that `resume` continues there.
+
     Args:
         plan: Plan of the training.
-        progress: Called with every record of the training.
+        progress: Called with every record of the training. If it raises, the run continues from its last checkpoint.
 
     Raises:
         ValueError: As `opened_training`, or if the training diverges.
         FileNotFoundError: If the data are not available.
+        KeyboardInterrupt: If the training was interrupted; its state is saved.
+        SystemExit: If the process was asked to end; its state is saved.
     """
     with opened_training(plan) as training:
         if not training.finished:
-            with contextlib.suppress(StoppedError):
-                for each in training.records(plan.run.checkpoint_every):
-                    if progress is not None:
-                        progress(each)
+            with _interruptions() as stop:
+                try:
+                    for each in training.records(plan.run.checkpoint_every, stop=stop):
+                        if progress is not None:
+                            progress(each)
+                except StoppedError as stopped:
+                    if stopped.code == 128 + signal.SIGINT:
+                        raise KeyboardInterrupt from stopped
+                    raise SystemExit(stopped.code) from stopped
         return training.result()
+
+
+@contextlib.contextmanager
+def _interruptions() -> Iterator[Callable[[], int | None]]:
+    """Context manager that yields what a training asks after every step; only the main thread can catch signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    with SignalWatch() as asked:
+        yield asked
 
 
 def _check_resumed(plan: TrainingPlan[D], folder: RunFolder, record: dict[str, Any]) -> None:

@@ -56,7 +56,7 @@ def by_glimpse(runs: Path) -> None:
 
 
 def sheets(name: str, columns: int = 6, rows: int = 3) -> dict[str, list[float]]:
-    """Writes sheets of test images with their windows, the first ones and the first errors; returns medians over the test set."""
+    """Writes sheets of the first test images and the first misclassified ones with their windows; returns medians over the set."""
     model = GlimpseClassifier.from_pretrained(f"pretrained:{name}")
     data = ClutteredMNIST(open_digits("mnist").test, "test")
     kept: dict[bool, list[torch.Tensor]] = {False: [], True: []}

@@ -1,4 +1,4 @@
-"""Tiny runs shared by the tests of several commands, which do not change them."""
+"""Tiny runs shared, unchanged, by the tests of several commands."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def classifier_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def generator_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Returns the folder of a finished run of a generator on scikit-learn's digits, long enough to learn."""
+    """Returns the folder of a generator's finished run on scikit-learn's digits, in which it has learned."""
     return generator_runs.train(*LEARNING, "--out", tmp_path_factory.mktemp("runs") / "run")
 
 

@@ -1,4 +1,4 @@
-"""The command line: entry points, imports, output streams and errors."""
+"""The command line: entry points, imports, output and errors."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subpro
 
 @pytest.fixture
 def failing() -> Callable[[BaseException], click.Group]:
-    """Returns a function that makes a command line whose command `fail`, in a nested group, raises an error."""
+    """Returns a function that makes a command line whose nested command `fail` raises a given error."""
 
     def make(error: BaseException) -> click.Group:
         @click.group(cls=Commands)
@@ -81,7 +81,7 @@ def test_every_command_has_a_help_text(command: str) -> None:
         (ValueError(), "Error: ValueError\n"),
     ],
 )
-def test_a_foreseen_error_is_one_line(failing: Callable[[BaseException], click.Group], error: Exception, line: str) -> None:
+def test_an_expected_error_is_one_line(failing: Callable[[BaseException], click.Group], error: Exception, line: str) -> None:
     result = CliRunner().invoke(failing(error), ["inner", "fail"])
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", line)
 
@@ -91,7 +91,7 @@ def test_debug_shows_where_an_error_comes_from(failing: Callable[[BaseException]
     assert isinstance(result.exception, ValueError)
 
 
-def test_a_bug_is_not_reported_as_a_foreseen_error(failing: Callable[[BaseException], click.Group]) -> None:
+def test_a_bug_is_not_shown_as_an_expected_error(failing: Callable[[BaseException], click.Group]) -> None:
     result = CliRunner().invoke(failing(TypeError("a bug")), ["inner", "fail"])
     assert isinstance(result.exception, TypeError)
 
@@ -118,7 +118,7 @@ def test_doctor_prints_one_json_object_on_one_line() -> None:
 
 
 @pytest.mark.parametrize(("given", "kept"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_waiting_threads_sleep_by_default(monkeypatch: pytest.MonkeyPatch, given: str | None, kept: str) -> None:
+def test_threads_that_wait_sleep_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch, given: str | None, kept: str) -> None:
     monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
     if given is None:
         monkeypatch.delenv("OMP_WAIT_POLICY")
@@ -126,7 +126,7 @@ def test_waiting_threads_sleep_by_default(monkeypatch: pytest.MonkeyPatch, given
     assert json.loads(result.stdout)["environment"]["OMP_WAIT_POLICY"] == kept
 
 
-def test_doctor_reports_the_same_as_text_and_as_json() -> None:
+def test_the_table_of_doctor_has_the_facts_of_its_json() -> None:
     lines = CliRunner().invoke(cli.glimpse, ["doctor"]).stdout.splitlines()
     assert ["versions.glimpse", __version__] in [line.split() for line in lines]
 
@@ -142,7 +142,7 @@ def test_presets_lists_every_setting_of_every_preset() -> None:
     assert len(rows) == sum(1 + len({name for config in configs.values() for name in config}) for configs in listed.values())
 
 
-def test_json_has_no_nan_or_infinity(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_no_numbers_that_are_none(capsys: pytest.CaptureFixture[str]) -> None:
     console.print_json({"loss": float("nan"), "errors": (1.5, float("inf")), "path": Path("run")})
     assert capsys.readouterr().out == '{"loss": null, "errors": [1.5, null], "path": "run"}\n'
 
@@ -159,7 +159,7 @@ def test_progress_off_a_terminal_is_plain_lines_with_rate_and_time_left(capsys: 
     assert end == closing == "Training: 2,000 of 2,000 images, 100/s, loss 0.25"
 
 
-def test_a_table_keeps_long_paths_whole_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_keeps_long_paths_whole_where_it_is_not_read_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     console.print_rows(("name", "error"), [("a/" * 60, 3.25), ("b", None)])
     assert capsys.readouterr().out.splitlines()[1].split() == ["a/" * 60, "3.25"]
 

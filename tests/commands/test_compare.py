@@ -1,4 +1,4 @@
-"""`glimpse compare`: its output and files, refused input, and messages of a stopped suite."""
+"""`glimpse compare`: output, files, errors, and interrupted suites."""
 
 import csv
 import json
@@ -38,7 +38,7 @@ def quick() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Adds a suite of tiny models to the catalog and to the choices of `--suite`."""
+    """Adds a suite of tiny models to the real ones, and to the choices of `--suite`."""
     from glimpse.cli import glimpse
 
     monkeypatch.setitem(SUITES, "tiny", TINY)
@@ -48,7 +48,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """Returns finished runs on scikit-learn's digits by their number of glimpses."""
+    """Returns finished runs on scikit-learn's digits, by their glimpses."""
     folder = tmp_path_factory.mktemp("runs")
     on: dict[str, Any] = {"digits": "sklearn", "canvas": 40, "pieces": 2, "threads": 1, "device": "cpu"} | TRAINING
     for glimpses in (2, 3):
@@ -67,7 +67,7 @@ def test_json_holds_what_the_python_call_returns(runs: dict[int, Path]) -> None:
     assert found == json.loads(json.dumps(own))
 
 
-def test_one_table_and_a_legend_are_printed_and_the_files_written(runs: dict[int, Path], tmp_path: Path) -> None:
+def test_a_comparison_prints_a_table_with_a_legend_and_writes_the_files(runs: dict[int, Path], tmp_path: Path) -> None:
     files = {"csv": tmp_path / "new" / "a.csv", "markdown": tmp_path / "a.md", "figure": tmp_path / "a.png"}
     shown = succeeded("compare", *runs.values(), *ON_CPU, *(f"--{name}={file}" for name, file in files.items()))
     assert "sklearn on 40x40, 2 pieces: 300 test images; measured on cpu, threads: 1" in shown.stdout
@@ -103,7 +103,7 @@ def test_bad_input_is_one_line_with_a_remedy(runs: dict[int, Path], tmp_path: Pa
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 200])
-def test_120_columns_suffice_and_no_number_is_cut_on_a_narrower_terminal(
+def test_a_terminal_of_120_columns_is_enough_and_none_is_so_narrow_that_a_number_is_cut(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
 ) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
@@ -120,7 +120,7 @@ def test_120_columns_suffice_and_no_number_is_cut_on_a_narrower_terminal(
 # Suites
 
 
-def test_a_suite_first_prints_its_duration_and_trains_nothing_twice(tmp_path: Path) -> None:
+def test_a_suite_first_estimates_its_time_and_trains_nothing_twice(tmp_path: Path) -> None:
     out = ("--out", tmp_path / "suite")
     succeeded("compare", "--suite=tiny", *out, "--models=conv", "--seeds=1", *ON_CPU)
     shown = succeeded("compare", "--suite=tiny", *out, *ON_CPU, "--json").stderr
@@ -135,7 +135,7 @@ def test_a_suite_first_prints_its_duration_and_trains_nothing_twice(tmp_path: Pa
     assert not again.stderr
 
 
-def test_a_suite_whose_time_is_over_prints_its_progress_and_how_to_continue(
+def test_a_suite_at_its_time_limit_reports_its_state_and_the_command_that_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(SUITES, "tiny", replace(TINY, entries=(replace(TINY.entries[1], images=200_000),), seeds=(0,)))
@@ -158,7 +158,7 @@ def test_a_suite_whose_time_is_over_prints_its_progress_and_how_to_continue(
     assert not re.search("(Training|Resuming) in", shown.stderr)
 
 
-def test_a_signal_stops_a_suite_with_its_exit_code_and_the_command_to_continue(
+def test_a_signal_stops_a_suite_with_its_exit_code_and_the_whole_command_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = ("compare", "--suite=tiny", "--models=conv", "--seeds=1", "--no-compile", "--out", tmp_path, *ON_CPU)
@@ -178,7 +178,7 @@ def test_a_signal_stops_a_suite_with_its_exit_code_and_the_command_to_continue(
     assert "Resuming in" in shown.stderr
 
 
-def test_an_interruption_while_measuring_prints_how_to_continue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_measurement_reports_the_command_that_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*arguments: Any) -> Any:
         raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""Previews of data sets, and the commands of `glimpse dataset`."""
+"""Previews of sets, and the commands of `glimpse dataset`."""
 
 import errno
 import json
@@ -49,7 +49,7 @@ def test_a_preview_enlarges_small_images_and_keeps_colors(tmp_path: Path) -> Non
     assert (pixels == (200, 100, 50)).all(axis=2).sum() == 144
 
 
-def test_a_preview_that_cannot_be_written_states_why_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_preview_that_cannot_be_written_is_an_error_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = ImageSet(np.zeros((2, 8, 8), dtype=np.uint8), np.arange(2))
     for name, message in (
         ("x.foo", r"x\.foo: the name must end in the suffix of a picture format, such as \.png or \.jpg, got '\.foo'"),
@@ -109,7 +109,7 @@ def test_a_set_is_built_verified_and_previewed_by_commands(tmp_path: Path) -> No
         assert picture.size == (10 * 104 + 4, 2 * 118 + 4)
 
 
-def test_falling_back_to_sklearn_digits_prints_a_warning(tmp_path: Path) -> None:
+def test_using_sklearn_digits_in_place_of_mnist_is_a_warning(tmp_path: Path) -> None:
     result = succeeded("dataset", "build", tmp_path / "set", "--count", 5, "--threads", 1)
     assert "Warning: these are scikit-learn's digits, NOT MNIST" in result.stderr
     assert "mnist is not in" in result.stderr

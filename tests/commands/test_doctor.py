@@ -1,4 +1,4 @@
-"""Devices, threads on shared cores, and the report of `glimpse doctor`."""
+"""Devices, numbers of threads, and `glimpse doctor`."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from glimpse.commands.doctor import report
 
 @pytest.fixture
 def threads() -> Iterator[None]:
-    """Restores torch's number of threads."""
+    """Gives torch its number of threads back."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -37,14 +37,14 @@ def test_threads_asked_for_are_taken_before_those_of_the_variable(monkeypatch: p
 
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("variable", ["", "0", "many"])
-def test_threads_are_chosen_when_the_variable_is_not_a_valid_number(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+def test_threads_are_chosen_where_nothing_sensible_is_asked_for(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", variable)
     monkeypatch.setattr(environment, "usable_cores", lambda: 5)
     monkeypatch.setattr(environment, "busy_cores", lambda: 1.9)
     assert environment.use_threads() == 3
 
 
-def test_a_busy_core_is_detected() -> None:
+def test_a_core_kept_busy_is_seen() -> None:
     with subprocess.Popen([sys.executable, "-c", "print(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
@@ -76,7 +76,7 @@ def test_only_the_cpus_that_this_process_may_use_count_as_busy(monkeypatch: pyte
     assert environment.busy_cores(0.0) == pytest.approx(0.7)
 
 
-def test_auto_selects_cuda_if_available_and_else_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_takes_cuda_where_there_is_one_and_the_cpu_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     monkeypatch.setattr(environment, "cuda_devices", lambda: (0, ""))
     assert environment.choose_device() == torch.device("cpu")
@@ -108,7 +108,7 @@ def test_the_report_names_the_gpu() -> None:
 
 
 @pytest.mark.usefixtures("threads")
-def test_the_report_shows_where_digits_are(tmp_path: Path) -> None:
+def test_the_report_has_the_folders_of_the_digits(tmp_path: Path) -> None:
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):

@@ -1,4 +1,4 @@
-"""`glimpse evaluate`: its numbers against a plain loop, the choice of images, and comparisons with published numbers."""
+"""`glimpse evaluate` of classifiers: results against a plain loop, choice of images, and errors."""
 
 import os
 from pathlib import Path
@@ -77,7 +77,7 @@ def test_the_errors_are_those_of_a_plain_loop(on_sklearn: Path) -> None:
     assert found["images_per_second"] > 0
 
 
-def test_the_validation_images_differ(on_sklearn: Path) -> None:
+def test_the_validation_images_are_others(on_sklearn: Path) -> None:
     errors, _ = looped("valid")
     assert numbers(on_sklearn, "--split=valid")["error_by_glimpse"] == pytest.approx(errors)
 
@@ -100,7 +100,7 @@ def test_robustness_is_measured_on_other_images_and_glimpses(
     assert found["data"]["recipe"] == RECIPE | changed
 
 
-def test_the_output_shows_error_interval_steps_and_confusion(on_sklearn: Path) -> None:
+def test_a_classifiers_error_interval_steps_and_confusion_are_printed(on_sklearn: Path) -> None:
     found, shown = numbers(on_sklearn), evaluate(on_sklearn).stdout
     lines = {line.split("  ")[0]: line.split()[-1] for line in shown.splitlines() if line}
     assert lines["error %"] == f"{found['error']:.2f}"
@@ -114,7 +114,7 @@ def test_the_output_shows_error_interval_steps_and_confusion(on_sklearn: Path) -
 
 
 def ram(test_samples: int = 0) -> RAM:
-    """Returns a seeded recurrent attention model with outputs that differ between images."""
+    """Returns a seeded recurrent attention model whose predictions vary."""
     torch.manual_seed(0)
     config = RAMConfig(glimpses=3, window=4, hidden=6, features=5, scales=2, policy_std=0.4, test_samples=test_samples)
     network = RAM(config).eval()
@@ -151,7 +151,7 @@ def sampled(network: RAM, samples: int) -> tuple[list[float], float]:
         (2, ["--test-samples=1"], 1, "1"),
     ],
 )
-def test_an_error_is_shown_with_its_number_of_samples(
+def test_how_many_samples_an_error_averages_over_stands_beside_it(
     tmp_path: Path, own: int, options: list[str], samples: int, words: str
 ) -> None:
     weights, (errors, nats) = written(tmp_path / "model.safetensors", ram(own), ON_SKLEARN), sampled(ram(own), samples)
@@ -166,7 +166,7 @@ def test_an_error_is_shown_with_its_number_of_samples(
     assert shown[place + 1].endswith(words)
 
 
-def test_the_ways_to_sample_give_different_answers() -> None:
+def test_the_ways_to_sample_give_other_answers() -> None:
     nats = [sampled(ram(), samples)[1] for samples in (0, 1, 2)]
     assert len({round(value, 6) for value in nats}) == 3
 
@@ -196,13 +196,13 @@ def test_a_model_of_the_whole_image_has_one_error_and_no_glimpses(tmp_path: Path
     assert refused(weights, "--test-samples=2").startswith("--test-samples is for a recurrent attention model (ram)")
 
 
-def test_the_two_layers_measure_only_images_of_their_own_size(tmp_path: Path) -> None:
+def test_the_two_layer_network_evaluates_images_of_its_own_size_only(tmp_path: Path) -> None:
     weights = written_on_sklearn(tmp_path, OF_WHOLE_IMAGES[0])
     said = refused(weights, "--canvas=50")
     assert "1 channel of 50 x 50 pixels, the model was trained on 1 channel of 40 x 40 pixels" in said
 
 
-def test_samples_of_locations_are_refused_for_other_models(on_sklearn: Path) -> None:
+def test_samples_of_locations_are_asked_of_no_other_model(on_sklearn: Path) -> None:
     assert refused(on_sklearn, "--test-samples=2").startswith("--test-samples is for a recurrent attention model (ram)")
     assert "test_samples" not in numbers(on_sklearn)
 
@@ -210,7 +210,7 @@ def test_samples_of_locations_are_refused_for_other_models(on_sklearn: Path) -> 
 # Which images
 
 
-def test_the_test_part_of_a_file_is_measured(on_mnist: Path, tmp_path: Path) -> None:
+def test_a_file_s_test_part_is_measured(on_mnist: Path, tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     parts = {
         name: draw.integers(0, 256, (count, 30, 44), dtype=np.uint8) for name, count in (("train", 20), ("valid", 15), ("test", 30))
@@ -240,7 +240,7 @@ def test_a_run_is_measured_on_its_own_images_unless_others_are_given(tmp_path: P
     assert "give images with --data" in refused(run / "model.safetensors")
 
 
-def test_a_run_on_your_digits_is_measured_on_them_and_on_no_others(tmp_path: Path) -> None:
+def test_a_run_on_own_digits_is_measured_on_them_and_on_no_others(tmp_path: Path) -> None:
     glyphs, run = tmp_path / "glyphs.npz", tmp_path / "run"
     images = np.random.default_rng(0).integers(0, 256, (100, 28, 28), dtype=np.uint8)
     np.savez(glyphs, images=images, labels=np.arange(100) % 4)
@@ -256,7 +256,7 @@ def test_a_run_on_your_digits_is_measured_on_them_and_on_no_others(tmp_path: Pat
     assert str(glyphs) in refused(run)
 
 
-def test_a_runs_own_images_are_refused_once_they_have_changed(tmp_path: Path) -> None:
+def test_a_runs_own_images_are_not_taken_once_they_have_changed(tmp_path: Path) -> None:
     file, run = tmp_path / "own.npz", tmp_path / "run"
     np.savez(file, images=np.zeros((40, 9, 9), dtype=np.uint8), labels=np.arange(40) % 4)
     trained(run, *FEW, "--data", file)
@@ -266,14 +266,14 @@ def test_a_runs_own_images_are_refused_once_they_have_changed(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("options", [[], ["--digits=auto"], ["--canvas=50"]])
-def test_without_mnist_a_model_of_mnist_ends_in_one_line_with_a_remedy(on_mnist: Path, options: list[str]) -> None:
+def test_without_mnist_evaluating_a_model_of_mnist_is_one_line_with_a_remedy(on_mnist: Path, options: list[str]) -> None:
     line = refused(on_mnist, *options)
     assert "trained on mnist" in line
     for way in ("--data-dir", "GLIMPSE_DATA", "--data"):
         assert way in line
 
 
-def test_other_digits_are_used_when_named(on_mnist: Path) -> None:
+def test_other_digits_are_taken_where_they_are_named(on_mnist: Path) -> None:
     assert numbers(on_mnist, "--digits=sklearn")["data"]["digits"] == "sklearn"
 
 
@@ -306,7 +306,7 @@ def described(**changed: object) -> dict[str, Any]:
     return {"kind": "cluttered", "digits": "mnist", "split": "test", "recipe": recipe} | rest
 
 
-def test_published_errors_are_shown_only_for_the_same_task() -> None:
+def test_published_errors_are_shown_for_the_same_task_only() -> None:
     assert min(row.error_percent for row in published_on(described()) if "RAM, 8" in row.model) == 3.36
     assert {row.error_percent for row in published_on(described(canvas=60, pieces=4))} >= {4.04, 28.58}
 
@@ -325,7 +325,7 @@ def test_published_errors_are_shown_only_for_the_same_task() -> None:
         {"canvas": 28, "pieces": 0},
     ],
 )
-def test_published_errors_are_not_shown_for_another_task(changed: dict[str, object]) -> None:
+def test_published_errors_stand_beside_no_other_task(changed: dict[str, object]) -> None:
     assert published_on(described(**changed)) == ()
     assert published_on({"kind": "file", "path": "own.npz", "part": "test"}) == ()
 

@@ -1,4 +1,4 @@
-"""`glimpse evaluate` of a generator: its bound against a plain loop, and the published bounds shown with it."""
+"""`glimpse evaluate` of generators: the bound against a plain loop, and published results."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("without_pictures")
 # Evaluation
 
 
-def test_the_evaluation_equals_a_plain_loop(generator_run: Path) -> None:
+def test_the_evaluation_is_measured_by_hand(generator_run: Path) -> None:
     found, by_split = numbers(generator_run, "--importance-samples=3"), {}
     for split in ("test", "valid"):
         *_, result = measure_generator(
@@ -39,14 +39,14 @@ def test_the_evaluation_equals_a_plain_loop(generator_run: Path) -> None:
     )
 
 
-def test_the_output_shows_the_bound_its_error_and_the_binarization_and_no_table_of_another_set(generator_run: Path) -> None:
+def test_the_bound_its_error_and_the_binarization_are_printed_without_results_on_another_set(generator_run: Path) -> None:
     shown = " ".join(invoked("evaluate", generator_run, "--importance-samples=2").stdout.split())
     for words in ("bound, nats", "standard error", "binarization dynamic", "with 2 importance samples", "step KL, nats"):
         assert words in shown
     assert "DRAW, Table 2" not in shown
 
 
-def test_published_bounds_are_shown_only_for_whole_test_sets_in_their_unit() -> None:
+def test_published_bounds_are_shown_for_whole_test_sets_only_and_in_their_unit() -> None:
     mnist = {"name": "binarized-mnist", "split": "test", "binarization": "fixed", "crop": None, "note": None}
     cifar = {"name": "cifar10", "split": "test", "binarization": "none", "crop": None, "note": None}
     assert 80.97 in [row.value for row in published_bounds_on(mnist, "bernoulli")]
@@ -69,7 +69,7 @@ def test_the_published_table_is_shown_for_the_real_set(mnist_folder: Path, tmp_p
     assert "measured here, one sample" in shown
 
 
-def test_a_part_of_a_set_is_reported_and_never_compared(tmp_path: Path) -> None:
+def test_a_part_of_a_set_is_told_and_never_compared(tmp_path: Path) -> None:
     (tmp_path / "cifar10_subset").mkdir()
     draw = np.random.default_rng(0)
     train_images, test_images = (draw.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8) for count in (30, 9))
@@ -98,7 +98,9 @@ def test_a_part_of_a_set_is_reported_and_never_compared(tmp_path: Path) -> None:
         (["--data=nothing"], "no set called 'nothing'"),
     ],
 )
-def test_data_that_does_not_fit_a_generator_is_one_line(generator_run: Path, tmp_path: Path, options: list[str], said: str) -> None:
+def test_images_that_a_generator_cannot_be_evaluated_on_are_one_line(
+    generator_run: Path, tmp_path: Path, options: list[str], said: str
+) -> None:
     options = [option.replace("OTHER", str(color_file(tmp_path))) for option in options]
     assert said in refused("evaluate", generator_run, *options)
 

@@ -1,4 +1,4 @@
-"""`glimpse sample`, `reconstruct` and `interpolate`: their files, and refused input."""
+"""`glimpse sample`, `reconstruct` and `interpolate`: files and errors."""
 
 import json
 from pathlib import Path
@@ -33,18 +33,18 @@ def arrays_of(path: Path) -> dict[str, np.ndarray]:
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """Returns the size of a complete picture."""
+    """Returns the size of a picture that is whole."""
     with Image.open(path) as picture:
         picture.load()
         return picture.size
 
 
 def refused(*arguments: object) -> str:
-    """Returns the one line of the error of a command, which may have begun to draw."""
+    """Returns the one line of the error that a command ends with, perhaps once it has begun to draw."""
     return commands.refused(*arguments, after=("Drawing", "Rendering"))
 
 
-def test_a_sheet_of_samples_shows_distances_to_the_training_images(weights: Path, tmp_path: Path) -> None:
+def test_a_sheet_of_samples_tells_how_near_the_training_images_are(weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "samples.png"
     facts = json.loads(succeeded("sample", weights, "--out", out, "--count", 3, "--seed", 4, "--json").stdout)
     succeeded("sample", weights, "--out", tmp_path / "samples.npz", "--count", 3, "--seed", 4)
@@ -62,7 +62,7 @@ def test_a_sheet_of_samples_shows_distances_to_the_training_images(weights: Path
     assert [path.name for path in out.parent.iterdir()] == ["samples.png"]
 
 
-def test_arrays_contain_the_models_samples(weights: Path, tmp_path: Path) -> None:
+def test_arrays_hold_what_the_model_draws(weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "samples.npz"
     succeeded("sample", weights, "--out", out, "--count", 5, "--temperature", 0.5)
     arrays = arrays_of(out)
@@ -104,7 +104,7 @@ def test_an_animation_is_whole(command: str, weights: Path, tmp_path: Path) -> N
     assert not list(tmp_path.glob(".*.tmp"))
 
 
-def test_every_step_becomes_a_numbered_picture_next_to_the_sheet(weights: Path, tmp_path: Path) -> None:
+def test_every_step_becomes_a_numbered_picture_beside_the_sheet(weights: Path, tmp_path: Path) -> None:
     frames = tmp_path / "frames"
     succeeded("reconstruct", weights, "--out", tmp_path / "drawn.png", "--indices", "3,5-6", "--frames", frames)
     assert sorted(path.name for path in frames.iterdir()) == ["step-0.png", "step-1.png", "step-2.png"]
@@ -114,13 +114,13 @@ def test_every_step_becomes_a_numbered_picture_next_to_the_sheet(weights: Path, 
     assert "step-3.png: remove them or name another folder" in line
 
 
-def test_the_first_images_are_reconstructed_or_all_that_are_named(weights: Path, tmp_path: Path) -> None:
+def test_a_few_images_are_drawn_again_or_all_that_are_named(weights: Path, tmp_path: Path) -> None:
     for more, count in (((), 8), (("--indices", "0-9"), 10), (("--indices", "0-9", "--count", 3), 3)):
         facts = json.loads(succeeded("reconstruct", weights, "--out", tmp_path / "drawn.png", *more, "--json").stdout)
         assert (facts["images"], facts["steps"]) == (count, 2)
 
 
-def test_your_own_pictures_are_reconstructed(weights: Path, tmp_path: Path) -> None:
+def test_your_own_pictures_are_drawn_again(weights: Path, tmp_path: Path) -> None:
     for name, size in (("a", 28), ("b", 28), ("c", 30)):
         Image.new("L", (size, 28), 90).save(tmp_path / f"{name}.png")
     a, b, c = (tmp_path / f"{name}.png" for name in "abc")
@@ -132,14 +132,14 @@ def test_your_own_pictures_are_reconstructed(weights: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("ending", ["png", "gif"])
-def test_traversals_of_single_latents_are_drawn(ending: str, weights: Path, tmp_path: Path) -> None:
+def test_single_latents_are_drawn(ending: str, weights: Path, tmp_path: Path) -> None:
     out = tmp_path / f"latents.{ending}"
     succeeded("interpolate", weights, "--out", out, "--latent", "--count", 2, "--steps", 3)
     assert size_of(out) > (100, 100)
     assert "leave out --image and --indices" in refused("interpolate", weights, "--out", out, "--latent", "--indices", "0,1")
 
 
-def test_samples_of_a_model_whose_data_is_missing_are_drawn_with_a_note(tmp_path: Path) -> None:
+def test_samples_of_a_model_whose_data_are_not_at_hand_are_drawn_with_a_note(tmp_path: Path) -> None:
     weights = written_generator(
         tmp_path / "draw.safetensors", {"name": "svhn", "binarization": "none"}, height=10, width=12, channels=3, attention=False
     )
@@ -180,7 +180,7 @@ def test_a_classifier_draws_nothing(command: str, tmp_path: Path) -> None:
         (("interpolate", "--out", "i.png", "--indices", "1,2,3"), "must name two images to go between, got 1,2,3"),
     ],
 )
-def test_what_cannot_be_drawn_is_one_line(
+def test_a_drawing_that_is_impossible_is_one_line(
     arguments: tuple[str, ...], words: str, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

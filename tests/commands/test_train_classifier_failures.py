@@ -1,4 +1,4 @@
-"""`glimpse train-classifier` on failures: full disks, damaged files, lack of memory, a training that diverges."""
+"""`glimpse train-classifier` in failures: full disks, damaged files, exhausted memory, diverging trainings."""
 
 import errno
 import os
@@ -22,7 +22,7 @@ def test_a_run_that_diverges_saves_no_state_that_steps_are_being_skipped_in(tmp_
     assert state is None or state["trainer"]["counters"]["skipped_in_row"] == 0
 
 
-def test_a_training_that_diverges_is_one_line_with_a_remedy(tmp_path: Path) -> None:
+def test_a_training_that_diverges_is_one_line_with_a_way_out(tmp_path: Path) -> None:
     line = refused(
         *MODEL, *DATA, "--images=3200", "--batch-size=16", "--learning-rate=1e38", "--warmup=0", "--out", tmp_path / "run"
     )
@@ -36,7 +36,7 @@ def test_a_start_that_fails_leaves_no_folder_behind(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-# Errors of the machine
+# Failures of the machine
 
 
 def test_a_full_disk_is_one_line_that_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +75,7 @@ def test_a_read_only_folder_is_one_line(tmp_path: Path) -> None:
     assert refused(*TINY, *DATA, "--out", tmp_path / "run") == f"{tmp_path / 'run'}: Permission denied"
 
 
-def test_a_file_in_place_of_a_folder_is_one_line(tmp_path: Path) -> None:
+def test_a_file_where_a_folder_should_be_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "Not a directory" in refused(*TINY, *DATA, "--out", tmp_path / "file" / "run")
 

@@ -16,7 +16,7 @@ from tests.helpers.runs import settings_of
 
 
 @pytest.mark.parametrize("model", CLASSIFIER_MODELS)
-def test_a_model_is_trained_from_its_preset_and_opened_as_its_kind(model: str, tmp_path: Path) -> None:
+def test_a_model_is_trained_from_its_preset_and_loads_as_its_class(model: str, tmp_path: Path) -> None:
     out = tmp_path / "run"
     result = train("--model", model, *OTHERS[model], *DATA, "--images=32", "--batch-size=16", "--threads=1", "--out", out)
     assert result.exit_code == 0, result.output
@@ -33,7 +33,7 @@ def test_a_model_is_trained_from_its_preset_and_opened_as_its_kind(model: str, t
     with (out / "metrics.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
     assert ("reward" in row) == (model == "ram")
-    looks = model in ("glimpse", "ram", "random-glimpses")
+    looks = model in ("glimpse", "ram", "random-glimpses", "search")
     assert ("Show where it looks: glimpse trajectories" in result.stderr) == looks
     (events,) = out.glob("events*")
     tags = {value.tag for event in EventFileLoader(str(events)).Load() for value in event.summary.value}
@@ -42,7 +42,7 @@ def test_a_model_is_trained_from_its_preset_and_opened_as_its_kind(model: str, t
     assert (again.exit_code, "is finished" in again.stderr) == (0, True), again.output
 
 
-def test_a_preset_of_the_model_is_accepted(tmp_path: Path) -> None:
+def test_a_preset_of_the_model_goes_with_it(tmp_path: Path) -> None:
     options = ["--model=glimpse", "--preset=paper", "--window=4", "--hidden=8", "--images=16", "--batch-size=16"]
     assert train(*options, *DATA, "--out", tmp_path / "run").exit_code == 0
     assert settings_of(tmp_path / "run")["preset"] == "paper"
@@ -57,7 +57,7 @@ def test_a_preset_of_the_model_is_accepted(tmp_path: Path) -> None:
         (["--preset=conv", "--policy-std=0.1"], "--policy-std is for --model ram, not for preset conv"),
         (
             ["--model=convnet", "--glimpses=4"],
-            "--glimpses is for --model glimpse or random-glimpses or ram, not for preset convnet",
+            "--glimpses is for --model glimpse or random-glimpses or ram or search, not for preset convnet",
         ),
         (["--kernel=3"], "--kernel is for --model conv, not for preset tuned"),
         (
@@ -72,12 +72,12 @@ def test_a_preset_of_the_model_is_accepted(tmp_path: Path) -> None:
         (["--model=conv", "--kernel=41"], "kernel must fit into images of 40 x 40, got 41"),
     ],
 )
-def test_a_model_that_contradicts_the_other_options_is_one_line(tmp_path: Path, options: list[str], said: str) -> None:
+def test_a_model_that_is_incompatible_with_other_options_is_one_line(tmp_path: Path, options: list[str], said: str) -> None:
     assert refused(*options, *DATA, *BUDGET, "--out", tmp_path / "run") == said
     assert not (tmp_path / "run").exists()
 
 
-def test_the_error_of_an_unknown_model_lists_the_models(tmp_path: Path) -> None:
+def test_an_unknown_model_is_answered_with_those_there_are(tmp_path: Path) -> None:
     result = train("--model=cnn", *DATA, "--out", tmp_path / "run")
     assert result.exit_code == 2
     assert all(model in result.stderr for model in CLASSIFIER_MODELS)
@@ -92,14 +92,14 @@ def test_the_error_of_an_unknown_model_lists_the_models(tmp_path: Path) -> None:
         ("--model=glimpse", ""),
     ],
 )
-def test_a_run_resumes_only_with_its_own_model(run: Path, option: str, said: str) -> None:
+def test_a_run_resumes_with_its_own_model_only(run: Path, option: str, said: str) -> None:
     if said:
         assert said in refused("--resume", "--out", run, option)
     else:
         assert train("--resume", "--out", run, option).exit_code == 0
 
 
-def test_settings_of_another_model_are_used_only_with_that_models_options(tmp_path: Path) -> None:
+def test_settings_of_another_model_are_used_with_its_options_only(tmp_path: Path) -> None:
     options = [*OTHERS["ram"], *DATA, "--images=16", "--batch-size=16", "--threads=1"]
     assert train("--model=ram", *options, "--policy-std=0.25", "--out", tmp_path / "first").exit_code == 0
     second: list[str | Path] = ["--config", tmp_path / "first", "--out", tmp_path / "second"]
@@ -111,7 +111,7 @@ def test_settings_of_another_model_are_used_only_with_that_models_options(tmp_pa
     assert second_settings["preset"] == "ram"
 
 
-def test_a_run_of_ram_from_anothers_settings_resumes_with_the_same_command(tmp_path: Path) -> None:
+def test_a_run_of_ram_from_the_settings_of_another_resumes_with_the_same_options(tmp_path: Path) -> None:
     start = ["--model=ram", *OTHERS["ram"], *DATA, "--images=80", "--batch-size=16", "--threads=1", "--policy-anneal=16"]
     assert train(*start, "--out", tmp_path / "first").exit_code == 0
     second: list[str | Path] = ["--config", tmp_path / "first", "--images=40", "--threads=1", "--out", tmp_path / "second"]
@@ -145,7 +145,7 @@ def test_a_run_without_a_name_is_named_after_its_model(options: list[str], folde
     assert named == [Path("runs") / folder]
 
 
-def test_your_images_set_the_size_of_the_two_layers(color: Path, tmp_path: Path) -> None:
+def test_own_images_say_how_large_the_two_layers_are(color: Path, tmp_path: Path) -> None:
     options = [*OTHERS["conv"], f"--data={color}", "--images=16", "--batch-size=16", "--threads=1"]
     assert train("--model=conv", *options, "--out", tmp_path / "run").exit_code == 0
     model = settings_of(tmp_path / "run")["model"]

@@ -1,4 +1,4 @@
-"""`glimpse train-classifier --resume` and `--config`: resumed runs, and runs started from the settings of another."""
+"""`glimpse train-classifier --resume` and `--config`: resumed runs, and runs from the settings of others."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("without_pictures")
 # Resuming
 
 
-def test_a_finished_run_is_reported_and_exits_with_0(run: Path) -> None:
+def test_resuming_a_finished_run_reports_it_and_succeeds(run: Path) -> None:
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     result = train(*TINY, *DATA, "--resume", "--out", run)
     assert result.exit_code == 0
@@ -36,7 +36,7 @@ def test_a_run_whose_checkpoints_were_removed_is_not_trained_again(tmp_path: Pat
     record = out / "metrics.csv"
     record.write_text("".join(record.read_text().splitlines(keepends=True)[:-1]))
     assert "its checkpoints were removed, so that it cannot resume" in refused("--resume", "--model=conv", "--out", out)
-    (out / "checkpoints").mkdir()  # the state after a kill between the first weights and their checkpoint
+    (out / "checkpoints").mkdir()  # as a kill between the first weights and their checkpoint leaves it
     assert train("--resume", "--model=conv", "--out", out).exit_code == 0
     assert (out / "model.safetensors").read_bytes() == before[out / "model.safetensors"]
     assert len(record.read_text().splitlines()) == 3
@@ -67,7 +67,7 @@ def test_a_folder_that_is_not_empty_is_refused_without_resume(run: Path, tmp_pat
         ("--digits=auto", ""),
     ],
 )
-def test_a_run_resumes_only_with_its_own_options(run: Path, option: str, said: str) -> None:
+def test_a_run_resumes_with_its_own_options_only(run: Path, option: str, said: str) -> None:
     if said:
         assert said in refused("--resume", "--out", run, option)
     else:
@@ -98,7 +98,7 @@ def test_a_file_that_has_changed_is_noticed(tmp_path: Path) -> None:
     assert "digests differ" in refused("--resume", "--out", out)
 
 
-def test_a_run_on_your_digits_resumes_however_their_path_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_digits_go_on_however_their_path_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     glyphs = np.random.default_rng(0).integers(0, 256, (60, 28, 28), dtype=np.uint8)
     np.savez(tmp_path / "glyphs.npz", images=glyphs, labels=np.arange(60) % 4)
     monkeypatch.chdir(tmp_path)
@@ -109,7 +109,7 @@ def test_a_run_on_your_digits_resumes_however_their_path_is_written(tmp_path: Pa
     assert "finished" in train("--resume", "--out", tmp_path / "run").stderr
 
 
-# Another run's settings
+# Settings of another run
 
 
 @pytest.mark.parametrize("file", ["", "config.json"])
@@ -125,7 +125,7 @@ def test_a_run_starts_from_anothers_settings(run: Path, tmp_path: Path, file: st
     assert "with --hidden 6, not 8" in refused("--config", run, "--images=160", "--resume", "--out", out)
 
 
-def test_a_copied_config_is_read_and_not_the_one_next_to_it(run: Path, tmp_path: Path) -> None:
+def test_a_copied_config_is_read_itself_not_the_one_beside_it(run: Path, tmp_path: Path) -> None:
     settings = settings_of(run)
     settings["model"]["hidden"] = 5
     (tmp_path / "mine.json").write_text(json.dumps(settings))
@@ -144,7 +144,7 @@ def test_a_copied_config_is_read_and_not_the_one_next_to_it(run: Path, tmp_path:
         ("\xff\x00", "is not JSON"),
     ],
 )
-def test_an_unusable_config_is_one_line(tmp_path: Path, text: str, said: str) -> None:
+def test_a_config_that_cannot_be_used_is_one_line(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "config.json").write_bytes(text.encode("latin-1"))
     assert said in refused("--config", tmp_path / "config.json", "--out", tmp_path / "run")
 
@@ -181,7 +181,7 @@ def test_options_that_contradict_each_other_are_refused(run: Path, color: Path, 
     assert not out.exists()
 
 
-def test_a_config_of_a_run_on_your_own_images_can_be_started_from(color: Path, tmp_path: Path) -> None:
+def test_your_own_images_are_started_from_a_config_too(color: Path, tmp_path: Path) -> None:
     assert train(*TINY, "--data", color, "--out", tmp_path / "first").exit_code == 0
     assert train("--config", tmp_path / "first", "--images=32", "--out", tmp_path / "second").exit_code == 0
     assert settings_of(tmp_path / "second")["data"] == settings_of(tmp_path / "first")["data"]

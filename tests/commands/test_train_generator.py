@@ -1,4 +1,4 @@
-"""`glimpse train-generator`: its presets, settings, learning and images."""
+"""`glimpse train-generator`: presets, settings, training and images."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def test_a_generator_learns(generator_run: Path) -> None:
     bounds = [row["valid_bound"] for row in metrics(generator_run) if "valid_bound" in row]
     assert len(bounds) == 4
     mean = open_generative("digits").valid.batch(torch.arange(300)).images.mean(dim=0).double()
-    apart = -float((torch.xlogy(mean, mean) + torch.xlogy(1 - mean, 1 - mean)).sum())  # the best possible for independent pixels
+    apart = -float((torch.xlogy(mean, mean) + torch.xlogy(1 - mean, 1 - mean)).sum())  # the best for pixels on their own
     assert bounds[-1] < bounds[0] - 5
     assert bounds[-1] < apart - 8
     assert metrics(generator_run)[-1]["kl"] > 1
@@ -80,7 +80,7 @@ def test_beta_and_its_warm_up_weigh_the_divergence(tmp_path: Path) -> None:
     assert (settings_of(out)["model"]["beta"], settings_of(out)["model"]["beta_warmup"]) == (3, 8)
 
 
-def test_model_and_images_can_be_chosen(tmp_path: Path) -> None:
+def test_the_model_and_the_images_can_be_chosen(tmp_path: Path) -> None:
     options = ["--observation=logistic", "--no-attention", "--binarization=none", "--crop", 20, 24, "--data=digits"]
     out = train(*MODEL, *options, *FEW, "--out", tmp_path / "run")
     settings, (weights, _) = settings_of(out), load_weights(out)
@@ -125,7 +125,7 @@ def test_a_set_that_is_unknown_is_one_line_and_leaves_nothing(tmp_path: Path) ->
     assert not (tmp_path / "run").exists()
 
 
-def test_your_own_folder_of_color_pictures_works_end_to_end(tmp_path: Path) -> None:
+def test_your_own_folder_of_pictures_goes_end_to_end_in_color(tmp_path: Path) -> None:
     folder = pictures(tmp_path)
     out = train(*MODEL, "--data", folder, "--size", 6, 8, "--binarization=dynamic", *FEW, "--out", tmp_path / "run")
     settings = settings_of(out)
@@ -143,7 +143,7 @@ def test_your_own_folder_of_color_pictures_works_end_to_end(tmp_path: Path) -> N
     assert "names or digests differ" in refused("train-generator", "--resume", "--out", out)
 
 
-def test_your_own_file_of_color_images_works_end_to_end(tmp_path: Path) -> None:
+def test_your_own_file_goes_end_to_end_in_color(tmp_path: Path) -> None:
     out = train(*MODEL, "--data", color_file(tmp_path), "--observation=logistic", *FEW, "--out", tmp_path / "run")
     found = numbers(out)
     assert found["bits_per_dimension"] == pytest.approx(found["bound_nats"] / (7 * 9 * 3 * np.log(2)))

@@ -1,4 +1,4 @@
-"""`glimpse train-generator --resume` and `--config`: resumed runs, and runs started from the settings of another."""
+"""`glimpse train-generator --resume` and `--config`: resumed runs, and runs from the settings of others."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_a_stopped_run_resumes_to_the_same_bytes(
         (["--data=digits", "--binarization=dynamic", "--attention", "--images=3200"], ""),
     ],
 )
-def test_a_run_resumes_only_with_its_own_options_and_data(
+def test_a_run_resumes_with_its_own_options_and_data_only(
     generator_run: Path, tmp_path: Path, options: list[str], said: str
 ) -> None:
     options = [option.replace("OTHER", str(color_file(tmp_path))) for option in options]
@@ -82,7 +82,7 @@ def test_a_run_starts_from_anothers_settings(
     assert refused("train-classifier", "--config", generator_run)
 
 
-def test_another_set_is_opened_with_its_own_defaults_under_any_config(generator_run: Path, tmp_path: Path) -> None:
+def test_another_set_is_taken_in_its_own_way_whatever_the_settings_it_starts_from(generator_run: Path, tmp_path: Path) -> None:
     out = train("--config", generator_run, "--data", color_file(tmp_path), *FEW, "--out", tmp_path / "run")
     assert settings_of(out)["data"]["binarization"] == "none"
     again = train("--config", out, "--data=digits", *FEW, "--out", tmp_path / "again")
@@ -90,7 +90,7 @@ def test_another_set_is_opened_with_its_own_defaults_under_any_config(generator_
     assert (settings_of(again)["model"]["channels"], settings_of(again)["model"]["width"]) == (1, 28)
 
 
-def test_a_run_started_from_anothers_settings_resumes(generator_run: Path, tmp_path: Path) -> None:
+def test_a_run_started_from_the_settings_of_another_resumes(generator_run: Path, tmp_path: Path) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (30, 12, 10), dtype=np.uint8)
     np.savez(tmp_path / "own.npz", images=pictures)
     command = ["train-generator", "--config", generator_run, "--data", tmp_path / "own.npz", "--out", tmp_path / "new", "--resume"]
@@ -100,7 +100,7 @@ def test_a_run_started_from_anothers_settings_resumes(generator_run: Path, tmp_p
     assert "is finished" in result.stderr
 
 
-def test_another_named_set_is_refused_by_its_name_on_resume(generator_run: Path) -> None:
+def test_another_named_set_is_refused_by_its_name_when_a_run_resumes(generator_run: Path) -> None:
     assert "started with digits, not two-digit" in refused(
         "train-generator", "--resume", "--out", generator_run, "--data", "two-digit"
     )

@@ -1,4 +1,4 @@
-"""`glimpse trajectories`: the choice of images, its files, and refused input."""
+"""`glimpse trajectories` of classifiers: choice of images, files and errors."""
 
 import csv
 import json
@@ -62,7 +62,7 @@ def by_hand(weights: Path, indices: list[int]) -> tuple[Any, Any, Any]:
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet", "npz"])
-def test_every_data_format_contains_the_models_output(weights: Path, tmp_path: Path, kind: str) -> None:
+def test_every_data_format_holds_the_predictions_of_the_model(weights: Path, tmp_path: Path, kind: str) -> None:
     out = tmp_path / f"out.{kind}"
     made(weights, "--out", out, "--indices", "7,2,4-5")
     table = load(out)
@@ -116,7 +116,7 @@ def test_every_scale_of_a_retina_is_a_track(tmp_path: Path, kind: str, first_gli
     ],
     ids=["ram", "random-glimpses"],
 )
-def test_pictures_the_page_and_the_summary_show_random_windows(tmp_path: Path, config: ClassifierSettings) -> None:
+def test_pictures_the_page_and_the_summary_are_made_of_windows_at_random(tmp_path: Path, config: ClassifierSettings) -> None:
     weights = written_on_sklearn(tmp_path, config)
     for kind in ("png", "gif", "html"):
         made(weights, "--out", tmp_path / f"out.{kind}", "--count", "2")
@@ -136,7 +136,7 @@ def test_pictures_the_page_and_the_summary_show_random_windows(tmp_path: Path, c
     ids=lambda config: type(config).__name__,
 )
 @pytest.mark.parametrize("asked", [["--out", "x.csv"], ["--summary"], ["--out", "x.png"]])
-def test_a_model_of_the_whole_image_has_no_windows(
+def test_a_model_of_the_whole_image_has_no_windows_to_show(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: ClassifierSettings, asked: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -155,7 +155,7 @@ def test_without_a_count_all_images_are_written(weights: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("kind", ["wrong", "right", "unsure"])
-def test_only_selects_the_first_of_its_kind(weights: Path, tmp_path: Path, kind: str) -> None:
+def test_only_takes_the_first_of_its_kind(weights: Path, tmp_path: Path, kind: str) -> None:
     made(
         weights, "--out", tmp_path / "some.csv", "--only", kind, "--count", "3", *(["--margin", "0.03"] if kind == "unsure" else [])
     )
@@ -173,7 +173,7 @@ def test_only_selects_the_first_of_its_kind(weights: Path, tmp_path: Path, kind:
         assert [int(row["index"]) for row in csv.DictReader(stream) if row["step"] == "1"] == expected
 
 
-def test_random_windows_of_a_picture_do_not_depend_on_other_pictures(tmp_path: Path) -> None:
+def test_random_windows_do_not_depend_on_the_other_images(tmp_path: Path) -> None:
     weights = written_on_sklearn(tmp_path, RAMConfig(glimpses=3, window=4, hidden=6, features=5))
     shades = np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8)
     for name in ("a", "b"):
@@ -184,7 +184,7 @@ def test_random_windows_of_a_picture_do_not_depend_on_other_pictures(tmp_path: P
     assert first == second != []
 
 
-def test_your_pictures_of_different_sizes_are_written_to_one_file(weights: Path, tmp_path: Path) -> None:
+def test_own_pictures_of_different_sizes_go_into_one_file(weights: Path, tmp_path: Path) -> None:
     for name, size in (("wide.png", (50, 30)), ("tall.png", (28, 40))):
         Image.fromarray(np.random.default_rng(0).integers(0, 256, size[::-1], dtype=np.uint8)).save(tmp_path / name)
     pictures: list[str | Path] = ["--image", tmp_path / "wide.png", "--image", tmp_path / "tall.png"]
@@ -200,7 +200,7 @@ def test_your_pictures_of_different_sizes_are_written_to_one_file(weights: Path,
 
 
 @pytest.mark.parametrize(("kind", "head"), [("png", b"\x89PNG"), ("gif", b"GIF8"), ("html", b"<!doctype html>")])
-def test_pictures_and_the_page_are_written(weights: Path, tmp_path: Path, kind: str, head: bytes) -> None:
+def test_pictures_and_the_page_are_made(weights: Path, tmp_path: Path, kind: str, head: bytes) -> None:
     out = tmp_path / "new folder" / f"out.{kind}"
     result = made(weights, "--out", out, "--count", "2", "--json")
     assert out.read_bytes()[: len(head)].lower() == head.lower()
@@ -270,7 +270,7 @@ def test_a_run_shows_how_attention_was_learned(tmp_path: Path) -> None:
         ([], "--out FILE, --summary or --learning"),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_no_file(
+def test_bad_input_is_one_line_and_leaves_nothing(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -282,7 +282,7 @@ def test_bad_input_is_one_line_and_leaves_no_file(
     assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
 
 
-def test_a_runs_record_is_not_overwritten(weights: Path, tmp_path: Path) -> None:
+def test_a_runs_record_is_not_written_over(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     record = tmp_path / "metrics.csv"
     assert f"{record} holds the metrics of a run" in refused(weights, "--out", record)

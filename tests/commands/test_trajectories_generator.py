@@ -1,4 +1,4 @@
-"""`glimpse trajectories` of a generator: its read and write windows."""
+"""`glimpse trajectories` of generators: read and write windows."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from glimpse.trajectories import load
 from tests.helpers.commands import invoked
 from tests.helpers.generator_runs import refused
 
-# Windows
+# Trajectories
 
 
 def test_trajectories_have_a_row_for_reading_and_one_for_writing(generator_run: Path, tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_trajectories_are_drawn(generator_run: Path, tmp_path: Path, name: str, 
     assert (tmp_path / name).read_bytes()[: len(head)].lower() == head.lower()
 
 
-def test_the_summary_distinguishes_reading_from_writing(generator_run: Path) -> None:
+def test_the_summary_tells_reading_from_writing(generator_run: Path) -> None:
     result = invoked("trajectories", generator_run, "--summary", "--count=20", "--json")
     steps = json.loads(result.stdout)["steps"]
     assert [(step["window"], step["step"], step["error"]) for step in steps] == [
@@ -48,7 +48,7 @@ def test_the_summary_distinguishes_reading_from_writing(generator_run: Path) -> 
     ]
 
 
-def test_a_generator_has_no_wrong_images_and_no_predictions(generator_run: Path, tmp_path: Path) -> None:
+def test_a_generator_has_neither_predictions_nor_errors(generator_run: Path, tmp_path: Path) -> None:
     assert "only a model that classifies" in refused("trajectories", generator_run, "--only=wrong", "--out", tmp_path / "x.csv")
     assert not (tmp_path / "x.csv").exists()
     Image.new("L", (28, 28)).save(tmp_path / "picture.png")

@@ -18,6 +18,7 @@ OTHERS = {
     "convnet": ["--filters=2"],
     "random-glimpses": MODEL,
     "spatial-transformer": ["--window=4", "--filters=2", "--features=8"],
+    "search": [*MODEL, "--filters=2"],
 }
 """Each model, tiny."""
 

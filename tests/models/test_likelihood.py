@@ -9,7 +9,7 @@ from scipy import stats
 from torch import Tensor
 from torch.distributions import Bernoulli
 
-from glimpse.models.likelihood import bernoulli, bits_per_dimension, discretised_logistic
+from glimpse.models.likelihood import bernoulli, bits_per_dimension, discretized_logistic
 
 LEVELS = torch.arange(256, dtype=torch.float64) / 255
 
@@ -17,7 +17,7 @@ LEVELS = torch.arange(256, dtype=torch.float64) / 255
 def log_masses(mean: float, log_scale: float, dtype: torch.dtype = torch.float64) -> Tensor:
     """Returns the log-probabilities of the 256 levels of one pixel."""
     images = LEVELS.to(dtype).view(256, 1, 1, 1)
-    return discretised_logistic(images, torch.full_like(images, mean), torch.tensor([log_scale], dtype=dtype))
+    return discretized_logistic(images, torch.full_like(images, mean), torch.tensor([log_scale], dtype=dtype))
 
 
 def test_bernoulli_is_that_of_torch_distributions() -> None:
@@ -63,7 +63,7 @@ def test_float32_is_as_accurate_as_float64(log_scale: float) -> None:
 def test_no_scale_is_too_small_or_too_large(mean: float, log_scale: float) -> None:
     images = LEVELS.float().view(256, 1, 1, 1)
     means, scale = torch.full_like(images, mean).requires_grad_(), torch.tensor([log_scale], requires_grad=True)
-    nats = discretised_logistic(images, means, scale)
+    nats = discretized_logistic(images, means, scale)
     nats.mean().backward()  # type: ignore[no-untyped-call]
     assert nats.isfinite().all()
     assert nats.max() <= 0
@@ -78,14 +78,14 @@ def test_every_channel_has_its_own_scale() -> None:
     images = torch.randint(256, (2, 3, 4, 5), generator=generator).double() / 255
     means = torch.rand(images.shape, generator=generator, dtype=torch.float64)
     log_scale = torch.tensor([-3.0, -1.0, 0.5], dtype=torch.float64)
-    apart = sum(discretised_logistic(images[:, [c]], means[:, [c]], log_scale[[c]]) for c in range(3))
-    torch.testing.assert_close(discretised_logistic(images, means, log_scale), apart)
+    apart = sum(discretized_logistic(images[:, [c]], means[:, [c]], log_scale[[c]]) for c in range(3))
+    torch.testing.assert_close(discretized_logistic(images, means, log_scale), apart)
 
 
 def test_likelihoods_are_in_float32_under_autocast() -> None:
     images, canvas = torch.zeros(2, 1, 3, 3).bfloat16(), torch.randn(2, 1, 3, 3).bfloat16()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        nats = bernoulli(images, canvas), discretised_logistic(images, canvas.sigmoid(), torch.tensor([-2.0]))
+        nats = bernoulli(images, canvas), discretized_logistic(images, canvas.sigmoid(), torch.tensor([-2.0]))
     assert [value.dtype for value in nats] == [torch.float32, torch.float32]
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from glimpse.models.spatial_transformer import Localiser, SpatialTransformer, affine_read
+from glimpse.models.spatial_transformer import Localizer, SpatialTransformer, affine_read
 from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 from tests.helpers.gradients import assert_every_parameter_learns
 from tests.helpers.tensors import images
@@ -117,7 +117,7 @@ def test_the_window_starts_upright_at_a_third_of_the_image_inside_it() -> None:
 
 def test_the_window_follows_the_worth_of_the_places() -> None:
     torch.manual_seed(0)
-    localizer = Localiser(1, 4).double().eval()
+    localizer = Localizer(1, 4).double().eval()
     image = torch.zeros(1, 1, 100, 100, dtype=torch.float64)
     image[:, :, 66:79, 18:31] = torch.rand(13, 13, dtype=torch.float64)  # around pixel (24, 72), which place (3, 9) is centered on
     with torch.no_grad():

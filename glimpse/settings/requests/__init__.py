@@ -11,6 +11,7 @@ from glimpse.settings.requests.choices import (
     Machine,
     SetChoice,
     Split,
+    TrainingImageChoice,
 )
 from glimpse.settings.requests.comparison import CompareRequest, SuiteRequest
 from glimpse.settings.requests.dataset import BuildRequest
@@ -59,6 +60,7 @@ __all__ = [
     "Split",
     "SuiteRequest",
     "SummaryRequest",
+    "TrainingImageChoice",
     "TrajectoryFilter",
     "TrajectoryFormat",
     "TrajectoryRequest",

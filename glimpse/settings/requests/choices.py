@@ -7,7 +7,16 @@ from typing import Any, Literal
 
 from glimpse.settings.requests.options import chosen
 
-__all__ = ["ClutterChoice", "GenerativeChoice", "ImageChoice", "ImageSelection", "Machine", "SetChoice", "Split"]
+__all__ = [
+    "ClutterChoice",
+    "GenerativeChoice",
+    "ImageChoice",
+    "ImageSelection",
+    "Machine",
+    "SetChoice",
+    "Split",
+    "TrainingImageChoice",
+]
 
 Split = Literal["test", "valid"]
 """Part of a data set that a trained model is evaluated on."""
@@ -63,6 +72,27 @@ class ImageChoice:
     def generated(self) -> dict[str, Any]:
         """The chosen parameters of generated images: those of the recipe and `digits`, by name."""
         return chosen(self.clutter) | ({} if self.digits is None else {"digits": self.digits})
+
+
+@dataclass(frozen=True)
+class TrainingImageChoice(ImageChoice):
+    """Images to train a classifier on.
+
+    Attributes:
+        data: Built set or file of images and labels, in place of generated images.
+        data_dir: Folder searched first for MNIST and other downloads.
+        digits: Source of the digits; None or `auto` for MNIST where it is found.
+        clutter: Parameters of the recipe.
+        distort: Number of distorted copies of every training digit, besides the originals; None for none, or for the number of the
+            run whose settings are used.
+    """
+
+    distort: int | None = None
+
+    @property
+    def generated(self) -> dict[str, Any]:
+        """The chosen parameters of generated images: those of the recipe, `digits` and `distort`, by name."""
+        return super().generated | ({} if self.distort is None else {"distort": self.distort})
 
 
 @dataclass(frozen=True)

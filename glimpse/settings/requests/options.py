@@ -1,5 +1,6 @@
 """Requests from flat options by name, and the names under which the command line has them."""
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -29,7 +30,10 @@ def from_options(kind: type[Q], options: Mapping[str, Any], settings: Iterable[s
     left = {name: value for name, value in options.items() if value is not None}
     request = _built(kind, left, frozenset(settings))
     if left:
-        raise TypeError(f"unexpected option {next(iter(left))!r}; {kind.__name__} takes {', '.join(_names(kind, settings))}")
+        name, known = next(iter(left)), [*_names(kind, settings)]
+        alike = difflib.get_close_matches(name, known, n=3)
+        hint = f"did you mean {' or '.join(alike)}?" if alike else f"there are {', '.join(known)}"
+        raise TypeError(f"unexpected option {name!r}: {hint}")
     return request
 
 

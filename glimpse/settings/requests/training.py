@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from glimpse.settings.requests.choices import GenerativeChoice, ImageChoice, Machine
+from glimpse.settings.requests.choices import GenerativeChoice, Machine, TrainingImageChoice
 
 __all__ = ["ClassifierTrainingRequest", "GeneratorTrainingRequest", "RunChoice", "Setting", "SettingValues"]
 
@@ -51,7 +51,7 @@ class ClassifierTrainingRequest:
     model: str | None = None
     preset: str | None = None
     settings: SettingValues = field(default_factory=lambda: MappingProxyType({}))
-    images: ImageChoice = field(default_factory=ImageChoice)
+    images: TrainingImageChoice = field(default_factory=TrainingImageChoice)
     run: RunChoice = RunChoice()
     machine: Machine = field(default_factory=Machine)
 
