@@ -83,6 +83,6 @@ def test_the_real_set_has_as_many_pairs_as_there_are_digits(mnist_folder: Path) 
     ink = data.test.batch(torch.arange(500)).images.sum(dim=(1, 2, 3))
     single = open_generative("dynamic-mnist", data_dir=mnist_folder, binarization="none").test.batch(torch.arange(500))
     one = single.images.sum(dim=(1, 2, 3))
-    assert 1.7 < float(ink.mean() / one.mean()) < 2.1  # twice the ink, less what is cut at 1
+    assert 1.7 < float(ink.mean() / one.mean()) < 2.1  # twice the ink, less the clipping at 1
     with pytest.raises(ValueError, match="two-digit takes no crop"):
         open_generative("two-digit", data_dir=mnist_folder, crop=(50, 50))

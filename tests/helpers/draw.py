@@ -47,7 +47,7 @@ def paper_attention(raw: np.ndarray, n: int, height: int, width: int) -> tuple[l
 
 
 def paper_run(model: DRAW, x: np.ndarray, noise: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns what eqs. 1-12, or those with a learned prior, make of one image (C, H, W) and its noise (T, Z).
+    """Returns the results of eqs. 1-12, or of those with a learned prior, for one image (C, H, W) and its noise (T, Z).
 
     Windows are counted from 0, latents are in units of the prior.
     """

@@ -1,4 +1,4 @@
-"""DRAW's learned prior: equal to the standard one at first, then in the bound, in the weights and in what samples follow."""
+"""DRAW's learned prior: equal to the standard one at first, then in the bound, the weights and the samples."""
 
 import math
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.helpers.paper import sigmoid
 
 
 def decoded(model: DRAW, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns what the decoder gets for latents (B, T, Z) in units of the prior, and the prior's means and sigmas, (B, T, Z) each.
+    """Returns the decoder's inputs for latents (B, T, Z) in units of the prior, and the prior's means and sigmas, (B, T, Z) each.
 
     A loop over the decoder by the learned map's own weights.
     """

@@ -22,13 +22,13 @@ def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Te
 
 
 def parts(rows: int, inputs: int, outputs: int, dtype: torch.dtype = torch.float32) -> list[Tensor]:
-    """Returns inputs, weight and bias, all wanting a gradient."""
+    """Returns inputs, weight and bias, all of which require gradients."""
     shapes = ((rows, inputs), (outputs, inputs), (outputs,))
     return [normal(*shape, seed=seed, dtype=dtype).requires_grad_() for seed, shape in enumerate(shapes)]
 
 
 def is_on_onednn(product: Tensor) -> bool:
-    """Returns whether oneDNN made a product that wants a gradient."""
+    """Returns whether oneDNN computes a product that requires gradients."""
     return type(product.grad_fn).__name__ == "_OneDNNLinearBackward"
 
 

@@ -198,7 +198,7 @@ def test_files_half_written_at_a_kill_are_removed(tmp_path: Path) -> None:
     assert all(path.exists() for path in mine)
 
 
-# Files that are damaged or not what they should be
+# Damaged and foreign files
 
 
 def test_a_damaged_checkpoint_is_a_value_error_wherever_the_damage_is(tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+"""The page of trajectories, parsed without a browser: its data against the tensors, escaping, and no outside addresses."""
+
 import base64
 import io
 import json
