@@ -71,8 +71,6 @@ main()
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         return done.stdout + done.stderr
 
-    assert "Rows and columns of the coarse image.  [preset toy 4]" in " ".join(ran("--help").split()).replace(
-        "image. [", "image.  ["
-    )
+    assert "Rows and columns of the coarse image. [preset toy 4]" in " ".join(ran("--help").split())
     options = ["--model=toy", "--side=6", "--digits=sklearn", "--canvas=40", "--threads=1", "--device=cpu"]
     assert "Best validation error" in ran(*options, "--out", str(tmp_path / "run"))
