@@ -89,4 +89,5 @@ SEARCH = ClassifierKind(
         )
     },
 )
-"""The learning rate, the weight decay and the average over fewer images are the best that were found."""
+"""The learning rate, the weight decay and the average are the best that were found. With `precision` bf16 a CPU that has AVX-512
+BF16 trains a quarter faster."""
