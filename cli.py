@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -30,6 +30,7 @@ from glimpse.commands.options import (
     threads_option,
     training_options,
 )
+from glimpse.settings.benchmark import BenchRequest, What
 from glimpse.settings.catalog import CLASSIFIERS, OF_THE_DATA, classifier_preset, classifier_presets, setting_names
 from glimpse.settings.draw import GENERATOR_PRESETS, GeneratorConfig, generator_setting_names
 from glimpse.settings.requests import (
@@ -160,6 +161,24 @@ def evaluate(model: str, as_json: bool, **options: Any) -> None:
     from glimpse.commands.evaluate import evaluate
 
     evaluate(from_options(EvaluationRequest, {"model": model, **options}), as_json=as_json)
+
+
+@glimpse.command()
+@click.option("--what", type=click.Choice(get_args(What)), default="all", show_default=True, help="The part that is measured.")
+@click.option("--growth", is_flag=True, help="Measure how the classifier's and the generator's step grow with their settings.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0, min_open=True), default=2.0, show_default=True, help="Time for each measurement."
+)
+@device_option
+@click.option(
+    "--threads", type=click.IntRange(min=1), help="Threads on the CPU. Default: as many as train fastest, by measurement."
+)
+@json_option
+def bench(as_json: bool, **options: Any) -> None:
+    """Measure how fast the package is on this machine, next to what the machine itself reaches."""
+    from glimpse.commands.bench import bench
+
+    bench(from_options(BenchRequest, options), as_json=as_json)
 
 
 @glimpse.command()
