@@ -1,7 +1,8 @@
-"""Data sets addressed by position, their splits and their seeds.
+"""Data sets indexed by position, their splits and their seeds.
 
-What image p is depends on p alone, so that nothing needs storing to go on from there. Position p is item p % len of epoch
-p // len. Dimensions: B images of H x W pixels in C channels.
+Position p is item p % len of epoch p // len, for any p from 0; epochs follow one another without end. The image at position p
+depends only on p, so that training resumes from a position without stored state. Dimensions: B images of H x W pixels in C
+channels.
 """
 
 from collections.abc import Iterator
@@ -21,28 +22,28 @@ __all__ = [
     "EpochOrders",
     "PositionalDataset",
     "Split",
-    "held_out",
+    "last_tenth",
     "unit_range",
 ]
 
 Split = Literal["train", "valid", "test"]
 
 EVALUATION_SEED = 150204623
-"""Seed of every validation and test set, whatever the training's seed: part of the recipe, so that errors compare."""
+"""Seed of every validation and test set, independent of the training's seed, so that errors are comparable."""
 
 HOLD_OUT_SEED = 0
-"""Seed of every pinned choice of images that are held out for validation or test."""
+"""Seed of every fixed selection of images that are held out for validation or test."""
 
 SPLIT_OFFSETS: dict[Split, int] = {"train": 0, "valid": 1, "test": 2}
-"""What a split adds to the first stream of the counter-based generator for a purpose."""
+"""Offset of each split from a purpose's first stream of the counter-based generator."""
 
 
 class Batch(NamedTuple):
-    """Images with what is known of them.
+    """Images with labels and positions of their digits.
 
     Attributes:
         images: Shape (B, C, H, W), float32 in 0 to 1.
-        labels: Class of each image, shape (B,), int64.
+        labels: Class of each image, shape (B,), int64; -1 if unknown.
         centers: Center (x, y) of each digit's frame in pixels, shape (B, 2), float32; NaN if unknown.
     """
 
@@ -52,9 +53,9 @@ class Batch(NamedTuple):
 
 
 class PositionalDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """A data set whose epochs follow one another without end; a subclass says its length and makes any batch of positions.
+    """Base of data sets indexed by position; a subclass implements `__len__` and `batch`.
 
-    An item is (image (C, H, W), label, center (x, y)) of the epoch that was set.
+    An item is (image (C, H, W), label, center (x, y)) of the current epoch, 0 unless `set_epoch` changes it.
     """
 
     epoch: int = 0
@@ -69,7 +70,7 @@ class PositionalDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
         return images[0], labels[0], centers[0]
 
     def set_epoch(self, epoch: int) -> None:
-        """Takes items from this epoch from now on."""
+        """Sets the epoch that items come from."""
         self.epoch = epoch
 
     def batch(self, positions: Tensor) -> Batch:
@@ -77,40 +78,53 @@ class PositionalDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
         raise NotImplementedError
 
     def batches(self, batch_size: int, *, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
-        """Yields consecutive batches of positions start to stop (without end if None), the last one possibly smaller."""
+        """Yields consecutive batches of the positions from start up to stop; the last one may be smaller.
+
+        Args:
+            batch_size: Number of images in a batch.
+            start: First position.
+            stop: Position after the last one; None for an endless sequence.
+        """
         while stop is None or start < stop:
             end = start + batch_size if stop is None else min(start + batch_size, stop)
             yield self.batch(torch.arange(start, end))
             start = end
 
 
-def held_out(count: int) -> int:
-    """Returns how many images of a training part, its last tenth, serve as validation where a set has no part for that.
+def last_tenth(count: int) -> tuple[slice, slice]:
+    """Returns the rows of a training part to train on, and those to hold out: its last tenth, at least one.
+
+    Args:
+        count: Number of images in the training part.
 
     Raises:
-        ValueError: If there are too few to leave one for either.
+        ValueError: If there are fewer than two images.
+
+    >>> last_tenth(50)
+    (slice(None, 45, None), slice(45, None, None))
     """
     if count < 2:
         raise ValueError(f"a training part needs at least 2 images, one of them for validation, got {count}")
-    return max(1, count // 10)
+    kept = count - max(1, count // 10)
+    return slice(kept), slice(kept, None)
 
 
 def unit_range(images: Tensor) -> Tensor:
-    """Returns uint8 images as float32 in 0 to 1, with the same bits on every device.
+    """Returns uint8 images as float32 in 0 to 1, bit for bit the same on every device.
 
-    The divisor is a tensor because CUDA turns a division by a Python number into a product with its rounded reciprocal.
+    The divisor is a tensor because CUDA replaces division by a Python number with multiplication by its rounded reciprocal.
     """
     return images.float() / torch.full((), 255.0, device=images.device)
 
 
 class EpochOrders:
-    """The random order of every epoch, a function of (seed, stream, epoch, count); the latest ones are kept.
+    """Random order of every epoch, a function of (seed, stream, epoch, count); the orders last asked for are cached.
 
     Args:
         seed: Key of the randomness, 0 to 2^64 - 1.
-        stream: Which sequence of the counter-based generator.
-        count: Number of items.
-        device: Where the orders are made and kept.
+        stream: Stream of the counter-based generator.
+        count: Number of items in an epoch.
+        device: Device that the orders are computed and cached on.
     """
 
     def __init__(self, seed: int, stream: int, count: int, device: torch.device | str = "cpu") -> None:
@@ -118,7 +132,12 @@ class EpochOrders:
         self._kept: dict[int, Tensor] = {}
 
     def at(self, epochs: Tensor, index: Tensor) -> Tensor:
-        """Returns which item stands at each index of its epoch, both (B,), on the orders' device."""
+        """Returns the item at each index of its epoch, shape (B,), on the device of the orders.
+
+        Args:
+            epochs: Epoch of each index, shape (B,), int64.
+            index: Index within the epoch, 0 to count - 1, shape (B,), int64.
+        """
         wanted, row = torch.unique(epochs, return_inverse=True)
         kept = [int(epoch) for epoch in wanted]
         self._kept = {epoch: self._kept[epoch] if epoch in self._kept else self._order(epoch) for epoch in kept}

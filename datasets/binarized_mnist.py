@@ -1,6 +1,6 @@
-"""The fixed binarization of MNIST that densities are compared on: 50,000 / 10,000 / 10,000 images of 28 x 28 bits.
+"""The fixed binarization of MNIST used to compare density models: 50,000 / 10,000 / 10,000 images of 28 x 28 bits.
 
-Each pixel was drawn once, with its intensity as the probability. The rows of the test file are grouped by class.
+Each pixel was sampled once, with its intensity as the probability. The rows of the test file are grouped by class.
 
 References:
     R. Salakhutdinov, I. Murray, "On the Quantitative Analysis of Deep Belief Networks", ICML 2008.
@@ -29,20 +29,24 @@ KNOWN: dict[Split, tuple[int, str]] = {
     "valid": (10_000, "a256ac44ae26be720fad8616a05ed6ecfd1619930d9a208379bb2a4405df5b6d"),
     "test": (10_000, "9fcd8da6f0fdf09b2ba30fe63a0bb784042a0de82563172530229b983e294ff2"),
 }
-"""Rows of each split, and the SHA-256 of their packed bits."""
+"""Number of rows of each split and the SHA-256 of their packed bits."""
 
 
 def find_binarized_mnist(places: list[Path]) -> Path | None:
-    """Returns the first folder with a file for each split, in these places or in `binarized_mnist` within them."""
+    """Returns the first folder with a file for each split, None if there is none.
+
+    Args:
+        places: Folders to search, each with its subfolder `binarized_mnist`.
+    """
     folders = (folder for place in places for folder in (place / _FOLDER, place))
     return next((folder for folder in folders if all(_file(folder, split) for split in KNOWN)), None)
 
 
 def open_binarized_mnist(request: Request) -> Opened:
-    """Returns the set out of `binarized_mnist_{train,valid,test}`, bits packed in `.npy` or the original text in `.amat`.
+    """Returns the set from `binarized_mnist_{train,valid,test}`, each the original `.amat` text or a `.npy` of packed bits.
 
     Raises:
-        NotAtHand: If the files are in none of the places.
+        NotAtHand: If the files are in none of the folders searched.
         ValueError: If a file is damaged or does not hold the known bits.
     """
     folder = find_binarized_mnist(request.places)
@@ -50,7 +54,7 @@ def open_binarized_mnist(request: Request) -> Opened:
         raise NotAtHand(
             missing("binarized-mnist", request.places),
             "it cannot be downloaded: put binarized_mnist_train, _valid and _test, the original .amat or .npy of packed bits, into"
-            f" a folder {_FOLDER} there; or use dynamic-mnist",
+            f" a folder {_FOLDER} in one of these; or use dynamic-mnist",
         )
     train, valid, test = (_images(folder, split) for split in KNOWN)
     return Opened(train, valid, test, str(folder), digest(train, valid, test))
@@ -74,7 +78,7 @@ def _images(folder: Path, split: Split) -> Images:
         mean = np.unpackbits(packed).mean()
         raise ValueError(
             f"{file} is not the known {split} part of binarized MNIST: mean {mean:.6f}, SHA-256 of its bits {found[:16]}...,"
-            f" {known[:16]}... expected; get the file again"
+            f" expected {known[:16]}...; get the file again"
         )
     bits = np.unpackbits(packed, axis=1) * np.uint8(255)
     return Images.unlabeled(torch.from_numpy(bits.reshape(rows, 1, 28, 28)))
@@ -91,7 +95,7 @@ def _packed_array(file: Path) -> NDArray[np.uint8]:
 
 
 def _packed_text(file: Path) -> NDArray[np.uint8]:
-    """Returns the bits of a text of 0 and 1, one row per line, whatever the spaces between them; fast."""
+    """Returns the packed bits of a text of zeros and ones, one row per line, with any white space between them."""
     text = np.frombuffer(file.read_bytes(), dtype=np.uint8)
     is_digit = text > ord(" ")
     digits = text[is_digit] - np.uint8(ord("0"))

@@ -1,6 +1,6 @@
-"""Built sets: cluttered digits rendered once into a folder of memory-mappable arrays with a manifest.
+"""Built sets: cluttered digits rendered once to a folder of memory-mappable arrays with a manifest.
 
-A build goes on where it was killed and ends with the same bytes. The manifest is written last: a folder without it is not a set.
+A killed build resumes where it stopped and ends with the same bytes. The manifest is written last; a folder without it is no set.
 Dimensions: N images of S x S pixels. Positions are pixels counted from 0, x before y.
 """
 
@@ -21,30 +21,31 @@ from numpy.typing import NDArray
 from glimpse.atomic import leftovers, named, write_atomically
 from glimpse.datasets.batches import Split
 from glimpse.datasets.catalog import DIGIT_SOURCES
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import DigitSource, open_digits
 from glimpse.digest import sha256_of_file
+from glimpse.settings.clutter import ClutterRecipe
 
 __all__ = ["CHUNK_BYTES", "MANIFEST", "BuiltSet", "Progress", "Verdict", "build", "read_set", "source_at_hand", "verify"]
 
 MANIFEST = "manifest.json"
-"""Name of the file that says what a set holds; it is written last."""
+"""Name of the file that describes a set; it is written last."""
 
 CHUNK_BYTES = 16 << 20
-"""Bytes of images that are rendered and written before the next progress."""
+"""Bytes of images that are rendered and written between two reports of progress."""
 
-_PLAN = "building.json"  # what is being built and how much of it is safely on the disk; gone once the manifest is there
+_PLAN = "building.json"  # the arguments of an unfinished build and the number of images on the disk; removed after the manifest
 _FORMAT = "glimpse cluttered digits, version 1"
 _N_RENDERED_AGAIN = 1000
-_SMALL_FILES = 1 << 16  # bytes allowed for headers, plan and manifest
+_SMALL_FILES = 1 << 16  # bytes reserved for headers, plan and manifest
 
 
 class Progress(NamedTuple):
-    """How far a build has come.
+    """Progress of a build.
 
     Attributes:
-        done: Images safely on the disk.
-        total: Images in the whole set.
+        done: Number of images that are on the disk.
+        total: Number of images in the whole set.
     """
 
     done: int
@@ -52,12 +53,12 @@ class Progress(NamedTuple):
 
 
 class BuiltSet(NamedTuple):
-    """A built set, its arrays mapped from the disk.
+    """A built set with memory-mapped arrays.
 
     Attributes:
         images: Shape (N, S, S), uint8.
         labels: Shape (N,), int64.
-        centers: Center (x, y) of each digit's frame, shape (N, 2), float32.
+        centers: Center (x, y) of each digit's frame in pixels, shape (N, 2), float32.
         manifest: Recipe, seed, source and digests.
     """
 
@@ -75,11 +76,11 @@ class BuiltSet(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a verification found in order.
+    """Result of a verification that found no error.
 
     Attributes:
         count: Number of images.
-        rendered_again: How many were rendered again from the digits and found the same; 0 where the digits were not at hand.
+        rendered_again: Number of images that were rendered again from the digits and compared; 0 if the digits were not available.
     """
 
     count: int
@@ -96,28 +97,31 @@ def build(
     recipe: ClutterRecipe | None = None,
     device: torch.device | str = "cpu",
 ) -> Iterator[Progress]:
-    """Yields the progress of a set written to `out`: `images.npy`, `labels.npy`, `centers.npy` and `manifest.json`.
+    """Writes a set to a folder: `images.npy`, `labels.npy`, `centers.npy` and `manifest.json`; yields the progress.
 
-    A killed build goes on where it was, and one that has no image yet gives way to other arguments; a finished one yields its end
-    at once. The bytes depend on the arguments only.
+    An unfinished build in the folder is resumed if it has the same arguments, and replaced if it has no image yet; a finished one
+    yields its end at once. The bytes depend only on the arguments.
 
     Args:
-        out: Folder of the set, new or empty or with a build of the same arguments.
-        source: Glyphs.
-        split: Which of them.
-        count: Number of images, one for each glyph if None; beyond that further permutations of the glyphs.
-        seed: Key of the randomness; the recipe's own for validation and test if None.
-        recipe: Constants of the clutter.
-        device: Where the images are rendered.
+        out: Folder of the set: new, empty, or with a build of the same arguments.
+        source: Source of the glyphs.
+        split: Split of the source.
+        count: Number of images; one per glyph if None. Further images follow further permutations of the glyphs.
+        seed: Key of the randomness, 0 to 2^64 - 1; `EVALUATION_SEED` for validation and test if None.
+        recipe: Constants of the clutter; the authors' if None.
+        device: Device that renders the images.
+
+    Yields:
+        The number of images on the disk, at the start and after each chunk.
 
     Raises:
-        ValueError: If the folder holds something else, the set does not fit on the disk, or the arguments are out of range.
+        ValueError: If the folder holds something else, the set does not fit on the disk, or an argument is out of range.
         OSError: If the disk is full or the folder cannot be written; the message names the file.
     """
     digits: ClutteredMNIST = ClutteredMNIST(getattr(source, split).to(device), split, recipe, seed=seed)
     count = len(digits) if count is None else count
     if count < 1:
-        raise ValueError(f"a set needs at least one image, got a count of {count}")
+        raise ValueError(f"count must be at least 1, got {count}")
     plan = _plan(digits, source, count)
     begun = _begin(out, plan)
     return _build(out, digits, plan, begun)
@@ -127,7 +131,7 @@ def read_set(path: Path) -> BuiltSet:
     """Returns a built set without reading its images.
 
     Raises:
-        ValueError: If the folder is not a built set, or its arrays are not those its manifest describes.
+        ValueError: If the folder is not a built set, or its arrays do not have the shapes and types in its manifest.
     """
     manifest = _read_json(path / MANIFEST)
     if manifest is None or manifest.get("format") != _FORMAT:
@@ -141,48 +145,48 @@ def read_set(path: Path) -> BuiltSet:
         except (OSError, ValueError, EOFError) as error:
             raise ValueError(f"{path / name} cannot be read ({error}); build the set again") from error
         if array.dtype != dtype or array.shape != shape:
-            raise ValueError(f"{path / name} holds {array.dtype} {array.shape}, the manifest says {dtype} {shape}")
+            raise ValueError(f"{path / name} holds {array.dtype} {array.shape}, expected {dtype} {shape}, as in the manifest")
         arrays[name.removesuffix(".npy")] = array
     return BuiltSet(**arrays, manifest=manifest)
 
 
 def verify(path: Path, source: DigitSource | None = None) -> Verdict:
-    """Checks a built set's shapes and digests and, where its digits are at hand, a thousand images by rendering them again.
+    """Checks the shapes and digests of a built set and, if its digits are available, renders up to 1,000 images again.
 
     Args:
         path: Folder of the set.
-        source: Glyphs, used if they are the very ones that the set was built from.
+        source: Source of the glyphs; ignored unless the set was built from the same glyphs.
 
     Raises:
-        ValueError: If anything is not as the manifest says.
+        ValueError: If the set does not match its manifest.
     """
     built = read_set(path)
     for name, digest in built.manifest["sha256"].items():
         if sha256_of_file(path / name) != digest:
-            raise ValueError(f"{path / name} was changed or damaged: its SHA-256 is not the manifest's; build the set again")
+            raise ValueError(f"{path / name} was changed or damaged: its SHA-256 differs from the manifest's; build the set again")
     if source is None or source.sha256 != built.manifest["source"]["sha256"]:
         return Verdict(len(built.labels), 0)
     return Verdict(len(built.labels), _render_again(path, built, source))
 
 
 def source_at_hand(path: Path, digits: str | None = None, data_dir: Path | None = None) -> DigitSource | None:
-    """Returns the glyphs that a built set is made of, or None where they are not on this machine; nothing is downloaded.
+    """Returns the glyphs that a set was built from, None if they are not on this machine; nothing is downloaded.
 
     Args:
         path: Folder of the set.
-        digits: What to open instead of the source the manifest names; needed where that was your own file.
-        data_dir: Folder to look in first.
+        digits: Name or path of the source; that in the manifest if None. Needed for a set built from your own file.
+        data_dir: Folder to search first.
 
     Raises:
-        FileNotFoundError: If `digits` are named and are not there.
-        ValueError: If `digits` are named and are not the ones that the set was built from.
+        FileNotFoundError: If `digits` is given and not found.
+        ValueError: If `digits` is given and the set was built from other glyphs, or the folder is not a built set.
     """
     built_from = read_set(path).manifest["source"]
     seed = built_from["seed"] or 0
     if digits is not None:
         named_source = open_digits(digits, data_dir=data_dir, seed=seed, download=False)
         if named_source.sha256 != built_from["sha256"]:
-            raise ValueError(f"{digits}: these are not the digits that {path} was built from, its {MANIFEST} has another SHA-256")
+            raise ValueError(f"{path} was not built from {digits}: the SHA-256 in its {MANIFEST} differs")
         return named_source
     entry = DIGIT_SOURCES.get(built_from["name"])
     if entry is None or not entry.is_named:
@@ -207,7 +211,7 @@ def _render_again(path: Path, built: BuiltSet, source: DigitSource) -> int:
 
 
 def _plan(digits: ClutteredMNIST, source: DigitSource, count: int) -> dict[str, Any]:
-    """Returns all that the bytes depend on."""
+    """Returns everything that the bytes of a set depend on, in JSON's types."""
     record = {key: source.record()[key] for key in ("name", "n_classes", "seed", "sha256", "sizes")}
     return {
         "format": _FORMAT,
@@ -221,7 +225,7 @@ def _plan(digits: ClutteredMNIST, source: DigitSource, count: int) -> dict[str, 
 
 
 def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
-    """Raises ValueError if a manifest lacks a field, or holds something else than its build would have written there."""
+    """Raises ValueError if a field of a manifest is missing or has a value that no build writes."""
     recipe, source = (_object(manifest, key) for key in ("recipe", "source"))
     frame = manifest.get("frame")
     fields = {
@@ -250,7 +254,7 @@ def _is_count(value: object, *, low: int = 0, high: float = math.inf) -> bool:
 
 
 def _layout(plan: dict[str, Any]) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
-    """Returns type and shape of every array, by the name of its file."""
+    """Returns the type and shape of every array, by file name."""
     count, side = plan["count"], plan["recipe"]["canvas"]
     return {
         "images.npy": (np.dtype("u1"), (count, side, side)),
@@ -260,11 +264,11 @@ def _layout(plan: dict[str, Any]) -> dict[str, tuple[np.dtype[Any], tuple[int, .
 
 
 def _begin(out: Path, plan: dict[str, Any]) -> int:
-    """Returns how many images are there already, in a folder made ready to take the rest."""
+    """Prepares the folder of a build and returns the number of images that it holds already."""
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; name a new folder")
     if not _nearest(out).is_dir():
-        raise ValueError(f"{_nearest(out)} is a file, not a folder, so that {out} cannot be made; name another folder")
+        raise ValueError(f"{out} cannot be made because {_nearest(out)} is a file; name another folder")
     finished, begun = _read_json(out / MANIFEST), _read_json(out / _PLAN)
     if finished is not None:
         _refuse_other(out, {key: value for key, value in finished.items() if key != "sha256"}, plan)
@@ -276,7 +280,7 @@ def _begin(out: Path, plan: dict[str, Any]) -> int:
         _refuse_too_large(out, plan)
         return int(begun["done"])
     if begun is None and out.exists() and set(out.iterdir()) - set(leftovers(out)):
-        raise ValueError(f"{out} is not empty and holds no build to go on with; name a new folder")
+        raise ValueError(f"{out} is not empty and holds no build to resume; name a new folder")
     _refuse_too_large(out, plan)
     out.mkdir(parents=True, exist_ok=True)
     _write_json(out / _PLAN, {"plan": plan, "done": 0})
@@ -284,7 +288,7 @@ def _begin(out: Path, plan: dict[str, Any]) -> int:
 
 
 def _nearest(path: Path) -> Path:
-    """Returns the path itself or the first above it that is there."""
+    """Returns the path itself, or its nearest parent that exists."""
     return next(place for place in (path, *path.parents) if place.exists())
 
 
@@ -301,12 +305,12 @@ def _refuse_other(out: Path, there: object, plan: dict[str, Any]) -> None:
     if there == plan:
         return
     old: dict[str, Any] = _flat(there) if isinstance(there, dict) else {}
-    differing = [f"{key} {old.get(key)} there, {value} asked for" for key, value in _flat(plan).items() if old.get(key) != value]
-    raise ValueError(f"{out} holds a set of other options ({'; '.join(differing[:3])}); name a new folder")
+    differing = [f"{key} {old.get(key)}, not {value}" for key, value in _flat(plan).items() if old.get(key) != value]
+    raise ValueError(f"{out} holds a set with other options ({'; '.join(differing[:3])}); name a new folder")
 
 
 def _flat(plan: dict[str, Any]) -> dict[str, Any]:
-    """Returns the plan with its inner keys on the top level."""
+    """Returns the plan with its inner keys at the top level."""
     origin = {f"source {key}": value for key, value in _object(plan, "source").items()}
     outer = {key: value for key, value in plan.items() if key not in ("recipe", "source")}
     return {**outer, **_object(plan, "recipe"), **origin}
@@ -332,21 +336,21 @@ def _build(out: Path, digits: ClutteredMNIST, plan: dict[str, Any], begun: int) 
 
 @contextlib.contextmanager
 def _open_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], begun: int) -> Iterator[BinaryIO]:
-    """Context with a file at the end of what is safely there; whatever was written after it is written again."""
+    """Context of an array's file, open after its first `begun` rows; later rows are cut off."""
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     with named(path), path.open("r+b" if begun else "wb") as file:  # a full disk may show only when the file is closed
-        np.lib.format.write_array_header_1_0(file, header)  # over the same one where there is one
+        np.lib.format.write_array_header_1_0(file, header)  # replaces an equal one, if any
         end = file.tell() + begun * dtype.itemsize * math.prod(shape[1:])
         if end > file.seek(0, os.SEEK_END):
-            raise ValueError(f"{path} is shorter than the build left it; remove the folder and build the set again")
+            raise ValueError(f"{path} is shorter than the build wrote it; remove the folder and build the set again")
         file.seek(end)
         file.truncate()
         yield file
 
 
 def _append(out: Path, files: Mapping[str, BinaryIO], digits: ClutteredMNIST, positions: torch.Tensor) -> None:
-    """Renders and writes some images, and waits until they are on the disk."""
-    step = max(1, len(positions) // 8)  # the renderer's memory is many times the images'
+    """Renders and writes the images at these positions, and waits until they are on the disk."""
+    step = max(1, len(positions) // 8)  # rendering needs many times the memory of the images
     for start in range(0, len(positions), step):
         for (name, file), array in zip(files.items(), digits.render(positions[start : start + step]), strict=True):
             values = array.cpu().numpy()
@@ -359,7 +363,7 @@ def _append(out: Path, files: Mapping[str, BinaryIO], digits: ClutteredMNIST, po
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
-    """Returns the object in a file, or None where there is no such file."""
+    """Returns the object in a JSON file, None if there is no such file."""
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -367,7 +371,7 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     except (ValueError, OSError) as error:
         raise ValueError(f"{path} cannot be read ({error})") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{path} does not hold an object")
+        raise ValueError(f"{path} does not hold a JSON object")
     return content
 
 

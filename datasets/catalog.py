@@ -1,6 +1,6 @@
-"""Which digit sources and generative sets there are: one line each, listed without importing torch.
+"""The catalog of digit sources and generative sets, one entry each; torch is not imported.
 
-To add one, write a file with a function that opens it and add its line to `DIGIT_SOURCES` or `GENERATIVE_SETS`.
+To add one, write a module with a function that opens it, and add an entry to `DIGIT_SOURCES` or `GENERATIVE_SETS`.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ from glimpse.datasets.folders import search_places
 
 if TYPE_CHECKING:
     from glimpse.datasets.digits import DigitSource
+    from glimpse.datasets.fetch import Progress
     from glimpse.datasets.pixel_sets import Opened
 
 __all__ = [
@@ -38,16 +39,19 @@ T = TypeVar("T", covariant=True)
 
 @dataclass(frozen=True)
 class Request:
-    """What the function that opens a source gets.
+    """Argument of the function that opens a source.
 
     Attributes:
-        name: The source's name in its catalog.
-        path: What was named by its path, None where the source was named.
-        data_dir: Folder to look in first; never written to.
-        seed: Seed of a random split of digits that have none.
-        size: Height and width to bring your own pictures to, None to leave them.
-        progress: Called while a download or a preparation runs, with what is done and what there is, 0 if unknown.
-        download: Whether to download what is not there.
+        name: Name of the source in its catalog.
+        path: Path that was given; None if the source was given by its name.
+        data_dir: Folder to search first; never written to.
+        seed: Seed of the random split of digits without splits.
+        size: Height and width in pixels to resize your own pictures to; not resized if None.
+        progress: Called during a download or a preparation.
+        download: Whether to download a source that is not found.
+
+    Raises:
+        FileNotFoundError: If `data_dir` is not a folder.
     """
 
     name: str
@@ -55,21 +59,25 @@ class Request:
     data_dir: Path | None = None
     seed: int = 0
     size: tuple[int, int] | None = None
-    progress: Callable[[int, int], None] | None = None
+    progress: "Progress | None" = None
     download: bool = True
+
+    def __post_init__(self) -> None:
+        if self.data_dir is not None and not self.data_dir.is_dir():
+            raise FileNotFoundError(f"no folder {self.data_dir} to look for data in")
 
     @property
     def places(self) -> list[Path]:
-        """Folders to look in, first to last."""
+        """Folders to search, in order."""
         return search_places(self.data_dir)
 
 
 @dataclass(frozen=True)
 class Deferred:
-    """A function of a file in this folder, which is imported when the function is first called.
+    """A function of a module in `glimpse.datasets`, imported at the first call.
 
     Attributes:
-        file: Name of the file, without its ending.
+        file: Name of the module.
         function: Name of the function.
     """
 
@@ -88,14 +96,14 @@ class Deferred:
 
 @dataclass(frozen=True)
 class Entry(Generic[T]):
-    """A source in a catalog, under its name.
+    """A source in a catalog.
 
     Attributes:
-        summary: What it is, in a few words, for the help.
-        open: Function that opens it.
-        is_fetched: Whether it is downloaded into the user's cache where it is in no other place.
-        is_named: Whether its name opens it; else only a path does.
-        takes_path: Function that says whether a path names such a source; None if no path does.
+        summary: Short description for the help.
+        open: Function that opens the source.
+        is_fetched: Whether the source is downloaded to the user's cache if it is not found.
+        is_named: Whether the source is opened by its name; else only by a path.
+        takes_path: Function that returns whether a path is such a source; None if no path is.
     """
 
     summary: str
@@ -110,8 +118,8 @@ class GenerativeEntry(Entry[T]):
     """A generative set in the catalog.
 
     Attributes:
-        binarization: The set's own way: `fixed`: its values are bits; `dynamic`: bits are drawn by the values; `none`: the values
-            stay. None if the images decide: `fixed` where all are black or white, else `none`.
+        binarization: Default binarization: `fixed` for a set of bits, `dynamic` for bits sampled with the values as probabilities,
+            `none` for values in 0 to 1. None for `fixed` if all pixels are black or white, else `none`.
     """
 
     binarization: Binarization | None = "none"
@@ -122,7 +130,7 @@ def _is_npz(path: Path) -> bool:
 
 
 AUTO = "auto"
-"""Name that stands for the first source at hand."""
+"""Name of the first source that is available."""
 
 DIGIT_SOURCES: dict[str, "Entry[DigitSource]"] = {
     "mnist": Entry("MNIST's handwritten digits", Deferred("mnist", "open_mnist"), is_fetched=True),
@@ -131,10 +139,10 @@ DIGIT_SOURCES: dict[str, "Entry[DigitSource]"] = {
     "sklearn": Entry("scikit-learn's 1,797 small digits", Deferred("sklearn_digits", "open_sklearn_digits")),
     "file": Entry("your own FILE.npz", Deferred("own_digits", "open_own_digits"), is_named=False, takes_path=_is_npz),
 }
-"""The digit sources by name."""
+"""Digit sources by name."""
 
 AUTO_DIGITS = ("mnist", "sklearn")
-"""Digit sources that `auto` tries, first to last."""
+"""Digit sources that `auto` tries, in order."""
 
 GENERATIVE_SETS: dict[str, "GenerativeEntry[Opened]"] = {
     "binarized-mnist": GenerativeEntry(
@@ -162,19 +170,19 @@ GENERATIVE_SETS: dict[str, "GenerativeEntry[Opened]"] = {
         binarization=None,
     ),
 }
-"""The generative sets by name. A path is what the first of them takes that takes it."""
+"""Generative sets by name. A path is opened as the first set whose `takes_path` accepts it."""
 
 AUTO_SETS = ("binarized-mnist", "dynamic-mnist", "digits")
-"""Generative sets that `auto` tries, first to last."""
+"""Generative sets that `auto` tries, in order."""
 
 
 def choices(catalog: Mapping[str, Entry[Any]]) -> list[str]:
-    """Returns the names to choose from: `auto`, and those that open a source."""
+    """Returns the names to choose from: `auto` and the sources opened by name."""
     return [AUTO, *(name for name, entry in catalog.items() if entry.is_named)]
 
 
 def looked_up(catalog: Mapping[str, Entry[Any]], name_or_path: str) -> Request | None:
-    """Returns a request for the source that a name or a path stands for, None if neither stands for any."""
+    """Returns a request for the source with this name or path, None if there is none."""
     if name_or_path in catalog and catalog[name_or_path].is_named:
         return Request(name_or_path)
     path = Path(name_or_path)
@@ -183,7 +191,7 @@ def looked_up(catalog: Mapping[str, Entry[Any]], name_or_path: str) -> Request |
 
 
 def opens_again(catalog: Mapping[str, Entry[Any]], name: str, path: str | None) -> str:
-    """Returns what opens a source again: its path if a path opens it, else its name."""
+    """Returns the name or path that opens a source again: its path if it is opened by one, else its name."""
     takes_path = name in catalog and catalog[name].takes_path is not None
     return path if takes_path and path is not None else name
 
@@ -192,8 +200,8 @@ def described(catalog: Mapping[str, Entry[Any]], auto: tuple[str, ...]) -> str:
     """Returns the sources with their summaries, for the help of an option.
 
     Args:
-        catalog: The sources by name.
-        auto: Those that `auto` tries, first to last.
+        catalog: Sources by name.
+        auto: Sources that `auto` tries, in order.
     """
     listed = [f"{AUTO} (the first of {', '.join(auto)} that is found or can be downloaded)"]
     listed += [f"{name} ({entry.summary})" for name, entry in catalog.items() if entry.is_named]

@@ -1,6 +1,6 @@
-"""CIFAR-10: 60,000 small photographs of ten classes, 32 x 32 pixels in color.
+"""CIFAR-10: 60,000 photographs of ten classes, 32 x 32 pixels in color.
 
-Where the set is neither found nor can be downloaded, `cifar10_subset/cifar10_subset.npz` serves, a part of it.
+If the set is neither found nor can be downloaded, a part of it in `cifar10_subset/cifar10_subset.npz` is used.
 
 References:
     A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", technical report, 2009.
@@ -19,12 +19,7 @@ __all__ = ["open_cifar10"]
 
 
 def open_cifar10(request: Request) -> Opened:
-    """Returns the set with the last tenth of its training part held out for validation.
-
-    Raises:
-        NotAtHand: If there is neither the set nor a part of it.
-        ValueError: If files are damaged.
-    """
+    """Returns the set; see `open_torchvision_files`."""
     from torchvision.datasets import CIFAR10
 
     files = [file for file, _ in (*CIFAR10.train_list, *CIFAR10.test_list)] + [CIFAR10.meta["filename"]]

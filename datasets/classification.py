@@ -1,4 +1,4 @@
-"""What a classifier learns from: generated clutter around digits, or your own images."""
+"""Training and validation data of a classifier: cluttered digits or your own images."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -6,23 +6,26 @@ from typing import Any
 import torch
 
 from glimpse.datasets.batches import PositionalDataset
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import DigitSource
+from glimpse.datasets.distortion import with_distortions
 from glimpse.datasets.labeled_images import DataParts
+from glimpse.listener import Listener
+from glimpse.settings.clutter import ClutterRecipe
 
 __all__ = ["ClassifierData", "cluttered_data", "file_data"]
 
 
 @dataclass(frozen=True)
 class ClassifierData:
-    """What a classifier learns from.
+    """Training and validation data of a classifier.
 
     Attributes:
         train: Training images.
         valid: Validation images.
-        channels: Channels of every image.
+        channels: Number of channels.
         classes: Number of classes.
-        record: Identity of the data, for `config.json`.
+        record: Identity of the data, for a run's `config.json`.
     """
 
     train: PositionalDataset
@@ -33,27 +36,51 @@ class ClassifierData:
 
     @property
     def shape(self) -> dict[str, int]:
-        """What a model's config says of the images: channels, classes, height and width of the first one."""
+        """Fields of a model's config that the images determine: `channels`, `classes`, `height` and `width` of the first image."""
         height, width = self.valid.batch(torch.zeros(1, dtype=torch.int64)).images.shape[2:]
         return {"channels": self.channels, "classes": self.classes, "height": height, "width": width}
 
 
-def cluttered_data(source: DigitSource, recipe: ClutterRecipe, *, seed: int, device: torch.device) -> ClassifierData:
-    """Returns fresh clutter around a source's training digits, and the pinned clutter around its validation digits."""
+def cluttered_data(
+    source: DigitSource,
+    recipe: ClutterRecipe,
+    *,
+    seed: int,
+    device: torch.device,
+    distort: int = 0,
+    listener: Listener | None = None,
+) -> ClassifierData:
+    """Returns new clutter around the training digits of a source, and fixed clutter around its validation digits.
+
+    Args:
+        source: Source of the digits.
+        recipe: Constants of the clutter.
+        seed: Key of the training clutter, and of the distortions, 0 to 2^64 - 1.
+        device: Device of the images.
+        distort: Number of distorted copies of every training digit, besides the originals.
+        listener: Hears how long the distortions took.
+
+    Raises:
+        ValueError: If the digits do not fit the recipe, or there is a negative number of copies.
+    """
+    if distort < 0:
+        raise ValueError(f"distort must be at least 0, got {distort}")
+    digits = with_distortions(source.train, distort, seed=seed, listener=listener)  # on the CPU: the same on every device
+    record = {"kind": "cluttered", "digits": source.record(), "recipe": asdict(recipe), "distort": distort}
     return ClassifierData(
-        train=ClutteredMNIST(source.train.to(device), "train", recipe, seed=seed),
+        train=ClutteredMNIST(digits.to(device), "train", recipe, seed=seed),
         valid=ClutteredMNIST(source.valid.to(device), "valid", recipe),
         channels=1,
         classes=source.n_classes,
-        record={"kind": "cluttered", "digits": source.record(), "recipe": asdict(recipe)},
+        record=record,
     )
 
 
 def file_data(parts: DataParts) -> ClassifierData:
-    """Returns the parts of a file or a built set to train and validate on.
+    """Returns the training and validation parts of a file or a built set.
 
     Raises:
-        ValueError: If there is nothing to train on.
+        ValueError: If there are no training images.
     """
     if parts.train is None or parts.valid is None:
         raise ValueError(f"{parts.path} holds no training images: name them X_train and y_train, or images and labels")

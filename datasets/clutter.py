@@ -1,6 +1,6 @@
-"""Cluttered digits: one digit at a random place among random pieces of other digits, drawn afresh for every image.
+"""Cluttered digits: one digit at a random place among random pieces of other digits, sampled anew for every image.
 
-The authors' recipe, rendered in integer arithmetic for a whole batch at once on any device. Image i of an epoch is a function of
+Batches are rendered in integer arithmetic, with the same result on every device. Image i of an epoch is a function of
 (seed, split, epoch, i). Positions are pixels counted from 0, x before y. Dimensions: B images, S x S canvas, P pieces.
 
 References:
@@ -8,62 +8,35 @@ References:
     V. Mnih, N. Heess, A. Graves, K. Kavukcuoglu, "Recurrent Models of Visual Attention", 2014, arXiv:1406.6247.
 """
 
-from dataclasses import asdict, dataclass
-
 import torch
 from torch import Tensor
 
 from glimpse.datasets.batches import EVALUATION_SEED, SPLIT_OFFSETS, Batch, EpochOrders, PositionalDataset, Split, unit_range
 from glimpse.datasets.counter import bounded, words
 from glimpse.datasets.digits import Digits
+from glimpse.settings.clutter import ClutterRecipe
 
-__all__ = ["ClutterRecipe", "ClutteredMNIST"]
+__all__ = ["ClutteredMNIST"]
 
+_AT_ONCE = 128  # images rendered at once on a CPU, so that their canvases fit in its cache and their memory is reused
 _ORDER = 16  # added to the split's stream for the order of its digits
-
-
-@dataclass(frozen=True)
-class ClutterRecipe:
-    """The constants of the authors' program.
-
-    Attributes:
-        canvas: Side S of the square image in pixels.
-        pieces: Number P of distractors.
-        piece_size: Side of each square distractor in pixels.
-        border: Pixels at every edge that the digit (not the distractors) stays away from.
-    """
-
-    canvas: int = 100
-    pieces: int = 8
-    piece_size: int = 8
-    border: int = 0
-
-    def check(self, height: int, width: int) -> None:
-        """Raises ValueError if glyphs of height x width pixels cannot be placed and cut as the recipe says."""
-        if self.pieces < 0 or self.border < 0 or self.piece_size < 1:
-            raise ValueError(f"pieces and border must not be negative and piece_size at least 1, got {asdict(self)}")
-        if self.canvas < max(height, width) + 2 * self.border:
-            raise ValueError(f"a canvas of {self.canvas} px cannot hold a {height} x {width} digit with a border of {self.border}")
-        if self.pieces and self.piece_size > min(height, width, self.canvas):
-            raise ValueError(f"pieces of {self.piece_size} px cannot be cut from {height} x {width} digits")
 
 
 class ClutteredMNIST(PositionalDataset):
     """Digits at random places on a canvas with random pieces of other digits of the same split.
 
-    As in the authors' program: the pieces are uniform crops of uniform digits at uniform places, added; the digits run through the
-    split in a random order, one pass an epoch; sums over 1 become 1. An item is (image (1, S, S), label, center (x, y)).
-    `batch` renders any positions at once; position p is image p % len of epoch p // len.
+    As in the authors' program, pieces are uniform crops of uniform digits, added at uniform places. Each epoch is one pass over
+    the digits of the split in random order. Sums above 1 are clipped to 1. An item is (image (1, S, S), label, center (x, y)).
 
     Args:
-        digits: The split's glyphs; the images are made on their device.
-        split: Which split the randomness belongs to.
-        recipe: Constants of the program.
-        seed: Key of the randomness, 0 to 2^64 - 1. Validation and test default to the recipe's own.
-        epoch: Epoch that items are taken from; `set_epoch` changes it.
+        digits: Glyphs of the split; images are rendered on their device.
+        split: Split that selects the random stream.
+        recipe: Constants of the clutter; the authors' if None.
+        seed: Key of the randomness, 0 to 2^64 - 1. Validation and test default to `EVALUATION_SEED`.
+        epoch: Epoch that items come from; `set_epoch` changes it.
 
     Raises:
-        ValueError: If there is no such split, the recipe cannot be followed with these glyphs, or a training set has no seed.
+        ValueError: If the split is unknown, the glyphs do not fit the recipe, or a training set has no seed.
     """
 
     def __init__(
@@ -72,9 +45,9 @@ class ClutteredMNIST(PositionalDataset):
         if split not in SPLIT_OFFSETS:
             raise ValueError(f"split must be one of {', '.join(SPLIT_OFFSETS)}, got {split!r}")
         self.digits, self.split, self.recipe = digits, split, recipe or ClutterRecipe()
-        self.recipe.check(*digits.images.shape[1:])
+        self.recipe.check_glyphs(*digits.images.shape[1:])
         if seed is None and split == "train":
-            raise ValueError("training clutter needs a seed; only validation and test have theirs in the recipe")
+            raise ValueError("training clutter needs a seed; only validation and test have a fixed one")
         self.seed = EVALUATION_SEED if seed is None else seed
         self.epoch = epoch
         self._orders = EpochOrders(self.seed, _ORDER + SPLIT_OFFSETS[split], len(digits.labels), digits.images.device)
@@ -83,9 +56,20 @@ class ClutteredMNIST(PositionalDataset):
         return len(self.digits.labels)
 
     def batch(self, positions: Tensor) -> Batch:
-        """Returns the images at these positions, shape (B,), on the digits' device; epochs follow one another without end."""
-        images, labels, centers = self.render(positions)
-        return Batch(unit_range(images[:, None]), labels, centers)
+        """Returns the images at these positions, shape (B,), on the device of the digits."""
+        if len(positions) <= _AT_ONCE or self.digits.images.device.type != "cpu":
+            images, labels, centers = self.render(positions)
+            return Batch(unit_range(images[:, None]), labels, centers)
+        batch = Batch(
+            torch.empty(len(positions), 1, self.recipe.canvas, self.recipe.canvas),
+            torch.empty(len(positions), dtype=torch.int64),
+            torch.empty(len(positions), 2),
+        )
+        for first in range(0, len(positions), _AT_ONCE):
+            share = slice(first, first + _AT_ONCE)
+            images, batch.labels[share], batch.centers[share] = self.render(positions[share])
+            batch.images[share] = unit_range(images[:, None])
+        return batch
 
     def render(self, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns uint8 images (B, S, S), labels (B,) and centers (B, 2) at these positions."""
@@ -108,7 +92,7 @@ class ClutteredMNIST(PositionalDataset):
         return images, self.digits.labels[digit], centers
 
     def _add_pieces(self, canvas: Tensor, drawn: Tensor) -> None:
-        """Adds pieces to the flat canvases (B, S * S), each as five words say, shape (B, P, 5)."""
+        """Adds pieces to the flat canvases (B, S * S), each determined by five random words of shape (B, P, 5)."""
         recipe, (height, width) = self.recipe, self.digits.images.shape[1:]
         source, crop_x, crop_y, piece_x, piece_y = drawn.unbind(dim=-1)  # (B, P) each
         side = torch.arange(recipe.piece_size, device=canvas.device)
@@ -120,7 +104,7 @@ class ClutteredMNIST(PositionalDataset):
 
 
 def _add(canvas: Tensor, side: int, patches: Tensor, left: Tensor, top: Tensor) -> None:
-    """Adds patches (B, P, h, w) to the flat canvases (B, S * S), their corners at left and top, both (B, P)."""
+    """Adds patches (B, P, h, w) to the flat canvases (B, S * S), with corners at left and top, both (B, P)."""
     height, width = patches.shape[2:]
     rows = top[..., None, None] + torch.arange(height, device=canvas.device)[:, None]
     columns = left[..., None, None] + torch.arange(width, device=canvas.device)

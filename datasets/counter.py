@@ -1,7 +1,7 @@
-"""Random numbers by counting: every number is a pure function of a key and a counter, the same bytes everywhere.
+"""A counter-based random number generator: every number is a pure function of a key and a counter.
 
-Philox4x32-10 in 64-bit integer arithmetic of torch: no state, so that any image of a data set can be drawn, in any order, on
-any device, and by any version of torch and numpy.
+Philox4x32-10 in torch's 64-bit integer arithmetic. It has no state: the images of a data set can be generated in any order, with
+the same bytes on every device and under every version of torch and numpy.
 
 References:
     J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.
@@ -18,12 +18,12 @@ _WEYL = (0x9E3779B9, 0xBB67AE85)
 
 
 def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int], rounds: int = 10) -> tuple[Tensor, ...]:
-    """Returns four random words for every counter: Philox4x32 of Salmon et al. (2011).
+    """Returns four random words for every counter, by Philox4x32 of Salmon et al. (2011).
 
     Args:
         counter: Four int64 tensors that broadcast together, values in 0 to 2^32 - 1.
         key: Two words, each in 0 to 2^32 - 1.
-        rounds: Rounds of mixing; 10 is the published generator.
+        rounds: Number of mixing rounds; 10 in the published generator.
 
     Returns:
         Four int64 tensors of the broadcast shape, values in 0 to 2^32 - 1.
@@ -31,7 +31,7 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int],
     a, b, c, d = counter
     low, high = key
     for _ in range(rounds):
-        # The product wraps around 2^63; its bits are right all the same, and the mask takes off the sign that the shift drags in.
+        # The product wraps around at 2^63; its bits are still correct, and the mask removes the sign that the shift extends.
         first, second = a * _MULTIPLIERS[0], c * _MULTIPLIERS[1]
         a, b, c, d = ((second >> 32) & _MASK) ^ b ^ low, second & _MASK, ((first >> 32) & _MASK) ^ d ^ high, first & _MASK
         low, high = (low + _WEYL[0]) & _MASK, (high + _WEYL[1]) & _MASK
@@ -43,10 +43,10 @@ def words(seed: int, stream: int, epoch: Tensor | int, index: Tensor, n_words: i
 
     Args:
         seed: Key, 0 to 2^64 - 1.
-        stream: Which of several independent sequences, 0 to 2^32 - 1.
-        epoch: One for all, or one for each index, 0 to 2^32 - 1.
+        stream: Number of an independent sequence, 0 to 2^32 - 1.
+        epoch: Epoch of all indices, or of each, shape (B,); 0 to 2^32 - 1.
         index: Shape (B,), int64, 0 to 2^32 - 1.
-        n_words: Number of words for each index.
+        n_words: Number of words per index.
 
     Returns:
         Shape (B, n_words), int64, values in 0 to 2^32 - 1.
@@ -65,12 +65,17 @@ def words(seed: int, stream: int, epoch: Tensor | int, index: Tensor, n_words: i
 
 
 def bounded(word: Tensor, bound: int | Tensor) -> Tensor:
-    """Returns integers in 0 to bound - 1, uniform but for a bias of at most bound / 2^32; a bound is 1 to 2^31."""
+    """Returns integers in 0 to bound - 1, uniform up to a bias of at most bound / 2^32.
+
+    Args:
+        word: Random words, any shape, int64 in 0 to 2^32 - 1.
+        bound: Exclusive upper bound, 1 to 2^31; a tensor broadcasts with `word`.
+    """
     return (word * bound) >> 32
 
 
 def permutation(seed: int, stream: int, epoch: int, count: int, device: torch.device | str = "cpu") -> Tensor:
     """Returns a random order of 0 to count - 1, shape (count,), int64, a function of (seed, stream, epoch, count)."""
     drawn = words(seed, stream, epoch, torch.arange(count, device=device), 2)
-    keys = (drawn[:, 0] << 31) | (drawn[:, 1] >> 1)  # 63 bits, so that ties practically never happen; a stable sort settles them
+    keys = (drawn[:, 0] << 31) | (drawn[:, 1] >> 1)  # 63 bits, so that ties are very unlikely; a stable sort resolves them
     return torch.sort(keys, stable=True).indices

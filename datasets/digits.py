@@ -1,9 +1,8 @@
-"""Digits with labels, split into training, validation and test, from any source in the catalog.
+"""Labeled digits from any source in the catalog, split into training, validation and test.
 
-Dimensions: N glyphs of H x W pixels, 28 x 28 in all sources but your own files.
+Dimensions: N glyphs of H x W pixels, 28 x 28 in all sources except your own files.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,13 +10,14 @@ import torch
 from torch import Tensor
 
 from glimpse.datasets.catalog import AUTO, AUTO_DIGITS, DIGIT_SOURCES, Request, choices, looked_up, opens_again
+from glimpse.datasets.fetch import Progress
 from glimpse.datasets.folders import first_at_hand
 from glimpse.digest import sha256_of_images
 
 __all__ = ["SPLIT_STREAM", "DigitSource", "Digits", "digit_source", "open_digits"]
 
 SPLIT_STREAM = 64
-"""Stream of the counter-based generator for splits; 0 to 2 and 16 to 18 belong to the clutter."""
+"""Stream of the counter-based generator for random splits; the clutter uses 0 to 2 and 16 to 18."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Digits:
     """Glyphs of one split.
 
     Attributes:
-        images: Shape (N, H, W), uint8, white on black.
+        images: Shape (N, H, W), uint8, light on dark.
         labels: Shape (N,), int64, from 0.
-        source: Name of the source they come from.
+        source: Name of their source in the catalog.
     """
 
     images: Tensor
@@ -35,24 +35,24 @@ class Digits:
     source: str
 
     def to(self, device: torch.device | str) -> "Digits":
-        """Returns the same glyphs on a device."""
+        """Returns the glyphs on a device."""
         return Digits(self.images.to(device), self.labels.to(device), self.source)
 
 
 @dataclass(frozen=True)
 class DigitSource:
-    """Glyphs of all three splits, and where they come from.
+    """Glyphs of all three splits with their origin.
 
     Attributes:
-        name: Name of the source in the catalog; `file` for your own.
-        path: Folder or file they were found in; None if they are not in a file.
-        reason: Why `auto` had to take this source and not the first one, else None.
+        name: Name of the source in the catalog; `file` for your own file.
+        path: Folder or file of the glyphs; None if they are not in a file.
+        reason: Why `auto` did not take its first source; None if it did or was not used.
         n_classes: Number of classes, labels 0 to n_classes - 1.
         seed: Seed of the random split of a file without splits, else None.
-        sha256: Digest over the bytes of all glyphs and labels.
-        train: Glyphs to learn from.
-        valid: Glyphs to choose a model on.
-        test: Glyphs to measure the error on.
+        sha256: Digest of the shapes, pixels and labels of all glyphs.
+        train: Training glyphs.
+        valid: Validation glyphs.
+        test: Test glyphs.
     """
 
     name: str
@@ -67,7 +67,7 @@ class DigitSource:
 
     @property
     def digits(self) -> str:
-        """What opens the same source again with `open_digits`: its name, or the path of the file."""
+        """Argument of `open_digits` that opens the same source: its name, or the path of the file."""
         return opens_again(DIGIT_SOURCES, self.name, self.path)
 
     def record(self) -> dict[str, object]:
@@ -80,13 +80,13 @@ class DigitSource:
 def digit_source(
     name: str, parts: tuple[Digits, Digits, Digits], *, path: str | None = None, seed: int | None = None
 ) -> DigitSource:
-    """Returns a source with its digest and its number of classes.
+    """Returns a source, with its digest and number of classes computed from the glyphs.
 
     Args:
         name: Name of the source in the catalog.
         parts: Training, validation and test glyphs.
-        path: Folder or file they were found in, if any.
-        seed: Seed of a random split, if any.
+        path: Folder or file of the glyphs; None if they are not in a file.
+        seed: Seed of the random split; None if there is none.
     """
     sha256 = sha256_of_images(*((part.images.numpy(), part.labels.numpy()) for part in parts))
     n_classes = 1 + max(int(part.labels.max()) for part in parts)
@@ -98,28 +98,26 @@ def open_digits(
     *,
     data_dir: Path | None = None,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     download: bool = True,
 ) -> DigitSource:
     """Returns the glyphs of a source, split into training, validation and test.
 
-    Sources are looked for in `data_dir`, in the folder that the environment's `GLIMPSE_DATA` names, then in the user's cache, the
-    only place that anything is downloaded to.
+    The folders searched are `data_dir`, the folder in the environment variable `GLIMPSE_DATA` and the user's cache. Downloads go to
+    the user's cache.
 
     Args:
-        source: A name in `DIGIT_SOURCES`, the path of a `.npz` file, or `auto`: MNIST where it is found or can be fetched, else
-            scikit-learn's digits with `reason` filled in.
-        data_dir: Folder to look in first; never written to.
-        seed: Seed of the 80/10/10 split of a file that has no splits of its own.
-        progress: Called while a download runs, with the bytes that are there of the present file and with its size, 0 if unknown.
-        download: Whether to download what is not there.
+        source: A name in `DIGIT_SOURCES`, the path of a `.npz` file, or `auto`: MNIST if it is found or can be downloaded, else
+            scikit-learn's digits, with `reason` set.
+        data_dir: Folder to search first; never written to.
+        seed: Seed of the random 80/10/10 split of a file without splits.
+        progress: Called during a download with the bytes received of the current file and its size, 0 if unknown.
+        download: Whether to download a source that is not found.
 
     Raises:
-        FileNotFoundError: If the source is not there and cannot be fetched.
-        ValueError: If the source has no such name, or its files are not what they should be.
+        FileNotFoundError: If the source is not found and cannot be downloaded, or `data_dir` is not a folder.
+        ValueError: If there is no source of this name, or its files are damaged.
     """
-    if data_dir is not None and not data_dir.is_dir():
-        raise FileNotFoundError(f"no folder {data_dir} to look for digits in")
 
     def opened(request: Request) -> DigitSource:
         full = replace(request, data_dir=data_dir, seed=seed, progress=progress, download=download)

@@ -1,35 +1,36 @@
-"""Downloads: files from mirrors, with a checksum, a time limit and a quick answer where there is no network."""
+"""Downloads from mirrors, with checksums, a time limit and a quick failure if there is no network."""
 
 import contextlib
 import queue
+import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from glimpse.digest import md5_of_file
 
-__all__ = ["PROBE_SECONDS", "Progress", "Remote", "download_file", "is_reachable", "open_url"]
+__all__ = ["PROBE_SECONDS", "Progress", "Remote", "downloaded", "open_url"]
 
 PROBE_SECONDS = 3.0
-"""How long a download waits to learn whether there is a network at all."""
+"""Seconds that a download waits for the first answer of a mirror."""
 
 _STALL_SECONDS = 15.0
 
 Progress = Callable[[int, int], None]
-"""Function of the bytes of the present file that have arrived, and of its size, 0 if unknown."""
+"""Function of how much is done and how much there is in all, 0 if unknown: bytes of the current file in a download."""
 
 
 class Remote(NamedTuple):
     """A file to download.
 
     Attributes:
-        name: Its name.
-        md5: Its checksum.
-        urls: Where it is, first to last.
+        name: Name of the file.
+        md5: MD5 checksum of its content, as hexadecimal digits.
+        urls: Its URL at each mirror, in the order to try.
     """
 
     name: str
@@ -37,8 +38,29 @@ class Remote(NamedTuple):
     urls: list[str]
 
 
-def is_reachable(urls: list[str]) -> bool:
-    """Returns whether any of these answers within `PROBE_SECONDS`, a hanging look-up of names included."""
+def downloaded(files: list[Remote], folder: Path, time_limit: float, progress: Progress | None = None) -> Iterator[Path]:
+    """Yields each of several files, downloaded to a temporary folder that exists until the next one.
+
+    Args:
+        files: Files to download.
+        folder: Folder to make the temporary folders in; it is made if it does not exist.
+        time_limit: Seconds that all downloads together may take.
+        progress: Called after each block.
+
+    Raises:
+        ConnectionError: If no mirror answers within `PROBE_SECONDS`, or none delivers a file within the time limit.
+    """
+    if not _is_reachable(files[0].urls):
+        raise ConnectionError(f"no mirror answers within {PROBE_SECONDS:g} s")
+    folder.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + time_limit
+    for file in files:
+        with tempfile.TemporaryDirectory(dir=folder, prefix="download-") as scratch:
+            yield _download(file, Path(scratch), deadline, progress)
+
+
+def _is_reachable(urls: list[str]) -> bool:
+    """Returns whether any of the URLs answers within `PROBE_SECONDS`, name resolution included."""
     answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def ask(url: str) -> None:
@@ -56,18 +78,8 @@ def is_reachable(urls: list[str]) -> bool:
     return False
 
 
-def download_file(file: Remote, folder: Path, deadline: float, progress: Progress | None = None) -> Path:
-    """Returns a file in the folder, downloaded from the first mirror that has it whole.
-
-    Args:
-        file: What to download.
-        folder: Where to write it.
-        deadline: When to give up, on the clock of `time.monotonic`.
-        progress: Called after each block.
-
-    Raises:
-        ConnectionError: If no mirror delivers the file in time.
-    """
+def _download(file: Remote, folder: Path, deadline: float, progress: Progress | None) -> Path:
+    """Returns a file in the folder, downloaded from the first mirror that delivers it before the deadline, in monotonic time."""
     failures = []
     for url in file.urls:
         try:
@@ -89,15 +101,20 @@ def _from_one(url: str, file: Remote, folder: Path, deadline: float, progress: P
             if progress is not None:
                 progress(done, total)
     if md5_of_file(target) != file.md5:
-        raise ConnectionError("what came has another checksum")
+        raise ConnectionError("the downloaded file has another checksum")
     return target
 
 
 def open_url(url: str, timeout: float, method: str = "GET") -> Any:
-    """Returns the response of a server.
+    """Returns a server's response, to be closed by the caller.
+
+    Args:
+        url: Address.
+        timeout: Seconds to wait for the connection and for each block.
+        method: HTTP method.
 
     Raises:
-        OSError: If it does not answer within `timeout` seconds, or with an error.
+        OSError: If the server does not answer in time or answers with an error.
     """
     request = urllib.request.Request(url, method=method, headers={"User-Agent": "glimpse"})
     return urllib.request.urlopen(request, timeout=timeout)

@@ -1,44 +1,54 @@
-"""Where data is looked for: `--data-dir`, the folder that GLIMPSE_DATA names, the user's cache; and what to do where it is not."""
+"""The folders searched for data: `--data-dir`, the folder in GLIMPSE_DATA and the user's cache; and the error if it is in none."""
 
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["NotAtHand", "cache_folder", "first_at_hand", "missing", "search_places"]
+__all__ = ["NAME_FOLDER", "NotAtHand", "cache_folder", "first_at_hand", "missing", "search_places"]
 
 T = TypeVar("T")
 
+NAME_FOLDER = "name a folder that has it with --data-dir"
+"""First remedy for a set that is not found."""
+
 
 class NotAtHand(FileNotFoundError):
-    """Raised if a source is in none of the places and cannot be downloaded.
+    """Raised if a source is in none of the folders searched and cannot be downloaded.
 
     Args:
-        reason: Why it is not at hand.
-        way_out: What to do about it, for the message.
+        reason: Why it is not available.
+        remedy: What to do about it, the second half of the message.
+
+    Attributes:
+        reason: Why it is not available.
     """
 
-    def __init__(self, reason: str, way_out: str) -> None:
-        super().__init__(f"{reason}; {way_out}")
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason}; {remedy}")
         self.reason = reason
 
 
 def cache_folder() -> Path:
-    """Returns the user's cache for data, the only place that is written to; it need not exist."""
+    """Returns the user's cache for data, the only folder that is written to; it need not exist."""
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("glimpse"))
 
 
 def search_places(data_dir: Path | None = None) -> list[Path]:
-    """Returns the folders that data is looked for in, first to last."""
+    """Returns the folders to search for data, in order.
+
+    Args:
+        data_dir: Folder to search first; None for no such folder.
+    """
     given = [data_dir] if data_dir is not None else []
     from_environment = [Path(os.environ["GLIMPSE_DATA"])] if os.environ.get("GLIMPSE_DATA") else []
     return [*given, *from_environment, cache_folder()]
 
 
 def missing(name: str, places: Sequence[Path]) -> str:
-    """Returns in words that a source is in none of these places.
+    """Returns the text that a source is in none of these folders.
 
     >>> missing("mnist", [Path("data"), Path("cache")])
     'mnist is not in data, cache'
@@ -47,10 +57,14 @@ def missing(name: str, places: Sequence[Path]) -> str:
 
 
 def first_at_hand(names: Sequence[str], open_one: Callable[[str], T]) -> tuple[T, str | None]:
-    """Returns the first of several sources that is at hand, and why none before it was, None if it is the very first.
+    """Returns the first available source of several, and why the ones before it are not available; None for the first one.
+
+    Args:
+        names: Names of the sources, at least one.
+        open_one: Function that opens a source by its name, or raises `NotAtHand`.
 
     Raises:
-        NotAtHand: If none is.
+        NotAtHand: If no source is available.
     """
     reasons: list[str] = []
     for name in names[:-1]:

@@ -1,4 +1,4 @@
-"""The sets a generative model is trained on, by their names in the catalog, or out of your own pictures.
+"""Data sets for generative models: sets from the catalog, or your own pictures.
 
 Dimensions: B images of H x W pixels in C channels.
 
@@ -7,7 +7,6 @@ References:
     arXiv:1502.04623, sections 4.2 to 4.5.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -16,6 +15,7 @@ import torch
 
 from glimpse.datasets.batches import Split
 from glimpse.datasets.catalog import AUTO, AUTO_SETS, GENERATIVE_SETS, Binarization, Request, choices, looked_up, opens_again
+from glimpse.datasets.fetch import Progress
 from glimpse.datasets.folders import first_at_hand
 from glimpse.datasets.pixel_sets import Images, Opened, PixelSet
 
@@ -29,19 +29,19 @@ class GenerativeData:
     """Images of all three splits, ready for a model.
 
     Attributes:
-        name: Which set; `pictures` for your own.
-        path: Folder or file it was found in; None if it is not in a file.
-        train: Images to learn from, in a random order of its own every epoch.
-        valid: Images to choose a model on; one fixed order, and the same images in every pass.
-        test: Images to measure the bound on, likewise.
-        binarization: `fixed`: the set's own bits; `dynamic`: bits drawn by the values, afresh at each visit in training, once and
-            for all in validation and test; `none`: values in 0 to 1.
-        sha256: Digest of what the images are made from.
-        seed: Key of what is random in the training images themselves; None where it rules their order only.
-        crop: Height and width cut out of the stored images, None if they are whole.
-        size: Height and width that your own pictures were brought to, None if they are as they were.
-        note: A sentence that says so where the images are only a part of the set, else None.
-        reason: Why `auto` took this set, or why only a part of the set was taken, else None.
+        name: Name of the set in the catalog; `pictures` for your own.
+        path: Folder or file of the set; None if it is not in a file.
+        train: Training images, in another random order every epoch.
+        valid: Validation images, in one fixed order and the same in every pass.
+        test: Test images, in one fixed order and the same in every pass.
+        binarization: `fixed` for the set's own bits; `dynamic` for bits sampled with the values as probabilities, anew at each
+            visit in training and once in validation and test; `none` for values in 0 to 1.
+        sha256: Digest of the data that the images are made from.
+        seed: Key of the randomness in the training images; None if the seed determines only their order.
+        crop: Height and width in pixels of the crops of the stored images; None if they are not cropped.
+        size: Height and width in pixels that your own pictures were resized to; None if they were not resized.
+        note: Statement that the images are only a part of the set; None if they are all of it.
+        reason: Why `auto` did not take its first set, or why only a part of the set was found; else None.
     """
 
     name: str
@@ -59,27 +59,27 @@ class GenerativeData:
 
     @property
     def is_subset(self) -> bool:
-        """Whether the images are only a part of the set, so that no number from them is a result on it."""
+        """Whether the images are only a part of the set, so that numbers on them are not results on the set."""
         return self.note is not None
 
     @property
     def source(self) -> str:
-        """What opens the same set again: its name, or the path of what is named by one."""
+        """Argument of `open_generative` that opens the same set: its name, or its path if it was opened by one."""
         return opens_again(GENERATIVE_SETS, self.name, self.path)
 
     @property
     def channels(self) -> int:
-        """Channels of every image."""
+        """Number of channels."""
         return self.train.shape[0]
 
     @property
     def height(self) -> int:
-        """Rows of every image."""
+        """Height of the images in pixels."""
         return self.train.shape[1]
 
     @property
     def width(self) -> int:
-        """Columns of every image."""
+        """Width of the images in pixels."""
         return self.train.shape[2]
 
     def record(self) -> dict[str, Any]:
@@ -100,33 +100,31 @@ def open_generative(
     binarization: Redraw | None = None,
     crop: tuple[int, int] | None = None,
     size: tuple[int, int] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     download: bool = True,
 ) -> GenerativeData:
-    """Returns a set of images to train a generative model on.
+    """Returns a data set for a generative model.
 
-    The sets are the entries of `GENERATIVE_SETS`; the file of each says what it is. They are looked for in `data_dir`, in the
-    folder that the environment's `GLIMPSE_DATA` names, then in the user's cache, the only place that anything is written to.
-    `auto` is the first of `AUTO_SETS` that is there or can be fetched. A path names a folder of pictures, a `.npz` file, or a
-    folder with full house numbers.
+    The folders searched are `data_dir`, the folder in the environment variable `GLIMPSE_DATA` and the user's cache. Downloads and
+    prepared images go to the user's cache.
 
     Args:
-        name_or_path: A name in `GENERATIVE_SETS`, `auto`, or a path.
-        data_dir: Folder to look in first.
+        name_or_path: A name in `GENERATIVE_SETS`; `auto` for the first of `AUTO_SETS` that is found or can be downloaded; or the
+            path of a folder of pictures, a `.npz` file or a folder with SVHN's house numbers in full.
+        data_dir: Folder to search first; never written to.
         seed: Key of the training's order, binarization, places and crops, 0 to 2^64 - 1.
-        device: Where the images are kept and the batches are made.
-        binarization: Instead of the set's own, `dynamic` or `none`; not for a set whose bits are fixed.
-        crop: Height and width to cut out: anywhere in training, from the middle else. The set's own if None.
-        size: Height and width to bring your own pictures to.
-        progress: Called while a download or a preparation runs, with what is done and what there is, 0 if unknown.
-        download: Whether to download what is not there.
+        device: Device that the images are kept on and the batches are made on.
+        binarization: `dynamic` or `none` in place of the set's default; not for a set of bits.
+        crop: Height and width in pixels to crop: at random places in training, from the middle in validation and test. The set's
+            default if None.
+        size: Height and width in pixels to resize your own pictures to; not resized if None.
+        progress: Called during a download or a preparation.
+        download: Whether to download a set that is not found.
 
     Raises:
-        FileNotFoundError: If the set is not there and cannot be fetched.
-        ValueError: If there is no such set, its files are not what they should be, or an option does not go with it.
+        FileNotFoundError: If the set is not found and cannot be downloaded, or `data_dir` is not a folder.
+        ValueError: If there is no such set, its files are damaged, or an option does not fit it.
     """
-    if data_dir is not None and not data_dir.is_dir():
-        raise FileNotFoundError(f"no folder {data_dir} to look for data in")
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed must be in 0 to 2^64 - 1, got {seed}")
     if size is not None and min(size) < 1:
@@ -144,7 +142,7 @@ def open_generative(
         listed = ", ".join(choices(GENERATIVE_SETS))
         raise ValueError(f"no set called {name_or_path!r}, and no such folder: choose {listed}, or a path")
     if size is not None and (request.name == AUTO or GENERATIVE_SETS[request.name].is_named):
-        raise ValueError(f"{name_or_path} has its own size; only the pictures of a folder are brought to another size")
+        raise ValueError(f"{name_or_path} takes no size: only the pictures of a folder are resized")
     if request.name != AUTO:
         return opened(request)
     data, reason = first_at_hand(AUTO_SETS, lambda name: opened(Request(name)))
@@ -153,7 +151,7 @@ def open_generative(
 
 @dataclass(frozen=True)
 class _Wanted:
-    """How the images that were read are to be made into sets: the options of `open_generative`."""
+    """Options of `open_generative` that determine how images become data sets."""
 
     seed: int
     device: torch.device | str
@@ -163,10 +161,10 @@ class _Wanted:
 
 
 def _made(name: str, opened: Opened, wanted: _Wanted) -> GenerativeData:
-    """Returns opened images as sets, cropped and binarized as wanted or else in their own way."""
+    """Returns opened images as data sets, cropped and binarized as wanted or else by the set's defaults."""
     own = GENERATIVE_SETS[name].binarization or ("fixed" if _is_black_and_white(opened) else "none")
     if own == "fixed" and wanted.binarization is not None:
-        raise ValueError(f"{name} is binarized already: leave binarization out, or take another set")
+        raise ValueError(f"{name} is binarized already: leave binarization out, or use another set")
     binarization, crop = wanted.binarization or own, wanted.crop or opened.crop
 
     def part(images: Images, split: Split) -> PixelSet:

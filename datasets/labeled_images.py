@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glimpse.datasets.batches import Batch, EpochOrders, PositionalDataset, held_out, unit_range
+from glimpse.datasets.batches import Batch, EpochOrders, PositionalDataset, last_tenth, unit_range
 from glimpse.datasets.build import MANIFEST, read_set
 from glimpse.datasets.npz import Part, read_labeled
 from glimpse.digest import sha256_of_file
@@ -23,17 +23,17 @@ _ORDER_STREAM = 80  # of the counter-based generator
 
 
 class ImageSet(PositionalDataset):
-    """Images in an array or a memory-mapped file; only the batches asked for are read.
+    """Images in an array or a memory-mapped file, read one batch at a time.
 
     Args:
         images: Shape (N, H, W) or (N, H, W, C), uint8, or float in 0 to 1.
         labels: Shape (N,), integers from 0.
-        centers: Center (x, y) of each digit's frame in pixels, shape (N, 2), where known.
-        device: Where the batches go.
-        shuffle_seed: Seed of every epoch's random order, 0 to 2^64 - 1; in the array's order if None.
+        centers: Center (x, y) of each digit's frame in pixels, shape (N, 2); None if unknown.
+        device: Device of the batches.
+        shuffle_seed: Seed of the random order of every epoch, 0 to 2^64 - 1; the order of the array if None.
 
     Raises:
-        ValueError: If there are no images, or not as many labels as images.
+        ValueError: If there are no images, or the numbers of images and labels differ.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ImageSet(PositionalDataset):
         return channels, height, width
 
     def batch(self, positions: Tensor) -> Batch:
-        """Returns the images at these positions, shape (B,), on the set's device; epochs follow one another without end."""
+        """Returns the images at these positions, shape (B,), on the device of the set."""
         positions = positions.cpu()
         index = positions % len(self)
         if self._orders is not None:
@@ -76,17 +76,17 @@ class ImageSet(PositionalDataset):
 
 @dataclass(frozen=True)
 class DataParts:
-    """What a built set or a file holds.
+    """The parts of a built set or of a file.
 
     Attributes:
-        path: Where it was read.
-        sha256: Digest of the file, or of the built set's manifest, which holds those of its files.
+        path: Folder or file that the images come from.
+        sha256: Digest of the file, or of the built set's manifest, which holds the digests of its arrays.
         n_classes: Number of classes, labels 0 to n_classes - 1.
-        train: Images to learn from, shuffled if a seed was given.
-        valid: Images to choose a model on.
-        test: Images to measure the error on.
-        is_whole: Whether the set came unsplit: then `test` is all of it, and `train` and `valid` are the same images.
-        frame: Height and width of the digits' frame around each center, in pixels, where known.
+        train: Training images, shuffled if a seed was given; None if there are none.
+        valid: Validation images; None if there are none.
+        test: Test images; None if there are none.
+        is_whole: Whether the set is not split: then `test` is all of it, and `train` and `valid` are cut from the same images.
+        frame: Height and width of the digits' frame around each center, in pixels; None if unknown.
     """
 
     path: str
@@ -100,7 +100,7 @@ class DataParts:
 
     @property
     def evaluation(self) -> tuple[str, ImageSet]:
-        """What an error is measured on, and the name of that part: test where there is one, else validation."""
+        """Name and images of the part to measure an error on: test, else validation, else training."""
         for name, part in (("test", self.test), ("valid", self.valid), ("train", self.train)):
             if part is not None:
                 return name, part
@@ -120,18 +120,17 @@ class DataParts:
 def open_data(path: Path, *, device: torch.device | str = "cpu", shuffle_seed: int | None = None) -> DataParts:
     """Returns the parts of a built set's folder or of a `.npz` file.
 
-    A set without a validation part gives up the last tenth of its training part for it. A set without parts serves as a whole as
-    test, and as training and validation where it is trained on. `images` and `labels` in a file with a test part are the training
-    part.
+    If there is no validation part, the last tenth of the training part is held out for it. A set that is not split is the test
+    part as a whole, and is also cut into a training and a validation part. See `read_labeled` for the arrays of a file.
 
     Args:
-        path: Folder that `dataset build` wrote, or a `.npz` with `images` and `labels`, or `X_train` and `y_train` and so on.
-        device: Where the batches go.
-        shuffle_seed: Seed of the order of the training part; unshuffled if None.
+        path: Folder written by `glimpse dataset build`, or a `.npz` file.
+        device: Device of the batches.
+        shuffle_seed: Seed of the order of the training part; not shuffled if None.
 
     Raises:
         FileNotFoundError: If there is nothing at the path.
-        ValueError: If it is neither, or an array has a wrong shape, type or range.
+        ValueError: If it is neither a built set nor a `.npz` file, or an array has a wrong shape, type or range.
     """
     path = path.resolve()
     if path.is_dir():
@@ -178,8 +177,8 @@ def _train_and_valid(parts: dict[Part, _Arrays]) -> tuple[_Arrays | None, _Array
         return train, parts.get("valid")
     if len(train[1]) == 1 and "all" in parts:
         return None, None
-    kept = len(train[1]) - held_out(len(train[1]))
-    return _cut(train, slice(kept)), _cut(train, slice(kept, None))
+    kept, held_out = last_tenth(len(train[1]))
+    return _cut(train, kept), _cut(train, held_out)
 
 
 def _cut(arrays: _Arrays, rows: slice) -> _Arrays:

@@ -1,4 +1,4 @@
-"""MNIST, Fashion-MNIST and EMNIST's digits, in the files that torchvision has: finding, reading and downloading them.
+"""MNIST, Fashion-MNIST and EMNIST's digits in torchvision's files: finding, reading and downloading them.
 
 Validation is the last 10,000 training glyphs. Dimensions: N glyphs of 28 x 28 pixels.
 
@@ -10,8 +10,6 @@ References:
 
 import gzip
 import shutil
-import tempfile
-import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,25 +21,25 @@ from torch import Tensor
 from glimpse.datasets import folders
 from glimpse.datasets.catalog import Request
 from glimpse.datasets.digits import Digits, DigitSource, digit_source
-from glimpse.datasets.fetch import PROBE_SECONDS, Progress, Remote, download_file, is_reachable
-from glimpse.datasets.folders import NotAtHand, missing
+from glimpse.datasets.fetch import Progress, Remote, downloaded
+from glimpse.datasets.folders import NAME_FOLDER, NotAtHand, missing
 
 __all__ = ["LAYOUTS", "Layout", "download", "is_complete", "load", "open_mnist"]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What the files of a set in MNIST's format are.
+    """The files of a set in MNIST's format.
 
     Attributes:
         kind: Name of torchvision's class.
         folder: Name of the folder.
         options: Further arguments of the class.
-        prefixes: How the names of the training and of the test files begin.
-        archive: Name of the archive that holds all files; None if each is downloaded as it is, packed.
+        prefixes: Prefixes of the names of the training and of the test files.
+        archive: Name of the zip archive of all files; None if each is downloaded as a `.gz`.
         counts: Numbers of training and of test glyphs.
-        n_valid: How many of the training glyphs, the last ones, serve as validation.
-        is_transposed: Whether the files have columns before rows.
+        n_valid: Number of training glyphs, the last ones, held out for validation.
+        is_transposed: Whether the files store columns before rows.
         time_limit: Seconds that the whole download may take.
     """
 
@@ -70,14 +68,14 @@ LAYOUTS = {
         time_limit=3600.0,
     ),
 }
-"""The files of each set, by the set's name."""
+"""The files of each set, by its name in the catalog."""
 
 
 def open_mnist(request: Request) -> DigitSource:
-    """Returns the set of the request's name, downloaded into the user's cache if it is nowhere else.
+    """Returns the set that the request names, downloaded to the user's cache if it is in none of the folders searched.
 
     Raises:
-        NotAtHand: If it is in none of the places and cannot be downloaded.
+        NotAtHand: If it is in none of the folders searched and cannot be downloaded.
         ValueError: If its files are damaged.
     """
     name, folder = request.name, _folder(request)
@@ -107,47 +105,40 @@ def load(name: str, folder: Path, *, train: bool) -> tuple[Tensor, Tensor]:
         raise ValueError(f"{name} in {folder} is damaged ({error}); remove its files, or name another --data-dir") from error
     images, labels = opened.data, opened.targets.long()
     if images.shape != (expected, 28, 28) or labels.shape != (expected,):
-        raise ValueError(f"the files of {name} in {folder} hold {tuple(images.shape)} images, {expected} of 28 x 28 expected")
+        raise ValueError(f"the files of {name} in {folder} hold {tuple(images.shape)} images, expected {expected} of 28 x 28")
     return (images.mT.contiguous() if layout.is_transposed else images), labels
 
 
 def download(name: str, progress: Progress | None = None) -> None:
-    """Downloads a set into the user's cache, from the mirrors and with the checksums that torchvision knows.
+    """Downloads a set to the user's cache, from torchvision's mirrors and with its checksums.
 
     Args:
-        name: Which set.
+        name: Name of the set in the catalog.
         progress: Called after each block.
 
     Raises:
-        OSError: If no mirror answers within `PROBE_SECONDS`, or the files do not arrive whole within the time limit.
+        OSError: If no mirror answers or delivers the files within the time limit, or the cache cannot be written.
     """
     layout = LAYOUTS[name]
-    files = _remote(layout)
-    if not is_reachable(files[0].urls):
-        raise ConnectionError(f"no mirror of it answers within {PROBE_SECONDS:g} s")
     raw = folders.cache_folder() / layout.folder / "raw"
-    raw.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + layout.time_limit
-    for file in files:
-        with tempfile.TemporaryDirectory(dir=raw, prefix="download-") as scratch:
-            arrived = download_file(file, Path(scratch), deadline, progress)
-            for unpacked in _unpack(arrived, layout.prefixes):
-                unpacked.replace(raw / unpacked.name)
+    for arrived in downloaded(_remote(layout), raw, layout.time_limit, progress):
+        for unpacked in _unpack(arrived, layout.prefixes):
+            unpacked.replace(raw / unpacked.name)
 
 
 def _folder(request: Request) -> Path:
-    """Returns the folder that has a set, downloaded if need be."""
-    way_out = "name a folder that has it with --data-dir, or use --digits sklearn"
+    """Returns the folder with a set, downloaded if necessary."""
+    remedy = f"{NAME_FOLDER}, or use --digits sklearn"
     for folder in request.places:
         if is_complete(request.name, folder):
             return folder
     reason = missing(request.name, request.places)
     if not request.download:
-        raise NotAtHand(reason, way_out)
+        raise NotAtHand(reason, remedy)
     try:
         download(request.name, request.progress)
     except OSError as error:
-        raise NotAtHand(f"{reason} and cannot be downloaded ({error})", way_out) from error
+        raise NotAtHand(f"{reason} and cannot be downloaded ({error})", remedy) from error
     return folders.cache_folder()
 
 
@@ -166,7 +157,7 @@ def _remote(layout: Layout) -> list[Remote]:
 
 
 def _unpack(archive: Path, prefixes: tuple[str, str]) -> Iterator[Path]:
-    """Yields the unpacked files, next to an archive: the one in a `.gz`, or those in a `.zip` whose names begin like this."""
+    """Yields the files of an archive, unpacked next to it: the one in a `.gz`, or those in a `.zip` with these prefixes."""
     if archive.suffix == ".gz":
         yield _gunzip(archive, archive.with_suffix(""))
         return

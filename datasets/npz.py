@@ -1,6 +1,6 @@
-"""Reads images and labels out of `.npz` files, and checks the arrays before anything uses them.
+"""Reads images and labels from `.npz` files and validates the arrays.
 
-Dimensions: N images of H x W pixels in C channels, channels last as most such files have them.
+Dimensions: N images of H x W pixels in C channels, channels last as in most such files.
 """
 
 from math import isqrt
@@ -28,7 +28,7 @@ class Labeled(NamedTuple):
 
     Attributes:
         images: Shape (N, H, W, C), uint8, or float32 in 0 to 1.
-        labels: Shape (N,), int64, from 0; -1 where a file without labels was asked for its images only.
+        labels: Shape (N,), int64, from 0; -1 if `read_images` found no labels.
     """
 
     images: NDArray[Any]
@@ -36,10 +36,10 @@ class Labeled(NamedTuple):
 
 
 def read_labeled(path: Path) -> dict[Part, Labeled]:
-    """Returns the parts of a `.npz` file: `train`, `valid`, `test` as far as there are, or `all` where it is not split.
+    """Returns the parts of a `.npz` file: those of `train`, `valid` and `test` that it has, or `all` if it is not split.
 
-    The arrays are named `X_train`/`y_train`, `X_valid`/`y_valid`, `X_test`/`y_test`, or `images`/`labels`. Where other parts have
-    names, `images`/`labels` are the training part if there is no other.
+    The arrays are named `X_train`/`y_train`, `X_valid`/`y_valid`, `X_test`/`y_test`, or `images`/`labels`. In a file with a
+    validation or a test part but no `X_train`, `images`/`labels` are the training part.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -57,7 +57,9 @@ def read_labeled(path: Path) -> dict[Part, Labeled]:
 
 
 def read_images(path: Path) -> dict[Part, Labeled]:
-    """Returns the parts of a `.npz` file that needs no labels; one that is not split is the training part.
+    """Returns the parts of a `.npz` file, with or without labels; if it is not split, all images are the training part.
+
+    The arrays are named as in `read_labeled`.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -84,7 +86,7 @@ def _load(path: Path) -> _Arrays:
             return {name: archive[name] for name in archive.files}
     except MemoryError as error:
         raise ValueError(f"{path}: damaged, or too large for this machine's memory ({_one_line(error)})") from error
-    except Exception as error:  # damage shows as any of a dozen kinds, those of zipfile, zlib and tokenize among them
+    except Exception as error:  # damage raises many types of errors, those of zipfile, zlib and tokenize among them
         raise ValueError(f"{path}: not a .npz file of plain arrays, as np.savez writes it ({_one_line(error)})") from error
 
 
@@ -93,7 +95,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _checked(path: Path, arrays: _Arrays, names: dict[Part, tuple[str, str]]) -> dict[Part, Labeled]:
-    """Returns the images and labels of these names; labels that are not there are -1."""
+    """Returns the images and labels of these names; missing labels are -1."""
     parts = {part: _labeled(path, arrays, *pair) for part, pair in names.items()}
     shapes = {part: data.images.shape[1:] for part, data in parts.items()}
     if len(set(shapes.values())) > 1:
@@ -116,10 +118,10 @@ def _images(array: NDArray[Any], where: str) -> NDArray[Any]:
     if images.dtype == np.uint8:
         return images
     if images.dtype.kind != "f":
-        raise ValueError(f"{where} must be uint8, or float in 0 to 1, got {images.dtype}; 0 to 255 fit in .astype('uint8')")
+        raise ValueError(f"{where} must be uint8, or float in 0 to 1, got {images.dtype}; convert 0 to 255 with .astype('uint8')")
     low, high = float(images.min()), float(images.max())
     if not (low >= 0 and high <= 1):  # true for NaN too
-        raise ValueError(f"{where} must be in 0 to 1 where it is float, got {low:g} to {high:g}; divide 0 to 255 by 255")
+        raise ValueError(f"{where} must be in 0 to 1 if it is float, got {low:g} to {high:g}; divide 0 to 255 by 255")
     return images.astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Your own glyphs out of a `.npz` file as a digit source, with the file's parts or split 80 / 10 / 10 at random."""
+"""Your own glyphs in a `.npz` file as a digit source, in the parts of the file or split 80 / 10 / 10 at random."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from glimpse.datasets.batches import held_out
+from glimpse.datasets.batches import last_tenth
 from glimpse.datasets.catalog import Request
 from glimpse.datasets.counter import permutation
 from glimpse.datasets.digits import SPLIT_STREAM, Digits, DigitSource, digit_source
@@ -17,11 +17,11 @@ __all__ = ["open_own_digits"]
 
 
 def open_own_digits(request: Request) -> DigitSource:
-    """Returns the glyphs of the file that the request names by its path.
+    """Returns the glyphs in the file at the request's path.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is not a readable `.npz` of gray glyphs, or too few or the wrong parts are in it.
+        ValueError: If the file is not a readable `.npz` of gray glyphs, has fewer than 10 glyphs, or lacks a part.
     """
     path = Path() if request.path is None else request.path
     parts = read_labeled(path)
@@ -31,8 +31,8 @@ def open_own_digits(request: Request) -> DigitSource:
         raise ValueError(f"{path}: digits with a validation part need a test part too, X_test and y_test")
     if "test" in parts:
         seed = None
-        kept = (parts["train"], parts["valid"]) if "valid" in parts else _last_tenth(parts["train"])
-        arrays = [*kept, parts["test"]]
+        training = (parts["train"], parts["valid"]) if "valid" in parts else _without_last_tenth(parts["train"])
+        arrays = [*training, parts["test"]]
     else:
         seed = request.seed
         arrays = _tenths(path, parts.get("all") or parts["train"], seed)
@@ -42,9 +42,9 @@ def open_own_digits(request: Request) -> DigitSource:
     return digit_source(request.name, (train, valid, test), path=str(path.resolve()), seed=seed)
 
 
-def _last_tenth(data: Labeled) -> tuple[Labeled, Labeled]:
-    kept = len(data.labels) - held_out(len(data.labels))
-    return Labeled(data.images[:kept], data.labels[:kept]), Labeled(data.images[kept:], data.labels[kept:])
+def _without_last_tenth(data: Labeled) -> tuple[Labeled, Labeled]:
+    kept, held_out = last_tenth(len(data.labels))
+    return Labeled(data.images[kept], data.labels[kept]), Labeled(data.images[held_out], data.labels[held_out])
 
 
 def _tenths(path: Path, data: Labeled, seed: int) -> list[Labeled]:
@@ -58,7 +58,7 @@ def _tenths(path: Path, data: Labeled, seed: int) -> list[Labeled]:
 
 
 def _gray(path: Path, images: NDArray[Any]) -> NDArray[np.uint8]:
-    """Returns (N, H, W) in uint8 for gray images (N, H, W, 1)."""
+    """Returns gray images (N, H, W, 1) as uint8 of shape (N, H, W)."""
     if images.shape[3] != 1:
         raise ValueError(f"{path}: digits must be gray, got {images.shape[3]} channels")
     gray = images[..., 0] if images.dtype == np.uint8 else np.rint(images[..., 0] * 255).astype(np.uint8)

@@ -1,10 +1,9 @@
-"""Your own images as a generative set: a folder of pictures, or a `.npz` file, with or without labels.
+"""Your own images as a generative set: a folder of pictures, or a `.npz` file with or without labels.
 
-What is not split comes apart 80 / 10 / 10 by a hash of each file's name within the folder, or of each image's values, so that
-adding images moves no other from one part to another. Dimensions: N images of H x W pixels in C channels.
+Images that are not split are split 80 / 10 / 10 by a hash of each file's name within the folder, or of each image's values, so
+that adding images moves no other image to another part. Dimensions: N images of H x W pixels in C channels.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from glimpse.datasets.batches import held_out
 from glimpse.datasets.catalog import Request
+from glimpse.datasets.fetch import Progress
 from glimpse.datasets.npz import Part, read_images
 from glimpse.datasets.picture_files import PICTURE_ENDINGS, read_picture, to_eight_bits
 from glimpse.datasets.pixel_sets import Images, Opened, digest
@@ -24,35 +23,36 @@ __all__ = ["is_own_images", "open_array_file", "open_own_images", "open_pictures
 
 
 def is_own_images(path: Path) -> bool:
-    """Returns whether a path names a folder or, there or not, a `.npz` file."""
+    """Returns whether a path is an existing folder or ends in `.npz`."""
     return path.suffix == ".npz" or path.is_dir()
 
 
 def open_own_images(request: Request) -> Opened:
-    """Returns the images in the folder or the file that the request names by its path.
+    """Returns the images in the folder or the file at the request's path; see `open_pictures` and `open_array_file`.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If they cannot be read or are too few, or a file's images are to be brought to a size.
+        ValueError: If the images cannot be read or are too few, or the request has a size for the images of a file.
     """
     path = Path() if request.path is None else request.path
     if path.suffix != ".npz":
         return open_pictures(path, request.size, request.progress)
     if request.size is not None:
-        raise ValueError(f"{path}: only the pictures of a folder are brought to another size; leave size out, or use crop")
+        raise ValueError(f"{path}: only the pictures of a folder are resized; leave size out, or use crop")
     return open_array_file(path)
 
 
-def open_pictures(folder: Path, size: tuple[int, int] | None = None, progress: Callable[[int, int], None] | None = None) -> Opened:
-    """Returns the pictures in a folder and in the folders within it, hidden ones left out, gray if not one has a color.
+def open_pictures(folder: Path, size: tuple[int, int] | None = None, progress: Progress | None = None) -> Opened:
+    """Returns the pictures in a folder and its subfolders, without hidden ones; with one channel if all are gray.
 
     Args:
-        folder: Where they are.
-        size: Height and width to bring them to: scaled to cover it, the overhang cut off evenly. As they are if None.
-        progress: Called with the number of pictures read and of all.
+        folder: Folder to search.
+        size: Height and width in pixels to resize to: the picture is scaled to cover them and cropped about its middle. Not resized
+            if None.
+        progress: Called with the number of pictures read and the number of all pictures.
 
     Raises:
-        ValueError: If there are too few, one cannot be read, or they are of different sizes.
+        ValueError: If there are fewer than three pictures, one cannot be read, or their sizes differ.
     """
     names = sorted(
         name
@@ -70,7 +70,7 @@ def open_pictures(folder: Path, size: tuple[int, int] | None = None, progress: C
             first, other = (
                 f"{name} is {shape[0]} x {shape[1]}" for name, shape in ((names[0], pixels[0].shape), (name, pixels[-1].shape))
             )
-            raise ValueError(f"the pictures in {folder} differ in size, {first}, {other}; say with --size what to bring them to")
+            raise ValueError(f"the pictures in {folder} differ in size, {first}, {other}; resize them with --size")
         if progress is not None:
             progress(done, len(names))
     stacked = np.stack(pixels)  # (N, H, W, 3)
@@ -80,10 +80,10 @@ def open_pictures(folder: Path, size: tuple[int, int] | None = None, progress: C
 
 
 def open_array_file(path: Path) -> Opened:
-    """Returns the images of a `.npz` file: `images`, or `X_train` and `X_test` and perhaps `X_valid`; their labels if it has them.
+    """Returns the images of a `.npz` file: `images`, or `X_train` and `X_test` and possibly `X_valid`; with labels if it has any.
 
-    Floats are rounded to 255ths, and integers that are all 0 or 1 count as black and white. Validation is the last tenth of a
-    training part in a file with a test part, and all is split by a hash where there is no test part.
+    Floats are rounded to 255ths; integers that are all 0 or 1 are read as black and white. In a file with a test part but no
+    validation part, the last tenth of the training part is held out for validation; a file without a test part is split by a hash.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -98,25 +98,27 @@ def open_array_file(path: Path) -> Opened:
     if "train" not in parts:
         raise ValueError(f"{path}: a test part needs a training part, X_train or images")
     train, test = parts["train"], parts["test"]
-    if "valid" in parts:
-        valid = parts["valid"]
-    else:
-        kept = len(train.labels) - held_out(len(train.labels))
-        train, valid = train.at(slice(kept)), train.at(slice(kept, None))
+    train, valid = (train, parts["valid"]) if "valid" in parts else train.without_last_tenth()
     return Opened(train, valid, test, str(path.resolve()), digest(train, valid, test))
 
 
 def split_by_hash(keys: list[bytes]) -> tuple[NDArray[np.int64], ...]:
-    """Returns the training, validation and test indices, sorted: those whose hash is in the first 80 %, the next 10, the last 10.
+    """Returns the sorted training, validation and test indices: keys with hashes in the first 80 %, the next 10 %, the last 10 %.
 
-    The SHA-256 of the key decides, so that an image stays where it is whatever other images come or go, except that no part may
-    be empty: an empty one takes its nearest image.
+    The part depends only on the SHA-256 of the key, not on the other keys, except that no part is empty: an empty part gets the
+    image with the nearest hash.
+
+    Args:
+        keys: One key per image; N in all.
+
+    Returns:
+        Three arrays, which together hold 0 to N - 1.
 
     Raises:
-        ValueError: If there are fewer than three.
+        ValueError: If there are fewer than three keys.
     """
     if len(keys) < 3:
-        raise ValueError(f"at least 3 images are needed, one each to train, validate and test with, got {len(keys)}")
+        raise ValueError(f"at least 3 images are needed, one each for training, validation and test, got {len(keys)}")
     place = np.array([int(sha256_of_bytes(key)[:16], 16) / 2**64 for key in keys])
     n_test = min(max(1, int((place >= 0.9).sum())), len(keys) - 2)
     n_valid = min(max(1, int(((place >= 0.8) & (place < 0.9)).sum())), len(keys) - n_test - 1)
@@ -135,7 +137,7 @@ def _channels_first(images: NDArray[np.uint8]) -> torch.Tensor:
 
 
 def _picture(path: Path, size: tuple[int, int] | None) -> NDArray[np.uint8]:
-    """Returns a picture in uint8, shape (H, W, 3), brought to a height and a width."""
+    """Returns a picture in uint8, shape (H, W, 3), resized if a height and a width are given."""
     pixels = to_eight_bits(read_picture(path))
     if size is None or pixels.shape[:2] == size:
         return pixels
@@ -143,7 +145,7 @@ def _picture(path: Path, size: tuple[int, int] | None) -> NDArray[np.uint8]:
 
 
 def _read(path: Path) -> dict[Part, Images]:
-    """Returns the parts of a `.npz` file in eight bits."""
+    """Returns the parts of a `.npz` file with their pixels as uint8."""
     stored = read_images(path)
     scale = 255 if all(data.images.max() <= 1 for data in stored.values()) else 1
     return {part: Images(_bytes(data.images, scale), torch.from_numpy(data.labels)) for part, data in stored.items()}

@@ -1,4 +1,4 @@
-"""Decodes picture files: upright, transparent parts on black, with 8 or 16 bits a pixel.
+"""Decodes picture files with 8 or 16 bits per pixel: upright, with transparent parts on black.
 
 Dimensions: B pictures of H x W pixels in C channels.
 """
@@ -14,51 +14,51 @@ from torch import Tensor
 __all__ = ["PICTURE_ENDINGS", "load_picture", "read_picture", "to_eight_bits"]
 
 PICTURE_ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""Endings of the names that picture files have, in small letters."""
+"""Suffixes of the names of picture files, in lower case."""
 
 _DAMAGE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 def read_picture(path: Path, channels: int = 3) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Returns a picture's pixels, shape (H, W, channels): uint8, or uint16 where the file has 16 bits a pixel.
+    """Returns the pixels of a picture, shape (H, W, channels): uint8, or uint16 if the file has 16 bits per pixel.
 
-    It is turned upright as its EXIF data say, and transparent parts are black.
+    The picture is rotated according to its EXIF orientation; transparent parts are black.
 
     Args:
-        path: The file.
+        path: Picture file.
         channels: 1 for gray, 3 for red, green and blue.
 
     Raises:
         OSError: If the file cannot be read.
-        ValueError: If it is no picture, a damaged one, or one whose pixels are floats or beyond 16 bits.
+        ValueError: If it is not a picture, is damaged, or its pixels are floats or exceed 16 bits.
     """
     try:
         with Image.open(path) as opened:
             picture = ImageOps.exif_transpose(opened)
-            if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow's conversion would cut off at 255
+            if picture.mode.startswith("I"):  # 16 bits per pixel, which Pillow's conversion would clip at 255
                 pixels = np.repeat(np.asarray(picture)[..., None], channels, axis=2)
             else:
                 flat = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture.convert("RGBA"))
                 pixels = np.asarray(flat.convert("L" if channels == 1 else "RGB")).reshape(picture.height, picture.width, channels)
     except _DAMAGE as error:
-        if isinstance(error, OSError) and error.filename is not None:  # the file, not what is in it
+        if isinstance(error, OSError) and error.filename is not None:  # an error of the file, not of its content
             raise
         raise ValueError(f"{path} is no picture that can be read ({error})") from error
     if picture.mode == "F" or not 0 <= pixels.min() <= pixels.max() <= 65535:
-        raise ValueError(f"{path} has pixels of mode {picture.mode}; give a picture with 8 or 16 bits a pixel")
+        raise ValueError(f"{path} has pixels of mode {picture.mode}; use a picture with 8 or 16 bits per pixel")
     return pixels.astype(np.uint16) if picture.mode.startswith("I") else pixels
 
 
 def load_picture(path: Path, channels: int) -> Tensor:
-    """Returns a picture for a model, shape (1, channels, H, W), float32 in 0 to 1.
+    """Returns a picture as the input of a model, shape (1, channels, H, W), float32 in 0 to 1.
 
     Args:
-        path: The file.
+        path: Picture file.
         channels: Channels that the model was trained on: 1 for gray, 3 for red, green and blue.
 
     Raises:
         OSError: If the file cannot be read.
-        ValueError: If the file is no picture that `read_picture` reads, or there are neither one nor three channels.
+        ValueError: If `read_picture` cannot decode it, or `channels` is neither 1 nor 3.
     """
     if channels not in (1, 3):
         raise ValueError(f"pictures have 1 or 3 channels, the model was trained on {channels}")
@@ -68,7 +68,7 @@ def load_picture(path: Path, channels: int) -> Tensor:
 
 
 def to_eight_bits(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """Returns pixels of 8 or 16 bits as uint8, rounded."""
+    """Returns pixels of 8 or 16 bits, any shape, rounded to uint8."""
     if pixels.dtype == np.uint8:
         return pixels.astype(np.uint8, copy=False)
     return ((pixels.astype(np.int64) * 255 + 32767) // 65535).astype(np.uint8)

@@ -1,8 +1,9 @@
-"""Images as a generative model is trained on them: in uint8, ordered, cropped and binarized by counting.
+"""Data sets of uint8 images for generative models, ordered, cropped and binarized by counter-based random numbers.
 
-What image p of a split is depends on (seed, split, p) only, never on batch size, device or process. Training images come in a
-random order of their own in every epoch. Validation and test come in one pinned random order, so that any first part of them is a
-fair sample of a file that is grouped by class, and are the same in every pass. Dimensions: B images of H x W pixels in C channels.
+The image at position p of a split depends only on (seed, split, p), not on batch size, device or process. Training images come in
+another random order every epoch. Validation and test images are the same in every pass and come in one fixed random order, so that
+the first images are a representative sample even if the file is grouped by class. Dimensions: B images of H x W pixels in C
+channels.
 
 References:
     R. Salakhutdinov, I. Murray, "On the Quantitative Analysis of Deep Belief Networks", ICML 2008 (binarizing by intensity).
@@ -14,14 +15,23 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from glimpse.datasets.batches import EVALUATION_SEED, SPLIT_OFFSETS, Batch, EpochOrders, PositionalDataset, Split, unit_range
+from glimpse.datasets.batches import (
+    EVALUATION_SEED,
+    SPLIT_OFFSETS,
+    Batch,
+    EpochOrders,
+    PositionalDataset,
+    Split,
+    last_tenth,
+    unit_range,
+)
 from glimpse.datasets.counter import bounded, words
 from glimpse.digest import sha256_of_images
 
 __all__ = ["STREAMS", "Images", "Opened", "PixelSet", "SetMaker", "StoredImages", "binarize", "digest"]
 
 STREAMS = {"order": 96, "binarize": 100, "crop": 104, "two-digit": 108, "hold out": 112}
-"""First stream of the counter-based generator for each purpose; train, valid and test add 0, 1 and 2."""
+"""First stream of the counter-based generator for each purpose; `SPLIT_OFFSETS` are added to it."""
 
 
 class Images(NamedTuple):
@@ -29,7 +39,7 @@ class Images(NamedTuple):
 
     Attributes:
         pixels: Shape (N, C, H, W), uint8.
-        labels: Class of each image, shape (N,), int64; -1 where unknown.
+        labels: Class of each image, shape (N,), int64; -1 if unknown.
     """
 
     pixels: Tensor
@@ -37,12 +47,21 @@ class Images(NamedTuple):
 
     @classmethod
     def unlabeled(cls, pixels: Tensor) -> "Images":
-        """Returns images of unknown classes."""
+        """Returns images of unknown class."""
         return cls(pixels, torch.full((len(pixels),), -1, device=pixels.device))
 
     def at(self, rows: slice | Tensor) -> "Images":
-        """Returns some of the images."""
+        """Returns the images in these rows, a slice or indices of shape (B,)."""
         return Images(self.pixels[rows], self.labels[rows])
+
+    def without_last_tenth(self) -> tuple["Images", "Images"]:
+        """Returns all images but the last tenth, and that tenth, to be held out.
+
+        Raises:
+            ValueError: If there are fewer than two images.
+        """
+        kept, held_out = last_tenth(len(self.labels))
+        return self.at(kept), self.at(held_out)
 
 
 def digest(*parts: Images) -> str:
@@ -51,31 +70,31 @@ def digest(*parts: Images) -> str:
 
 
 def binarize(pixels: Tensor, seed: int, stream: int, epochs: Tensor, index: Tensor) -> Tensor:
-    """Returns images whose values are drawn: 255 with probability value / 255, else 0; exact but for 255 / 2^32.
+    """Returns images with sampled values: 255 with probability value / 255, up to 255 / 2^32, else 0.
 
     Args:
         pixels: Shape (B, C, H, W), uint8.
         seed: Key of the randomness, 0 to 2^64 - 1.
-        stream: Which sequence of the counter-based generator.
+        stream: Stream of the counter-based generator.
         epochs: Epoch of each image, shape (B,).
-        index: Place of each image in its epoch, shape (B,).
+        index: Index of each image in its epoch, shape (B,).
     """
     drawn = words(seed, stream, epochs, index, pixels[0].numel()).view(pixels.shape)
     return torch.where(bounded(drawn, 255) < pixels, 255, 0).to(torch.uint8)
 
 
 class PixelSet(PositionalDataset):
-    """Images that a subclass renders in uint8, in a random order, binarized afresh at each visit if asked for.
+    """Base of sets of uint8 images in random order, binarized at each visit if asked for; a subclass implements `render`.
 
-    An epoch is a pass over `count` images. Validation and test know one epoch only and one seed, the recipe's own.
+    Validation and test always use epoch 0 and `EVALUATION_SEED`.
 
     Args:
         count: Number of images in an epoch.
-        split: Which split the randomness belongs to.
+        split: Split that selects the random stream.
         shape: Channels, height and width of every image.
         seed: Key of the training's randomness, 0 to 2^64 - 1.
-        binarized: Whether the values are probabilities of a 1.
-        device: Where the images are made.
+        binarized: Whether every pixel is sampled as 0 or 1 with its value as the probability.
+        device: Device that the images are rendered on.
     """
 
     def __init__(
@@ -91,15 +110,15 @@ class PixelSet(PositionalDataset):
 
     @property
     def is_drawn(self) -> bool:
-        """Whether the seed rules the images themselves, and not their order only."""
+        """Whether the images, and not only their order, depend on the seed."""
         return self.binarized
 
     def stream(self, purpose: str) -> int:
-        """Returns the stream of the counter-based generator that serves a purpose in this split."""
+        """Returns the stream of the counter-based generator for a purpose, a key of `STREAMS`, in this split."""
         return STREAMS[purpose] + SPLIT_OFFSETS[self.split]
 
     def batch(self, positions: Tensor) -> Batch:
-        """Returns the images at these positions, shape (B,), on the set's device; epochs follow one another without end."""
+        """Returns the images at these positions, shape (B,), on the device of the set."""
         epochs, index = positions // len(self), positions % len(self)
         if self.split != "train":
             epochs = torch.zeros_like(epochs)
@@ -112,23 +131,30 @@ class PixelSet(PositionalDataset):
         return Batch(unit_range(pixels), labels, unknown)
 
     def render(self, epochs: Tensor, index: Tensor, item: Tensor) -> Images:
-        """Returns the images of these items, at these places of these epochs, all (B,) on the set's device."""
+        """Returns the images of items, before binarization.
+
+        Args:
+            epochs: Epoch of each image, shape (B,), on the device of the set.
+            index: Index of each image in its epoch, shape (B,).
+            item: Item at that index in the order of the epoch, shape (B,).
+        """
         raise NotImplementedError
 
 
 class StoredImages(PixelSet):
-    """Images kept on a device in uint8.
+    """Images stored on a device as uint8.
 
     Args:
         images: All images of the split.
-        split: Which split the randomness belongs to.
+        split: Split that selects the random stream.
         seed: Key of the training's randomness, 0 to 2^64 - 1.
-        binarized: Whether to draw every pixel as 0 or 1 with its value as the probability.
-        crop: Height and width to cut out: anywhere in training, afresh at each visit, from the middle in validation and test.
-        device: Where the images are kept and the batches are made.
+        binarized: Whether every pixel is sampled as 0 or 1 with its value as the probability.
+        crop: Height and width in pixels to crop: at a random place at each visit in training, from the middle in validation and
+            test. Not cropped if None.
+        device: Device that the images are stored on and the batches are made on.
 
     Raises:
-        ValueError: If there are no images, or the crop is not inside them.
+        ValueError: If there are no images, or the crop is larger than they are.
     """
 
     def __init__(
@@ -154,11 +180,11 @@ class StoredImages(PixelSet):
 
     @property
     def is_drawn(self) -> bool:
-        """Whether the seed rules the bits or the places of the crops, and not the order only."""
+        """Whether the bits or the crops, and not only the order, depend on the seed."""
         return self.binarized or self.is_cropped
 
     def render(self, epochs: Tensor, index: Tensor, item: Tensor) -> Images:
-        """Returns the images of these items, cropped, with their labels."""
+        """Returns the images of these items, cropped, with their labels; see `PixelSet.render`."""
         pixels, labels = self.images
         if self.shape == pixels.shape[1:]:
             return Images(pixels[item], labels[item])
@@ -179,7 +205,7 @@ class StoredImages(PixelSet):
 
 
 class SetMaker(Protocol):
-    """What makes a data set of one split's images: the class `StoredImages`, or a function with its arguments."""
+    """A function that makes a data set from the images of one split, with the arguments of `StoredImages`."""
 
     def __call__(
         self,
@@ -200,15 +226,15 @@ class Opened:
     """Images of all three splits, as they were read.
 
     Attributes:
-        train: Images to learn from.
-        valid: Images to choose a model on.
-        test: Images to measure the bound on.
-        path: Folder or file they were found in; None if they are not in a file.
-        sha256: Digest over all pixels and labels.
-        note: A sentence that says so where they are only a part of the set, else None.
-        reason: Why they are not the whole set, else None.
-        crop: Height and width to cut out where no other crop is asked for; None for whole images.
-        make: What makes a data set of one split's images.
+        train: Training images.
+        valid: Validation images.
+        test: Test images.
+        path: Folder or file of the images; None if they are not in a file.
+        sha256: Digest of the images.
+        note: Statement that they are only a part of the set; None if they are all of it.
+        reason: Why the whole set was not found, else None.
+        crop: Default height and width in pixels of crops; None for whole images.
+        make: Function that makes a data set from the images of one split.
     """
 
     train: Images

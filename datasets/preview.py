@@ -1,4 +1,4 @@
-"""A sheet of images with their labels, as a picture.
+"""Contact sheets of labeled images.
 
 Dimensions: B images of H x W pixels in C channels. Positions are pixels counted from 0, x before y.
 """
@@ -18,29 +18,29 @@ from glimpse.datasets.labeled_images import ImageSet
 __all__ = ["sheet", "write_preview"]
 
 _GAP = 4  # pixels between two images
-_CAPTION = 14  # height of a label's line
-_SMALLEST = 96  # smaller images are enlarged to at least this side
-_GROUND, _LETTERS, _DIGIT = "#262626", "#e6e6e6", "#7df0a8"  # as in glimpse.figures.style, which a test compares
+_CAPTION = 14  # height of a label's line in pixels
+_SMALLEST = 96  # images with smaller sides are enlarged to at least this many pixels
+_GROUND, _LETTERS, _DIGIT = "#262626", "#e6e6e6", "#7df0a8"  # equal to those in glimpse.figures.style, which a test checks
 
 
 def write_preview(path: Path, images: ImageSet, count: int, *, columns: int = 10, frame: tuple[int, int] | None = None) -> int:
-    """Writes a picture of the set's first images and returns how many it shows.
+    """Writes a contact sheet of the first images of a set and returns the number of images on it.
 
     Args:
-        path: File to write; its ending says the format.
-        images: The set.
-        count: How many to show, at most.
-        columns: Images in a row.
-        frame: Height and width of a box to draw around every known center, in pixels; none if None.
+        path: File to write; its suffix determines the format.
+        images: Images to show.
+        count: Largest number of images to show.
+        columns: Number of images in a row.
+        frame: Height and width in pixels of a box to draw around every known center; no boxes if None.
 
     Raises:
-        FileNotFoundError: If there is no folder for the file.
-        ValueError: If the file's ending names no picture format.
-        OSError: If the disk is full; nothing is left behind.
+        FileNotFoundError: If the folder of the file does not exist.
+        ValueError: If the suffix is not that of a picture format, or the format cannot hold the picture.
+        OSError: If the disk is full; no part of a file is left.
     """
     kind = Image.registered_extensions().get(path.suffix.lower())
     if kind is None or kind not in Image.SAVE:
-        raise ValueError(f"{path}: a picture's name must end in that of a format, such as .png or .jpg, got {path.suffix!r}")
+        raise ValueError(f"{path}: the name must end in the suffix of a picture format, such as .png or .jpg, got {path.suffix!r}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no folder {path.parent} to write {path.name} to")
     shown = min(count, len(images))
@@ -48,19 +48,19 @@ def write_preview(path: Path, images: ImageSet, count: int, *, columns: int = 10
     content = BytesIO()
     try:
         picture.save(content, kind)
-    except (OSError, ValueError, KeyError) as error:  # some formats take no colors, or no picture of this size
+    except (OSError, ValueError, KeyError) as error:  # some formats have no colors, or limit the size
         raise ValueError(f"{path}: the picture cannot be written as {kind} ({error}); use .png") from error
     write_atomically(path, content.getvalue())
     return shown
 
 
 def sheet(batch: Batch, *, columns: int = 10, frame: tuple[int, int] | None = None) -> Image.Image:
-    """Returns a picture of images in rows, each under its label.
+    """Returns a contact sheet: images in rows, each below its label.
 
     Args:
-        batch: Images with 1 or 3 channels; of any other number the first is shown.
-        columns: Images in a row.
-        frame: Height and width of a box to draw around every known center, in pixels; none if None.
+        batch: Images with 1 or 3 channels; of any other number of channels the first is shown.
+        columns: Number of images in a row.
+        frame: Height and width in pixels of a box to draw around every known center; no boxes if None.
     """
     height, width = batch.images.shape[2:]
     scale = max(1, ceil(_SMALLEST / max(height, width)))
@@ -79,7 +79,7 @@ def sheet(batch: Batch, *, columns: int = 10, frame: tuple[int, int] | None = No
 
 
 def _picture(image: Tensor, scale: int) -> Image.Image:
-    """Returns an image (C, H, W) as a picture, every pixel scale x scale large."""
+    """Returns an image (C, H, W) as a picture, each pixel enlarged to scale x scale."""
     colors = image if len(image) == 3 else image[:1].expand(3, -1, -1)
     pixels = (colors * 255).round().to(torch.uint8).movedim(0, 2).contiguous().cpu().numpy()
     picture = Image.fromarray(pixels)

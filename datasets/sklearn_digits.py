@@ -1,4 +1,4 @@
-"""scikit-learn's 1,797 digits of 8 x 8 pixels, resampled into MNIST's frame and split 1,197 / 300 / 300: no download, no file.
+"""scikit-learn's 1,797 digits of 8 x 8 pixels, resampled to MNIST's format and split 1,197 / 300 / 300, without a download.
 
 References:
     E. Alpaydin, C. Kaynak, "Optical recognition of handwritten digits", UCI repository, 1998.
@@ -15,13 +15,13 @@ from glimpse.datasets.digits import SPLIT_STREAM, Digits, DigitSource, digit_sou
 
 __all__ = ["open_sklearn_digits"]
 
-_HELD_OUT = 300  # glyphs for validation, and as many for test
+_HELD_OUT = 300  # glyphs each for validation and for test
 _BOX = 20  # MNIST's digits fill a box of this side in the middle of their frame
 _SIDE = 28
 
 
 def open_sklearn_digits(request: Request) -> DigitSource:
-    """Returns scikit-learn's digits, every class in its proportion in each part."""
+    """Returns scikit-learn's digits, stratified by class."""
     from sklearn.datasets import load_digits
 
     bundle = load_digits()
@@ -35,7 +35,7 @@ def open_sklearn_digits(request: Request) -> DigitSource:
 def _in_mnist_frame(images: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Returns scikit-learn's digits (N, 8, 8), values 0 to 16, bilinearly enlarged to 20 x 20 and centered in 28 x 28.
 
-    In integers: the center of target pixel i is at (4 i - 3) / 10 of a source pixel, so that all weights are tenths.
+    The center of target pixel i is at (4 i - 3) / 10 source pixels, so that all weights are tenths and integers suffice.
     """
     tenths = 4 * np.arange(_BOX) - 3
     low, share = tenths // 10, tenths % 10
@@ -48,7 +48,7 @@ def _in_mnist_frame(images: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 
 def _stratified(labels: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Returns the training, validation and test indices, every class in its proportion within one."""
+    """Returns the training, validation and test indices, with the number of each class within 1 of its proportion."""
     shuffled = permutation(HOLD_OUT_SEED, SPLIT_STREAM, 0, len(labels)).numpy()
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
     steps = np.arange(len(labels) + 1) * (2 * _HELD_OUT) // len(labels)

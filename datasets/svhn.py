@@ -1,10 +1,10 @@
-"""House numbers in full: SVHN's pictures of whole numbers, cut around the digits and brought to 64 x 64 pixels in color.
+"""SVHN's full house numbers: pictures of whole numbers, cropped around the digits and resized to 64 x 64 pixels in color.
 
-Each picture is cut to the box around all its digits, enlarged by 30 % in width and height about its middle, as far as the picture
-goes and to whole pixels, then resized bilinearly. That is done once, into the user's cache. Boxes count pixels from 0, a box of
-left l and width w covering columns l to l + w. Numbers of more than 5 digits, one in the whole set, are left out. Of the 235,754
-others in `train/` and `extra/`, a pinned random choice of 4,701 serves as validation and 231,053 are left to train on; of fewer,
-the same proportion. Training takes crops of 54 x 54 anywhere, validation and test take them from the middle.
+Each picture is cropped to the box around all its digits, enlarged by 30 % in width and height about its center, clipped to the
+picture and rounded to whole pixels, then resized bilinearly. The result is kept in the user's cache. Boxes count pixels from 0; a
+box with left edge l and width w covers columns l to l + w. Numbers with more than 5 digits, one in the whole set, are left out. Of
+the other 235,754 in `train/` and `extra/`, a fixed random selection of 4,701 is held out for validation, which leaves 231,053 for
+training; of a smaller set, the same proportion. Crops of 54 x 54 are random in training and central in validation and test.
 
 References:
     Y. Netzer, T. Wang, A. Coates, A. Bissacco, B. Wu, A. Y. Ng, "Reading Digits in Natural Images with Unsupervised Feature
@@ -39,7 +39,7 @@ from glimpse.digest import sha256_of_blocks, sha256_of_bytes, sha256_of_file
 __all__ = ["SIDE", "Number", "find_svhn", "hold_out", "is_svhn", "open_svhn", "prepare", "read_numbers"]
 
 SIDE = 64
-"""Rows and columns of the prepared pictures."""
+"""Side of the prepared pictures in pixels."""
 
 _STRUCT = "digitStruct.mat"
 _RECIPE = "svhn, box x 1.3, 64 x 64 bilinear, version 1"
@@ -47,15 +47,15 @@ _GROWTH = 0.3
 _MOST_DIGITS = 5
 _COUNT, _HELD_OUT = 235_754, 4_701
 _CHUNK = 1024  # pictures between two reports of progress
-_CROP = (54, 54)  # of the paper: anywhere in training, from the middle else
+_CROP = (54, 54)  # of the paper
 
 
 class Number(NamedTuple):
     """A picture of a house number.
 
     Attributes:
-        path: The picture's file.
-        box: Left, top, right and bottom edge of the box around all digits, in pixels; it may reach beyond the picture.
+        path: Picture file.
+        box: Left, top, right and bottom edge of the box around all digits in pixels; it may extend beyond the picture.
     """
 
     path: Path
@@ -63,33 +63,37 @@ class Number(NamedTuple):
 
 
 def find_svhn(places: list[Path]) -> Path | None:
-    """Returns the first folder with `train/digitStruct.mat` and `test/digitStruct.mat`, among these places or as `svhn` in them."""
+    """Returns the first folder with `train/digitStruct.mat` and `test/digitStruct.mat`, None if there is none.
+
+    Args:
+        places: Folders to search, each with its subfolders `svhn` and `SVHN`.
+    """
     folders = (place / name for place in places for name in ("", "svhn", "SVHN"))
     return next((folder for folder in folders if all((folder / part / _STRUCT).is_file() for part in ("train", "test"))), None)
 
 
 def is_svhn(path: Path) -> bool:
-    """Returns whether a path names a folder with the set."""
+    """Returns whether a path is a folder with the set."""
     return find_svhn([path]) is not None
 
 
 def open_svhn(request: Request) -> Opened:
-    """Returns the set, prepared first if the user's cache does not have it; the images are mapped from the disk.
+    """Returns the set with memory-mapped images, prepared first if it is not in the user's cache.
 
-    Its folder holds `train/`, `test/` and perhaps `extra/`, each with `digitStruct.mat` and the pictures.
+    The folder of the set holds `train/`, `test/` and possibly `extra/`, each with `digitStruct.mat` and the pictures.
 
     Raises:
-        NotAtHand: If there is no such folder.
+        NotAtHand: If no such folder is found.
         FileNotFoundError: If a picture is missing.
         ValueError: If a file is damaged.
-        OSError: If the cache cannot be written; 2.9 GB are needed for the whole set.
+        OSError: If the cache cannot be written; the whole set needs 2.9 GB.
     """
     folder = find_svhn(request.places if request.path is None else [request.path])
     if folder is None:
         raise NotAtHand(
             missing("svhn", request.places),
-            "it is not downloaded: unpack its train.tar.gz, extra.tar.gz and test.tar.gz into one folder and name it with"
-            " --data-dir; or take svhn-32",
+            "it is not downloaded automatically: unpack its train.tar.gz, extra.tar.gz and test.tar.gz into one folder and name it"
+            " with --data-dir; or use svhn-32",
         )
     prepared = folders.cache_folder() / "svhn-64" / _key(folder)
     if not prepared.is_dir():
@@ -106,20 +110,20 @@ def open_svhn(request: Request) -> Opened:
     if len(train.labels) + len(valid.labels) != _COUNT:
         counts = f"{len(train.labels):,} + {len(valid.labels):,} of {_COUNT - _HELD_OUT:,} + {_HELD_OUT:,}"
         note = (
-            f"only a part of svhn, {counts} images to train and validate with (is extra/ there?): no number compares with others'"
+            f"only a part of svhn, {counts} training and validation images (is extra/ missing?): no number is a result on the set"
         )
     sha256 = (prepared / "sha256").read_text(encoding="ascii").strip()
     return Opened(train, valid, test, str(folder.resolve()), sha256, note, crop=_CROP)
 
 
 def read_numbers(folder: Path) -> list[Number]:
-    """Returns the numbers that `digitStruct.mat` in a folder describes, without those of more than 5 digits.
+    """Returns the numbers described by `digitStruct.mat` in a folder, without those of more than 5 digits.
 
-    The file is MATLAB's version 7.3, that is HDF5: for every picture a reference to its name and one to a group of `left`, `top`,
-    `width` and `height`, each a value if there is one digit, else a column of references to values.
+    The file is in MATLAB's format 7.3, which is HDF5. For every picture it has a reference to the name and one to a group of
+    `left`, `top`, `width` and `height`, each a value if there is one digit, else a column of references to values.
 
     Raises:
-        ValueError: If the file is damaged or of another kind.
+        ValueError: If the file is damaged or has another format.
     """
     import h5py
 
@@ -147,7 +151,7 @@ def _values(file: Any, column: Any) -> NDArray[np.float64]:
 
 
 def _key(folder: Path) -> str:
-    """Returns a name for what the set is made from: the digests of the descriptions, and the pictures' names and sizes."""
+    """Returns a key of the files of a set: a digest of the descriptions and of the names and sizes of the pictures."""
     facts = [_RECIPE.encode()]
     for part in _parts(folder):
         facts.append(bytes.fromhex(sha256_of_file(folder / part / _STRUCT)))
@@ -162,12 +166,12 @@ def _parts(folder: Path) -> list[str]:
 
 
 def prepare(folder: Path, target: Path, progress: Progress | None = None) -> None:
-    """Writes the three splits and their digest; the target is there as a whole or not at all.
+    """Writes the three splits and their digest atomically.
 
     Args:
-        folder: Where the set is.
+        folder: Folder of the set.
         target: Folder to write.
-        progress: Called with the number of pictures done and of all.
+        progress: Called with the number of pictures prepared and the number of all pictures.
 
     Raises:
         FileNotFoundError: If a picture is missing.
@@ -185,12 +189,12 @@ def prepare(folder: Path, target: Path, progress: Progress | None = None) -> Non
         try:
             aside.rename(target)
         except OSError:
-            if not target.is_dir():  # else another process has prepared the same meanwhile
+            if not target.is_dir():  # else another process has prepared the same in the meantime
                 raise
 
 
 def _written(folder: Path, splits: dict[Split, list[Number]], progress: Progress | None) -> Iterator[bytes]:
-    """Writes a file for every split, yielding every block of bytes once it is written."""
+    """Writes a file per split and yields every block of bytes after writing it."""
     total, done = sum(map(len, splits.values())), 0
     for split, chosen in splits.items():
         for block, count in _write(folder / f"{split}.npy", chosen):
@@ -201,13 +205,13 @@ def _written(folder: Path, splits: dict[Split, list[Number]], progress: Progress
 
 
 def hold_out(numbers: list[Number]) -> dict[Split, list[Number]]:
-    """Returns a pinned random choice for validation, and the others to train on, both in their order.
+    """Returns a fixed random selection of numbers for validation and the others for training, both in the given order.
 
     Raises:
-        ValueError: If there are fewer than two.
+        ValueError: If there are fewer than two numbers.
     """
     if len(numbers) < 2:
-        raise ValueError(f"svhn needs at least 2 numbers to train and validate with, got {len(numbers)}")
+        raise ValueError(f"svhn needs at least 2 numbers for training and validation, got {len(numbers)}")
     held = max(1, round(len(numbers) * _HELD_OUT / _COUNT))
     chosen = set(permutation(HOLD_OUT_SEED, STREAMS["hold out"], 0, len(numbers))[:held].tolist())
     return {
@@ -217,7 +221,7 @@ def hold_out(numbers: list[Number]) -> dict[Split, list[Number]]:
 
 
 def _write(path: Path, numbers: list[Number]) -> Iterator[tuple[bytes, int]]:
-    """Writes prepared pictures into a `.npy` of (N, 3, 64, 64), yielding every block of bytes and how many pictures it holds."""
+    """Writes prepared pictures to a `.npy` of (N, 3, 64, 64) and yields every block of bytes with its number of pictures."""
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(numbers), 3, SIDE, SIDE)}
     with named(path), path.open("wb") as file, ThreadPoolExecutor() as pool:
         np.lib.format.write_array_header_1_0(file, header)
@@ -231,7 +235,7 @@ def _write(path: Path, numbers: list[Number]) -> Iterator[tuple[bytes, int]]:
 
 
 def _prepared(number: Number) -> bytes:
-    """Returns a picture's bytes, (3, 64, 64), cut around its digits."""
+    """Returns the bytes of a picture, (3, 64, 64), cropped around its digits."""
     left, top, right, bottom = number.box
     grow_x, grow_y = (right - left) * _GROWTH / 2, (bottom - top) * _GROWTH / 2
     try:
@@ -245,6 +249,6 @@ def _prepared(number: Number) -> bytes:
 
 
 def _within(low: float, high: float, side: int) -> tuple[int, int]:
-    """Returns an interval in whole pixels, cut to the picture, at least one long."""
+    """Returns an interval rounded to whole pixels and clipped to the picture, at least one pixel long."""
     start = min(max(round(low), 0), side - 1)
     return start, min(max(round(high), start + 1), side)

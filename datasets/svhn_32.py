@@ -1,6 +1,6 @@
 """SVHN's single digits, cut out of house numbers: 32 x 32 pixels in color, with parts of the neighboring digits.
 
-Where the set is neither found nor can be downloaded, `svhn_subset/svhn_train_first1083_images.npy` serves, a part of the training
+If the set is neither found nor can be downloaded, `svhn_subset/svhn_train_first1083_images.npy` is used, a part of the training
 images without their classes.
 
 References:
@@ -22,12 +22,7 @@ __all__ = ["open_svhn_32"]
 
 
 def open_svhn_32(request: Request) -> Opened:
-    """Returns the set with the last tenth of its training part held out for validation.
-
-    Raises:
-        NotAtHand: If there is neither the set nor a part of it.
-        ValueError: If files are damaged.
-    """
+    """Returns the set; see `open_torchvision_files`."""
     from torchvision.datasets import SVHN
 
     wanted = [SVHN.split_list[split] for split in ("train", "test")]

@@ -1,11 +1,9 @@
-"""Sets of 32 x 32 pixels in color in the files that torchvision has: found in a folder, downloaded, or else only a part of them.
+"""Sets of 32 x 32 pixels in color in torchvision's files: found in a folder or downloaded, or a part of the set.
 
 The last tenth of the training part is held out for validation. Dimensions: N images of 32 x 32 pixels in 3 channels.
 """
 
 import tarfile
-import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from glimpse.datasets import folders
-from glimpse.datasets.batches import held_out
 from glimpse.datasets.catalog import Request
-from glimpse.datasets.fetch import PROBE_SECONDS, Progress, Remote, download_file, is_reachable
-from glimpse.datasets.folders import NotAtHand, missing
+from glimpse.datasets.fetch import Progress, Remote, downloaded
+from glimpse.datasets.folders import NAME_FOLDER, NotAtHand, missing
 from glimpse.datasets.pixel_sets import Images, Opened, digest
 
 __all__ = ["TorchvisionFiles", "channels_first", "open_torchvision_files"]
@@ -29,14 +26,14 @@ _TIME_LIMIT = 3600.0  # seconds for 170 or 246 MB
 
 @dataclass(frozen=True)
 class TorchvisionFiles:
-    """What the files of a set are.
+    """The files of a set.
 
     Attributes:
-        files: Names of all files that torchvision reads, within its root.
-        remote: Files to download; an archive is unpacked.
-        read: Function of the root and of whether the training part is wanted, that returns its images or the test's.
-        part: File within a place that holds a part of the set, taken where there is no more.
-        roots: Folders within a place that may be torchvision's root; the last one is downloaded to.
+        files: All files that torchvision reads, relative to its root.
+        remote: Files to download; archives are unpacked.
+        read: Function of torchvision's root and a flag that returns the training images if the flag is true, else the test images.
+        part: File with a part of the set, relative to a folder searched; used if the set is not available.
+        roots: Candidates for torchvision's root, relative to a folder searched; downloads go to the last one.
     """
 
     files: list[str]
@@ -47,13 +44,18 @@ class TorchvisionFiles:
 
 
 def open_torchvision_files(request: Request, stored: TorchvisionFiles) -> Opened:
-    """Returns a set, downloaded into the user's cache if it is in none of the places, or the part of it that is found there.
+    """Returns a set, downloaded to the user's cache if it is in none of the folders searched; without a network, a part of it.
 
-    A part without a test part gives up another tenth for it, its last.
+    The last tenth of the training images is held out for validation. A part without test images holds out its last tenth as test
+    images first.
+
+    Args:
+        request: What to open.
+        stored: The files of the set.
 
     Raises:
-        NotAtHand: If there is neither the set nor a part of it.
-        ValueError: If files are damaged.
+        NotAtHand: If neither the set nor a part of it is available.
+        ValueError: If a file is damaged.
     """
     name, root, reason = request.name, _find(stored, request.places), missing(request.name, request.places)
     if root is None and request.download:
@@ -65,46 +67,43 @@ def open_torchvision_files(request: Request, stored: TorchvisionFiles) -> Opened
         return _held_out(_read(name, stored, root, train=True), _read(name, stored, root, train=False), root)
     part = next((file for place in request.places if (file := place / stored.part).is_file()), None)
     if part is None:
-        raise NotAtHand(reason, "name a folder that has it with --data-dir, or take the set digits")
+        raise NotAtHand(reason, f"{NAME_FOLDER}, or use the set digits")
     return _held_out(*_part(part), part, note=f"only a part of {name}: no number from it is a result on the set", reason=reason)
 
 
 def channels_first(images: NDArray[Any]) -> torch.Tensor:
-    """Returns images (N, 32, 32, 3) as a tensor (N, 3, 32, 32).
+    """Returns uint8 images (N, 32, 32, 3) as a tensor (N, 3, 32, 32).
 
     Raises:
         ValueError: If they have another shape or type.
     """
     if images.shape[1:] != (32, 32, 3) or images.dtype != np.uint8:
-        raise ValueError(f"uint8 images of 32 x 32 x 3 expected, got {images.dtype} {images.shape}")
+        raise ValueError(f"expected uint8 images of 32 x 32 x 3, got {images.dtype} {images.shape}")
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
 
 
 def _held_out(train: Images, test: Images, path: Path, note: str | None = None, reason: str | None = None) -> Opened:
-    kept = len(train.labels) - held_out(len(train.labels))
-    parts = train.at(slice(kept)), train.at(slice(kept, None)), test
+    parts = *train.without_last_tenth(), test
     return Opened(*parts, str(path), digest(*parts), note, reason)
 
 
 def _part(file: Path) -> tuple[Images, Images]:
-    """Returns the training and the test part of a part of a set."""
+    """Returns the training and test images in a file with a part of a set."""
     try:
         stored = np.load(file, allow_pickle=False)
         if isinstance(stored, np.ndarray):
-            images = Images.unlabeled(channels_first(stored))
-            kept = len(stored) - held_out(len(stored))
-            return images.at(slice(kept)), images.at(slice(kept, None))
+            return Images.unlabeled(channels_first(stored)).without_last_tenth()
         train, test = (
             Images(channels_first(stored[f"{split}_images"]), torch.from_numpy(stored[f"{split}_labels"]).long())
             for split in ("train", "test")
         )
-    except Exception as error:  # damage shows as any of a dozen kinds
+    except Exception as error:  # damage raises many types of errors
         raise ValueError(f"{file} is damaged ({' '.join(str(error).split())}); get it again") from error
     return train, test
 
 
 def _find(stored: TorchvisionFiles, places: list[Path]) -> Path | None:
-    """Returns the first folder that torchvision would read the set from; nothing is read."""
+    """Returns the first root with all files of the set, None if there is none; nothing is read."""
     roots = (place / folder for place in places for folder in stored.roots)
     return next((root for root in roots if all((root / file).is_file() for file in stored.files)), None)
 
@@ -112,25 +111,20 @@ def _find(stored: TorchvisionFiles, places: list[Path]) -> Path | None:
 def _read(name: str, stored: TorchvisionFiles, root: Path, *, train: bool) -> Images:
     try:
         return stored.read(root, train)
-    except Exception as error:  # torchvision checks digests, and unpickles, with errors of many kinds
+    except Exception as error:  # torchvision checks digests and unpickles, with many types of errors
         raise ValueError(f"{name} in {root} is damaged ({' '.join(str(error).split())}); remove its files") from error
 
 
 def _download(stored: TorchvisionFiles, progress: Progress | None) -> Path:
-    """Returns the folder in the user's cache that a set has been downloaded to, with the checksums that torchvision knows."""
-    if not is_reachable(stored.remote[0].urls):
-        raise ConnectionError(f"its server does not answer within {PROBE_SECONDS:g} s")
+    """Downloads a set to the user's cache, with torchvision's checksums, and returns torchvision's root there."""
     root = folders.cache_folder() / stored.roots[-1]
-    root.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + _TIME_LIMIT
-    for file in stored.remote:
-        with tempfile.TemporaryDirectory(dir=root, prefix="download-") as scratch:
-            _put(download_file(file, Path(scratch), deadline, progress), root)
+    for arrived in downloaded(stored.remote, root, _TIME_LIMIT, progress):
+        _put(arrived, root)
     return root
 
 
 def _put(arrived: Path, root: Path) -> None:
-    """Moves a file that has arrived, or the folder in it if it is an archive, to where torchvision looks for it."""
+    """Moves a downloaded file, or the folder in it if it is an archive, to torchvision's root."""
     if arrived.suffix != ".gz":
         arrived.replace(root / arrived.name)
         return

@@ -1,8 +1,8 @@
-"""Two digits at random places on one canvas, made afresh for every image: the second data set of DRAW.
+"""Two digits at random places on one canvas, sampled anew for every image: the second data set of DRAW.
 
-An image is the sum of two 28 x 28 digits on 60 x 60 pixels, over 1 cut to 1. The first digit runs through the split in the epoch's
-random order, the second is drawn uniformly from the same split, each frame is placed uniformly where it fits. What the paper leaves
-open, how the two are chosen and whether the image is binarized, is settled here.
+An image is the sum of two 28 x 28 digits on 60 x 60 pixels, clipped to 1. The first digit follows the random order of the epoch,
+the second is drawn uniformly from the same split, and each frame is placed uniformly on the canvas. The paper does not state how
+the two digits are chosen or whether images are binarized.
 
 References:
     K. Gregor, I. Danihelka, A. Graves, D. J. Rezende, D. Wierstra, "DRAW: A Recurrent Neural Network For Image Generation", 2015,
@@ -28,23 +28,18 @@ CANVAS = 60
 
 
 def open_two_digit(request: Request) -> Opened:
-    """Returns MNIST's digits, to be made into pairs.
-
-    Raises:
-        NotAtHand: If MNIST is in none of the places and cannot be downloaded.
-        ValueError: If its files are damaged.
-    """
+    """Returns MNIST, to be rendered as pairs; see `mnist_of`."""
     return replace(as_images(mnist_of(request)), make=_pairs)
 
 
 class TwoDigits(PixelSet):
-    """Pairs of digits of one split; as many images an epoch as there are digits, of unknown class.
+    """Pairs of digits of one split, without labels; an epoch has as many images as the split has digits.
 
     Args:
-        digits: The split's glyphs; the images are made on their device.
-        split: Which split the randomness belongs to.
+        digits: Glyphs of the split; images are rendered on their device.
+        split: Split that selects the random stream.
         seed: Key of the training's randomness, 0 to 2^64 - 1.
-        binarized: Whether to draw every pixel as 0 or 1 with its value as the probability.
+        binarized: Whether every pixel is sampled as 0 or 1 with its value as the probability.
     """
 
     def __init__(self, digits: Digits, split: Split, *, seed: int = 0, binarized: bool = True) -> None:
@@ -54,11 +49,11 @@ class TwoDigits(PixelSet):
 
     @property
     def is_drawn(self) -> bool:
-        """True: the seed rules the pairs and their places."""
+        """True: the pairs and their places depend on the seed."""
         return True
 
     def render(self, epochs: Tensor, index: Tensor, item: Tensor) -> Images:
-        """Returns the images whose first digits are these items."""
+        """Returns the images whose first digits are these items; see `PixelSet.render`."""
         glyphs = self.digits.images.flatten(1)  # (N, h * w)
         height, width = self.digits.images.shape[1:]
         drawn = words(self.seed, self.stream("two-digit"), epochs, index, 5)  # (B, 5)
@@ -82,6 +77,6 @@ def _pairs(
     device: torch.device | str,
 ) -> TwoDigits:
     if crop is not None:
-        raise ValueError("two-digit has no crop: its images are made at their size")
+        raise ValueError(f"two-digit takes no crop: its images are rendered at {CANVAS} x {CANVAS} pixels")
     digits = Digits(images.pixels[:, 0], images.labels, "mnist").to(device)
     return TwoDigits(digits, split, seed=seed, binarized=binarized)

@@ -1,7 +1,7 @@
 """Differentiable visual attention: windows of Gaussian filters that learn where to look.
 
-Everything is in pixels of the image, counted from 0, x before y. The names below are loaded when they are first used, so that
-importing the package is cheap.
+Positions are pixels of the image, counted from 0, x before y. The names below are imported on first use, so that importing the
+package is fast.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written aside, synced, then moved into place."""
+"""Atomic writes: a file is written under a temporary name, synced and moved into place."""
 
 import contextlib
 import errno
@@ -13,14 +13,14 @@ __all__ = ["atomic_file", "leftovers", "named", "write_atomically"]
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """Context with a file to write, seekable, that takes the path's place when the context ends well, and otherwise is gone.
+    """Context with a seekable file to write, which replaces the path if the context ends without an error, and else is removed.
 
-    A kill or a power cut leaves the old file or the new one, never a part. A link is followed. What processes that are no more left
-    of the same file goes.
+    A kill or a power failure leaves the old file or the new one, never a part. A symbolic link is followed. Parts of the same file
+    left by processes that no longer run are removed.
 
     Raises:
-        OSError: At once if the folder cannot be written or the path is a folder or a device, later if the disk is full; it names
-            the path.
+        OSError: On entry if the folder cannot be written or the path is a folder or a device, later if the disk is full; the error
+            names the path.
     """
     if path.exists() and not path.is_file():
         code = errno.EISDIR if path.is_dir() else errno.EINVAL
@@ -53,22 +53,22 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that a kill or a power cut leaves the old one or the new one, never a part.
+    """Writes a file atomically; see `atomic_file`.
 
     Raises:
-        OSError: If the disk is full or the folder cannot be written; nothing is left behind.
+        OSError: If the disk is full or the folder cannot be written; no part of a file is left.
     """
     with atomic_file(path) as file:
         file.write(content)
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """Returns the files in a folder that were being written aside when a kill came: parts, of no use to anyone."""
+    """Returns the temporary files in a folder, left by atomic writes that were killed."""
     return [path for path in folder.glob(".*.tmp") if path.suffixes[-2:-1] and path.suffixes[-2][1:].isdecimal()]
 
 
 def _runs(process: int) -> bool:
-    """Returns whether a process of this number runs."""
+    """Returns whether a process with this id is running."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -80,7 +80,7 @@ def _runs(process: int) -> bool:
 
 @contextlib.contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Context in which an error of the system, of a full disk, say, names this file if it names none."""
+    """Context in which an `OSError` without a file name, such as that of a full disk, gets this one."""
     try:
         yield
     except OSError as error:

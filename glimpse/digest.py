@@ -1,4 +1,4 @@
-"""Digests: what identifies a file, a text or a set of labeled images, as hexadecimal digits."""
+"""Digests of files, bytes and sets of labeled images, as hexadecimal digits."""
 
 import hashlib
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ def sha256_of_file(path: Path) -> str:
 
 
 def sha256_of_bytes(content: bytes | memoryview) -> str:
-    """Returns the SHA-256 of some bytes.
+    """Returns the SHA-256 of bytes.
 
     >>> sha256_of_bytes(b"glimpse")[:16]
     '62c4ea25a1224068'
@@ -31,7 +31,7 @@ def sha256_of_bytes(content: bytes | memoryview) -> str:
 
 
 def sha256_of_blocks(blocks: Iterable[bytes | memoryview]) -> str:
-    """Returns the SHA-256 of blocks of bytes one after another, each needed only once."""
+    """Returns the SHA-256 of concatenated blocks of bytes, which may be an iterator."""
     content = hashlib.sha256()
     for block in blocks:
         content.update(block)
@@ -39,16 +39,16 @@ def sha256_of_blocks(blocks: Iterable[bytes | memoryview]) -> str:
 
 
 def sha256_of_images(*parts: tuple[NDArray[np.uint8], NDArray[np.int64]]) -> str:
-    """Returns the SHA-256 over the shapes, pixels and labels of all parts, the same on every machine.
+    """Returns the SHA-256 of the shapes, pixels and labels of all parts, the same on every machine.
 
     Args:
-        parts: Images of any shape (N, ...) with their labels of shape (N,).
+        parts: Images of shape (N, ...) with labels of shape (N,).
     """
     return sha256_of_blocks(block for images, labels in parts for block in _blocks(images, labels))
 
 
 def md5_of_file(path: Path) -> str:
-    """Returns the MD5 of a file's content: a checksum against damage on the way, as torchvision lists them.
+    """Returns the MD5 of a file's content, the checksum of torchvision's downloads.
 
     Raises:
         OSError: If the file cannot be read.

@@ -1,4 +1,4 @@
-"""What a run stands on: the device, the threads on shared cores, and the versions of the packages."""
+"""Environment of a computation: device, number of threads, and versions of the packages."""
 
 import math
 import os
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
+    "MOST_THREADS",
     "busy_cores",
     "choose_device",
     "cuda_devices",
@@ -26,19 +27,19 @@ __all__ = [
 ]
 
 MOST_THREADS = 8
-"""More threads than this do not pay for matrices of a few hundred rows."""
+"""Maximum number of threads; more do not speed up matrices of a few hundred rows."""
 
 _PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "safetensors", "pyarrow", "matplotlib", "tensorboard")
 
 
 def choose_device(name: str = "auto") -> "torch.device":
-    """Returns the device of that name, under torchrun the one of the process's local rank.
+    """Returns a device by name; under torchrun, `cuda` is the device of the local rank.
 
     Args:
-        name: `auto` (CUDA if there is one, else the CPU), `cpu`, `cuda`, `cuda:N` or `mps`.
+        name: `auto` (CUDA if available, else the CPU), `cpu`, `cuda`, `cuda:N` or `mps`.
 
     Raises:
-        ValueError: If there is no such device.
+        ValueError: If there is no such device, or it is not supported.
     """
     import torch
 
@@ -48,29 +49,29 @@ def choose_device(name: str = "auto") -> "torch.device":
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ValueError(f"no device is called {name!r}; choose auto, cpu, cuda, cuda:N or mps") from None
+        raise ValueError(f"unknown device {name!r}; choose auto, cpu, cuda, cuda:N or mps") from None
     if device.type == "cuda":
         index = int(os.environ.get("LOCAL_RANK", "0")) if device.index is None else device.index
         if index >= cuda:
             raise ValueError(f"no device {name} (CUDA devices found: {cuda}{reason}); choose --device cpu or auto")
         return torch.device("cuda", index)
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise ValueError("no device mps: this machine or this torch has no Metal; choose --device cpu or auto")
+        raise ValueError("no device mps: this machine or this build of torch does not support Metal; choose --device cpu or auto")
     if device.type not in ("cpu", "mps"):
         raise ValueError(f"the device {name!r} is not supported; choose auto, cpu, cuda, cuda:N or mps")
     return device
 
 
 def use_threads(requested: int | None = None) -> int:
-    """Sets how many threads torch computes with on the CPU, and returns the number.
+    """Sets the number of CPU threads of torch, and returns it.
 
-    A number of threads that was asked for, here or by OMP_NUM_THREADS (torchrun sets it), is taken as it is. Else there are as many
-    as `safe_threads` allows at this moment: at every step's end all threads wait for the slowest, so that one core shared with
-    other work makes two threads slower than one. On the CPU the last bits of a result depend on the number of threads: a run that
-    is to be repeated bit for bit records it.
+    A number requested here or by OMP_NUM_THREADS, which torchrun sets, is used as it is. Otherwise, `safe_threads` determines the
+    number from the current load: all threads wait for the slowest one at the end of every operation, so that two threads are slower
+    than one if a core is shared with other processes. The last bits of a result on the CPU depend on the number of threads, so runs
+    record it.
 
     Args:
-        requested: Number of threads, at least 1; None chooses.
+        requested: Number of threads, at least 1; None for automatic.
     """
     import torch
 
@@ -81,11 +82,11 @@ def use_threads(requested: int | None = None) -> int:
 
 
 def safe_threads(cores: int, busy: float) -> int:
-    """Returns how many threads have a core each to themselves: at least 1, at most 8.
+    """Returns the number of threads that can each have a core to themselves, 1 to 8.
 
     Args:
-        cores: Cores this process may use.
-        busy: How many of them other work keeps busy, 0.5 for one half of the time. A third of a core is let pass as noise.
+        cores: Number of cores that the process may use.
+        busy: Number of them used by other processes, 0.5 for one core half of the time. A third of a core is tolerated as noise.
 
     >>> [safe_threads(2, busy) for busy in (0.1, 0.5, 1.0, 2.0)], safe_threads(64, 3.0)
     ([2, 1, 1, 1], 8)
@@ -94,7 +95,7 @@ def safe_threads(cores: int, busy: float) -> int:
 
 
 def usable_cores() -> int:
-    """Returns the physical cores that this process may use, by its affinity and its container's quota."""
+    """Returns the number of physical cores that the process may use, given its affinity and the quota of its container."""
     allowed = _allowed_cpus()
     siblings = Path("/sys/devices/system/cpu")
     cores = {_text(siblings / f"cpu{cpu}/topology/thread_siblings_list") or str(cpu) for cpu in allowed}
@@ -102,12 +103,12 @@ def usable_cores() -> int:
 
 
 def busy_cores(seconds: float = 0.2) -> float:
-    """Returns how many of the CPUs that this process may use other work keeps busy, watched for a moment.
+    """Returns the number of busy CPUs among those that the process may use, measured over a short time.
 
-    The moment, not the load average, which still holds a minute later what has ended.
+    The load average is not used because it still includes processes that ended a minute ago.
 
     Args:
-        seconds: How long to watch.
+        seconds: Duration of the measurement.
     """
     import psutil
 
@@ -116,12 +117,17 @@ def busy_cores(seconds: float = 0.2) -> float:
 
 
 def versions() -> dict[str, str | None]:
-    """Returns the versions of python, glimpse and the packages it stands on; None for a package that is not there."""
+    """Returns the versions of Python, glimpse and its dependencies; None for a package that is not installed."""
     return {"python": platform.python_version(), "glimpse": package_version()} | {name: _version(name) for name in _PACKAGES}
 
 
+def package_version() -> str | None:
+    """Returns the version of the installed glimpse package; None if it is not installed."""
+    return _version("glimpse-attention")
+
+
 def cuda_devices() -> tuple[int, str]:
-    """Returns the number of CUDA devices, and torch's warning where it has one about them."""
+    """Returns the number of CUDA devices, and torch's warning about them, or an empty string."""
     import torch
 
     with warnings.catch_warnings(record=True) as caught:
@@ -131,7 +137,7 @@ def cuda_devices() -> tuple[int, str]:
 
 
 def source_commit() -> str | None:
-    """Returns the git commit of the source tree, None where the package is installed without one."""
+    """Returns the git commit of the source tree; None if the package is not installed from one."""
     package = Path(__file__).resolve().parent
     try:
         command = ["git", "-C", str(package), "rev-parse", "HEAD"]
@@ -143,14 +149,14 @@ def source_commit() -> str | None:
 
 
 def _allowed_cpus() -> set[int]:
-    """Returns the numbers of the CPUs that this process may run on."""
+    """Returns the numbers of the CPUs that the process may run on."""
     if sys.platform == "linux":
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))
 
 
 def _quota() -> float:
-    """Returns how many CPUs' time the container grants, infinity if it sets no limit."""
+    """Returns the CPU quota of the container, in CPUs; infinity if there is no limit."""
     limit, _, period = _text(Path("/sys/fs/cgroup/cpu.max")).partition(" ")  # "max 100000" or "150000 100000"
     if not period:
         limit = _text(Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"))  # -1 for no limit
@@ -159,20 +165,15 @@ def _quota() -> float:
 
 
 def _text(path: Path) -> str:
-    """Returns a small file's text without the white space around it, empty if it cannot be read."""
+    """Returns the text of a small file without surrounding whitespace; empty if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8").strip()
     except OSError:
         return ""
 
 
-def package_version() -> str | None:
-    """Returns the version of the installed package."""
-    return _version("glimpse-attention")
-
-
 def _version(package: str) -> str | None:
-    """Returns the version of an installed package."""
+    """Returns the version of an installed package; None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

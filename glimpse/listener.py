@@ -1,4 +1,4 @@
-"""What a long job tells whoever asked for it: notes, warnings and progress. The library itself neither prints nor draws."""
+"""Reports of long computations: notes, warnings and progress. The library itself prints nothing."""
 
 import contextlib
 import logging
@@ -8,32 +8,41 @@ from collections.abc import Callable, Iterator
 __all__ = ["Advance", "Listener"]
 
 Advance = Callable[[int], None]
-"""Called with how many units are done in all."""
+"""Function that is called with the total number of units done."""
 
 _LOG = logging.getLogger("glimpse")
 
 
 class Listener:
-    """Hears what a job has to say: notes go to the log `glimpse`, warnings to Python's, progress nowhere.
+    """Receives notes, warnings and progress of a computation.
 
-    The command line has one that writes to the terminal; a subclass can do anything else.
+    Notes go to the logger `glimpse` and warnings to the `warnings` module; progress is ignored. Subclasses override these methods:
+    that of the command line prints to the terminal.
     """
 
     def note(self, message: str) -> None:
-        """Hears something good to know."""
+        """Receives a note.
+
+        Args:
+            message: One line of text.
+        """
         _LOG.info(message)
 
     def warn(self, message: str) -> None:
-        """Hears something that changes what the result means."""
+        """Receives a warning, which affects how the result is to be read.
+
+        Args:
+            message: One line of text.
+        """
         warnings.warn(message, stacklevel=2)
 
     @contextlib.contextmanager
     def progress(self, title: str, total: int, *, unit: str = "images") -> Iterator[Advance]:
-        """Context of a part of the job; gives a function to call with how many of its units are done.
+        """Context manager for a part of the computation; yields a function to call with the number of units done.
 
         Args:
-            title: What is being done.
-            total: How many units there are.
-            unit: What is counted, in the plural.
+            title: Name of the part.
+            total: Total number of units.
+            unit: Name of the units, in the plural.
         """
         yield lambda done: None

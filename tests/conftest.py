@@ -1,10 +1,12 @@
-"""What all tests share: how many run at once, no network, no digits but those asked for, no GPU test where there is no GPU."""
+"""Fixtures of all tests: the number of processes, no network, no digits unless requested, GPU tests only with a GPU."""
 
 import os
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: threads that spin on a shared core slow the suite down 30 times
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "PASSIVE"
+)  # set before torch is imported: threads that spin on a shared core make the suite 30 times slower
 os.environ.setdefault("MPLBACKEND", "Agg")
-os.environ["OMP_NUM_THREADS"] = "1"  # in this process and those it starts: tests run in one process a core
+os.environ["OMP_NUM_THREADS"] = "1"  # in this process and its children: there is one process per core
 
 import socket
 from collections.abc import Callable, Generator, Iterator
@@ -26,14 +28,14 @@ torch.set_num_threads(1)
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
-    """Tests run in one process a core, at most 8; those picked by `-k`, or of a single file, in this one: others start slowly."""
+    """Runs tests in one process per core, at most 8; tests selected by `-k` or of a single file run in this process."""
     cores = yield
     picked = config.option.keyword or (len(config.args) == 1 and ".py" in config.args[0])
     return 0 if picked else min(cores, 8)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips the tests marked `gpu` where there is none."""
+    """Skips the tests marked `gpu` if there is no GPU."""
     if torch.cuda.is_available():
         return
     for item in items:
@@ -42,8 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keeps a test away from the network, and from digits that happen to be on this machine, and torch on one thread."""
+def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Isolates a test from the network and from digits on this machine, and keeps torch on one thread."""
 
     def resolve(host: Any, *rest: Any, **options: Any) -> Any:
         name = host.decode() if isinstance(host, bytes) else host
@@ -60,7 +62,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def mnist_folder() -> Path:
-    """Returns the folder with the real MNIST; skips where GLIMPSE_DATA does not name one."""
+    """Returns the folder with the real MNIST; skips the test if GLIMPSE_DATA does not name one."""
     from glimpse.datasets.mnist import is_complete
 
     if not _GIVEN or not is_complete("mnist", Path(_GIVEN)):
@@ -70,27 +72,27 @@ def mnist_folder() -> Path:
 
 @pytest.fixture
 def no_gradients() -> Iterator[None]:
-    """Keeps a test free of gradients."""
+    """Runs a test without gradients."""
     with torch.no_grad():
         yield
 
 
 @pytest.fixture(scope="module")
 def without_pictures() -> Iterator[None]:
-    """Leaves out the pictures that a training draws for TensorBoard: they take three times as long as a tiny training."""
+    """Leaves out the pictures for TensorBoard, which take three times as long as a tiny training."""
     from glimpse.training.loop import train_in
 
     def bare(*arguments: Any, **options: Any) -> Any:
         return train_in(*arguments, **options | {"draw": None})
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("glimpse.commands.train.train_in", bare)
+        patch.setattr("glimpse.training.session.train_in", bare)
         yield
 
 
 @pytest.fixture
 def make_trajectories() -> Callable[..., Trajectories]:
-    """Returns a function that makes random trajectories of whatever size is asked for."""
+    """Returns a function that makes random trajectories of any size."""
     return _trajectories
 
 

@@ -16,7 +16,7 @@ def test_a_files_digests_are_those_of_its_content(tmp_path: Path) -> None:
     assert md5_of_file(tmp_path / "file") == hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
 
 
-def test_blocks_have_the_digest_of_what_they_make_together() -> None:
+def test_blocks_have_the_digest_of_their_concatenation() -> None:
     blocks = (CONTENT[start : start + 999] for start in range(0, len(CONTENT), 999))
     assert sha256_of_blocks(blocks) == sha256_of_bytes(CONTENT)
 

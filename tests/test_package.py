@@ -1,4 +1,4 @@
-"""The package: its two links, what the wheel holds, which way imports point, and what is loaded when."""
+"""The package: its two links, the contents of the wheel, the direction of imports, and lazy loading."""
 
 import os
 import re
@@ -34,7 +34,7 @@ def build(kind: str, source: Path, out: Path) -> Path:
 
 
 class Built(NamedTuple):
-    """A copy of the tree, the wheel that is built from it, and the wheel that is built from its sdist."""
+    """A copy of the tree, the wheel built from it, and the wheel built from its sdist."""
 
     tree: Path
     wheel: Path
@@ -43,7 +43,7 @@ class Built(NamedTuple):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Returns what is built from a copy of the tree, short files in place of the weights, which take long to compress."""
+    """Builds the wheels from a copy of the tree, with short files in place of the weights, which are slow to compress."""
     work = tmp_path_factory.mktemp("build")
     tree = work / "tree"
     tree.mkdir()
@@ -61,7 +61,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 def files_of_packages(tree: Path) -> dict[str, bytes]:
-    """Returns the content of every file in the folders of a tree's package, through its links, by the file's path."""
+    """Returns the content of every file of a tree's package by its path, following links."""
     found: dict[str, bytes] = {}
     for folder, _, names in os.walk(tree / "glimpse", followlinks=True):
         path = Path(folder)
@@ -83,12 +83,12 @@ def test_the_two_files_at_the_top_are_reached_through_links(link: str, target: s
     assert path.readlink() == Path(target)
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(built: Built) -> None:
+def test_the_wheel_contains_the_package_and_nothing_else(built: Built) -> None:
     tops = {name.partition("/")[0] for name in contents(built.wheel)}
     assert tops == {"glimpse", f"glimpse_attention-{glimpse.__version__}.dist-info"}
 
 
-def test_the_wheel_holds_every_file_of_the_package_as_it_is(built: Built) -> None:
+def test_the_wheel_contains_every_file_of_the_package_unchanged(built: Built) -> None:
     in_wheel = {name: data for name, data in contents(built.wheel).items() if name.startswith("glimpse/")}
     in_tree = files_of_packages(built.tree)
     assert in_wheel.keys() == in_tree.keys()
@@ -101,7 +101,7 @@ def test_the_wheel_from_the_sdist_is_the_one_from_the_tree(built: Built) -> None
 
 
 def test_imports_only_point_down() -> None:
-    """The contracts are in pyproject.toml: a layer for every room, and who may import torch and rich."""
+    """The contracts are in pyproject.toml: a layer for every package, and the importers of torch and rich."""
     command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as lint; lint()", "--no-cache", "--no-logo"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -120,12 +120,12 @@ def test_importing_the_package_loads_neither_torch_nor_numpy() -> None:
 
 
 @pytest.mark.parametrize("name", glimpse.__all__)
-def test_every_public_name_is_there(name: str) -> None:
+def test_every_public_name_can_be_imported(name: str) -> None:
     assert getattr(glimpse, name).__name__.removeprefix("glimpse.") == name
     assert name in dir(glimpse)
 
 
-def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+def test_a_missing_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = glimpse.nothing
 
@@ -138,7 +138,7 @@ def test_a_pretrained_model_is_found_by_name_or_refused_with_the_names(monkeypat
     (tmp_path / "classifier-8.json").write_text('{"glimpses": 8}', encoding="utf-8")
     assert pretrained.available() == {"classifier-8": {"glimpses": 8}}
     assert pretrained.find("pretrained:classifier-8") == pretrained.find("classifier-8") == tmp_path / "classifier-8.safetensors"
-    with pytest.raises(ValueError, match="'classifier-9'; there are: classifier-8"):
+    with pytest.raises(ValueError, match="'classifier-9': choose classifier-8"):
         pretrained.find("pretrained:classifier-9")
 
 

@@ -1,4 +1,4 @@
-"""The shipped models are what their facts say."""
+"""The shipped models match their facts."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from torch import Tensor
 from glimpse import pretrained
 from glimpse.datasets.batches import Batch, PositionalDataset
 from glimpse.datasets.binarized_mnist import find_binarized_mnist
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
 from glimpse.datasets.generative import open_generative
 from glimpse.evaluation.classifier import predictions
@@ -19,10 +19,11 @@ from glimpse.models.catalog import open_classifier
 from glimpse.models.draw import DRAW
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.weights import load_weights
+from glimpse.settings.clutter import ClutterRecipe
 
 GLIMPSES = ("classifier-4", "classifier-8")
 GENERATORS = ("draw-mnist", "draw-two-digit")
-LARGE = ("convnet", "ram-8", "spatial-transformer")  # take longest for the whole test set
+LARGE = ("convnet", "ram-8", "spatial-transformer")  # the slowest on the whole test set
 NAMES = tuple(name for name in pretrained.available() if name not in GENERATORS)
 
 
@@ -63,7 +64,7 @@ def test_the_shipped_generator_of_digits_has_the_stated_bound(data_folder: Path)
 
 
 class Head(PositionalDataset):
-    """The first images of a set whose order is random, so that they are a fair sample of it."""
+    """The first images of a set in random order, hence a fair sample of it."""
 
     def __init__(self, data: PositionalDataset, count: int) -> None:
         self.data, self.count = data, count
@@ -83,7 +84,7 @@ def data_folder(mnist_folder: Path) -> Path:
     return mnist_folder
 
 
-def test_an_unknown_model_is_answered_with_the_names_there_are() -> None:
+def test_the_error_of_an_unknown_model_lists_the_names() -> None:
     with pytest.raises(ValueError, match=r"classifier-4, classifier-8, .*draw-mnist, draw-two-digit"):
         pretrained.find("pretrained:classifier-5")
 
@@ -109,4 +110,6 @@ def test_a_shipped_model_makes_the_stated_error_on_the_pinned_test_set(name: str
     with torch.no_grad():
         wrong = sum(int((logits[:, -1].argmax(dim=-1) != labels).sum()) for logits, labels in predictions(model, data))
     assert len(data) == facts["n"] == 10_000
-    assert 100 * wrong / len(data) == pytest.approx(facts["test_error_percent"], abs=0.05)  # a few images are on the border
+    assert 100 * wrong / len(data) == pytest.approx(
+        facts["test_error_percent"], abs=0.05
+    )  # a few images are on a decision boundary

@@ -1,1 +1,1 @@
-"""The equations: Gaussian filterbank, window, read and write. Torch alone, no models."""
+"""The equations: Gaussian filterbank, window, read and write. Imports torch only."""

@@ -8,17 +8,17 @@ References:
     arXiv:1502.04623.
 """
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from glimpse.attention.precision import at_least_float32
+from glimpse.attention.precision import in_float32
 
-__all__ = ["gaussian_filters"]
+__all__ = ["gaussian_filters", "paired_filters"]
 
-_NEGLIGIBLE = 1e-26  # of the nearest pixel's weight: below it a weight is 0, or subnormal numbers make all arithmetic on it slow
-_FLOOR = -60.0  # an exponent whose exponential is negligible and still a normal number
+_NEGLIGIBLE = math.log(1e-26)  # against the nearest pixel: below it a weight is 0, or subnormal numbers make arithmetic slow
 
 
 def gaussian_filters(center: Tensor, stride: Tensor, sigma: Tensor, *, n_filters: int, n_pixels: int) -> Tensor:
@@ -33,7 +33,7 @@ def gaussian_filters(center: Tensor, stride: Tensor, sigma: Tensor, *, n_filters
 
     Args:
         center: Center of the grid in pixels, shape (B,). Values and gradients are finite up to 1e6 in magnitude.
-        stride: Distance between neighbouring filters in pixels, shape (B,), from 0 to 1e6.
+        stride: Distance between neighboring filters in pixels, shape (B,), from 0 to 1e6.
         sigma: Standard deviation of every filter in pixels, shape (B,), from 1e-4 to 1e4.
         n_filters: Number of filters N, at least 1.
         n_pixels: Number of pixels A along the axis, at least 1.
@@ -51,18 +51,34 @@ def gaussian_filters(center: Tensor, stride: Tensor, sigma: Tensor, *, n_filters
     if center.ndim != 1 or center.shape != stride.shape or center.shape != sigma.shape:
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in (center, stride, sigma))
         raise ValueError(f"center, stride and sigma must share one shape (B,), got {shapes}")
+    return paired_filters(center[None], stride, sigma, n_filters=n_filters, n_pixels=n_pixels)[0]
+
+
+@in_float32
+def paired_filters(centers: Tensor, stride: Tensor, sigma: Tensor, *, n_filters: int, n_pixels: int) -> Tensor:
+    """Returns the filters along several axes of the same length in one go, each axis as `gaussian_filters` makes it.
+
+    Args:
+        centers: Center of the grid along every axis in pixels, shape (axes, B).
+        stride: Distance between neighboring filters in pixels, shape (B,).
+        sigma: Standard deviation of every filter in pixels, shape (B,).
+        n_filters: Number of filters N, at least 1.
+        n_pixels: Number of pixels A along every axis, at least 1.
+
+    Returns:
+        Filters, shape (axes, B, N, A).
+
+    Raises:
+        ValueError: If a count is below 1.
+    """
     if n_filters < 1 or n_pixels < 1:
         raise ValueError(f"n_filters and n_pixels must be at least 1, got {n_filters} and {n_pixels}")
-    with torch.autocast(center.device.type, enabled=False):
-        center, stride, sigma = at_least_float32(center), at_least_float32(stride), at_least_float32(sigma)
-        offset = torch.arange(n_filters, dtype=center.dtype, device=center.device) - (n_filters - 1) / 2  # (N,)
-        mu = center[:, None] + offset * stride[:, None]  # (B, N)
-        filters: Tensor = _NormalisedGaussians.apply(mu, sigma[:, None].expand_as(mu), n_pixels)
-        return filters
+    filters: Tensor = _NormalizedGaussians.apply(centers, stride, sigma, n_filters, n_pixels)
+    return filters
 
 
-class _NormalisedGaussians(torch.autograd.Function):
-    """Gaussians at mu over the pixels, each row summing to 1, with the gradient in closed form.
+class _NormalizedGaussians(torch.autograd.Function):
+    """Gaussians around mu over the pixels, each row summing to 1, with the gradient in closed form.
 
     With p the pixel nearest to mu, a' = a - p and e = mu - p, the exponent (p - mu)^2 - (a - mu)^2 = -a' (a' - 2 e) is never
     positive and 0 at the nearest pixel, and exact in float32 far outside the image, where a difference of squares is not.
@@ -73,30 +89,33 @@ class _NormalisedGaussians(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(mu: Tensor, sigma: Tensor, n_pixels: int) -> Tensor:
-        ahead, excess = _relative(mu, n_pixels)
-        exponent = (ahead - 2 * excess).mul_(ahead).mul_((-0.5 / sigma / sigma)[..., None])  # (B, N, A), 0 at the nearest pixel
-        weights = exponent.clamp(min=_FLOOR).exp_()
-        torch.threshold_(weights, _NEGLIGIBLE, 0.0)
-        return weights.div_(weights.sum(dim=-1, keepdim=True))
+    def forward(centers: Tensor, stride: Tensor, sigma: Tensor, n_filters: int, n_pixels: int) -> Tensor:
+        ahead, excess, _ = _relative(centers, stride, n_filters, n_pixels)
+        exponent = (ahead - 2 * excess[..., None]).mul_(ahead).mul_((-0.5 / sigma / sigma)[:, None, None])  # 0 at the nearest pixel
+        return torch.softmax(torch.threshold_(exponent, _NEGLIGIBLE, -math.inf), dim=-1)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:
-        mu, sigma, ctx.n_pixels = inputs
-        ctx.save_for_backward(mu, sigma, output)
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, int, int], output: Tensor) -> None:
+        centers, stride, sigma, ctx.n_filters, ctx.n_pixels = inputs
+        ctx.save_for_backward(centers, stride, sigma, output)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        mu, sigma, filters = ctx.saved_tensors
-        ahead, excess = _relative(mu, ctx.n_pixels)
-        weighted = grad * filters
-        moment = (weighted - filters * weighted.sum(dim=-1, keepdim=True)) * ahead  # u a'
-        first, second = moment.sum(dim=-1), (moment * ahead).sum(dim=-1)
-        return first / sigma / sigma, (second - 2 * excess[..., 0] * first) / sigma / sigma / sigma, None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        centers, stride, sigma, filters = ctx.saved_tensors
+        ahead, excess, offset = _relative(centers, stride, ctx.n_filters, ctx.n_pixels)
+        moment = torch.ops.aten._softmax_backward_data(grad, filters, -1, filters.dtype).mul_(ahead)  # u a'
+        first = moment.sum(dim=-1)  # (axes, B, N)
+        second = moment.mul_(ahead).sum(dim=-1)
+        precision = 1 / sigma / sigma
+        for_mu = first * precision[:, None]
+        for_sigma = torch.addcmul(second, excess, first, value=-2).sum(dim=(0, 2)) * precision / sigma
+        return for_mu.sum(dim=-1), (for_mu * offset).sum(dim=(0, 2)), for_sigma, None, None
 
 
-def _relative(mu: Tensor, n_pixels: int) -> tuple[Tensor, Tensor]:
-    """Returns a' = a - p, shape (..., A), and e = mu - p, shape (..., 1), with p the pixel nearest to mu."""
+def _relative(centers: Tensor, stride: Tensor, n_filters: int, n_pixels: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns a' = a - p, (axes, B, N, A), e = mu - p, (axes, B, N), with p the pixel nearest to mu, and the offsets, (N,)."""
+    offset = torch.arange(n_filters, dtype=centers.dtype, device=centers.device) - (n_filters - 1) / 2
+    mu = centers[..., None] + offset * stride[:, None]
     nearest = mu.detach().clamp(0, n_pixels - 1).round()
     pixel = torch.arange(n_pixels, dtype=mu.dtype, device=mu.device)  # made there: a copy from the host would wait for the GPU
-    return pixel - nearest[..., None], (mu - nearest)[..., None]
+    return pixel - nearest[..., None], mu - nearest, offset

@@ -48,7 +48,7 @@ class Retina:
         return torch.round(center - (self.n - 1) / 2).long()
 
     def window(self, corner_x: Tensor, corner_y: Tensor, scale: int) -> Window:
-        """Returns where a patch lies: its n x n boxes as a grid of their centers; a box has no sigma, so that is not a number.
+        """Returns the place of a patch: its n x n boxes as a grid of their centers; a box has no sigma, so sigma is NaN.
 
         Args:
             corner_x: First column of the finest patch, of any shape.
@@ -65,7 +65,7 @@ class Retina:
         """Returns the patches of every image around one place each.
 
         Args:
-            corner_x: First column of the finest patch, shape (B,), int64; may lie outside the image.
+            corner_x: First column of the finest patch, shape (B,), int64; may be outside the image.
             corner_y: First row of it, shape (B,), int64.
 
         Returns:

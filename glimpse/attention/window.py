@@ -1,4 +1,4 @@
-"""Window of Gaussian filters over an image: where it lies, how to read a glimpse through it and how to write a patch.
+"""Window of Gaussian filters over an image: its place, how to read a glimpse through it and how to write a patch.
 
 Positions are pixels of the image, x (to the right) before y (down); pixel 0 is the center of the first pixel; indices count from 0.
 Dimensions: B images, C channels, H rows, W columns, a window of n x n filters, T glimpses.
@@ -14,8 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from glimpse.attention.filterbank import gaussian_filters
-from glimpse.attention.precision import at_least_float32
+from glimpse.attention.filterbank import gaussian_filters, paired_filters
+from glimpse.attention.precision import in_float32
 
 __all__ = ["LOG_LIMIT", "Window", "read", "write"]
 
@@ -43,6 +43,7 @@ class Window(NamedTuple):
     intensity: Tensor
 
     @classmethod
+    @in_float32
     def from_raw(cls, raw: Tensor, *, n: int, height: int, width: int) -> "Window":
         r"""Returns the window that five unconstrained numbers stand for.
 
@@ -70,16 +71,15 @@ class Window(NamedTuple):
             raise ValueError(f"raw must have shape (B, 5), got {tuple(raw.shape)}")
         if min(n, height, width) < 1:
             raise ValueError(f"n, height and width must be at least 1, got {n}, {height} and {width}")
-        with torch.autocast(raw.device.type, enabled=False):
-            x, y, *logs = at_least_float32(raw).unbind(dim=1)
-            log_var, log_factor, log_intensity = (log.clamp(-LOG_LIMIT, LOG_LIMIT) for log in logs)
-            return cls(
-                center_x=(width + 1) / 2 * (x + 1) - 1,
-                center_y=(height + 1) / 2 * (y + 1) - 1,
-                stride=(max(height, width) - 1) / max(n - 1, 1) * log_factor.exp(),
-                sigma=(log_var / 2).exp(),
-                intensity=log_intensity.exp(),
-            )
+        x, y, *logs = raw.unbind(dim=1)
+        log_var, log_factor, log_intensity = (log.clamp(-LOG_LIMIT, LOG_LIMIT) for log in logs)
+        return cls(
+            center_x=(width + 1) / 2 * (x + 1) - 1,
+            center_y=(height + 1) / 2 * (y + 1) - 1,
+            stride=(max(height, width) - 1) / max(n - 1, 1) * log_factor.exp(),
+            sigma=(log_var / 2).exp(),
+            intensity=log_intensity.exp(),
+        )
 
     @classmethod
     def stacked(cls, windows: Sequence["Window"], dim: int = 1) -> "Window":
@@ -128,12 +128,17 @@ class Window(NamedTuple):
 
     def filters(self, *, n: int, height: int, width: int) -> tuple[Tensor, Tensor]:
         """Returns the filters down the rows, shape (B, n, H), and along the columns, shape (B, n, W): F_Y and F_X."""
+        if height == width:
+            centers = torch.stack((self.center_y, self.center_x))
+            rows, columns = paired_filters(centers, self.stride, self.sigma, n_filters=n, n_pixels=height).unbind()
+            return rows, columns
         return (
             gaussian_filters(self.center_y, self.stride, self.sigma, n_filters=n, n_pixels=height),
             gaussian_filters(self.center_x, self.stride, self.sigma, n_filters=n, n_pixels=width),
         )
 
 
+@in_float32
 def read(image: Tensor, window: Window, n: int) -> Tensor:
     r"""Returns the glimpse of n x n numbers that the window sees of the image.
 
@@ -155,13 +160,14 @@ def read(image: Tensor, window: Window, n: int) -> Tensor:
     """
     batch, channels, height, width = _shape(image, "image", window)
     filters_y, filters_x = window.filters(n=n, height=height, width=width)
-    with torch.autocast(image.device.type, enabled=False):
-        rows = image.to(filters_y.dtype).transpose(1, 2).reshape(batch, height, channels * width)
-        rows = torch.bmm(filters_y, rows).view(batch, n * channels, width)  # every row of filters, all channels
-        glimpse = torch.bmm(rows, filters_x.transpose(1, 2)).view(batch, n, channels, n).transpose(1, 2)
-        return window.intensity.to(glimpse.dtype)[:, None, None, None] * glimpse
+    columns = image.to(filters_y.dtype).reshape(batch * channels, height, width)
+    every = filters_y[:, None].expand(-1, channels, -1, -1).reshape(batch * channels, n, height)  # smaller to copy than the image
+    rows = torch.bmm(every, columns).view(batch, channels * n, width)
+    glimpse = torch.bmm(rows, filters_x.transpose(1, 2)).view(batch, channels, n, n)
+    return window.intensity.to(glimpse.dtype)[:, None, None, None] * glimpse
 
 
+@in_float32
 def write(patch: Tensor, window: Window, height: int, width: int) -> Tensor:
     r"""Returns the image that a patch makes when it is written through the window.
 
@@ -181,13 +187,14 @@ def write(patch: Tensor, window: Window, height: int, width: int) -> Tensor:
     Raises:
         ValueError: If the patch is not of shape (B, C, n, n) with the window's B.
     """
-    _, _, n, columns = _shape(patch, "patch", window)
+    batch, channels, n, columns = _shape(patch, "patch", window)
     if n != columns:
         raise ValueError(f"patch must be square, got {n} x {columns}")
     filters_y, filters_x = window.filters(n=n, height=height, width=width)
-    with torch.autocast(patch.device.type, enabled=False):
-        patch = patch.to(filters_y.dtype) / window.intensity.to(filters_y.dtype)[:, None, None, None]
-        return filters_y.transpose(1, 2)[:, None] @ patch @ filters_x[:, None]
+    patch = patch.to(filters_y.dtype) / window.intensity.to(filters_y.dtype)[:, None, None, None]
+    rows = torch.bmm(patch.reshape(batch, channels * n, n), filters_x).view(batch * channels, n, width)
+    every = filters_y[:, None].expand(-1, channels, -1, -1).reshape(batch * channels, n, height)
+    return torch.bmm(every.transpose(1, 2), rows).view(batch, channels, height, width)
 
 
 def _shape(tensor: Tensor, name: str, window: Window) -> torch.Size:

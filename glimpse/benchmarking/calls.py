@@ -12,8 +12,7 @@ from glimpse.benchmarking.memory import peak_growths
 from glimpse.benchmarking.rows import BenchResult, bench_row
 from glimpse.benchmarking.timing import Stopwatch, interleaved, stopwatch_of
 from glimpse.listener import Listener
-from glimpse.settings.benchmark import BenchRequest
-from glimpse.settings.requests import from_options
+from glimpse.settings.requests import BenchRequest, from_options
 from glimpse.training.threads import candidates, fastest_threads
 
 __all__ = ["benchmark", "benchmark_request"]

@@ -16,9 +16,9 @@ from glimpse.attention.window import Window, read, write
 from glimpse.benchmarking.operations import Operations, clutter_operations, filter_operations, read_operations, write_operations
 from glimpse.benchmarking.timing import Work
 from glimpse.benchmarking.trainers import ClassifierSteps, GeneratorSteps, Steps, digits
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
-from glimpse.settings.benchmark import BenchRequest, Part
-from glimpse.settings.requests import Setting
+from glimpse.datasets.clutter import ClutteredMNIST
+from glimpse.settings.clutter import ClutterRecipe
+from glimpse.settings.requests import BenchRequest, Part, Setting
 from glimpse.settings.training import Precision
 
 __all__ = ["Case", "Growth", "cases_of", "growths_of", "steps_for_threads"]

@@ -10,6 +10,7 @@ less the one before the first call, when the data and the model are there: activ
 is that child process: it reads a request as JSON on stdin and writes one line of JSON a case on stdout.
 """
 
+import contextlib
 import gc
 import json
 import os
@@ -27,7 +28,7 @@ import torch
 from glimpse.benchmarking.cases import Case, cases_of
 from glimpse.benchmarking.timing import Work
 from glimpse.listener import Listener
-from glimpse.settings.benchmark import BenchRequest
+from glimpse.settings.requests import BenchRequest
 
 __all__ = ["allocated_growth", "peak_growths", "resident_growth"]
 
@@ -117,8 +118,9 @@ def _in_child(request: BenchRequest, threads: int, listener: Listener) -> Iterat
         assert child.stdin is not None
         assert child.stdout is not None
         assert child.stderr is not None
-        child.stdin.write(json.dumps(asked))
-        child.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it has ended already; its exit code says so
+            child.stdin.write(json.dumps(asked))
+            child.stdin.close()
         for line in child.stdout:
             case = json.loads(line)
             yield case["name"], case["bytes"]

@@ -87,12 +87,12 @@ def read_operations(channels: int, n: int, height: int, width: int) -> Operation
 
 
 def write_operations(channels: int, n: int, height: int, width: int) -> Operations:
-    """Returns what writing a patch takes: F_Y^T w, of H x n by n x n numbers, then times F_X, for every channel.
+    """Returns what writing a patch takes: w F_X, of n x n by n x W numbers, then F_Y^T times that, for every channel.
 
     >>> write_operations(1, 2, 10, 20)
-    Operations(multiply_adds=440, bytes=1056)
+    Operations(multiply_adds=480, bytes=1056)
     """
-    multiply_adds = channels * (height * n * n + height * n * width)
+    multiply_adds = channels * (n * n * width + height * n * width)
     return Operations(multiply_adds, _FLOAT * (channels * (height * width + n * n) + n * (height + width)))
 
 
@@ -156,6 +156,8 @@ def draw_operations(config: GeneratorConfig) -> Operations:
         moved = Operations(0, _FLOAT * 3 * config.pixels)
     step = moved.plus(Operations.lstm(seen + hidden, hidden)).plus(Operations.linear(hidden, 2 * config.latent))
     step = step.plus(Operations.lstm(config.latent, hidden)).plus(Operations.linear(hidden, drawn))
+    if config.prior == "learned":
+        step = step.plus(Operations.linear(hidden, 2 * config.latent))
     return step.times(config.glimpses)
 
 

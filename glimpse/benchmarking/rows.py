@@ -6,7 +6,7 @@ from typing import Any
 from glimpse.benchmarking.cases import Case, Growth
 from glimpse.benchmarking.machine import MachineRates
 from glimpse.benchmarking.timing import Timing
-from glimpse.settings.benchmark import BenchRequest
+from glimpse.settings.requests import BenchRequest
 
 __all__ = ["BenchResult", "BenchRow", "GrowthRow", "bench_row"]
 

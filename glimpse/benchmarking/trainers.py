@@ -14,11 +14,11 @@ import torch
 from glimpse.benchmarking.operations import Operations, classifier_operations, draw_operations, ram_operations
 from glimpse.benchmarking.timing import Work
 from glimpse.datasets.classification import cluttered_data
-from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.datasets.digits import DigitSource
 from glimpse.datasets.generative import open_generative
 from glimpse.datasets.opening import open_digit_source
 from glimpse.settings.catalog import classifier_preset
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.draw import GENERATOR_PRESETS
 from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.ram import RAMConfig

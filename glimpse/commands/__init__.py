@@ -1,1 +1,1 @@
-"""The commands: the only room that parses options, prints, and draws progress."""
+"""Implementation of the commands: shared options, printed output and progress bars."""

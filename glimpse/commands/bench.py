@@ -6,7 +6,7 @@ from glimpse.benchmarking.calls import benchmark_request
 from glimpse.benchmarking.rows import BenchResult, BenchRow
 from glimpse.commands import console
 from glimpse.commands.console import ConsoleListener
-from glimpse.settings.benchmark import BenchRequest
+from glimpse.settings.requests import BenchRequest
 
 __all__ = ["bench", "table_row"]
 

@@ -1,4 +1,4 @@
-"""What `glimpse compare` shows: a suite's estimate and trainings, the comparison as a table, and the files it is written to."""
+"""Output of `glimpse compare`: time estimates and trainings of a suite, the table and the files of a comparison."""
 
 import os
 import shlex
@@ -16,7 +16,7 @@ from rich.text import Text
 
 from glimpse.commands import console
 from glimpse.commands.console import ConsoleListener
-from glimpse.commands.train import SignalWatch, show_records
+from glimpse.commands.train import show_records
 from glimpse.commands.train_classifier import CLASSIFIER_WORDS
 from glimpse.comparison.calls import SuiteWatch, compare_models, compare_suite
 from glimpse.comparison.estimate import RunEstimate, SuiteEstimate
@@ -30,6 +30,7 @@ from glimpse.settings.record import refuse_record
 from glimpse.settings.requests import CompareRequest, SuiteRequest, chosen, flag
 from glimpse.training.loop import StoppedError
 from glimpse.training.session import Training
+from glimpse.training.signals import SignalWatch
 
 __all__ = ["ComparisonFiles", "compare", "print_table"]
 
@@ -40,18 +41,18 @@ _NARROW = {
     "values read": "values\nread",
     "to published": "to\npublished",
 }
-_NAMES = 20  # characters at least for a model's name on a terminal
+_NAMES = 20  # minimum width of the models' names on a terminal, in characters
 _ENDINGS = {"csv": ".csv", "markdown": ".md", "figure": ".png"}
 
 
 @dataclass(frozen=True)
 class ComparisonFiles:
-    """Files that a comparison is written to, None for those that are not wanted.
+    """Files to write a comparison to; None for no file.
 
     Attributes:
-        csv: Every row's numbers; the tests between models go to NAME-pairs.csv.
-        markdown: The table, its legend and the tests between models.
-        figure: Error against values read, a .png.
+        csv: All results; the tests between pairs of models are written to NAME-pairs.csv.
+        markdown: The table, its legend and the tests between pairs of models.
+        figure: Plot of error against values read, a .png.
     """
 
     csv: Path | None = None
@@ -60,16 +61,16 @@ class ComparisonFiles:
 
 
 def compare(request: CompareRequest | SuiteRequest, files: ComparisonFiles, *, as_json: bool) -> int:
-    """Compares trained models, or trains a suite's models and compares them; prints the result and returns the exit code.
+    """Compares trained models, or trains and compares the models of a suite; prints the result and returns the exit code.
 
     Args:
-        request: Which models, or which suite.
-        files: Where to write it, too.
-        as_json: Whether to print one line with one JSON object.
+        request: The models, or the suite.
+        files: Files that the comparison is also written to.
+        as_json: Whether to print the result as a single line of JSON.
 
     Raises:
-        ValueError: If the models are not of one task, or what is asked does not fit.
-        FileNotFoundError: If the digits are not at hand.
+        ValueError: If the models have different tasks, or options do not fit together.
+        FileNotFoundError: If the digits are not found.
     """
     _check_files(files)
     if isinstance(request, CompareRequest):
@@ -79,75 +80,75 @@ def compare(request: CompareRequest | SuiteRequest, files: ComparisonFiles, *, a
     try:
         comparison = compare_suite(request, watch)
     except OutOfTimeError:
-        how_far = _say_how_far("The time is over", request, files, as_json=as_json)
+        state = _report_state("Time limit reached", request, files, as_json=as_json)
         if as_json:
-            console.print_json(how_far)
+            console.print_json(state)
         return 0
     except (StoppedError, KeyboardInterrupt) as stopped:
-        _say_how_far("Stopped", request, files, as_json=as_json)
+        _report_state("Stopped", request, files, as_json=as_json)
         return stopped.code if isinstance(stopped, StoppedError) else 130
     _show(comparison, files, as_json=as_json)
     return 0
 
 
 def _check_files(files: ComparisonFiles) -> None:
-    """Checks, before anything takes time, that what is to be written can be, and is no other file than it should be.
+    """Checks, before any computation, that the files can be written and have the right extensions. Creates their folders.
 
     Raises:
-        ValueError: If a file has another ending than its option's format, or is what a run recorded.
-        OSError: If its folder cannot be made or written to.
+        ValueError: If a file has the wrong extension, holds the metrics of a run, or cannot be written.
+        OSError: If its folder cannot be created.
     """
     for name, path in chosen(files).items():
         if path.suffix.lower() != _ENDINGS[name]:
-            raise ValueError(f"--{name} writes a file that ends in {_ENDINGS[name]}, got {path}")
+            raise ValueError(f"--{name} writes a {_ENDINGS[name]} file, got {path}")
         refuse_record(path)
-        with suppress(FileExistsError, NotADirectoryError):  # told below
+        with suppress(FileExistsError, NotADirectoryError):  # reported below
             path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-            raise ValueError(f"--{name} cannot write {path}: name a file in a folder that you may write to")
+            raise ValueError(f"--{name} cannot write {path}: choose a file in a writable folder")
 
 
 def _run(training: Training, stop: Stop) -> None:
-    """Runs a training of a suite with a progress bar; a signal stops it, or the clock."""
+    """Runs a training of a suite with a progress bar until it ends, a signal arrives or `stop` returns an exit code."""
     with SignalWatch() as asked:
         show_records(training, training.records(stop=lambda: asked() or stop()), CLASSIFIER_WORDS)
 
 
 def _show_estimate(estimate: SuiteEstimate) -> None:
-    """Says for every run that is not finished how long it will take, and how long all of them."""
+    """Reports the estimated time of every unfinished run and of all of them together."""
     for run in estimate.runs:
         console.note(_estimate_line(run, compiled=estimate.compiled))
     count = f"{len(estimate.runs)} {'run' if len(estimate.runs) == 1 else 'runs'}"
-    compiled = ", compiling not counted" if estimate.compiled else ""
+    compiled = ", not counting compilation" if estimate.compiled else ""
     time = f"{estimate.images:,} images, about {console.duration(estimate.seconds)}"
     console.note(f"Estimated time of {count}: {time} on {estimate.device}, threads: {estimate.threads}{compiled}")
 
 
 def _estimate_line(run: RunEstimate, *, compiled: bool) -> str:
-    """Returns how long the rest of a run takes, and how that is known."""
+    """Returns the estimated time of the rest of a run and the speed that it is based on."""
     measured = "measured now, not compiled" if compiled else "measured now"
     rate = f"{1 / run.speed.seconds_per_image:,.0f}/s with validation, {measured if run.speed.measured else 'as recorded'}"
     return f"{run.name}: {run.left:,} of {run.total:,} images left, {rate}: {console.duration(run.seconds)}"
 
 
-def _say_how_far(why: str, request: SuiteRequest, files: ComparisonFiles, *, as_json: bool) -> dict[str, Any]:
-    """Says how far a suite is and what goes on with it, and returns the same for a program."""
+def _report_state(reason: str, request: SuiteRequest, files: ComparisonFiles, *, as_json: bool) -> dict[str, Any]:
+    """Reports how many runs of a suite are finished and the command that continues, and returns both for `--json`."""
     plan = plan_suite(request)
     done = sum(planned.finished for planned in plan)
     again = shlex.join(["glimpse", "compare", *_arguments(request, files), *(["--json"] if as_json else [])])
-    measured = "" if done < len(plan) else ", but not all are measured"
-    console.note(f"{why}: {done} of {len(plan)} runs are finished{measured}. Go on with: {again}")
+    measured = "" if done < len(plan) else ", but not all are evaluated"
+    console.note(f"{reason}: {done} of {len(plan)} runs are finished{measured}. Continue with: {again}")
     return {"suite": request.suite, "finished": done, "runs": len(plan), "go_on": again}
 
 
 def _arguments(request: SuiteRequest, files: ComparisonFiles) -> Iterator[str]:
-    """Yields the arguments that a suite was asked for with."""
+    """Yields the command-line arguments of a request for a suite."""
     asked, machine = chosen(request), chosen(request.machine)
     del asked["machine"]
     last = {"threads": machine.get("threads"), "data_dir": asked.pop("data_dir", None)}
     if machine["device"] != "auto":
         last["device"] = machine["device"]
-    if asked.get("within") == 0:  # which would never go on
+    if asked.get("within") == 0:  # which would only estimate again
         del asked["within"]
     for name, value in {**asked, **chosen(files), **last}.items():
         if isinstance(value, bool):
@@ -158,7 +159,7 @@ def _arguments(request: SuiteRequest, files: ComparisonFiles) -> Iterator[str]:
 
 
 def _show(comparison: Comparison, files: ComparisonFiles, *, as_json: bool) -> None:
-    """Prints the comparison and writes the files that were asked for."""
+    """Prints the comparison and writes its files."""
     if as_json:
         console.print_json(comparison.as_dict())
     else:
@@ -170,7 +171,7 @@ def _show(comparison: Comparison, files: ComparisonFiles, *, as_json: bool) -> N
 
 
 def _write_files(comparison: Comparison, files: ComparisonFiles) -> None:
-    """Writes the files that were asked for."""
+    """Writes the files of a comparison."""
     if files.csv is not None:
         write_csv(files.csv, comparison)
     if files.markdown is not None:
@@ -178,11 +179,11 @@ def _write_files(comparison: Comparison, files: ComparisonFiles) -> None:
     if files.figure is not None:
         undrawn = write_figure(files.figure, comparison)
         if undrawn:
-            console.note(f"Not drawn, since what they read is not stated: {'; '.join(undrawn)}")
+            console.note(f"Not plotted, because the values read are unknown: {'; '.join(undrawn)}")
 
 
 def _print(comparison: Comparison) -> None:
-    """Prints the table, its legend and the tests between models."""
+    """Prints the table, its legend and the tests between pairs of models."""
     on = comparison.conditions
     title = f"{on.data}: {comparison.n:,} {comparison.images}; measured on {on.device}, threads: {on.threads}"
     print_table(*table(comparison), title)
@@ -195,9 +196,14 @@ def _print(comparison: Comparison) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str) -> None:
-    """Prints the table: on a terminal so narrow that it fits into 120 columns, only the models' names being folded.
+    """Prints the table, on a terminal in a form that fits into 120 columns by wrapping the models' names.
 
-    On a narrower one its lines run on in the next: a number that was cut would read as another.
+    On a narrower terminal the lines wrap as a whole: truncated numbers would be misread.
+
+    Args:
+        columns: Headings.
+        rows: Cells of every row; None is shown as `-`.
+        title: Title above the table.
     """
     headings = [_NARROW.get(column, column) for column in columns]
     cells = [["-" if value is None else str(value) for value in row] for row in rows]

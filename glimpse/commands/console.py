@@ -1,4 +1,4 @@
-"""What a command shows: notes and progress on stderr, results on stdout, as text or as one line of JSON."""
+"""Terminal output of the commands: notes and progress on stderr, results on stdout as tables or as a single line of JSON."""
 
 import contextlib
 import json
@@ -16,26 +16,37 @@ from rich.text import Text
 
 from glimpse.listener import Advance, Listener
 
-__all__ = ["ConsoleListener", "ProgressView", "duration", "note", "print_json", "print_rows", "warn"]
+__all__ = ["ConsoleListener", "ProgressView", "duration", "note", "print_json", "print_line", "print_rows", "warn"]
 
 
 def note(message: str) -> None:
-    """Shows a person one line on stderr."""
+    """Prints a note to stderr."""
     _stderr().print(message, markup=False, highlight=False, soft_wrap=True)
 
 
 def warn(message: str) -> None:
-    """Shows a person one loud line on stderr."""
+    """Prints a warning to stderr, in bold yellow on a terminal."""
     _stderr().print(f"Warning: {message}", style="bold yellow", markup=False, highlight=False, soft_wrap=True)
 
 
+def print_line(result: str) -> None:
+    """Prints a result to stdout as one line."""
+    print(result)  # noqa: T201
+
+
 def print_json(result: Any) -> None:
-    """Prints a result to stdout as one line of strict JSON; numbers that are not finite become null."""
-    print(json.dumps(_finite(result), allow_nan=False, default=str))  # noqa: T201
+    """Prints a result to stdout as a single line of strict JSON; NaN and infinity become null."""
+    print_line(json.dumps(_finite(result), allow_nan=False, default=str))
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-    """Prints a result to stdout as a table: numbers to the right, without a frame where it is not read on a terminal."""
+    """Prints a result to stdout as a table, with numbers aligned right; without a frame if stdout is not a terminal.
+
+    Args:
+        columns: Headings.
+        rows: Cells of every row; None is shown as `-`.
+        title: Title above the table.
+    """
     terminal = sys.stdout.isatty()
     cells = [[_cell(value) for value in row] for row in rows]
     table = Table(*columns, box=None if not terminal else Table().box, pad_edge=terminal)
@@ -46,15 +57,15 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], *, titl
         table.add_row(*(Text(value) for value in row))
     if terminal:
         if title is not None:
-            Console().print(Text(title, style="table.title"))  # in the table it would wrap at the table's width
+            Console().print(Text(title, style="table.title"))  # as a title of the table it would wrap at the table's width
         Console().print(table)
     else:
         lines = [*([title] if title is not None else []), *_text_of(table, width=200).splitlines()]
-        print("\n".join(line.rstrip() for line in lines))  # noqa: T201
+        print_line("\n".join(line.rstrip() for line in lines))
 
 
 def duration(seconds: float) -> str:
-    """Returns a time as a person says it.
+    """Returns a time in seconds as text in the two largest units.
 
     >>> duration(7), duration(754), duration(7384)
     ('7 s', '12 min 34 s', '2 h 3 min')
@@ -66,14 +77,14 @@ def duration(seconds: float) -> str:
 
 
 class ProgressView:
-    """Progress of a long job on stderr: a bar on a terminal, else a line every so often; rate and time left in both.
+    """Progress of a long job on stderr, with rate and remaining time: a bar on a terminal, otherwise a line at regular intervals.
 
     Args:
-        title: What is being done.
-        total: How many units there are.
-        unit: What is counted, in the plural.
-        start: How many were done before, by an earlier run; the rate does not count them.
-        every: Seconds between two lines where there is no terminal.
+        title: Name of the job.
+        total: Total number of units.
+        unit: Name of the units, in the plural.
+        start: Number of units done by an earlier run; the rate does not count them.
+        every: Seconds between two lines if stderr is not a terminal.
     """
 
     def __init__(self, title: str, total: int, *, unit: str = "images", start: int = 0, every: float = 10.0) -> None:
@@ -100,7 +111,12 @@ class ProgressView:
             note(self.line())
 
     def update(self, done: int, status: str = "") -> None:
-        """Shows that so many units are done in all, with a few words on how it goes; empty words leave the last ones."""
+        """Updates the total number of units done and the status.
+
+        Args:
+            done: Number of units, including those of an earlier run.
+            status: Short status; if empty, the last one is kept.
+        """
         self.done, self.status = done, status or self.status
         if self._bar is not None:
             self._bar.update(self._task, completed=done, status=self.status)
@@ -109,12 +125,12 @@ class ProgressView:
             note(self.line())
 
     def say(self, message: str) -> None:
-        """Shows one line above the bar."""
+        """Prints a line above the bar."""
         (self._bar.console if self._bar is not None else _stderr()).print(message, markup=False, highlight=False, soft_wrap=True)
 
     @property
     def rate(self) -> float:
-        """Units per second since this job began."""
+        """Units per second since the job started."""
         return (self.done - self.start) / max(time.monotonic() - self._began, 1e-9)
 
     def line(self) -> str:
@@ -125,25 +141,25 @@ class ProgressView:
 
 
 class ConsoleListener(Listener):
-    """Shows on stderr what a long job has to say."""
+    """A listener that prints notes, warnings and progress to stderr."""
 
     def note(self, message: str) -> None:
-        """Shows one line."""
+        """Prints a note."""
         note(message)
 
     def warn(self, message: str) -> None:
-        """Shows one loud line."""
+        """Prints a warning."""
         warn(message)
 
     @contextlib.contextmanager
     def progress(self, title: str, total: int, *, unit: str = "images") -> Iterator[Advance]:
-        """Shows a progress bar; see the base class."""
+        """Shows progress; see the base class."""
         with ProgressView(title, total, unit=unit) as view:
             yield view.update
 
 
 class _Rate(ProgressColumn):
-    """Units done, of how many, and how many a second."""
+    """Column of a progress bar: units done, total, and units per second."""
 
     def __init__(self, view: ProgressView) -> None:
         super().__init__(table_column=Column(no_wrap=True))
@@ -155,7 +171,7 @@ class _Rate(ProgressColumn):
 
 
 def _stderr() -> Console:
-    """Returns the people's console, made anew so that a redirected stderr is followed."""
+    """Returns a console on the current stderr, which may have been redirected."""
     return Console(stderr=True)
 
 
@@ -168,7 +184,7 @@ def _text_of(table: Table, width: int) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """Returns the value with every number that is not finite replaced by None."""
+    """Returns the value with NaN and infinity replaced by None."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -177,14 +193,14 @@ def _finite(value: Any) -> Any:
 
 
 def _cell(value: object) -> str:
-    """Returns the text of a table's cell."""
+    """Returns a value as the text of a table cell."""
     if isinstance(value, float):
         return f"{value:g}"
     return "-" if value is None else str(value)
 
 
 def _is_number(text: str) -> bool:
-    """Returns whether a cell's text is a number or stands for none."""
+    """Returns whether a cell is a number or `-`."""
     try:
         float(text.replace(",", ""))
     except ValueError:

@@ -1,4 +1,4 @@
-"""What `glimpse doctor` reports of a machine, for bug reports."""
+"""Output of `glimpse doctor`: the facts about a machine that a bug report needs."""
 
 import os
 import platform
@@ -10,20 +10,30 @@ from typing import Any
 
 import psutil
 
+from glimpse.commands import console
 from glimpse.environment import busy_cores, choose_device, cuda_devices, usable_cores, use_threads, versions
 
-__all__ = ["flatten", "report"]
+__all__ = ["doctor", "flatten", "report"]
 
 _VARIABLES = ("GLIMPSE_DATA", "GLIMPSE_DEBUG", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES")
 
 
+def doctor(data_dir: Path | None, *, as_json: bool) -> None:
+    """Prints the report, with `as_json` as a single line of JSON."""
+    facts = report(data_dir)
+    if as_json:
+        console.print_json(facts)
+    else:
+        console.print_rows(("what", "value"), flatten(facts))
+
+
 def report(data_dir: str | Path | None = None) -> dict[str, Any]:
-    """Returns what a bug report needs to say of this machine.
+    """Returns versions, device, threads, data found, free memory and disk space in GB, and environment variables.
 
     Args:
-        data_dir: Folder to look for digits in first.
+        data_dir: Folder searched first for digits.
     """
-    busy = busy_cores()  # before torch is loaded, which keeps a core busy itself
+    busy = busy_cores()  # before importing torch, which keeps a core busy
     return {
         "versions": versions(),
         "platform": platform.platform(),
@@ -44,7 +54,7 @@ def report(data_dir: str | Path | None = None) -> dict[str, Any]:
 
 
 def flatten(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Yields nested facts as rows (name, value), the names joined by dots.
+    """Yields nested facts as rows (name, value), with names joined by dots.
 
     >>> list(flatten({"cpu": {"load": [0.5, 1.0]}, "digits": None}))
     [('cpu.load', '0.5, 1.0'), ('digits', None)]
@@ -57,7 +67,7 @@ def flatten(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, o
 
 
 def _device_report() -> dict[str, Any]:
-    """Returns the device that would be taken, and what else there is."""
+    """Returns the default device and the other devices available."""
     import torch
 
     cuda, reason = cuda_devices()
@@ -73,7 +83,7 @@ def _device_report() -> dict[str, Any]:
 
 
 def _digits_report(data_dir: str | Path | None) -> dict[str, Any]:
-    """Returns which folders digits are looked for in, and where each source lies."""
+    """Returns the folders that are searched for digits, and the folder of each source that was found."""
     from glimpse.datasets.folders import search_places
     from glimpse.datasets.mnist import LAYOUTS, is_complete
 

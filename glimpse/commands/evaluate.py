@@ -1,4 +1,4 @@
-"""What `glimpse evaluate` and `glimpse predict` show."""
+"""Output of `glimpse evaluate` and `glimpse predict`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ __all__ = ["evaluate", "predict"]
 
 
 def evaluate(request: EvaluationRequest, *, as_json: bool) -> None:
-    """Measures a trained model, the error of a classifier or the bound of a generator, and prints it."""
+    """Evaluates a trained model and prints the error of a classifier or the bound of a generator."""
     found = evaluate_request(request, ConsoleListener())
     if as_json:
         console.print_json(found.as_dict())
@@ -27,7 +27,19 @@ def evaluate(request: EvaluationRequest, *, as_json: bool) -> None:
 
 
 def predict(model: str, pictures: Sequence[Path], machine: Machine, *, invert: bool, as_json: bool) -> None:
-    """Prints what a classifier sees in pictures."""
+    """Prints the predicted class of each picture with its probability.
+
+    Args:
+        model: A run's folder, a weights file or `pretrained:NAME`.
+        pictures: Image files.
+        machine: Device and threads.
+        invert: Whether to invert the intensities.
+        as_json: Whether to print a single line of JSON.
+
+    Raises:
+        ValueError: If the model is not a classifier, or a picture does not fit it.
+        OSError: If a file cannot be read.
+    """
     found = prediction.predict(model, *pictures, invert=invert, machine=machine)
     if as_json:
         console.print_json({"model": model, "predictions": [each._asdict() for each in found]})
@@ -37,7 +49,7 @@ def predict(model: str, pictures: Sequence[Path], machine: Machine, *, invert: b
 
 
 def _show_classifier(found: Evaluation, result: ClassificationResult) -> None:
-    """Prints what a classifier is judged by."""
+    """Prints the results of a classifier: error, error by glimpse, confusion matrix and published results."""
     low, high = result.interval
     facts = [
         ("error %", f"{result.error:.2f}"),
@@ -49,8 +61,8 @@ def _show_classifier(found: Evaluation, result: ClassificationResult) -> None:
     ]
     if found.test_samples is not None:
         samples = found.test_samples
-        sampled = f"{samples} sequences, averaged" if samples > 1 else "1" if samples else "none: the policy's mean"
-        facts.insert(1, ("samples of locations at test time", sampled))
+        sampled = f"{samples}, averaged" if samples > 1 else "1" if samples else "none: the policy's mean"
+        facts.insert(1, ("sampled location sequences", sampled))
     described = " ".join(f"{key}={value}" for key, value in found.data.items() if key != "recipe")
     console.print_rows((found.model, described), facts)
     glimpses = len(result.error_by_glimpse)
@@ -64,15 +76,15 @@ def _show_classifier(found: Evaluation, result: ClassificationResult) -> None:
     rows = [(row.model, f"{row.error_percent:.2f}", row.source, row.note) for row in found.published]  # type: ignore[union-attr]
     if rows:
         here = (name, f"{result.error:.2f}", "measured here", "")
-        console.print_rows(("model", "error %", "where", "note"), [here, *rows], title="The same task, published")
+        console.print_rows(("model", "error %", "source", "note"), [here, *rows], title="Published results on the same task")
 
 
 def _show_generator(found: Evaluation, result: GenerationResult) -> None:
-    """Prints what a generator is judged by."""
+    """Prints the results of a generator: bound, divergence by step and published results."""
     data = found.data
     gray = isinstance(found.config, GeneratorConfig) and found.config.observation == "bernoulli" and data["binarization"] == "none"
     facts = [
-        ("cost, nats (gray under Bernoulli: no likelihood)" if gray else "bound, nats", f"{result.bound_nats:.2f}"),
+        ("cost, nats (gray under Bernoulli: not a likelihood)" if gray else "bound, nats", f"{result.bound_nats:.2f}"),
         ("standard error", f"{result.standard_error:.2f}" if result.n > 1 else "-"),
         ("images", f"{result.n:,}"),
         ("reconstruction, nats", f"{result.reconstruction_nats:.2f}"),
@@ -92,16 +104,16 @@ def _show_generator(found: Evaluation, result: GenerationResult) -> None:
 
 
 def _show_published_bounds(found: Evaluation, result: GenerationResult) -> None:
-    """Prints the published numbers with the measured one above them, where there are any."""
+    """Prints published results below the measured one, if there are any."""
     rows = [(row.model, f"{row.relation} {row.value:.2f}", row.source, row.note) for row in found.published]  # type: ignore[union-attr]
     if rows:
         in_nats = result.bits_per_dimension is None
         value = result.bound_nats if result.bits_per_dimension is None else result.bits_per_dimension
         here = (f"{found.model}, {found.glimpses} glimpses", f"<= {value:.2f}", "measured here, one sample", "")
-        columns = ("model", "nats" if in_nats else "bits per dimension", "where", "note")
-        console.print_rows(columns, [here, *rows], title="The same test set, published")
+        columns = ("model", "nats" if in_nats else "bits per dimension", "source", "note")
+        console.print_rows(columns, [here, *rows], title="Published results on the same test set")
 
 
 def _rate(found: Evaluation) -> str:
-    """Returns the speed and what it was measured with."""
+    """Returns the speed with its device and number of threads."""
     return f"{found.images_per_second:,.0f} ({found.device}, threads: {found.threads})"

@@ -1,4 +1,4 @@
-"""What `glimpse sample`, `reconstruct` and `interpolate` show."""
+"""Output of `glimpse sample`, `reconstruct` and `interpolate`."""
 
 from glimpse.commands import console
 from glimpse.commands.console import ConsoleListener
@@ -10,22 +10,22 @@ __all__ = ["interpolate", "reconstruct", "sample"]
 
 
 def sample(request: SampleRequest, *, as_json: bool) -> None:
-    """Draws samples of a generator, and says what was written."""
+    """Samples images from a generator and reports the files written."""
     _show(sample_request(request, ConsoleListener()), as_json=as_json)
 
 
 def reconstruct(request: ReconstructRequest, *, as_json: bool) -> None:
-    """Draws images again, and says what was written."""
+    """Reconstructs images with a generator and reports the files written."""
     _show(reconstruct_request(request, ConsoleListener()), as_json=as_json)
 
 
 def interpolate(request: InterpolateRequest, *, as_json: bool) -> None:
-    """Draws the way from one image to another, or what single latents do, and says what was written."""
+    """Interpolates between images or varies single latents, and reports the files written."""
     _show(interpolate_request(request, ConsoleListener()), as_json=as_json)
 
 
 def _show(found: Generated, *, as_json: bool) -> None:
-    """Says what was written."""
+    """Reports the files written, with `as_json` as a single line of JSON."""
     if as_json:
         console.print_json(found.as_dict())
     else:

@@ -1,9 +1,7 @@
-"""What the training commands share: a training with a progress bar, signals that stop it at a checkpoint, and its exit code."""
+"""Training with a progress bar, and stopping at a checkpoint on a signal."""
 
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import Any, NamedTuple
 
 from glimpse.commands import console
@@ -11,16 +9,17 @@ from glimpse.training.engine import Record
 from glimpse.training.loop import StoppedError
 from glimpse.training.plan import TrainingPlan
 from glimpse.training.session import Training, opened_training
+from glimpse.training.signals import SignalWatch
 
-__all__ = ["SignalWatch", "Words", "show_records", "train"]
+__all__ = ["Words", "show_records", "train"]
 
 
 class Words(NamedTuple):
-    """What is said of a training.
+    """Messages of a training.
 
     Attributes:
-        status: A few words on how it goes, from its latest numbers.
-        last: Lines on how it went and what to do next.
+        status: Returns a short status from the latest metrics.
+        last: Yields the closing lines: the result and the commands to run next.
     """
 
     status: Callable[[dict[str, float]], str]
@@ -28,7 +27,12 @@ class Words(NamedTuple):
 
 
 def train(plan: TrainingPlan[Any], words: Words) -> int:
-    """Trains as planned and returns the exit code: 0, or 128 plus the number of the signal that stopped it."""
+    """Runs a training and returns the exit code: 0, or 128 plus the number of the signal that stopped it.
+
+    Raises:
+        ValueError: If options do not fit together, the folder holds something else, or training diverges.
+        OSError: If the data are not found, or a file cannot be read or written.
+    """
     with opened_training(plan) as training:
         first = training.trainer.rank == 0
         if training.finished:
@@ -47,7 +51,15 @@ def train(plan: TrainingPlan[Any], words: Words) -> int:
 
 
 def show_records(training: Training, records: Iterator[Record], words: Words) -> None:
-    """Runs a training to its end, with a progress bar and its latest numbers in the first process and silently in the others."""
+    """Runs a training to its end.
+
+    The first process shows a progress bar with the latest metrics; the others are silent.
+
+    Args:
+        training: The training.
+        records: Its records.
+        words: Its messages.
+    """
     if training.trainer.rank > 0:
         deque(records, maxlen=0)
         return
@@ -62,21 +74,3 @@ def show_records(training: Training, records: Iterator[Record], words: Words) ->
                 view.say(f"Warning: {record.message}")
     for line in words.last(training):
         console.note(line)
-
-
-class SignalWatch:
-    """Context in which SIGTERM and SIGINT are noted instead of killing; gives a function that returns 128 + signal, or None."""
-
-    def __init__(self) -> None:
-        self.code: int | None = None
-
-    def __enter__(self) -> Callable[[], int | None]:
-        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
-        return lambda: self.code
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.code = 128 + number

@@ -1,4 +1,4 @@
-"""What `glimpse train-generator` says while it trains and at its end."""
+"""Output of `glimpse train-generator`."""
 
 from collections.abc import Iterator
 
@@ -12,21 +12,26 @@ __all__ = ["train_generator"]
 
 
 def train_generator(request: GeneratorTrainingRequest) -> int:
-    """Trains a generator and returns the exit code."""
+    """Trains a generator and returns the exit code.
+
+    Raises:
+        ValueError: If options do not fit together, the folder holds something else, or training diverges.
+        OSError: If the data are not found, or a file cannot be read or written.
+    """
     return train(GeneratorPlan(request, ConsoleListener()), Words(_status, _last))
 
 
 def _status(values: dict[str, float]) -> str:
-    """Returns a few words on how training goes."""
+    """Returns a short status from the latest metrics."""
     words = {"loss": "loss {:.2f}", "kl": "divergence {:.2f}", "valid_bound": "validation bound {:.2f} nats"}
     return ", ".join(text.format(values[name]) for name, text in words.items() if name in values)
 
 
 def _last(training: Training) -> Iterator[str]:
-    """Yields how well it went and what to do next."""
+    """Yields the result and the commands to run next."""
     path, data = training.folder.path, training.record["data"]
-    subset = f" on a subset of {data['name']}, no result on the set" if data["is_subset"] else ""
+    subset = f" on a subset of {data['name']}, not comparable with the full set" if data["is_subset"] else ""
     yield f"Best validation bound {training.trainer.best:.2f} nats{subset}. Weights, metrics and checkpoints are in {path}"
-    yield f"The bound on the test set: glimpse evaluate {path}"
-    yield f"New images: glimpse sample {path} --out samples.png"
-    yield f"Curves: tensorboard --logdir {path}"
+    yield f"Evaluate it on the test set: glimpse evaluate {path}"
+    yield f"Sample new images: glimpse sample {path} --out samples.png"
+    yield f"Show curves: tensorboard --logdir {path}"

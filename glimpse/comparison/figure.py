@@ -17,7 +17,7 @@ from glimpse.figures.style import INK, MUTED, PALETTE, make_logarithmic, tidy
 
 __all__ = ["write_figure"]
 
-_KINDS = ("glimpse", "ram", "random-glimpses", "conv", "convnet", "spatial-transformer")  # in the palette's order
+_KINDS = ("glimpse", "ram", "random-glimpses", "conv", "convnet", "spatial-transformer", "search")  # in the palette's order
 _LETTERS = 7.5  # points, of a label
 
 

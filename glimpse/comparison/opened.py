@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.digest import sha256_of_file
 from glimpse.models.base import ImageClassifier
 from glimpse.models.catalog import open_classifier
 from glimpse.models.weights import find_weights, load_weights
 from glimpse.pretrained import PREFIX, available
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.training import whole_batches
 from glimpse.training.folder import RunFolder
 

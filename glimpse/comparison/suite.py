@@ -17,11 +17,11 @@ from glimpse.settings.catalog import OF_THE_DATA, classifier_preset, kind_of_pre
 from glimpse.settings.requests import (
     ClassifierTrainingRequest,
     ClutterChoice,
-    ImageChoice,
     Machine,
     RunChoice,
     Setting,
     SuiteRequest,
+    TrainingImageChoice,
     chosen,
     flag,
 )
@@ -125,7 +125,7 @@ def _training_request(suite: Suite, entry: Entry, seed: int, request: SuiteReque
     return ClassifierTrainingRequest(
         preset=entry.preset,
         settings=settings,
-        images=ImageChoice(data_dir=request.data_dir, digits=suite.digits, clutter=clutter),
+        images=TrainingImageChoice(data_dir=request.data_dir, digits=suite.digits, clutter=clutter),
         run=RunChoice(out=request.folder / f"{entry.name}-seed{seed}", resume=True),
         machine=request.machine,
     )

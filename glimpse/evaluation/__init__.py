@@ -1,1 +1,1 @@
-"""What a trained model is judged by: predictions, metrics, costs, published numbers."""
+"""Evaluation of trained models: predictions, metrics, costs and published numbers."""

@@ -1,10 +1,10 @@
-"""The predictions of a trained classifier, over a data set or of one batch, and everything it is judged by.
+"""Predictions and metrics of a trained classifier, on a batch or a data set.
 
-The noise of models that look at random is drawn by counting: what an image gets depends on its position and the sample alone.
-Dimensions: B images of C x H x W numbers, T glimpses (1 of a model that sees the whole image at once), K classes.
+The noise of models with random locations comes from a counter-based generator: the noise of an image depends only on its position
+and the sample. Dimensions: B images of C x H x W numbers, T glimpses (1 for a model that sees the whole image at once), K classes.
 
 References:
-    J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011 (counting).
+    J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011 (the generator).
 """
 
 import math
@@ -25,15 +25,15 @@ __all__ = ["Measurement", "call_inputs", "check_classes", "classify", "measure_c
 
 _BATCH = 250
 _SEED = 0
-_STREAM = 1024  # apart from those of the data sets
+_STREAM = 1024  # none of the data sets'
 
 
 class Measurement(NamedTuple):
-    """What a classifier did over a whole data set, and how long that took.
+    """Metrics of a classifier on a data set, and the time they took.
 
     Attributes:
-        result: Everything it is judged by.
-        seconds: Of reading it out.
+        result: Metrics of the classifier.
+        seconds: Duration of the predictions in seconds.
     """
 
     result: ClassificationResult
@@ -43,16 +43,17 @@ class Measurement(NamedTuple):
 def measure_classifier(
     model: ImageClassifier, data: PositionalDataset, glimpses: int | None = None, listener: Listener | None = None
 ) -> Measurement:
-    """Returns everything a classifier is judged by, over a whole data set.
+    """Returns the metrics of a classifier on a whole data set.
 
     Args:
-        model: In evaluation mode, on the data's device.
-        data: The images.
+        model: Classifier in evaluation mode, on the device of the data.
+        data: Images and labels.
         glimpses: Number of glimpses; the model's own if None.
-        listener: Hears of the progress.
+        listener: Hears the progress.
 
     Raises:
-        ValueError: If the data have a class that the model does not have, or no number of glimpses can be asked for.
+        ValueError: If the data have a class that the model does not have, or a number of glimpses is given for a model that sees
+            the whole image at once.
     """
     logits, labels = [], []
     began = time.monotonic()
@@ -67,7 +68,15 @@ def measure_classifier(
 
 
 def check_classes(model: ImageClassifier, labels: Tensor) -> None:
-    """Raises ValueError if a label is none of the model's classes."""
+    """Checks that all labels are classes of a model.
+
+    Args:
+        model: A classifier.
+        labels: Labels from 0, shape (B,).
+
+    Raises:
+        ValueError: If a label is not one of the model's classes.
+    """
     highest = int(labels.max())
     if highest >= model.config.classes:
         raise ValueError(f"the model has classes 0 to {model.config.classes - 1}, the images have {highest}")
@@ -75,12 +84,15 @@ def check_classes(model: ImageClassifier, labels: Tensor) -> None:
 
 @torch.no_grad()
 def predictions(model: ImageClassifier, data: PositionalDataset, glimpses: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yields logits (B, T, K) and labels (B,) of the whole data set, batch after batch, in float32.
+    """Yields logits (B, T, K), float32, and labels (B,) of a whole data set, batch by batch.
 
     Args:
-        model: In evaluation mode.
-        data: The images; a model that looks at random takes its noise from their positions.
+        model: Classifier in evaluation mode, on the device of the data.
+        data: Images and labels; their positions determine the noise of a model with random locations.
         glimpses: Number of glimpses; the model's own if None.
+
+    Raises:
+        ValueError: If a number of glimpses is given for a model that sees the whole image at once.
     """
     first = 0
     for batch in data.batches(_BATCH, stop=len(data)):
@@ -91,16 +103,19 @@ def predictions(model: ImageClassifier, data: PositionalDataset, glimpses: int |
 
 @torch.no_grad()
 def classify(model: ImageClassifier, images: Tensor, positions: Tensor, glimpses: int | None = None) -> Tensor:
-    """Returns a classifier's logits, shape (B, T, K), float32: log-probabilities averaged over samples where it takes several.
+    """Returns the logits of a classifier; for a model with several samples, the logarithm of the mean probabilities.
 
     Args:
-        model: In evaluation mode.
+        model: Classifier in evaluation mode.
         images: Shape (B, C, H, W).
-        positions: What the noise of each image depends on, shape (B,), int64.
+        positions: Position of each image, which determines its noise, shape (B,), int64.
         glimpses: Number of glimpses; the model's own if None.
 
+    Returns:
+        Logits after each glimpse, shape (B, T, K), float32.
+
     Raises:
-        ValueError: If a number of glimpses is asked of a model that sees the whole image at once.
+        ValueError: If a number of glimpses is given for a model that sees the whole image at once.
     """
     samples = max(1, model.config.samples or 0)
     believed = torch.stack(
@@ -112,28 +127,31 @@ def classify(model: ImageClassifier, images: Tensor, positions: Tensor, glimpses
 
 
 def call_inputs(model: Model, positions: Tensor, glimpses: int | None = None, sample: int = 0) -> dict[str, Any]:
-    """Returns what a model's call takes besides the images: a number of glimpses, and noise where it looks at random.
+    """Returns the keyword arguments of a model's call besides the images: a number of glimpses, and noise if it takes any.
 
     Args:
-        model: A classifier of any kind, or a generator.
-        positions: Those of the images, shape (B,), int64.
+        model: A classifier or a generator.
+        positions: Position of each image in its data set, shape (B,), int64.
         glimpses: Number of glimpses; the model's own if None.
-        sample: Which of several independent draws of the noise.
+        sample: Number of an independent draw of the noise, from 0.
 
     Raises:
-        ValueError: If a number of glimpses is asked of a model that sees the whole image at once.
+        ValueError: If a number of glimpses is given for a model that sees the whole image at once.
     """
     noise = uniforms(positions, glimpses or model.config.looks, sample) if model.takes_noise else None
     return model.inputs(glimpses, noise)
 
 
 def uniforms(positions: Tensor, glimpses: int, sample: int = 0) -> Tensor:
-    """Returns numbers uniform in 0 to 1, neither end included, shape (B, glimpses, 2), float32, on the positions' device.
+    """Returns numbers uniform in 0 to 1, both ends excluded.
 
     Args:
-        positions: Those of the images in their data set, shape (B,), int64, 0 to 2^32 - 1.
-        glimpses: How many places there are to choose; a smaller number gives the beginning of what a larger one does.
-        sample: Which of several independent draws.
+        positions: Position of each image in its data set, shape (B,), int64, 0 to 2^32 - 1.
+        glimpses: Number of locations to draw; fewer locations are the first of more.
+        sample: Number of an independent draw, from 0.
+
+    Returns:
+        Shape (B, glimpses, 2), float32, on the device of the positions.
     """
     drawn = words(_SEED, _STREAM, sample, positions, 2 * glimpses)
     return ((drawn >> 9).to(torch.float32) + 0.5).view(-1, glimpses, 2) / 2**23

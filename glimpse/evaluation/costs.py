@@ -1,4 +1,4 @@
-"""What a trained classifier costs: multiply-adds and time. What it reads of an image, its config says.
+"""Costs of a trained classifier: multiply-adds and time.
 
 Dimensions: B images, C channels, H rows, W columns, T glimpses of n x n numbers.
 """
@@ -17,20 +17,19 @@ from glimpse.models.base import ImageClassifier
 __all__ = ["TIMED_IMAGES", "FixedImages", "forward_seconds", "multiply_adds"]
 
 TIMED_IMAGES = 250
-"""In the batch that a model is timed on."""
+"""Number of images in the batch that a model is timed on."""
 
 
 def multiply_adds(model: ImageClassifier, image: Tensor) -> int:
-    """Returns the multiply-adds of one image's forward pass.
+    """Returns the multiply-adds of the forward pass of one image.
 
-    Counted are products of matrices (mm, addmm, bmm, baddbmm) and convolutions, wherever they are called from, a window's reading
-    by its filters included: what `torch.utils.flop_counter` counts, halved, since it counts a multiply-add as two operations. Left
-    out is what is done number by number, such as the filters' exponentials, normalisation, activations and pooling, and what is
-    picked or interpolated from the image, such as crops and `grid_sample`.
+    Matrix products (mm, addmm, bmm, baddbmm) and convolutions are counted, including reads by a filterbank, as half the count of
+    `torch.utils.flop_counter`, in which a multiply-add is two operations. Elementwise operations, such as the exponentials of
+    filters, normalization, activations and pooling, and reads without products, such as crops and `grid_sample`, are not counted.
 
     Args:
-        model: Ready to evaluate.
-        image: On the CPU, shape (1, C, H, W).
+        model: Classifier in evaluation mode.
+        image: Shape (1, C, H, W), on the CPU.
     """
     frozen = copy.deepcopy(model).cpu().requires_grad_(False)  # the counter's hooks fail on views of parameters with a gradient
     counter = FlopCounterMode(display=False)
@@ -41,10 +40,10 @@ def multiply_adds(model: ImageClassifier, image: Tensor) -> int:
 
 
 class FixedImages(PositionalDataset):
-    """A data set of a few images that are there already, so that no time goes into making them.
+    """A data set of images in memory, so that timings do not include rendering.
 
     Args:
-        images: All of them.
+        images: All images, N of them.
     """
 
     def __init__(self, images: Batch) -> None:
@@ -61,7 +60,12 @@ class FixedImages(PositionalDataset):
 
 
 def forward_seconds(network: ImageClassifier, data: FixedImages) -> float:
-    """Returns the seconds that a model takes for some images, both on one device."""
+    """Returns the seconds that a model takes for the forward pass of a data set.
+
+    Args:
+        network: Classifier in evaluation mode, on the device of the data.
+        data: Images.
+    """
     began = time.monotonic()
     with torch.no_grad():
         for logits, _ in predictions(network, data):

@@ -1,4 +1,4 @@
-"""Evaluating a trained model, of a classifier its error, of a generator its bound, on the images of its task or others."""
+"""Evaluation of a trained model on the images of its task or on others: error of a classifier, bound of a generator."""
 
 import dataclasses
 import time
@@ -26,18 +26,19 @@ __all__ = ["Evaluation", "evaluate", "evaluate_request"]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a trained model was measured to be.
+    """Result of an evaluation.
 
     Attributes:
-        model: Its run's folder, weights file or `pretrained:NAME`.
-        config: Its settings.
-        glimpses: Glimpses or steps that it took.
-        result: Everything it is judged by.
-        data: What it was measured on.
-        images_per_second: How fast it was.
-        device: Where.
-        threads: On how many threads of the CPU.
-        test_samples: Sequences of sampled locations that an answer averaged over; None of a model that never samples.
+        model: Folder of the run, weights file or `pretrained:NAME`.
+        config: Settings of the model.
+        glimpses: Number of glimpses or steps.
+        result: Metrics of the model.
+        data: Description of the images.
+        images_per_second: Throughput in images per second.
+        device: Device of the model.
+        threads: Number of CPU threads.
+        test_samples: Number of sampled sequences of locations that a prediction averages over; None for a model that does not
+            sample locations.
     """
 
     model: str
@@ -52,48 +53,48 @@ class Evaluation:
 
     @property
     def published(self) -> tuple[PublishedResult, ...] | tuple[PublishedBound, ...]:
-        """Published numbers on the same test set, in the same unit; none for other images."""
+        """Published numbers on the same test set, in the same unit; empty if there are none."""
         if isinstance(self.config, ClassifierSettings):
             return published_on(self.data)
         return published_bounds_on(self.data, self.config.observation)
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns all of it for JSON."""
+        """Returns the evaluation in JSON's types."""
         sampled = {} if self.test_samples is None else {"test_samples": self.test_samples}
         facts = {"model": self.model} | self.result.as_dict() | {"glimpses": self.glimpses} | sampled | {"data": self.data}
         return facts | {"images_per_second": self.images_per_second, "device": self.device, "threads": self.threads}
 
 
 def evaluate(model: str | Path, *, listener: Listener | None = None, **options: Any) -> Evaluation:
-    """Measures a trained model: the error of a classifier, the bound of a generator.
+    """Evaluates a trained model: the error of a classifier, the bound of a generator.
 
     Args:
-        model: A run's folder, a weights file or `pretrained:NAME`.
-        listener: Hears of progress, notes and warnings.
-        options: Those of `glimpse evaluate` by their names, with `_` for `-`: `split`, `glimpses`, `test_samples`,
-            `importance_samples`, `data`, `data_dir`, `digits`, `canvas`, `pieces`, `piece_size`, `border`, `device`, `threads`.
+        model: Folder of a run, weights file or `pretrained:NAME`.
+        listener: Hears progress, notes and warnings.
+        options: Options of `glimpse evaluate` by name, with `_` for `-`: `split`, `glimpses`, `test_samples`, `importance_samples`,
+            `data`, `data_dir`, `digits`, `canvas`, `pieces`, `piece_size`, `border`, `device`, `threads`.
 
     Returns:
-        What it was measured to be; `as_dict()` is what `--json` prints.
+        The evaluation; `--json` prints its `as_dict()`.
 
     Raises:
         TypeError: If there is no such option.
         ValueError: If there is no such model, or the images or an option do not fit it.
-        FileNotFoundError: If the digits it was trained on are not at hand.
+        FileNotFoundError: If the data that it was trained on are not available.
     """
     return evaluate_request(from_options(EvaluationRequest, {"model": str(model), **options}), listener)
 
 
 def evaluate_request(request: EvaluationRequest, listener: Listener | None = None) -> Evaluation:
-    """Returns what a trained model is measured to be.
+    """Evaluates a trained model as requested; see `evaluate`.
 
     Args:
-        request: Which model, on which images.
-        listener: Hears of progress, notes and warnings.
+        request: Model, images and settings of the evaluation.
+        listener: Hears progress, notes and warnings.
 
     Raises:
         ValueError: If there is no such model, or the images or a setting do not fit it.
-        FileNotFoundError: If the digits it was trained on are not at hand.
+        FileNotFoundError: If the data that it was trained on are not available.
     """
     listener = listener or Listener()
     _, facts = load_weights(request.model)
@@ -124,22 +125,22 @@ def evaluate_request(request: EvaluationRequest, listener: Listener | None = Non
 def _classifier(
     model: ImageClassifier, images: TaskImages, request: EvaluationRequest, listener: Listener
 ) -> tuple[ClassificationResult, float]:
-    """Returns what a classifier is judged by, and the seconds it took; sets the number of samples that was asked for."""
+    """Returns the metrics of a classifier and the seconds they took; sets the number of samples if the request has one."""
     if request.importance_samples is not None:
         raise ValueError("--importance-samples is for a generator: a classifier has no bound")
     if request.test_samples is not None:
         if model.config.samples is None:
-            raise ValueError("--test-samples is for a recurrent attention model (ram): no other samples where it looks")
+            raise ValueError("--test-samples is for a recurrent attention model (ram): no other model samples its locations")
         model.config = dataclasses.replace(model.config, test_samples=request.test_samples)  # type: ignore[call-arg]
     check_images(images, model.config.channels, model.config.image_size)
     return measure_classifier(model, images.data, request.glimpses, listener)
 
 
 def _generator(model: DRAW, images: TaskImages, request: EvaluationRequest, listener: Listener) -> tuple[GenerationResult, float]:
-    """Returns what a generator is judged by, and the seconds it took."""
+    """Returns the metrics of a generator and the seconds they took."""
     config = model.config
     if request.glimpses is not None:
-        raise ValueError(f"a generator takes as many steps as it was trained with, {config.glimpses}: leave out --glimpses")
+        raise ValueError(f"a generator always takes the {config.glimpses} steps that it was trained with: leave out --glimpses")
     check_images(images, config.channels, config.image_size)
     began = time.monotonic()
     with listener.progress("Evaluating", len(images.data)) as advance:

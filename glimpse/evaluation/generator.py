@@ -1,4 +1,4 @@
-"""The evaluation of a trained generator: its bound on the negative log-likelihood, and the parts of it.
+"""Evaluation of a trained generator: its bound on the negative log-likelihood and the terms of the bound.
 
 Dimensions: N images of C x H x W numbers, T steps. Bounds are on the negative log-likelihood, in nats; lower is better.
 """
@@ -18,26 +18,26 @@ from glimpse.models.likelihood import bits_per_dimension
 __all__ = ["NOISE_SEED", "GenerationResult", "evaluation_noise", "measure_generator"]
 
 NOISE_SEED = 150204623
-"""Seed of the noise of every evaluation, whatever the training's seed, so that bounds compare."""
+"""Seed of the noise of every evaluation, independent of the training's seed, so that bounds are comparable."""
 
 _EVALUATION_BATCH = 250
 
 
 @dataclass(frozen=True)
 class GenerationResult:
-    """Everything a generator is judged by, over a whole data set; nats are means over images.
+    """Metrics of a generator on a data set; all nats are means over images.
 
     Attributes:
         n: Number of images N.
-        bound_nats: Upper bound on the negative log-likelihood, with one sample of the latents an image.
-        standard_error: Of that mean over images.
-        reconstruction_nats: Its part -log p(x | z).
-        kl_nats: Its divergence.
-        kl_by_step: The divergence of every step, T numbers.
-        bits_per_dimension: The bound as bits for every number of an image; None for a likelihood of black or white.
-        importance_samples: Samples of the tighter bound; 0 if it was not asked for.
-        importance_nats: The tighter bound.
-        importance_standard_error: Of that mean over images.
+        bound_nats: Upper bound on the negative log-likelihood in nats, with one sample of the latents per image.
+        standard_error: Standard error of `bound_nats` over images; NaN for a single image.
+        reconstruction_nats: Reconstruction term -log p(x | z) of the bound in nats.
+        kl_nats: Divergence term of the bound in nats.
+        kl_by_step: Divergence of each of the T steps in nats.
+        bits_per_dimension: The bound in bits per number of an image; None for a Bernoulli likelihood.
+        importance_samples: Number of samples of the importance-weighted bound; 0 if it was not computed.
+        importance_nats: Importance-weighted bound in nats; None if it was not computed.
+        importance_standard_error: Standard error of `importance_nats` over images; None if it was not computed.
     """
 
     n: int
@@ -52,20 +52,20 @@ class GenerationResult:
     importance_standard_error: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns all of it for JSON."""
+        """Returns the fields by name, in JSON's types."""
         return asdict(self)
 
 
 def measure_generator(
     model: DRAW, data: PositionalDataset, *, importance_samples: int = 0, rows: int = 1000
 ) -> Iterator[int | GenerationResult]:
-    """Yields how many images are done, batch after batch, and at the end the result.
+    """Yields the number of images done after every batch and, at the end, the result.
 
     Args:
-        model: In evaluation mode, on the data's device.
-        data: All of it is measured.
-        importance_samples: Samples of the importance-weighted bound; none if 0.
-        rows: Images times samples that run at once for it.
+        model: Generator in evaluation mode, on the device of the data.
+        data: Images.
+        importance_samples: Number of samples of the importance-weighted bound; not computed if 0.
+        rows: Number of samples, over all images, that the importance-weighted bound evaluates at once.
     """
     bounds: list[Tensor] = []
     kls: list[Tensor] = []
@@ -104,7 +104,7 @@ def _mean(values: Tensor) -> tuple[float, float]:
 
 
 def evaluation_noise(model: DRAW, data: PositionalDataset) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yields all images, batch after batch, with noise that depends on nothing but their positions and the kind of device."""
+    """Yields all images (B, C, H, W), batch by batch, with noise that depends only on their positions and the type of device."""
     for number, batch in enumerate(data.batches(_EVALUATION_BATCH, stop=len(data))):
         generator = torch.Generator(batch.images.device).manual_seed(NOISE_SEED * 1000 + number)
         yield batch.images, model.noise(len(batch.images), generator)

@@ -1,4 +1,4 @@
-"""The images that a trained model is measured and looked at on: those of its own task, or others that were asked for."""
+"""Images to evaluate or visualize a trained model on: those of its task, or others."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import torch
 
 from glimpse.datasets.batches import PositionalDataset
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import DigitSource
 from glimpse.datasets.generative import GenerativeData
 from glimpse.datasets.labeled_images import DataParts, open_data
 from glimpse.datasets.opening import open_digit_source, open_generative_data
 from glimpse.listener import Listener
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.record import read_config
 from glimpse.settings.requests import ImageChoice, Split, chosen, flag
 
@@ -22,16 +23,16 @@ __all__ = ["ImageQuery", "TaskImages", "check_images", "open_task_images", "open
 
 @dataclass(frozen=True)
 class ImageQuery:
-    """Images that are wanted for a trained model.
+    """A request for the images of a trained model.
 
     Attributes:
-        source: The model: a run's folder, a weights file or `pretrained:NAME`.
-        task: What its weights say it was trained on.
-        choice: Images in place of the task's own.
-        split: Part of the data.
-        device: Where the images go.
+        source: Folder of a run, weights file or `pretrained:NAME`.
+        task: Description of the model's training data, from its weights file.
+        choice: Images in place of the task's.
+        split: Split of the data.
+        device: Device of the images.
         listener: Hears warnings and notes.
-        can_name_data: Whether other images can be named at all, for advice in messages.
+        can_name_data: Whether the caller has options for other images, which error messages then suggest.
     """
 
     source: str
@@ -44,12 +45,12 @@ class ImageQuery:
 
 
 class TaskImages(NamedTuple):
-    """Images with what they are.
+    """Images with a description.
 
     Attributes:
-        data: The images.
-        description: For a result to say what it was measured on.
-        frame: Height and width of the digits' frame in pixels, None where unknown.
+        data: Images and labels.
+        description: Identity of the images, for results.
+        frame: Height and width of the digits' frame in pixels; None if unknown.
     """
 
     data: PositionalDataset
@@ -58,11 +59,11 @@ class TaskImages(NamedTuple):
 
 
 def open_task_images(query: ImageQuery) -> TaskImages:
-    """Returns a part of the images that a model is made for.
+    """Returns a split of the images that a model was trained on, or of those that the query chooses.
 
     Raises:
-        ValueError: If they cannot be told, or have changed since.
-        FileNotFoundError: If they are not at hand.
+        ValueError: If the training data are unknown or have changed, or the choice does not fit the model.
+        FileNotFoundError: If the images are not available.
     """
     if query.task["kind"] == "generative":
         return _generative(query)
@@ -73,15 +74,15 @@ def open_task_images(query: ImageQuery) -> TaskImages:
 
 
 def check_images(images: TaskImages, channels: int, size: tuple[int, int] | None = None) -> None:
-    """Checks images, opened by `open_task_images`, against what a model takes.
+    """Checks that images have the channels and the size that a model requires.
 
     Args:
-        images: Opened.
-        channels: Of the model's images.
-        size: Height and width that the model is tied to; None if it takes any.
+        images: Images from `open_task_images`.
+        channels: Number of channels of the model's images.
+        size: Height and width in pixels of the model's images; None if it takes any.
 
     Raises:
-        ValueError: If they have other channels, or another size.
+        ValueError: If the images have another number of channels, or another size.
     """
     found = tuple(images.data.batch(torch.tensor([0])).images.shape[1:])
     if found[0] == channels and size in (None, found[1:]):
@@ -90,16 +91,16 @@ def check_images(images: TaskImages, channels: int, size: tuple[int, int] | None
     wanted = f"{channels} channel{'s' if channels > 1 else ''}" + (f" of {size[0]} x {size[1]} pixels" if size else "")
     raise ValueError(
         f"{name}: its images have {found[0]} channel{'s' if found[0] > 1 else ''} of {found[1]} x {found[2]} pixels, the model was "
-        f"trained on {wanted}: give images like those"
+        f"trained on {wanted}: use images like those"
     )
 
 
 def open_training_images(query: ImageQuery) -> GenerativeData:
-    """Returns the set that a generator was trained on, all its parts, or the one that the choice names.
+    """Returns all splits of the set that a generator was trained on, or of the one that the query chooses.
 
     Raises:
-        ValueError: If the set cannot be told, or has changed since.
-        FileNotFoundError: If it is not at hand.
+        ValueError: If the set is unknown or has changed.
+        FileNotFoundError: If the set is not available.
     """
     task, source = query.task, query.source
     wanted = {name: tuple(task[name]) for name in ("crop", "size") if task[name]}
@@ -112,17 +113,17 @@ def open_training_images(query: ImageQuery) -> GenerativeData:
         wanted["binarization"] = task["binarization"]
     data = _open_set(record["source"], query, seed=record["seed"] or 0, **wanted)
     if data.sha256 != task["sha256"]:
-        raise ValueError(f"{data.name} is not what {source} was trained on, its digest differs: name images with --data")
+        raise ValueError(f"{data.name} is not the set that {source} was trained on, its digest differs: name images with --data")
     return data
 
 
 def _generated(query: ImageQuery) -> dict[str, Any]:
-    """Returns what describes generated images other than the task's own; `auto` digits are the model's own."""
+    """Returns the chosen settings of generated images by name, without `auto` digits, which are those of the model."""
     return {name: value for name, value in query.choice.generated.items() if (name, value) != ("digits", "auto")}
 
 
 def _file(query: ImageQuery, path: Path) -> TaskImages:
-    """Returns a part of a file of images or of a built set."""
+    """Returns a split of a file of images or of a built set."""
     others = _generated(query)
     if others:
         raise ValueError(f"--data brings its own images: leave out {_flags(others)}")
@@ -134,19 +135,21 @@ def _file(query: ImageQuery, path: Path) -> TaskImages:
 
 
 def _part(query: ImageQuery, path: Path, parts: DataParts) -> tuple[str, PositionalDataset]:
-    """Returns the part of a file to measure on, with its name: of the file it was trained on, never its training images."""
+    """Returns the name and images of a split of a file; never training images of the file that the model was trained on."""
     if query.split == "valid":
         if parts.valid is None:
             raise ValueError(f"{path} has no validation part")
         return "valid", parts.valid
     if parts.is_whole and parts.valid is not None and parts.sha256 == query.task.get("sha256"):
-        query.listener.note(f"The model was trained on {path}, which has no test part: measuring on the tenth it was validated on.")
+        query.listener.note(
+            f"The model was trained on {path}, which has no test part: evaluating on the tenth it was validated on."
+        )
         return "valid", parts.valid
     return parts.evaluation
 
 
 def _cluttered(query: ImageQuery) -> TaskImages:
-    """Returns generated images by the task's recipe, or another one."""
+    """Returns cluttered digits by the recipe of the task, with the chosen settings in place of its values."""
     recipe = ClutterRecipe(**query.task.get("recipe", {}) | chosen(query.choice.clutter))
     digits = _digits(query)
     glyphs = getattr(digits, query.split)
@@ -157,10 +160,10 @@ def _cluttered(query: ImageQuery) -> TaskImages:
 
 
 def _generative(query: ImageQuery) -> TaskImages:
-    """Returns a part of the set that a generator was trained on, or of another one."""
+    """Returns a split of the set that a generator was trained on, or of another one."""
     others = _generated(query)
     if others:
-        raise ValueError(f"{query.source} holds a generator, which sees no clutter: leave out {_flags(others)}")
+        raise ValueError(f"{query.source} holds a generator, which takes no cluttered digits: leave out {_flags(others)}")
     try:
         data = open_training_images(query)
     except FileNotFoundError as error:
@@ -173,9 +176,9 @@ def _generative(query: ImageQuery) -> TaskImages:
 
 
 def _named_set(source: str, query: ImageQuery, wanted: dict[str, Any]) -> GenerativeData:
-    """Returns a set by its name or path, binarized in its own way, or as in training where it is what the model was trained on."""
+    """Returns a set by its name or path, binarized as in training if the model was trained on it, else by its default."""
     if not Path(source).is_dir():
-        wanted = {name: value for name, value in wanted.items() if name != "size"}  # that of a folder's pictures
+        wanted = {name: value for name, value in wanted.items() if name != "size"}  # only the pictures of a folder have it
     data = _open_set(source, query, **wanted)
     if data.sha256 == query.task["sha256"] and data.binarization != query.task["binarization"]:
         return _open_set(source, query, binarization=query.task["binarization"], **wanted)
@@ -187,7 +190,7 @@ def _open_set(source: str, query: ImageQuery, **wanted: Any) -> GenerativeData:
 
 
 def _digits(query: ImageQuery) -> DigitSource:
-    """Returns the digits asked for, else those that the model was trained on, never others in their place."""
+    """Returns the chosen digits, else those that the model was trained on, without a substitute."""
     source, task = query.source, query.task
 
     def opened(digits: str, seed: int = 0) -> DigitSource:
@@ -196,15 +199,15 @@ def _digits(query: ImageQuery) -> DigitSource:
     if "digits" in _generated(query):
         return opened(str(query.choice.digits), task.get("seed") or 0)  # split as in training
     if task["kind"] == "file":
-        raise ValueError(f"{source} was trained on a file of images: say with --digits which digits to put on the canvas")
+        raise ValueError(f"{source} was trained on a file of images: name the digits to put on the canvas with --digits")
     if task["digits"] == "file":
         if not Path(source).is_dir():
             raise ValueError(f"{source} was trained on your own digits: name their file with --digits FILE.npz")
         record = read_config(Path(source))["data"]["digits"]
         found = opened(record["digits"], record["seed"] or 0)
         if found.sha256 != record["sha256"]:
-            way = _advice(query, ": name digits with --digits")
-            raise ValueError(f"{record['digits']} has changed since {source} was trained on it{way}")
+            advice = _advice(query, ": name digits with --digits")
+            raise ValueError(f"{record['digits']} has changed since {source} was trained on it{advice}")
         return found
     try:
         return opened(task["digits"])
@@ -213,7 +216,7 @@ def _digits(query: ImageQuery) -> DigitSource:
 
 
 def _not_at_hand(query: ImageQuery, name: str, error: FileNotFoundError) -> FileNotFoundError:
-    """Returns the error that says what a model was trained on, why that is not there, and how to give it."""
+    """Returns an error with the name of a model's training data, the reason that they are missing, and a remedy."""
     cause = str(error).partition(";")[0]
     others = _advice(query, ", or give images with --data FILE.npz")
     advice = f"name a folder that has it with --data-dir or GLIMPSE_DATA{others}"
@@ -221,18 +224,18 @@ def _not_at_hand(query: ImageQuery, name: str, error: FileNotFoundError) -> File
 
 
 def _trained_on(source: str) -> Path:
-    """Returns the file of images that a run was trained on."""
+    """Returns the path of the images that a run was trained on."""
     folder = Path(source)
     if not folder.is_dir():
-        raise ValueError(f"{source} was trained on your own file; give images with --data")
+        raise ValueError(f"{source} was trained on your own file: give images with --data")
     return Path(read_config(folder)["data"]["path"])
 
 
 def _advice(query: ImageQuery, text: str) -> str:
-    """Returns a piece of advice that holds only where other images can be named."""
+    """Returns an advice about other images, empty if the caller has no options for them."""
     return text if query.can_name_data else ""
 
 
 def _flags(names: Iterable[str]) -> str:
-    """Returns the options of these names."""
+    """Returns the options with these names, separated by commas."""
     return ", ".join(map(flag, names))

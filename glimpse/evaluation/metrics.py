@@ -1,4 +1,4 @@
-"""Numbers that a classifier is judged by: error with its interval, error after each glimpse, calibration, confusion, loss.
+"""Metrics of a classifier: error with its interval, error after each glimpse, calibration error, confusion matrix and log loss.
 
 Dimensions: N images, T glimpses, K classes. Errors are in percent, losses in nats, probabilities and calibration errors in 0 to 1.
 """
@@ -24,17 +24,17 @@ __all__ = [
 
 @dataclasses.dataclass(frozen=True)
 class ClassificationResult:
-    """How well a classifier did on a set of images.
+    """Metrics of a classifier on a set of images.
 
     Attributes:
-        n: Images.
-        errors: Images whose class after the last glimpse is wrong.
-        error: Share of errors in percent.
+        n: Number of images N.
+        errors: Number of images misclassified after the last glimpse.
+        error: Error in percent.
         interval: 95 % Wilson interval of the error in percent: low, high.
-        error_by_glimpse: Error after each of the T glimpses in percent; the last is `error`.
+        error_by_glimpse: Error after each of the T glimpses in percent; the last one is `error`.
         calibration_error: Expected calibration error after the last glimpse, in 0 to 1.
-        nll: Mean negative log-likelihood of the label after the last glimpse in nats.
-        confusion: Images by true class (rows) and predicted class (columns), K x K.
+        nll: Mean negative log-likelihood of the labels after the last glimpse in nats.
+        confusion: Number of images by true class (rows) and predicted class (columns), K x K.
     """
 
     n: int
@@ -47,23 +47,20 @@ class ClassificationResult:
     confusion: list[list[int]]
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the fields by name, ready for `json.dumps`."""
+        """Returns the fields by name, in JSON's types."""
         return {**dataclasses.asdict(self), "interval": list(self.interval)}
 
 
 def summarize(logits: Tensor, labels: Tensor, n_classes: int) -> ClassificationResult:
-    """Returns everything that a classifier is judged by, from its logits after every glimpse.
+    """Returns the metrics of a classifier from its logits after each glimpse.
 
     Args:
         logits: Shape (N, T, K), finite.
         labels: True classes, integers from 0 to K - 1, shape (N,).
         n_classes: Number of classes K.
 
-    Returns:
-        The result; its headline is the prediction after the last glimpse.
-
     Raises:
-        ValueError: If the shapes do not fit, there is no image, a label is no class, or a logit is not finite.
+        ValueError: If the shapes do not match, there is no image, a label is out of range, or a logit is not finite.
     """
     _check(logits, labels, "logits", ("N", "T", "K"))
     if logits.shape[2] != n_classes:
@@ -93,10 +90,10 @@ def error_by_glimpse(logits: Tensor, labels: Tensor) -> list[float]:
         labels: True classes, integers from 0 to K - 1, shape (N,).
 
     Returns:
-        T errors, the first after one glimpse.
+        T errors, the first one after one glimpse.
 
     Raises:
-        ValueError: If the shapes do not fit, there is no image, or a label is no class.
+        ValueError: If the shapes do not match, there is no image, or a label is out of range.
     """
     _check(logits, labels, "logits", ("N", "T", "K"))
     wrong = logits.argmax(dim=2) != labels[:, None]  # (N, T)
@@ -108,8 +105,8 @@ def calibration_error(probabilities: Tensor, labels: Tensor, n_bins: int = 15) -
 
     .. math:: \sum_b \tfrac{n_b}{N} \, |\text{accuracy}_b - \text{confidence}_b|
 
-    The predictions are sorted by their probability into bins of equal width, each without its lower end and with its upper one,
-    as C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On Calibration of Modern Neural Networks", 2017, arXiv:1706.04599, eq. 3.
+    Predictions are grouped by their probability into bins of equal width, open at the lower end and closed at the upper end, as in
+    C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On Calibration of Modern Neural Networks", 2017, arXiv:1706.04599, eq. 3.
 
     Args:
         probabilities: Shape (N, K), each row summing to 1.
@@ -117,16 +114,17 @@ def calibration_error(probabilities: Tensor, labels: Tensor, n_bins: int = 15) -
         n_bins: Number of bins, at least 1.
 
     Returns:
-        0 for a classifier that is right exactly as often as it says.
+        A number in 0 to 1; 0 for a perfectly calibrated classifier.
 
     Raises:
-        ValueError: If the shapes do not fit, there is no image, a label is no class, a row does not sum to 1, or n_bins is below 1.
+        ValueError: If the shapes do not match, there is no image, a label is out of range, a row does not sum to 1, or n_bins is
+            less than 1.
     """
     _check(probabilities, labels, "probabilities", ("N", "K"))
     if n_bins < 1:
         raise ValueError(f"n_bins must be at least 1, got {n_bins}")
     off = (probabilities.double().sum(dim=1) - 1).abs().max().item()
-    if not off <= 1e-2:  # sixteen-bit rows do not sum to 1 exactly; NaN is refused too
+    if not off <= 1e-2:  # rows of 16-bit floats do not sum to 1 exactly; NaN is refused too
         raise ValueError(f"each row of probabilities must sum to 1, one is off by {off:.3g}")
     confidence, predicted = probabilities.double().max(dim=1)
     gap = (predicted == labels).double() - confidence  # (N,)
@@ -143,14 +141,14 @@ def log_loss(logits: Tensor, labels: Tensor) -> float:
         labels: True classes, integers from 0 to K - 1, shape (N,).
 
     Raises:
-        ValueError: If the shapes do not fit, there is no image, or a label is no class.
+        ValueError: If the shapes do not match, there is no image, or a label is out of range.
     """
     _check(logits, labels, "logits", ("N", "K"))
     return float(F.cross_entropy(logits.double(), labels.long()))
 
 
 def confusion(predictions: Tensor, labels: Tensor, n_classes: int) -> list[list[int]]:
-    """Returns how many images of each true class (rows) were taken for each class (columns), K x K.
+    """Returns the confusion matrix: numbers of images by true class (rows) and predicted class (columns), K x K.
 
     Args:
         predictions: Predicted classes, integers from 0 to K - 1, shape (N,).
@@ -172,16 +170,16 @@ def confusion(predictions: Tensor, labels: Tensor, n_classes: int) -> list[list[
 
 
 def _check(scores: Tensor, labels: Tensor, name: str, axes: tuple[str, ...]) -> None:
-    """Raises a ValueError unless the scores have these axes, the labels fit to them, and there is at least one image."""
+    """Raises ValueError unless the scores have these axes, none of them empty, and the labels match them."""
     if scores.ndim != len(axes) or not scores.numel():
-        raise ValueError(f"{name} must have shape ({', '.join(axes)}), nothing empty, got {tuple(scores.shape)}")
+        raise ValueError(f"{name} must have shape ({', '.join(axes)}), no axis empty, got {tuple(scores.shape)}")
     if labels.shape != scores.shape[:1]:
         raise ValueError(f"labels must have shape ({scores.shape[0]},) like {name}, got {tuple(labels.shape)}")
     _check_classes(labels, "labels", scores.shape[-1])
 
 
 def _check_classes(classes: Tensor, name: str, n_classes: int) -> None:
-    """Raises a ValueError unless every entry is an integer from 0 to n_classes - 1."""
+    """Raises ValueError unless every entry is an integer from 0 to n_classes - 1."""
     if classes.is_floating_point() or classes.is_complex():
         raise ValueError(f"{name} must be integers, got {classes.dtype}")
     low, high = int(classes.min()), int(classes.max())

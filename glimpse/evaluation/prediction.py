@@ -1,4 +1,4 @@
-"""What a classifier sees in your pictures."""
+"""Predictions of a trained classifier for your pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,13 +17,13 @@ __all__ = ["Prediction", "predict", "predict_pictures"]
 
 
 class Prediction(NamedTuple):
-    """What a classifier sees in a picture.
+    """Prediction of a classifier for a picture.
 
     Attributes:
-        picture: The file.
-        label: The most probable class.
-        probability: Its probability after the last glimpse.
-        probabilities: Those of all classes.
+        picture: Path of the picture.
+        label: Most probable class.
+        probability: Probability of that class after the last glimpse.
+        probabilities: Probabilities of all K classes after the last glimpse.
     """
 
     picture: str
@@ -33,16 +33,17 @@ class Prediction(NamedTuple):
 
 
 def predict(model: str | Path, *pictures: str | Path, invert: bool = False, machine: Machine | None = None) -> list[Prediction]:
-    """Returns what a trained classifier sees in each of your pictures.
+    """Returns the predictions of a trained classifier for your pictures.
 
     Args:
-        model: A run's folder, a weights file or `pretrained:NAME`.
-        pictures: Files that Pillow reads; transparent parts count as black.
-        invert: Whether dark and light are swapped first: for dark digits on a light ground.
-        machine: With what it computes.
+        model: Folder of a run, weights file or `pretrained:NAME`.
+        pictures: Files in a format that Pillow reads; transparent parts are black.
+        invert: Whether to swap dark and light first, for dark digits on a light background.
+        machine: Device and threads.
 
     Raises:
-        ValueError: If there is no such classifier, a file is no picture, or the model takes images of another size only.
+        OSError: If a file cannot be read.
+        ValueError: If there is no such classifier, a file is not a picture, or the model requires images of another size.
     """
     machine = machine or Machine()
     environment.use_threads(machine.threads)
@@ -51,15 +52,16 @@ def predict(model: str | Path, *pictures: str | Path, invert: bool = False, mach
 
 
 def predict_pictures(model: ImageClassifier, pictures: Sequence[Path], *, invert: bool = False) -> list[Prediction]:
-    """Returns the model's prediction for every picture, each at its own size and by itself, on the model's device.
+    """Returns the predictions of a model for pictures, one picture at a time at its own size, on the model's device.
 
     Args:
-        model: A trained classifier.
-        pictures: Files that Pillow reads; transparent parts count as black.
-        invert: Whether dark and light are to be swapped first.
+        model: Trained classifier in evaluation mode.
+        pictures: Files in a format that Pillow reads; transparent parts are black.
+        invert: Whether to swap dark and light first.
 
     Raises:
-        ValueError: If a file is no picture, or the model knows images of another size alone.
+        OSError: If a file cannot be read.
+        ValueError: If a file is not a picture, or the model requires images of another size.
     """
     device = next(model.parameters()).device
     predictions = []
@@ -67,8 +69,8 @@ def predict_pictures(model: ImageClassifier, pictures: Sequence[Path], *, invert
         image = load_picture(path, model.config.channels).to(device)
         size = model.config.image_size
         if size not in (None, tuple(image.shape[2:])):
-            known, there = f"{size[1]} x {size[0]}", f"{image.shape[3]} x {image.shape[2]}"
-            raise ValueError(f"{path} has {there} pixels, the model takes images of {known} only: bring it to that size")
+            wanted, found = f"{size[1]} x {size[0]}", f"{image.shape[3]} x {image.shape[2]}"
+            raise ValueError(f"{path} has {found} pixels, the model requires {wanted}: resize it")
         logits = classify(model, 1 - image if invert else image, torch.zeros(1, dtype=torch.int64, device=device))
         probabilities = torch.softmax(logits[0, -1], dim=-1)
         label = int(probabilities.argmax())

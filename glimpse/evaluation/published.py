@@ -1,9 +1,9 @@
-"""Numbers that others published, to be set beside measured ones when the task is the same: errors and negative log-likelihoods.
+"""Published errors and negative log-likelihoods, for comparison with measured ones on the same task.
 
-The two tasks of classification are real MNIST digits on a canvas of 100 x 100 pixels among 8 pieces, and on 60 x 60 among 4.
-Numbers marked second-hand were read in somebody's reproduction, not in the paper they come from.
+The two classification tasks are MNIST digits on a canvas of 100 x 100 pixels among 8 pieces, and on 60 x 60 pixels among 4 pieces.
+Numbers marked second-hand were quoted from a reproduction, not from the original paper.
 
-The sets of generation are MNIST binarized, where the sources seldom say whether once and for all, and CIFAR-10.
+The generative sets are binarized MNIST, where the sources seldom state whether the binarization is fixed, and CIFAR-10.
 
 References:
     K. Gregor, I. Danihelka, A. Graves, D. J. Rezende, D. Wierstra, "DRAW: A Recurrent Neural Network For Image Generation", 2015,
@@ -16,6 +16,8 @@ References:
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
+
+from glimpse.settings.clutter import ClutterRecipe
 
 __all__ = [
     "PublishedBound",
@@ -35,16 +37,16 @@ _WHOLE_IMAGE = "sees the whole image"
 
 
 class PublishedResult(NamedTuple):
-    """One published number.
+    """One published error.
 
     Attributes:
-        model: What was trained.
+        model: Description of the model.
         error_percent: Test error in percent.
-        source: Where the number stands.
-        note: What to know before comparing with it, or nothing.
-        kind: Which kind of classifier of `glimpse train-classifier` it is; nothing for one that is not built here.
-        glimpses: Glimpses that it takes, None where it takes none.
-        values_read: Numbers that it reads of an image: T n^2 at each scale, or the whole canvas; None where not stated.
+        source: Table or paper that reports the number.
+        note: Caveat for the comparison; empty if there is none.
+        kind: Kind of the model in `glimpse train-classifier`; empty if it is not implemented here.
+        glimpses: Number of glimpses T; None for a model without glimpses.
+        values_read: Numbers read from an image: T n^2 at each scale, or the whole canvas; None if not stated.
     """
 
     model: str
@@ -60,11 +62,11 @@ class PublishedBound(NamedTuple):
     """One published negative log-likelihood.
 
     Attributes:
-        model: What was trained.
-        value: In nats an image, or bits per dimension, as its table says.
+        model: Description of the model.
+        value: In nats per image, or in bits per dimension for CIFAR-10.
         relation: `=` for an exact number, `<=` for a bound, `~` for an estimate.
-        source: Where the number stands.
-        note: What to know before comparing with it, or nothing.
+        source: Table or paper that reports the number.
+        note: Caveat for the comparison; empty if there is none.
     """
 
     model: str
@@ -116,15 +118,15 @@ _BY_TASK: dict[tuple[int, int], tuple[PublishedResult, ...]] = {
 
 
 def published_classification(canvas: int, pieces: int, digits_source: str) -> tuple[PublishedResult, ...]:
-    """Returns the published errors on a task, none where the task differs.
+    """Returns the published errors on a task.
 
     Args:
         canvas: Side of the image in pixels.
         pieces: Number of 8 x 8 distractors.
-        digits_source: Name of the digit source; only `mnist`, the real one, was ever published on.
+        digits_source: Name of the digit source; there are published errors for `mnist` only.
 
     Returns:
-        Rows in the order of the sources, empty unless digits, canvas and pieces are all those of a published task.
+        Rows in the order of the sources; empty unless digits, canvas and pieces match a published task.
 
     >>> published_classification(100, 8, "mnist")[4].error_percent
     3.36
@@ -135,13 +137,13 @@ def published_classification(canvas: int, pieces: int, digits_source: str) -> tu
 
 
 def counterpart(rows: tuple[PublishedResult, ...], kind: str, *, glimpses: int | None, values_read: int) -> PublishedResult | None:
-    """Returns the first published row of a model like this one, None where there is none.
+    """Returns the first published row of a model of the same kind, glimpses and values read; None if there is none.
 
     Args:
-        rows: Those of the task.
-        kind: Which kind of classifier of `glimpse train-classifier` the model is.
-        glimpses: Glimpses that it takes, None where it takes none.
-        values_read: Numbers that it reads of an image.
+        rows: Published rows of the task.
+        kind: Kind of the model in `glimpse train-classifier`.
+        glimpses: Number of glimpses; None for a model without glimpses.
+        values_read: Numbers that the model reads from an image.
 
     >>> rows = published_classification(100, 8, "mnist")
     >>> counterpart(rows, "ram", glimpses=8, values_read=8 * 144 * 4).error_percent
@@ -181,11 +183,11 @@ _BOUNDS: dict[str, tuple[PublishedBound, ...]] = {
 
 
 def published_generation(name: str, binarization: str, observation: str) -> tuple[PublishedBound, ...]:
-    """Returns the published bounds on a set's test images, none where the set or the likelihood differs.
+    """Returns the published bounds on a set's test images; empty unless set, binarization and likelihood match.
 
     Args:
         name: Name of the set.
-        binarization: `fixed`, `dynamic` or `none`; MNIST's rows are for the fixed one.
+        binarization: `fixed`, `dynamic` or `none`; the rows for MNIST are on the fixed one.
         observation: `bernoulli`, whose bounds are in nats, or `logistic`, whose bounds are in bits per dimension.
 
     >>> published_generation("binarized-mnist", "fixed", "bernoulli")[12].value
@@ -198,9 +200,11 @@ def published_generation(name: str, binarization: str, observation: str) -> tupl
 
 
 def published_on(task: Mapping[str, Any]) -> tuple[PublishedResult, ...]:
-    """Returns the published rows of a task, none unless digits and recipe, and a split where one is named, are the papers'."""
-    from glimpse.datasets.clutter import ClutterRecipe
+    """Returns the published errors on a task; empty unless the digits, the recipe and the split, if named, match the papers'.
 
+    Args:
+        task: Description of the images: `kind` and, for cluttered digits, `digits`, `recipe` and possibly `split`.
+    """
     if task["kind"] != "cluttered" or task.get("split", "test") != "test":
         return ()
     recipe, usual = task["recipe"], asdict(ClutterRecipe())
@@ -210,11 +214,11 @@ def published_on(task: Mapping[str, Any]) -> tuple[PublishedResult, ...]:
 
 
 def published_bounds_on(described: Mapping[str, Any], observation: str) -> tuple[PublishedBound, ...]:
-    """Returns the published bounds on described images, none unless they are all of a published test set, whole.
+    """Returns the published bounds on a set of images; empty unless it is a complete published test set, without a crop.
 
     Args:
-        described: What a generator was measured on: `name`, `split`, `binarization`, `crop` and `note`.
-        observation: Its likelihood.
+        described: Description of the images: `name`, `split`, `binarization`, `crop` and `note`.
+        observation: The generator's likelihood, `bernoulli` or `logistic`.
     """
     if described["split"] != "test" or described["crop"] is not None or described["note"] is not None:
         return ()

@@ -1,4 +1,4 @@
-"""How sure an error is: an interval over images or over seeds, a test of two models, a correction for many tests.
+"""Uncertainty of errors: intervals over images or seeds, a test of two models, a correction for multiple tests.
 
 References:
     Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages", 1947,
@@ -15,19 +15,19 @@ __all__ = ["holm", "mcnemar", "t_interval", "wilson_interval"]
 
 
 def wilson_interval(errors: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    r"""Returns the Wilson score interval of a share, as fractions.
+    r"""Returns the Wilson score interval of a proportion.
 
-    Its ends are the two shares p at which the observed one is exactly z standard deviations away:
+    Its ends are the two proportions p from which the observed one is exactly z standard deviations away:
 
     .. math:: (\hat p - p)^2 = z^2 \, p (1 - p) / n
 
     Args:
-        errors: How many failed, from 0 to n.
-        n: Out of how many, at least 1.
+        errors: Number of errors, from 0 to n.
+        n: Number of images, at least 1.
         confidence: Coverage, between 0 and 1.
 
     Returns:
-        Low and high, in 0 to 1, around errors / n.
+        Low and high, fractions in 0 to 1, around errors / n.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -46,16 +46,16 @@ def wilson_interval(errors: int, n: int, confidence: float = 0.95) -> tuple[floa
 
 
 def t_interval(errors: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    r"""Returns the interval of a mean over seeds by Student's t distribution, in percent.
+    r"""Returns the confidence interval of a mean error over seeds, by Student's t distribution.
 
     .. math:: \bar e \pm t_{n-1} \, s / \sqrt n
 
     Args:
-        errors: Errors in percent of at least two seeds.
+        errors: Errors of at least two seeds in percent.
         confidence: Coverage, between 0 and 1.
 
     Returns:
-        Low and high, kept in 0 to 100.
+        Low and high in percent, clipped to 0 to 100.
 
     Raises:
         ValueError: If there are fewer than two errors.
@@ -66,21 +66,21 @@ def t_interval(errors: Sequence[float], confidence: float = 0.95) -> tuple[float
     from scipy.stats import t
 
     if len(errors) < 2:
-        raise ValueError(f"an interval over seeds takes at least 2 of them, got {len(errors)}")
+        raise ValueError(f"an interval over seeds requires at least 2 errors, got {len(errors)}")
     mean, spread = statistics.fmean(errors), statistics.stdev(errors)
     half = float(t.ppf((1 + confidence) / 2, len(errors) - 1)) * spread / math.sqrt(len(errors))
     return max(0.0, mean - half), min(100.0, mean + half)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Returns the two-sided p value of McNemar's exact test: a binomial test of the images that only one of two models gets wrong.
+    """Returns the two-sided p-value of McNemar's exact test, a binomial test on the images that only one model misclassifies.
 
     Args:
-        only_first: Images that only the first gets wrong.
-        only_second: Images that only the second gets wrong.
+        only_first: Number of images that only the first model misclassifies.
+        only_second: Number of images that only the second model misclassifies.
 
     Returns:
-        A probability; 1 where no image tells the two apart.
+        A probability; 1 if there are no such images.
 
     Raises:
         ValueError: If a count is negative.
@@ -98,9 +98,12 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Returns p values corrected by Holm's step-down procedure, in the order given.
+    """Returns p-values corrected by Holm's step-down procedure, in the given order.
 
-    The k-th smallest of m is multiplied by m - k + 1, kept at most 1 and at least as large as those before it.
+    The k-th smallest of m p-values is multiplied by m - k + 1, and the results are made nondecreasing and clipped to 1.
+
+    Args:
+        p: p-values in 0 to 1, m of them.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glimpse.attention.track import Track
-from glimpse.attention.window import Window
 from glimpse.figures.style import DIGIT, FRAME, dashes, time_colors
 
 __all__ = [
@@ -161,7 +160,7 @@ def draw_tracks(axes: Axes, tracks: Sequence[Track], row: int, *, now: int | Non
 
 def _draw_track(axes: Axes, track: Track, row: int, now: int | None) -> list[Artist]:
     """Draws one track's windows, up to a step if it is given."""
-    window = Window(*(field[row] for field in track.window))
+    window = track.window.rows(row)
     steps = len(window.center_x)
     shown = np.arange(steps if now is None else now + 1)
     x, y, stride, sigma = (as_array(field)[shown] for field in window[:4])  # (T,) up to now

@@ -24,7 +24,7 @@ class Generated:
     Attributes:
         model: Its run's folder, weights file or `pretrained:NAME`.
         drawn: The images with their canvases and windows.
-        latents: What they were drawn from, shape (N, T, Z).
+        latents: What they were drawn from, shape (N, T, Z), in units of the prior.
         out: The file that was written; None if none was.
         frames: The folder of one picture a step that was written; None if none was.
         seconds: How long it took, with the writing.

@@ -79,13 +79,17 @@ class Drawn(NamedTuple):
 def prior_latents(model: DRAW, count: int, *, seed: int, temperature: float = 1.0) -> Tensor:
     """Returns latents drawn from the prior, shape (N, T, Z), on the model's device.
 
+    As all latents of `DRAW`, they are in units of the prior at their step: standard normal at temperature 1, even where the prior
+    is learned. Ways between latents and traversals therefore follow the prior.
+
     Those of sample i depend only on (seed, i), not on the count or the device.
 
     Args:
         model: The generator.
         count: How many samples N.
         seed: Key of the randomness.
-        temperature: Standard deviation of what is drawn: 1 is the model's own, less is tamer, 0 gives a single image.
+        temperature: Standard deviation of what is drawn, in units of the prior: 1 is the model's own, less is tamer, 0 gives a
+            single image.
 
     Raises:
         ValueError: If the temperature is below 0, infinite or NaN.
@@ -132,7 +136,7 @@ def _drawn(model: DRAW, drawing: Drawing) -> Drawn:
     return Drawn(model.means(drawing.canvases).float().cpu(), tuple(tracks))
 
 
-# Neighbours
+# Neighbors
 
 
 class Nearest(NamedTuple):

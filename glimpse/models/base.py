@@ -47,7 +47,7 @@ class Model(nn.Module):
 
     @property
     def shows_windows(self) -> bool:
-        """Whether it looks through windows, so that `look` says where."""
+        """Whether it looks through windows, so that `look` returns them."""
         return False
 
     def inputs(self, glimpses: int | None = None, uniforms: Tensor | None = None) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def open_model(source: str | Path) -> ImageClassifier | DRAW:
         return DRAW.from_pretrained(source)
     known = [*dict.fromkeys(kind.class_name for kind in CLASSIFIERS.values()), DRAW.__name__]
     if facts["model"] not in known:
-        raise ValueError(f"{source} holds the weights of {facts['model']}; this version knows {', '.join(known)}")
+        raise ValueError(f"{source} holds the weights of {facts['model']}; this version has {', '.join(known)}")
     return _network(kind_of_class(facts["model"])).from_pretrained(source)
 
 

@@ -6,28 +6,28 @@ step, windows of n x n filters. Divergences and likelihoods are in nats.
 References:
     K. Gregor, I. Danihelka, A. Graves, D. J. Rezende, D. Wierstra, "DRAW: A Recurrent Neural Network For Image Generation", 2015,
     arXiv:1502.04623.
+    J. Chung et al., "A Recurrent Latent Variable Model for Sequential Data", 2015, arXiv:1506.02216 (the learned prior).
     Y. Burda, R. Grosse, R. Salakhutdinov, "Importance Weighted Autoencoders", 2016, arXiv:1509.00519 (`importance_bound`).
 """
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from glimpse.attention.precision import at_least_float32
+from glimpse.attention.precision import at_least_float32, in_float32
 from glimpse.attention.track import Track
 from glimpse.attention.window import Window, read, write
 from glimpse.models.base import Model
-from glimpse.models.latent import Posterior
-from glimpse.models.likelihood import bernoulli, discretised_logistic
+from glimpse.models.latent import Gaussian
+from glimpse.models.likelihood import bernoulli, discretized_logistic
+from glimpse.models.linear import Linear
 from glimpse.models.lstm import LSTM, LSTMState
 from glimpse.settings.draw import GeneratorConfig
 
 __all__ = ["DRAW", "Bound", "Drawing"]
-
-S = TypeVar("S", Window, Posterior)
 
 _LOG_SCALE = -2.0  # of the logistic observation at the start: pixels spread by about 0.25
 
@@ -77,8 +77,13 @@ class DRAW(Model):
 
     The initial states and the initial canvas are learned. The model keeps nothing between calls, and all noise is an argument.
 
+    With a learned prior, which the paper does not have, P(Z_t | h_dec_{t-1}) is a Gaussian whose mean and log sigma are a linear
+    map of the decoder's last state. The map starts at 0, so that the prior starts as the paper's. Latents are in units of the prior
+    at their step: those of the model's samples are standard normal whatever the prior, and the decoder's input is the prior's mean
+    plus its standard deviation times the latent.
+
     Args:
-        config: What it is made of; the defaults if None.
+        config: Settings; the defaults if None.
     """
 
     config_class = GeneratorConfig
@@ -91,12 +96,13 @@ class DRAW(Model):
         drawn = config.channels * config.write**2 if config.attention else config.pixels
         self.encoder = LSTM(seen + config.hidden, config.hidden)
         self.decoder = LSTM(config.latent, config.hidden)
-        self.posterior = nn.Linear(config.hidden, 2 * config.latent)
-        self.patch = nn.Linear(config.hidden, drawn)
+        self.posterior = Linear(config.hidden, 2 * config.latent)
+        self.patch = Linear(config.hidden, drawn)
         self.read_window = _window_map(config, config.read) if config.attention else None
         self.write_window = _window_map(config, config.write, writes=True) if config.attention else None
         self.initial_canvas = nn.Parameter(torch.zeros(config.pixels))  # flat, as biases are: weight decay spares those
         self.log_scale = nn.Parameter(torch.full((config.channels,), _LOG_SCALE)) if config.observation == "logistic" else None
+        self.prior = _prior_map(config) if config.prior == "learned" else None
 
     @torch.no_grad()
     def set_initial_canvas(self, means: Tensor) -> None:
@@ -113,7 +119,7 @@ class DRAW(Model):
         return self.config.attention
 
     def noise(self, count: int, generator: torch.Generator) -> Tensor:
-        """Returns standard normal noise for so many images, shape (count, T, Z), on the generator's device."""
+        """Returns standard normal noise for `count` images, shape (count, T, Z), on the generator's device."""
         shape = (count, self.config.glimpses, self.config.latent)
         return torch.randn(shape, generator=generator, device=generator.device)
 
@@ -130,7 +136,7 @@ class DRAW(Model):
         canvas, posterior = self.infer(images, noise)
         return Bound(-self._log_likelihood(images, canvas), posterior.kl())
 
-    def infer(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Posterior]:
+    def infer(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Gaussian]:
         """Returns the last canvas and how all latents are distributed, eqs. 1-8 of DRAW (arXiv:1502.04623).
 
         Args:
@@ -138,13 +144,13 @@ class DRAW(Model):
             noise: Standard normal, shape (B, T, Z).
 
         Returns:
-            Logits of shape (B, C, H, W), and the posterior with fields of shape (B, T, Z).
+            Logits of shape (B, C, H, W), and the posterior in units of the prior, with fields of shape (B, T, Z).
         """
         posteriors = []
         for posterior, step in self._steps(images, noise):
             posteriors.append(posterior)
             canvas = step.canvas
-        return canvas, _sequence(Posterior, posteriors)
+        return canvas, Gaussian.stacked(posteriors)
 
     def log_weights(self, images: Tensor, noise: Tensor) -> Tensor:
         """Returns log p(x | z) + log p(z) - log q(z | x) at the sample that the noise makes, in nats, shape (B,).
@@ -187,8 +193,8 @@ class DRAW(Model):
         """Returns what the decoder draws from given latents, eqs. 13-16 of DRAW (arXiv:1502.04623).
 
         Args:
-            latents: Shape (B, T, Z): noise for samples of the model, the same scaled down for tamer ones, those of `reconstruct`,
-                or a way from one to another.
+            latents: Shape (B, T, Z), in units of the prior: noise for samples of the model, the same scaled down for tamer ones,
+                those of `reconstruct`, or a way from one to another.
 
         Raises:
             ValueError: If the latents have another shape.
@@ -197,7 +203,7 @@ class DRAW(Model):
         state, canvas = self.decoder.initial(len(latents)), self._canvas(len(latents))
         steps = []
         for latent in latents.unbind(dim=1):
-            state, step = self._decode(latent, state, canvas)
+            state, step = self._decode(latent, self._prior(state), state, canvas)
             canvas = step.canvas
             steps.append(step)
         return self._drawing(steps)
@@ -210,10 +216,10 @@ class DRAW(Model):
             noise: Standard normal, shape (B, T, Z); zeros take the posterior's mean.
 
         Returns:
-            The drawing, with both windows, and the latents, shape (B, T, Z), from which `draw` draws the same.
+            The drawing, with both windows, and the latents in units of the prior, shape (B, T, Z): `draw` draws the same from them.
         """
         posteriors, steps = zip(*self._steps(images, noise), strict=True)
-        return self._drawing(steps), _sequence(Posterior, posteriors).sample(noise)
+        return self._drawing(steps), Gaussian.stacked(posteriors).sample(noise)
 
     def look(self, images: Tensor, glimpses: int | None = None, *, patches: bool = False) -> tuple[None, tuple[Track, Track]]:
         """Returns where the model reads and writes: what every model that looks through windows answers alike.
@@ -242,15 +248,15 @@ class DRAW(Model):
         seen = torch.stack([read(images, window, config.read) for window in reads], dim=1) if patches else None
         written = torch.stack([step.patch for step in steps], dim=1) if patches else None
         return None, (
-            Track("read", 0, config.read, _sequence(Window, reads), seen),
-            Track("write", 0, config.write, _sequence(Window, writes), written),
+            Track("read", 0, config.read, Window.stacked(reads), seen),
+            Track("write", 0, config.write, Window.stacked(writes), written),
         )
 
     def means(self, canvas: Tensor) -> Tensor:
         """Returns the expected pixels, 0 to 1, of canvases of any shape."""
         return torch.sigmoid(at_least_float32(canvas))
 
-    def _steps(self, images: Tensor, noise: Tensor) -> Iterator[tuple[Posterior, _Step]]:
+    def _steps(self, images: Tensor, noise: Tensor) -> Iterator[tuple[Gaussian, _Step]]:
         """Yields every step of eqs. 3-8: how its latent is distributed, and what was done with the sample."""
         config, batch = self.config, len(images)
         shape = (config.channels, config.height, config.width)
@@ -263,26 +269,31 @@ class DRAW(Model):
             both = torch.cat([images.to(canvas.dtype), images - self.means(canvas)], dim=1)  # (B, 2 C, H, W): one read for the two
             seen = both if window is None else read(both, window, config.read)
             encoder = self.encoder(torch.cat([seen.flatten(1), decoder.output], dim=1), encoder)
-            posterior = Posterior.from_raw(self.posterior(encoder.output))
-            decoder, step = self._decode(posterior.sample(noise_t), decoder, canvas)
+            posterior, prior = Gaussian.from_raw(self.posterior(encoder.output)), self._prior(decoder)
+            posterior = posterior if prior is None else posterior.relative_to(prior)
+            decoder, step = self._decode(posterior.sample(noise_t), prior, decoder, canvas)
             canvas = step.canvas
             yield posterior, step._replace(read=window)
 
-    def _decode(self, latent: Tensor, state: LSTMState, canvas: Tensor) -> tuple[LSTMState, _Step]:
+    def _prior(self, state: LSTMState) -> Gaussian | None:
+        """Returns the prior of the latent after a decoder's state, fields of shape (B, Z); None for a standard normal."""
+        return None if self.prior is None else Gaussian.from_raw(self.prior(state.output))
+
+    def _decode(self, latent: Tensor, prior: Gaussian | None, state: LSTMState, canvas: Tensor) -> tuple[LSTMState, _Step]:
         """Returns the decoder's next state and what it adds to the canvas, eqs. 7, 8, 28 and 29, or 18 without attention."""
-        state = self.decoder(latent, state)
+        state = self.decoder(latent if prior is None else prior.sample(latent), state)
         window = self._window(self.write_window, state.output, self.config.write)
         side = canvas.shape[-2:] if window is None else (self.config.write, self.config.write)
         patch = at_least_float32(self.patch(state.output)).view(len(latent), self.config.channels, *side)
         added = patch if window is None else write(patch, window, self.config.height, self.config.width)
         return state, _Step(canvas + added, patch, window)
 
+    @in_float32
     def _window(self, raw: nn.Module | None, state: Tensor, n: int) -> Window | None:
         """Returns the window that a state (B, hidden) asks for, eqs. 21-24, in float32 at least; None without attention."""
         if raw is None:
             return None
-        with torch.autocast(state.device.type, enabled=False):
-            return Window.from_raw(raw(at_least_float32(state)), n=n, height=self.config.height, width=self.config.width)
+        return Window.from_raw(raw(state), n=n, height=self.config.height, width=self.config.width)
 
     def _canvas(self, batch: int) -> Tensor:
         """Returns the learned canvas before the first step for a batch of that size."""
@@ -293,14 +304,14 @@ class DRAW(Model):
         """Returns log D(x | c) in nats, shape (B,)."""
         if self.log_scale is None:
             return bernoulli(images, canvas)
-        return discretised_logistic(images, self.means(canvas), self.log_scale)
+        return discretized_logistic(images, self.means(canvas), self.log_scale)
 
     def _drawing(self, steps: Sequence[_Step]) -> Drawing:
         """Returns what the steps have drawn, the initial canvas before them."""
         canvases = torch.stack([self._canvas(len(steps[0].canvas)), *(step.canvas for step in steps)], dim=1)
         writes = [step.write for step in steps if step.write is not None]
         reads = [step.read for step in steps if step.read is not None]
-        return Drawing(canvases, _sequence(Window, writes) if writes else None, _sequence(Window, reads) if reads else None)
+        return Drawing(canvases, Window.stacked(writes) if writes else None, Window.stacked(reads) if reads else None)
 
     def _check_steps(self, numbers: Tensor, name: str, batch: int) -> None:
         """Raises ValueError unless there are Z numbers for every step of every image."""
@@ -309,9 +320,12 @@ class DRAW(Model):
             raise ValueError(f"{name} must have shape {shape}, got {tuple(numbers.shape)}")
 
 
-def _sequence(kind: type[S], steps: Sequence[S]) -> S:
-    """Returns one tuple of tensors (B, T, ...) for T tuples of tensors (B, ...)."""
-    return kind(*(torch.stack(field, dim=1) for field in zip(*steps, strict=True)))
+def _prior_map(config: GeneratorConfig) -> nn.Linear:
+    """Returns the map from the decoder's state to mean and log sigma of the next latent's prior, 0 at first: a standard normal."""
+    raw = Linear(config.hidden, 2 * config.latent)
+    nn.init.zeros_(raw.weight)
+    nn.init.zeros_(raw.bias)
+    return raw
 
 
 def _window_map(config: GeneratorConfig, n: int, *, writes: bool = False) -> nn.Linear:

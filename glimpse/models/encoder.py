@@ -7,25 +7,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from glimpse.models.linear import Linear
+
 __all__ = ["GlimpseEncoder", "check_input", "training_noise"]
 
 
 class GlimpseEncoder(nn.Module):
-    """What the glimpse shows and where it lies, as features for the LSTM: a normalised two-layer network plus a linear map.
+    """What a glimpse shows and where it is, as features for the LSTM: a normalized two-layer network plus a linear map.
 
     Args:
         pixels: Numbers in a glimpse.
         features: Size of the result.
-        place: Numbers that say where it lies.
+        place: Numbers that describe where it is.
     """
 
     def __init__(self, pixels: int, features: int, place: int) -> None:
         super().__init__()
         self.what = nn.Sequential(
-            nn.Linear(pixels, 2 * features),
+            Linear(pixels, 2 * features),
             nn.LayerNorm(2 * features),
             nn.ReLU(),
-            nn.Linear(2 * features, features),
+            Linear(2 * features, features),
             nn.LayerNorm(features),
         )
         self.where = nn.Linear(place, features)

@@ -32,7 +32,7 @@ class GlimpseClassifier(ImageClassifier):
     every image. The number of parameters does not depend on the image's size.
 
     Args:
-        config: What it is made of; the preset `tuned` if None.
+        config: Settings; the preset `tuned` if None.
     """
 
     config_class = ClassifierConfig
@@ -53,7 +53,7 @@ class GlimpseClassifier(ImageClassifier):
         Args:
             images: Shape (B, C, H, W), 0 to 1; H and W may differ and change from call to call.
             glimpses: Number of glimpses T, at least 1; the config's if None.
-            uniforms: Noise in 0 to 1, shape (B, T, 2): the places of a model whose parametrisation is `random`; others ignore it.
+            uniforms: Noise in 0 to 1, shape (B, T, 2): the places of a model whose parametrization is `random`; others ignore it.
 
         Returns:
             Logits of shape (B, T, classes) and a window whose fields have shape (B, T), in pixels: with several scales, the finest.
@@ -76,7 +76,7 @@ class GlimpseClassifier(ImageClassifier):
             state = self.lstm(seen, state)
             logits.append(at_least_float32(self.classify(state.output)))
             windows.append(window)
-        return torch.stack(logits, dim=1), Window(*(torch.stack(field, dim=1) for field in zip(*windows, strict=True)))
+        return torch.stack(logits, dim=1), Window.stacked(windows)
 
     def look(
         self, images: Tensor, glimpses: int | None = None, uniforms: Tensor | None = None, *, patches: bool = False
@@ -96,7 +96,7 @@ class GlimpseClassifier(ImageClassifier):
         n, steps = self.config.window, range(logits.shape[1])
         seen = None
         if patches:
-            seen = torch.stack([self._see(images, Window(*(field[:, t] for field in window))) for t in steps], dim=1)
+            seen = torch.stack([self._see(images, window.at(t)) for t in steps], dim=1)
         return logits, tuple(
             Track("glimpse", scale, n, window.widened(2**scale), None if seen is None else seen[:, :, scale])
             for scale in range(self.config.scales)
@@ -129,7 +129,7 @@ class GlimpseClassifier(ImageClassifier):
 
 
 def _place(window: Window, height: int, width: int) -> Tensor:
-    """Returns where a window lies in an image of height x width as four numbers of order 1, shape (B, 4)."""
+    """Returns the place of a window in an image of height x width as four numbers of order 1, shape (B, 4)."""
     place = (
         2 * window.center_x / max(width - 1, 1) - 1,
         2 * window.center_y / max(height - 1, 1) - 1,

@@ -5,7 +5,7 @@ Dimensions: B images, C channels, H rows, W columns. Log-likelihoods are natural
 References:
     K. Gregor, I. Danihelka, A. Graves, D. J. Rezende, D. Wierstra, "DRAW: A Recurrent Neural Network For Image Generation", 2015,
     arXiv:1502.04623, eq. 9.
-    T. Salimans, A. Karpathy, X. Chen, D. P. Kingma, "PixelCNN++", 2017, arXiv:1701.05517, section 2.1 (discretised logistic).
+    T. Salimans, A. Karpathy, X. Chen, D. P. Kingma, "PixelCNN++", 2017, arXiv:1701.05517, section 2.1 (discretized logistic).
 """
 
 import math
@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from glimpse.attention.precision import at_least_float32
+from glimpse.attention.precision import in_float32
 
-__all__ = ["LOG_SCALE_LIMIT", "bernoulli", "bits_per_dimension", "discretised_logistic"]
+__all__ = ["LOG_SCALE_LIMIT", "bernoulli", "bits_per_dimension", "discretized_logistic"]
 
 LOG_SCALE_LIMIT = 20.0
 """The logarithm of a logistic's scale is clamped to this magnitude: the exponential still divides in float32."""
@@ -24,6 +24,7 @@ LOG_SCALE_LIMIT = 20.0
 _HALF_BIN = 0.5 / 255
 
 
+@in_float32
 def bernoulli(images: Tensor, logits: Tensor) -> Tensor:
     """Returns the log-likelihood of images whose pixels are independent Bernoulli variables.
 
@@ -34,12 +35,11 @@ def bernoulli(images: Tensor, logits: Tensor) -> Tensor:
     Returns:
         Nats, shape (B,), at most 0.
     """
-    with torch.autocast(images.device.type, enabled=False):
-        logits = at_least_float32(logits)
-        return -F.binary_cross_entropy_with_logits(logits, images.to(logits.dtype), reduction="none").flatten(1).sum(dim=1)
+    return -F.binary_cross_entropy_with_logits(logits, images.to(logits.dtype), reduction="none").flatten(1).sum(dim=1)
 
 
-def discretised_logistic(images: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+@in_float32
+def discretized_logistic(images: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
     r"""Returns the log-probability of images whose pixels are independent logistic variables rounded to 256 levels.
 
     .. math:: \log P = \log \sigma(a) + \log \sigma(-b) + \log(1 - e^{b - a}), \quad a, b = (x \pm \tfrac{1}{510} - \mu) / s
@@ -55,16 +55,14 @@ def discretised_logistic(images: Tensor, mean: Tensor, log_scale: Tensor) -> Ten
     Returns:
         Nats, shape (B,), at most 0.
     """
-    with torch.autocast(images.device.type, enabled=False):
-        mean, log_scale = at_least_float32(mean), at_least_float32(log_scale)
-        images = images.to(mean.dtype)
-        precision = (-log_scale.clamp(-LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)).exp()[:, None, None]  # (C, 1, 1)
-        ahead = (images - mean) * precision
-        below = F.logsigmoid(ahead + _HALF_BIN * precision)  # log of the mass below the bin's upper end
-        above = F.logsigmoid(_HALF_BIN * precision - ahead)
-        inside = torch.log(-torch.expm1(-2 * _HALF_BIN * precision))
-        log_mass = torch.where(images < _HALF_BIN, below, torch.where(images > 1 - _HALF_BIN, above, below + above + inside))
-        return log_mass.flatten(1).sum(dim=1)
+    images = images.to(mean.dtype)
+    precision = (-log_scale.clamp(-LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)).exp()[:, None, None]  # (C, 1, 1)
+    ahead = (images - mean) * precision
+    below = F.logsigmoid(ahead + _HALF_BIN * precision)  # log of the mass below the bin's upper end
+    above = F.logsigmoid(_HALF_BIN * precision - ahead)
+    inside = torch.log(-torch.expm1(-2 * _HALF_BIN * precision))
+    log_mass = torch.where(images < _HALF_BIN, below, torch.where(images > 1 - _HALF_BIN, above, below + above + inside))
+    return log_mass.flatten(1).sum(dim=1)
 
 
 def bits_per_dimension(nats: Tensor, dimensions: int) -> Tensor:

@@ -47,7 +47,7 @@ def supervised_loss(logits: Tensor, labels: Tensor, supervision: Supervision) ->
     Args:
         logits: Shape (B, T, classes).
         labels: Shape (B,).
-        supervision: `last` counts the last prediction alone; `linear` weights prediction t by t.
+        supervision: `last` counts the last prediction only; `linear` weights prediction t by t.
 
     Returns:
         A scalar.

@@ -1,4 +1,4 @@
-"""Where the window goes next: DRAW's own parametrisation, and one that points at what the last glimpse showed.
+"""Where the window goes next: DRAW's own parametrization, and one that points at what the last glimpse showed.
 
 Positions are pixels counted from 0, x before y. Dimensions: B images of H x W pixels, a window of n x n filters.
 
@@ -12,8 +12,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from glimpse.attention.precision import at_least_float32
+from glimpse.attention.precision import at_least_float32, in_float32
 from glimpse.attention.window import Window
+from glimpse.models.linear import Linear
 from glimpse.settings.glimpse_classifier import ClassifierConfig, Parametrization
 
 __all__ = ["FINEST_STRIDE", "PLACERS", "Locator", "Pointer", "Scatter", "brightness"]
@@ -30,7 +31,7 @@ class Locator(nn.Module):
     """Places the window by DRAW's eqs. 21-24: five numbers, a linear map of the state, decoded by `Window.from_raw`.
 
     Args:
-        config: Its window, hidden units, and sigma in pixels at the start.
+        config: Settings: its window, hidden units, and sigma in pixels at the start.
     """
 
     def __init__(self, config: ClassifierConfig) -> None:
@@ -40,12 +41,12 @@ class Locator(nn.Module):
         with torch.no_grad():
             self.raw.bias[2] = 2 * math.log(config.sigma)
 
+    @in_float32
     def forward(
         self, state: Tensor, previous: Window | None, glimpse: Tensor | None, uniforms: Tensor | None, *, height: int, width: int
     ) -> Window:
         """Returns the window that a state (B, hidden) asks for; what came before does not matter, nor does noise."""
-        with torch.autocast(state.device.type, enabled=False):
-            return Window.from_raw(self.raw(at_least_float32(state)), n=self.n, height=height, width=width)
+        return Window.from_raw(self.raw(state), n=self.n, height=height, width=width)
 
 
 class Pointer(nn.Module):
@@ -61,20 +62,21 @@ class Pointer(nn.Module):
     there is no plateau on which it must find the digit by chance; W learns what is worth looking at. The center stays inside the
     image, but the gradient passes as if it did not, so that a window at the edge finds back. No gradient passes from a window to
     the one before it, neither through its place nor through what it read: with chains of eight windows training was slower and
-    gradients reached a mean norm of 60. The stride lies between 0.75 px and the one that spans the longer side; sigma lies within
+    gradients reached a mean norm of 60. The stride is between 0.75 px and the one that spans the longer side; sigma is within
     a factor of 2 of a fixed number of strides, so that little is aliased; the intensity within a factor of e.
 
     Args:
-        config: Its window, hidden units, and sigma in strides at the start.
+        config: Settings: its window, hidden units, and sigma in strides at the start.
     """
 
     def __init__(self, config: ClassifierConfig) -> None:
         super().__init__()
         self.n, self.sigma, self.reach = config.window, config.sigma, config.reach
         self.raw = _quiet(nn.Linear(config.hidden, 5))
-        self.worth = _quiet(nn.Linear(config.hidden, self.n**2))
+        self.worth = _quiet(Linear(config.hidden, self.n**2))
         self.gain = nn.Parameter(torch.tensor(_GAIN))
 
+    @in_float32
     def forward(
         self, state: Tensor, previous: Window | None, glimpse: Tensor | None, uniforms: Tensor | None, *, height: int, width: int
     ) -> Window:
@@ -91,25 +93,23 @@ class Pointer(nn.Module):
         Returns:
             Window with fields of shape (B,), at least float32.
         """
-        with torch.autocast(state.device.type, enabled=False):
-            state = at_least_float32(state)
-            x, y, log_ratio, place, log_intensity = self.raw(state).unbind(dim=1)
-            coarsest = (max(height, width) - 1) / max(self.n - 1, 1)
-            if previous is None or glimpse is None:
-                place = place + _FIRST_PLACE
-                center_x, center_y = torch.full_like(x, (width - 1) / 2), torch.full_like(y, (height - 1) / 2)
-                step = torch.full_like(x, (max(height, width) - 1) / 2 * self.reach)
-            else:
-                previous, glimpse = Window(*(field.detach() for field in previous)), glimpse.detach()
-                center_x, center_y, step = self._around(state, previous, glimpse, uniforms, height=height, width=width)
-            stride = FINEST_STRIDE * torch.exp(math.log(max(coarsest / FINEST_STRIDE, 1.0)) * torch.sigmoid(place))
-            return Window(
-                center_x=_inside(center_x + step * x, width),
-                center_y=_inside(center_y + step * y, height),
-                stride=stride,
-                sigma=self.sigma * stride * torch.exp(math.log(2) * torch.tanh(log_ratio)),
-                intensity=torch.exp(torch.tanh(log_intensity)),
-            )
+        x, y, log_ratio, place, log_intensity = self.raw(state).unbind(dim=1)
+        coarsest = (max(height, width) - 1) / max(self.n - 1, 1)
+        if previous is None or glimpse is None:
+            place = place + _FIRST_PLACE
+            center_x, center_y = torch.full_like(x, (width - 1) / 2), torch.full_like(y, (height - 1) / 2)
+            step = torch.full_like(x, (max(height, width) - 1) / 2 * self.reach)
+        else:
+            previous, glimpse = previous.detached(), glimpse.detach()
+            center_x, center_y, step = self._around(state, previous, glimpse, uniforms, height=height, width=width)
+        stride = FINEST_STRIDE * torch.exp(math.log(max(coarsest / FINEST_STRIDE, 1.0)) * torch.sigmoid(place))
+        return Window(
+            center_x=_inside(center_x + step * x, width),
+            center_y=_inside(center_y + step * y, height),
+            stride=stride,
+            sigma=self.sigma * stride * torch.exp(math.log(2) * torch.tanh(log_ratio)),
+            intensity=torch.exp(torch.tanh(log_intensity)),
+        )
 
     def _around(
         self, state: Tensor, previous: Window, glimpse: Tensor, uniforms: Tensor | None, *, height: int, width: int
@@ -133,7 +133,7 @@ class Scatter(Pointer):
     The first window, stride, sigma and intensity are a pointer's; all centers but the first are uniform over the image.
 
     Args:
-        config: Its window, hidden units, and sigma in strides at the start.
+        config: Settings: its window, hidden units, and sigma in strides at the start.
     """
 
     def __init__(self, config: ClassifierConfig) -> None:
@@ -151,7 +151,7 @@ class Scatter(Pointer):
 
 
 PLACERS: dict[Parametrization, type[Locator] | type[Pointer]] = {"paper": Locator, "pointing": Pointer, "random": Scatter}
-"""What places the windows, by the name of its parametrisation."""
+"""Class that places the windows, by the name of its parametrization."""
 
 
 def brightness(glimpse: Tensor) -> Tensor:
@@ -163,8 +163,8 @@ def brightness(glimpse: Tensor) -> Tensor:
     Returns:
         Shape (B, n, n); nearly 0 everywhere if the glimpse is flat.
     """
-    grey = at_least_float32(glimpse).mean(dim=1)
-    above = grey - grey.mean(dim=(1, 2), keepdim=True)
+    gray = at_least_float32(glimpse).mean(dim=1)
+    above = gray - gray.mean(dim=(1, 2), keepdim=True)
     return above / (above.amax(dim=(1, 2), keepdim=True) + _FLAT)
 
 

@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from glimpse.attention.precision import at_least_float32
+from glimpse.attention.precision import at_least_float32, in_float32
 from glimpse.attention.retina import Retina
 from glimpse.attention.track import Track
 from glimpse.models.base import ImageClassifier
 from glimpse.models.encoder import GlimpseEncoder, check_input, training_noise
+from glimpse.models.linear import Linear
 from glimpse.models.losses import Episode, hybrid_loss
 from glimpse.models.lstm import LSTM
 from glimpse.settings.ram import RAMConfig
@@ -41,14 +42,14 @@ class RAM(ImageClassifier):
     """Glimpse network over a retina, LSTM core, Gaussian location policy, learned baseline and a softmax after every glimpse.
 
     Departures from Mnih et al. (2014): the core is an LSTM, like that of the glimpse classifier it is compared with, not rectified
-    units; the glimpse network is normalised, the same as the glimpse classifier's; the location policy is a network with a hidden
-    layer that sees the patches and their place beside the core's state, and moves the last location; its mean is kept inside the
-    image, and its standard deviation falls in training. Unless the config says `last`, cross-entropy counts after every glimpse,
-    and a location's return is what its own glimpse added (`gain`), not whether the last prediction is right. The policy and the
-    baseline pass no gradient into the core: it and the glimpse network learn what, they learn where.
+    units; the glimpse network is normalized, the same as the glimpse classifier's; the location policy is a network with a hidden
+    layer that sees the patches and their place besides the core's state, and moves the last location; its mean is kept inside the
+    image, and its standard deviation falls in training. Unless the config's supervision is `last`, cross-entropy counts after
+    every glimpse, and a location's return is what its own glimpse added (`gain`), not whether the last prediction is right. The
+    policy and the baseline pass no gradient into the core: it and the glimpse network learn what, they learn where.
 
     Args:
-        config: What it is made of; its defaults if None.
+        config: Settings; the defaults if None.
     """
 
     config_class = RAMConfig
@@ -61,7 +62,7 @@ class RAM(ImageClassifier):
         pixels = config.scales * config.channels * config.window**2
         self.encoder = GlimpseEncoder(pixels, config.features, place=2)
         self.lstm = LSTM(config.features, config.hidden)
-        self.locate = nn.Sequential(nn.Linear(config.hidden + pixels + 2, config.hidden), nn.ReLU(), nn.Linear(config.hidden, 2))
+        self.locate = nn.Sequential(Linear(config.hidden + pixels + 2, config.hidden), nn.ReLU(), nn.Linear(config.hidden, 2))
         self.baseline = nn.Linear(config.hidden, 1)
         self.classify = nn.Linear(config.hidden, config.classes)
 
@@ -76,7 +77,7 @@ class RAM(ImageClassifier):
             uniforms: The noise of the locations, uniform in 0 to 1, shape (B, T, 2); without it every location is the policy's
                 mean, and the first one the middle.
             std: Standard deviation of the policy, a number or one for each image, shape (B,); the config's if None. With 0 the
-                noise is for a random first location alone.
+                noise is used only for a random first location.
 
         Raises:
             ValueError: If the images have another number of channels than the model, there are no glimpses, or the noise has
@@ -182,6 +183,7 @@ class RAM(ImageClassifier):
             return at_least_float32(images.new_zeros(batch, 2))
         return 2 * at_least_float32(uniforms[:, 0]) - 1
 
+    @in_float32
     def _next(self, known: Tensor, last: Tensor, std: Tensor, uniforms: Tensor | None) -> tuple[Tensor, Tensor]:
         """Returns the next locations, shape (B, 2), free of gradients, and the log-density (B,) of exactly these numbers.
 
@@ -191,14 +193,13 @@ class RAM(ImageClassifier):
             std: Standard deviation of the policy, shape (B,).
             uniforms: Noise, shape (B, 2); None takes the means.
         """
-        with torch.autocast(known.device.type, enabled=False):
-            mean = last + self.locate(known)
-            mean = mean + (mean.clamp(-1, 1) - mean).detach()
-            noise = torch.zeros_like(mean) if uniforms is None else _normal(uniforms)
-            location = (mean + std[:, None] * noise).detach()
-            wide = std.clamp(min=_LEAST_STD)[:, None]
-            log_density = -(((location - mean) / wide) ** 2) / 2 - torch.log(wide * math.sqrt(2 * math.pi))
-            return location, log_density.sum(dim=1)
+        mean = last + self.locate(known)
+        mean = mean + (mean.clamp(-1, 1) - mean).detach()
+        noise = torch.zeros_like(mean) if uniforms is None else _normal(uniforms)
+        location = (mean + std[:, None] * noise).detach()
+        wide = std.clamp(min=_LEAST_STD)[:, None]
+        log_density = -(((location - mean) / wide) ** 2) / 2 - torch.log(wide * math.sqrt(2 * math.pi))
+        return location, log_density.sum(dim=1)
 
 
 def _normal(uniforms: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
-"""Classifier behind a spatial transformer: a convnet over the whole image says where a small window is read.
+"""Classifier behind a spatial transformer: a convnet over the whole image decides where a small window is read.
 
-Coordinates are the source's, x before y: the outer edges of the first and last pixel lie at -1 and 1, so that pixel p of A, counted
+Coordinates are the source's, x before y: the outer edges of the first and last pixel are at -1 and 1, so that pixel p of A, counted
 from 0, is centered on (2 p + 1) / A - 1. Dimensions: B images, C channels, H rows, W columns, a window of n x n.
 
 References:
@@ -11,28 +11,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glimpse.attention.precision import at_least_float32
+from glimpse.attention.precision import at_least_float32, in_float32
 from glimpse.models.base import ImageClassifier
 from glimpse.models.convolutional import check_shape, strided_stages
 from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 
-__all__ = ["Localiser", "SpatialTransformer", "affine_read"]
+__all__ = ["Localizer", "SpatialTransformer", "affine_read"]
 
-_STAGES = ((2, 1), (4, 2))  # of the localisation network
+_STAGES = ((2, 1), (4, 2))  # of the localization network
 _STEP = 2 ** (len(_STAGES) + 1)  # pixels from one of its places to the next
 _FIRST_SCALE = 0.35  # side of the window at the start, as a part of the image's
 
 
 class SpatialTransformer(ImageClassifier):
-    """Reads one n x n window through an affine matrix that a localisation network chooses, and classifies what it shows.
+    """Reads one n x n window through an affine matrix that a localization network chooses, and classifies what it shows.
 
-    Jaderberg et al. (2015, arXiv:1506.02025), with one departure: the localisation network points (see `Localiser`). The window is
-    read by bilinear interpolation, as in the source: where its points lie more than a pixel apart, as when 12 x 12 of them cover a
-    digit of 28 x 28, pixels between them are not seen and the window is aliased. That is the method's own and left as it is. The
-    number of parameters does not depend on the image's size.
+    Jaderberg et al. (2015, arXiv:1506.02025), with one departure: the localization network points (see `Localizer`). The window is
+    read by bilinear interpolation, as in the source: where its points are more than a pixel apart, as when 12 x 12 of them cover a
+    digit of 28 x 28, pixels between them are not seen and the window is aliased. That is a property of the method and left as it
+    is. The number of parameters does not depend on the image's size.
 
     Args:
-        config: What it is made of.
+        config: Settings; the defaults if None.
     """
 
     config_class = SpatialTransformerConfig
@@ -41,7 +41,7 @@ class SpatialTransformer(ImageClassifier):
     def __init__(self, config: SpatialTransformerConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or SpatialTransformerConfig()
-        self.localise = Localiser(config.channels, config.filters)
+        self.localise = Localizer(config.channels, config.filters)  # spelled as in the shipped weights
         self.what = nn.Sequential(
             nn.Linear(config.channels * config.window**2, 2 * config.features),
             nn.LayerNorm(2 * config.features),
@@ -72,8 +72,8 @@ class SpatialTransformer(ImageClassifier):
         return at_least_float32(logits)[:, None], affine
 
 
-class Localiser(nn.Module):
-    r"""Localisation network: a strided, batch-normalised convnet over the whole image that points at a place.
+class Localizer(nn.Module):
+    r"""Localization network: a strided, batch-normalized convnet over the whole image that points at a place.
 
     .. math:: A = s \, (I + R), \quad t = \sum_{ij} p_{ij} (x_j, y_i) + s \, r, \quad p = \text{softmax}(w \cdot f_{ij}),
         \quad (R, r) = L \Big( \sum_{ij} p_{ij} f_{ij} \Big)
@@ -99,18 +99,22 @@ class Localiser(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Returns affine matrices of shape (B, 2, 3), at least float32, for images (B, C, H, W)."""
-        features = self.stages(images)
-        with torch.autocast(images.device.type, enabled=False):
-            features = at_least_float32(features).permute(0, 2, 3, 1)  # (B, rows, columns, F)
-            weights = torch.softmax(self.worth(features).flatten(1), dim=1).view(features.shape[:3])
-            x, y = _places(weights.shape[2], images.shape[3], weights), _places(weights.shape[1], images.shape[2], weights)
-            pointed = torch.stack([weights.sum(dim=1) @ x, weights.sum(dim=2) @ y], dim=1)  # (B, 2)
-            rest = self.rest(torch.einsum("bijf,bij->bf", features, weights)).view(-1, 2, 3)
-            start = torch.eye(2, 3).to(rest)
-            affine: Tensor = F.pad(pointed[:, :, None], (2, 0)) + _FIRST_SCALE * (start + rest)
-            return affine
+        return self._placed(self.stages(images), images)
+
+    @in_float32
+    def _placed(self, features: Tensor, images: Tensor) -> Tensor:
+        """Returns the affine matrices for features (B, F, rows, columns) of images (B, C, H, W)."""
+        features = features.permute(0, 2, 3, 1)  # (B, rows, columns, F)
+        weights = torch.softmax(self.worth(features).flatten(1), dim=1).view(features.shape[:3])
+        x, y = _places(weights.shape[2], images.shape[3], weights), _places(weights.shape[1], images.shape[2], weights)
+        pointed = torch.stack([weights.sum(dim=1) @ x, weights.sum(dim=2) @ y], dim=1)  # (B, 2)
+        rest = self.rest(torch.einsum("bijf,bij->bf", features, weights)).view(-1, 2, 3)
+        start = torch.eye(2, 3).to(rest)
+        affine: Tensor = F.pad(pointed[:, :, None], (2, 0)) + _FIRST_SCALE * (start + rest)
+        return affine
 
 
+@in_float32
 def affine_read(images: Tensor, affine: Tensor, n: int) -> Tensor:
     """Returns the n x n window that affine matrices place on images, by bilinear interpolation; outside the image all is 0.
 
@@ -124,14 +128,12 @@ def affine_read(images: Tensor, affine: Tensor, n: int) -> Tensor:
     Returns:
         Shape (B, C, n, n).
     """
-    with torch.autocast(images.device.type, enabled=False):
-        images, affine = at_least_float32(images), at_least_float32(affine)
-        grid = F.affine_grid(affine, [*images.shape[:2], n, n], align_corners=False)
-        window: Tensor = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-        return window
+    grid = F.affine_grid(affine, [*images.shape[:2], n, n], align_corners=False)
+    window: Tensor = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return window
 
 
 def _places(count: int, pixels: int, like: Tensor) -> Tensor:
-    """Returns the coordinates of the localisation network's places along an axis of so many pixels, shape (count,)."""
+    """Returns the coordinates of the localization network's places along an axis of `pixels` pixels, shape (count,)."""
     pixel: Tensor = _STEP * torch.arange(count, dtype=like.dtype, device=like.device)
     return (2 * pixel + 1) / pixels - 1

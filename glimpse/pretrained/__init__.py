@@ -1,4 +1,4 @@
-"""Trained models that come with the package: NAME.safetensors with its facts in NAME.json and its model card in NAME.md."""
+"""Trained models shipped with the package: weights in NAME.safetensors, facts in NAME.json and a model card in NAME.md."""
 
 import json
 from pathlib import Path
@@ -7,33 +7,35 @@ from typing import Any
 __all__ = ["PREFIX", "available", "find"]
 
 PREFIX = "pretrained:"
-"""What stands before a shipped model's name where a run's folder could stand too."""
+"""Prefix of a shipped model's name, which tells it from a path."""
 
 _FOLDER = Path(__file__).parent
 
 
 def available() -> dict[str, dict[str, Any]]:
-    """Returns the facts of every shipped model by its name; a model without facts has an empty dictionary."""
+    """Returns the facts of every shipped model by name; empty for a model without facts."""
     return {path.stem: _facts(path.with_suffix(".json")) for path in sorted(_FOLDER.glob("*.safetensors"))}
 
 
 def find(name: str) -> Path:
-    """Returns where a shipped model's weights lie.
+    """Returns the path of a shipped model's weights.
 
     Args:
-        name: The model's name, with or without `pretrained:` before it.
+        name: Name of the model, with or without the prefix `pretrained:`.
 
     Raises:
-        ValueError: If no model of that name is shipped.
+        ValueError: If no model of this name is shipped.
     """
     name = name.removeprefix(PREFIX)
     if name not in available():
-        raise ValueError(f"no pretrained model is called {name!r}; there are: {', '.join(available()) or 'none in this version'}")
+        raise ValueError(
+            f"no pretrained model is called {name!r}: choose {', '.join(available()) or 'none, this version has none'}"
+        )
     return _FOLDER / f"{name}.safetensors"
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    """Returns the object in a JSON file, empty if there is no file."""
+    """Returns the object in a JSON file; empty if there is no such file."""
     if not path.exists():
         return {}
     facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -1,1 +1,1 @@
-"""What can be chosen: configs, presets and suites. Imports no torch, so that `--help` answers at once."""
+"""Configs, presets, suites and requests. Nothing here imports torch, so that `--help` responds immediately."""

@@ -1,4 +1,4 @@
-"""What all configs share: bounds as types, one check of every field, and reading from JSON."""
+"""Base of all configs: bounds as types, validation of every field, and construction from JSON."""
 
 import math
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ class Range:
     """Bounds of a number.
 
     Attributes:
-        low: Least value; None for no bound.
-        high: Greatest value; None for no bound.
-        open_low: Whether the least value is excluded.
+        low: Minimum; None for no lower bound.
+        high: Maximum; None for no upper bound.
+        open_low: Whether the minimum itself is excluded.
     """
 
     low: float | None = None
@@ -25,7 +25,15 @@ class Range:
     open_low: bool = False
 
     def check(self, name: str, value: float) -> None:
-        """Raises ValueError, naming the field, if a value is outside."""
+        """Checks that a value is finite and within the bounds.
+
+        Args:
+            name: Name of the field, for the message.
+            value: The value.
+
+        Raises:
+            ValueError: If it is not.
+        """
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{name} must be a finite number, got {value}")
         if self.low is not None and self.high is not None and not self.low <= value <= self.high:
@@ -37,23 +45,23 @@ class Range:
 
 
 Count = Annotated[int, Range(1)]
-"""A whole number from 1."""
+"""An integer of at least 1."""
 
 Whole = Annotated[int, Range(0)]
-"""A whole number from 0."""
+"""An integer of at least 0."""
 
 Number = Annotated[float, Range()]
 """A finite number."""
 
 NonNegative = Annotated[float, Range(0)]
-"""A finite number from 0."""
+"""A finite number of at least 0."""
 
 Positive = Annotated[float, Range(0, open_low=True)]
 """A finite number greater than 0."""
 
 
 def bounds(hint: Any) -> tuple[Any, Range]:
-    """Returns a field's plain type and its bounds, from its annotation.
+    """Returns the plain type and the bounds of a field from its annotation.
 
     >>> bounds(Count)
     (<class 'int'>, Range(low=1, high=None, open_low=False))
@@ -66,7 +74,11 @@ def bounds(hint: Any) -> tuple[Any, Range]:
 
 @dataclass(frozen=True)
 class Config:
-    """Base of every config, a frozen dataclass: its fields are checked against their annotations when it is made."""
+    """Base class of configs: frozen dataclasses whose fields are validated against their annotations.
+
+    Raises:
+        ValueError: If a field is out of bounds or not one of its choices, or if fields do not fit together.
+    """
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self), include_extras=True).items():
@@ -82,14 +94,14 @@ class Config:
         self.check()
 
     def check(self) -> None:
-        """Raises ValueError if fields do not fit together; a config with such fields overrides it."""
+        """Raises ValueError if fields do not fit together. Does nothing by default."""
 
 
 def from_mapping(kind: type[C], values: Mapping[str, Any]) -> C:
-    """Returns a config from a mapping, as read from JSON.
+    """Returns a config built from a mapping, as read from JSON.
 
     Raises:
-        ValueError: If a name is not one of the config's, or a value is not of its type.
+        ValueError: If the config has no field of a given name, or a value has the wrong type.
     """
     known = get_type_hints(kind)
     hints = {field.name: known[field.name] for field in fields(kind)}  # type: ignore[arg-type]

@@ -1,4 +1,7 @@
-"""The catalog of classifiers: every kind there is. A new kind is a file of settings, a file in `models`, and one entry here."""
+"""The catalog of classifiers.
+
+To add a kind, write a file of settings and a file in `models`, and add one entry here.
+"""
 
 from dataclasses import fields
 
@@ -6,6 +9,7 @@ from glimpse.settings.classifier import ClassifierKind, ClassifierPreset
 from glimpse.settings.convolutional import CONV, CONVNET
 from glimpse.settings.glimpse_classifier import GLIMPSE, RANDOM_GLIMPSES
 from glimpse.settings.ram import RAM
+from glimpse.settings.search import SEARCH
 from glimpse.settings.spatial_transformer import SPATIAL_TRANSFORMER
 from glimpse.settings.training import TrainingConfig
 
@@ -22,15 +26,15 @@ __all__ = [
 ]
 
 CLASSIFIERS: dict[str, ClassifierKind] = {
-    kind.name: kind for kind in (GLIMPSE, RANDOM_GLIMPSES, RAM, CONV, CONVNET, SPATIAL_TRANSFORMER)
+    kind.name: kind for kind in (GLIMPSE, RANDOM_GLIMPSES, RAM, CONV, CONVNET, SPATIAL_TRANSFORMER, SEARCH)
 }
-"""Every kind of classifier by name, the default first."""
+"""All kinds of classifiers by name, the default first."""
 
 OF_THE_DATA = ("channels", "classes", "height", "width")
-"""Settings of a model that follow from its data: no one chooses them."""
+"""Settings of a model that are determined by its data."""
 
 LONGER_BUDGETS: tuple[tuple[int, float], ...] = ((1_000_000, 3.34), (3_000_000, 2.50))
-"""Validation error in percent that the preset `tuned` reached after this number of images, measured with 8 glimpses on MNIST."""
+"""Pairs (number of training images, validation error in percent), measured with the preset `tuned` and 8 glimpses on MNIST."""
 
 
 def classifier_presets() -> dict[str, ClassifierPreset]:
@@ -42,7 +46,7 @@ def classifier_preset(name: str) -> ClassifierPreset:
     """Returns a preset by name.
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: If there is no preset of that name.
     """
     return kind_of_preset(name).presets[name]
 
@@ -60,10 +64,10 @@ def kind_of_preset(name: str) -> ClassifierKind:
 
 
 def kind_of_class(name: str) -> ClassifierKind:
-    """Returns the first kind whose network is of this class.
+    """Returns the first kind whose network has this class name.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is no such kind.
     """
     for kind in CLASSIFIERS.values():
         if kind.class_name == name:
@@ -72,7 +76,7 @@ def kind_of_class(name: str) -> ClassifierKind:
 
 
 def setting_names() -> tuple[str, ...]:
-    """Returns the names of all settings that can be chosen for a classifier of any kind and its training."""
+    """Returns the names of all settings of classifiers and their training, except those determined by the data."""
     configs = (*(kind.config for kind in CLASSIFIERS.values()), TrainingConfig)
     return tuple(dict.fromkeys(each.name for config in configs for each in fields(config) if each.name not in OF_THE_DATA))
 

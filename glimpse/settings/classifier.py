@@ -1,4 +1,4 @@
-"""What every classifier's config says, whatever its kind, and the entry of a kind in the catalog."""
+"""Base class of classifiers' configs, and catalog entries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ __all__ = ["ClassifierKind", "ClassifierPreset", "ClassifierSettings", "Reading"
 
 
 class Reading(NamedTuple):
-    """What a model takes in of an image.
+    """Amount of data that a model reads from one image.
 
     Attributes:
-        values: Numbers.
-        whole: Whether that is the whole canvas.
+        values: Number of values.
+        whole: Whether they are the whole image.
     """
 
     values: int
@@ -24,10 +24,12 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True)
 class ClassifierSettings(Config):
-    """Base of every classifier's config. A kind that looks through windows, or is tied to one size, overrides what it says.
+    """Base class of classifiers' configs.
+
+    Kinds that look through windows, or that support a single image size, override the corresponding properties.
 
     Attributes:
-        channels: Channels of the images.
+        channels: Number of image channels C.
         classes: Number of classes.
     """
 
@@ -36,36 +38,41 @@ class ClassifierSettings(Config):
 
     @property
     def kind(self) -> str:
-        """Name of its kind in the catalog, as `glimpse train-classifier --model` takes it."""
+        """Name of the kind in the catalog, as in `glimpse train-classifier --model`."""
         raise NotImplementedError
 
     @property
     def title(self) -> str:
-        """A short name for tables: the kind, and how it looks."""
+        """Short name for tables."""
         return self.kind
 
     @property
     def looks(self) -> int | None:
-        """Glimpses T that it takes; None if it sees the whole image at once."""
+        """Number of glimpses T; None if the model sees the whole image at once."""
         return None
 
     @property
     def samples(self) -> int | None:
-        """Sequences of sampled locations that an answer averages over, 0 for none; None if it never samples."""
+        """Number of sampled location sequences that a prediction averages over, 0 for none; None if the model never samples."""
         return None
 
     @property
     def image_size(self) -> tuple[int, int] | None:
-        """Height and width that it is tied to; None if it takes any size."""
+        """Required height and width of the images; None if the model supports any size."""
         return None
 
     def reading(self, height: int, width: int) -> Reading:
-        """Returns what it takes in of an image of H x W pixels."""
+        """Returns the amount of data that the model reads from an image of H x W pixels."""
         return Reading(self.channels * height * width, whole=True)
 
 
 class ClassifierPreset(NamedTuple):
-    """Named settings of a classifier and of its training."""
+    """Preset of a classifier.
+
+    Attributes:
+        model: Settings of the model.
+        training: Settings of the training.
+    """
 
     model: ClassifierSettings
     training: TrainingConfig
@@ -73,13 +80,13 @@ class ClassifierPreset(NamedTuple):
 
 @dataclass(frozen=True)
 class ClassifierKind:
-    """A kind of classifier: its entry in the catalog.
+    """Catalog entry of a kind of classifier.
 
     Attributes:
-        name: As `--model` takes it.
-        summary: What it is, in a few words, for help and tables.
-        network: Where its class is, as `module:Class`; loaded when it is first built or opened.
-        presets: Its settings by name, the default first; names are unique over all kinds.
+        name: Name, as in `--model`.
+        summary: Short description for help and tables.
+        network: Import path of the class, as `module:Class`; imported when a model is first built or opened.
+        presets: Presets by name, the default first; names are unique across all kinds.
     """
 
     name: str
@@ -89,10 +96,10 @@ class ClassifierKind:
 
     @property
     def config(self) -> type[ClassifierSettings]:
-        """Class of its config."""
+        """Class of the config."""
         return type(next(iter(self.presets.values())).model)
 
     @property
     def class_name(self) -> str:
-        """Name of its network's class, which weights files hold."""
+        """Name of the network's class, as stored in weights files."""
         return self.network.partition(":")[2]

@@ -14,14 +14,14 @@ class ConvConfig(ClassifierSettings):
     """Settings of the two-layer convolutional baseline.
 
     Attributes:
-        filters: Filters of the convolution.
-        kernel: Side of its filters in pixels.
-        step: Pixels from one place of a filter to the next.
-        hidden: Units of the layer after the convolution.
-        channels: Channels of the images.
+        filters: Number of convolution filters.
+        kernel: Side of the filters in pixels.
+        step: Stride of the convolution in pixels.
+        hidden: Number of hidden units after the convolution.
+        channels: Number of image channels C.
         classes: Number of classes.
-        height: Rows of the images.
-        width: Columns of the images.
+        height: Height H of the images in pixels.
+        width: Width W of the images in pixels.
     """
 
     filters: Count = 8
@@ -34,28 +34,28 @@ class ConvConfig(ClassifierSettings):
     width: Count = 100
 
     def check(self) -> None:
-        """Raises ValueError if the filters do not fit into the images."""
+        """Raises ValueError if the filters are larger than the images."""
         if self.kernel > min(self.height, self.width):
             raise ValueError(f"kernel must fit into images of {self.height} x {self.width}, got {self.kernel}")
 
     @property
     def kind(self) -> str:
-        """Name of its kind."""
+        """Name of the kind."""
         return "conv"
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Height and width that its fully connected layer ties it to."""
+        """Height and width required by the fully connected layer."""
         return self.height, self.width
 
 
 @dataclass(frozen=True)
 class ConvNetConfig(ClassifierSettings):
-    """Settings of a batch-normalized convnet over the whole image.
+    """Settings of the batch-normalized convolutional network over the whole image.
 
     Attributes:
-        filters: Filters of the first layer; each of the later stages has more.
-        channels: Channels of the images.
+        filters: Number of filters in the first layer; later stages have more.
+        channels: Number of image channels C.
         classes: Number of classes.
     """
 
@@ -65,20 +65,20 @@ class ConvNetConfig(ClassifierSettings):
 
     @property
     def kind(self) -> str:
-        """Name of its kind."""
+        """Name of the kind."""
         return "convnet"
 
 
 CONV = ClassifierKind(
     name="conv",
-    summary="the two-layer convolutional baseline of the papers; sees the whole image",
+    summary="two-layer convolutional baseline of the papers, over the whole image",
     network="glimpse.models.convolutional:TwoLayerConv",
     presets={"conv": ClassifierPreset(ConvConfig(), TrainingConfig(images=10_000_000, learning_rate=3e-3))},
 )
 
 CONVNET = ClassifierKind(
     name="convnet",
-    summary="batch-normalized convnet; sees the whole image",
+    summary="batch-normalized convolutional network over the whole image",
     network="glimpse.models.convolutional:ConvNet",
     presets={"convnet": ClassifierPreset(ConvNetConfig(), TrainingConfig(learning_rate=4e-3))},
 )

@@ -1,4 +1,4 @@
-"""Settings of the generator, DRAW, and its presets."""
+"""Settings and presets of the generator, DRAW."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Literal, NamedTuple
@@ -6,9 +6,13 @@ from typing import Literal, NamedTuple
 from glimpse.settings.base import Config, Count, NonNegative, Whole
 from glimpse.settings.training import TrainingConfig
 
-__all__ = ["GENERATOR_PRESETS", "GeneratorConfig", "GeneratorPreset", "Observation", "generator_setting_names"]
+__all__ = ["GENERATOR_PRESETS", "GeneratorConfig", "GeneratorPreset", "Observation", "Prior", "generator_setting_names"]
 
 Observation = Literal["bernoulli", "logistic"]
+"""Distribution of the pixels given the canvas."""
+
+Prior = Literal["standard", "learned"]
+"""Distribution of the latents before the image is seen."""
 
 
 @dataclass(frozen=True)
@@ -16,19 +20,21 @@ class GeneratorConfig(Config):
     """Settings of a generator, DRAW.
 
     Attributes:
-        glimpses: Steps T: how often the image is read and the canvas is written.
-        hidden: Units of the encoder's LSTM and of the decoder's.
-        latent: Latent numbers a step.
-        attention: Whether it reads and writes through windows, or the whole image and canvas at once.
-        read: Side n of the window of n x n filters that it reads through; not used without attention.
-        write: Side n of the window of n x n filters that it writes through; not used without attention.
-        observation: `bernoulli` takes pixels as black or white, a gray one as the probability of white; `logistic` takes them as
-            one of 256 levels under a discretized logistic distribution.
+        glimpses: Number of steps T, each of which reads the image and writes to the canvas.
+        hidden: Number of hidden units of the encoder's and of the decoder's LSTM.
+        latent: Number of latent variables per step.
+        attention: Whether the model reads and writes through windows; otherwise it uses the whole image and canvas at every step.
+        read: Side n of the read window of n x n filters; unused without attention.
+        write: Side n of the write window of n x n filters; unused without attention.
+        observation: Distribution of the pixels. `bernoulli`: black or white, where a gray value is the probability of white;
+            `logistic`: 256 levels under a discretized logistic distribution.
+        prior: Distribution of the latents without an image. `standard`: a standard normal at every step, as in the paper;
+            `learned`: a Gaussian with independent dimensions whose mean and standard deviation depend on the decoder's last state.
         beta: Weight of the KL divergence in the training loss; 1 trains the bound.
-        beta_warmup: Images over which that weight rises linearly from 0; with 0 it is there from the start.
-        channels: Channels of the images.
-        height: Rows of the images.
-        width: Columns of the images.
+        beta_warmup: Number of images over which that weight increases linearly from 0; 0 uses the full weight from the start.
+        channels: Number of image channels C.
+        height: Height H of the images in pixels.
+        width: Width W of the images in pixels.
     """
 
     glimpses: Count = 16
@@ -38,6 +44,7 @@ class GeneratorConfig(Config):
     read: Count = 5
     write: Count = 5
     observation: Observation = "bernoulli"
+    prior: Prior = "standard"
     beta: NonNegative = 1.0
     beta_warmup: Whole = 0
     channels: Count = 1
@@ -46,22 +53,22 @@ class GeneratorConfig(Config):
 
     @property
     def pixels(self) -> int:
-        """Numbers in an image, C * H * W."""
+        """Number of values in an image, C * H * W."""
         return self.channels * self.height * self.width
 
     @property
     def looks(self) -> int:
-        """Steps T."""
+        """Number of steps T."""
         return self.glimpses
 
     @property
     def samples(self) -> None:
-        """It samples no locations."""
+        """Always None: DRAW does not sample locations."""
         return
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Height and width of its canvas."""
+        """Height and width of the canvas."""
         return self.height, self.width
 
     def kl_weight(self, images: int) -> float:
@@ -70,18 +77,18 @@ class GeneratorConfig(Config):
 
 
 def generator_setting_names() -> tuple[str, ...]:
-    """Returns the names of all settings that can be chosen for a generator and its training."""
+    """Returns the names of all settings of a generator and its training, except those determined by the data."""
     names = [each.name for config in (GeneratorConfig, TrainingConfig) for each in fields(config)]
     return tuple(name for name in names if name not in ("channels", "height", "width"))
 
 
 class GeneratorPreset(NamedTuple):
-    """A generator's settings.
+    """Preset of a generator.
 
     Attributes:
-        model: Settings of the model; the size and the channels come from the data.
-        training: How it is trained.
-        data: Name of the set it is trained on.
+        model: Settings of the model; image size and channels are determined by the data.
+        training: Settings of the training.
+        data: Name of the training set.
     """
 
     model: GeneratorConfig
@@ -111,5 +118,9 @@ GENERATOR_PRESETS = {
         GeneratorConfig(glimpses=64, hidden=400, latent=200, read=5, write=5, observation="logistic"), _TRAINING, "cifar10"
     ),
 }
-"""`mnist-small` is what two CPU cores train in half an hour. `mnist`, `mnist-no-attention`, `svhn` and `cifar10` have the settings
-of DRAW's Table 3; `two-digit` and `svhn-32` have no row there. SVHN's likelihood is the paper's, a Bernoulli on every intensity."""
+"""Presets of the generator by name, the default first.
+
+`mnist-small` trains in half an hour on two CPU cores. `mnist`, `mnist-no-attention`, `svhn` and `cifar10` use the settings of
+Table 3 of the DRAW paper, which does not list `two-digit` and `svhn-32`. As in the paper, the likelihood of SVHN is a Bernoulli
+distribution of every intensity.
+"""

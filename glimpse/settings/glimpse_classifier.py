@@ -1,4 +1,4 @@
-"""Settings of the glimpse classifier, and of the same with windows at random."""
+"""Settings of the glimpse classifier, with learned or random windows."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -13,28 +13,30 @@ Parametrization = Literal["paper", "pointing", "random"]
 Encoder = Literal["none", "mlp"]
 Supervision = Literal["last", "linear"]
 Scales = Annotated[int, Range(1, 8)]
-"""Each scale is twice as coarse as the one before: of more than 8 the coarsest sees nothing but its own margin."""
+"""Number of scales. Each is twice as coarse as the previous one; beyond 8, the coarsest would see almost only padding."""
 
 
 @dataclass(frozen=True)
 class ClassifierConfig(ClassifierSettings):
-    """Settings of a glimpse classifier.
+    """Settings of the glimpse classifier.
 
     Attributes:
-        glimpses: Glimpses T before the last prediction.
-        window: Side n of the window of n x n filters.
-        scales: Windows at each glimpse, all around one center, each of twice the stride and sigma of the one before.
-        hidden: Units of the LSTM.
-        features: Units of the glimpse encoder; not used without one.
-        encoder: `none` feeds the glimpse to the LSTM as it is; `mlp` puts a normalized two-layer network and the window's place
-            before it.
-        parametrization: `paper` decodes five raw numbers by DRAW's eqs. 21-24; `pointing` moves the window to what the last glimpse
-            showed, ties sigma to the stride and bounds every logarithm; `random` does the same but for the centers of all
-            glimpses after the first, which are anywhere in the image.
-        supervision: What the training loss averages: the prediction after the `last` glimpse, or all of them with `linear` weights.
-        sigma: Standard deviation of the filters at the start, in pixels under `paper`, in strides under `pointing`.
-        reach: Half widths of the last window that a raw step of 1 moves the next one by, beyond what is pointed at.
-        channels: Channels of the images.
+        glimpses: Number of glimpses T.
+        window: Side n of the n x n window.
+        scales: Number of concentric windows per glimpse, each with twice the stride and sigma of the previous one.
+        hidden: Number of hidden units.
+        features: Number of units of the glimpse encoder; unused without an encoder.
+        encoder: `none` feeds the raw glimpse to the LSTM; `mlp` feeds it the output of a normalized two-layer network of the
+            glimpse and the position of the window.
+        parametrization: `paper` decodes the window from five numbers by eqs. 21-24 of DRAW; `pointing` moves the window toward what
+            the last glimpse showed, ties sigma to the stride and bounds every logarithm; `random` is `pointing` with uniformly
+            random centers after the first glimpse.
+        supervision: Predictions in the training loss: `last` uses the one after the last glimpse, `linear` all of them with
+            linearly increasing weights.
+        sigma: Initial standard deviation of the filters, in pixels under `paper`, otherwise in strides.
+        reach: Distance, in half widths of the last window, that a step of 1 moves the next window beyond the point that the
+            glimpse indicates.
+        channels: Number of image channels C.
         classes: Number of classes.
     """
 
@@ -53,12 +55,12 @@ class ClassifierConfig(ClassifierSettings):
 
     @property
     def kind(self) -> str:
-        """Name of its kind: windows at random are another kind than windows that are placed."""
+        """Name of the kind: `random-glimpses` if the windows are random, else `glimpse`."""
         return "random-glimpses" if self.parametrization == "random" else "glimpse"
 
     @property
     def title(self) -> str:
-        """A short name.
+        """Short name for tables.
 
         >>> ClassifierConfig(scales=4).title
         'glimpse 8 of 12x12x4'
@@ -68,11 +70,11 @@ class ClassifierConfig(ClassifierSettings):
 
     @property
     def looks(self) -> int:
-        """Glimpses T."""
+        """Number of glimpses T."""
         return self.glimpses
 
     def reading(self, height: int, width: int) -> Reading:
-        """Returns T n^2 numbers at each scale and channel.
+        """Returns T n^2 values per scale and channel.
 
         >>> ClassifierConfig(glimpses=8, window=12, scales=4).reading(100, 100)
         Reading(values=4608, whole=False)
@@ -81,13 +83,17 @@ class ClassifierConfig(ClassifierSettings):
 
 
 def glimpse_title(kind: str, glimpses: int, window: int, scales: int) -> str:
-    """Returns a kind and how it looks: glimpses of n x n numbers at so many scales."""
+    """Returns a short name for tables: the kind, the number of glimpses, and the side and number of the windows.
+
+    >>> glimpse_title("ram", 8, 12, 4)
+    'ram 8 of 12x12x4'
+    """
     return f"{kind} {glimpses} of {window}x{window}" + (f"x{scales}" if scales > 1 else "")
 
 
 GLIMPSE = ClassifierKind(
     name="glimpse",
-    summary="recurrent, windows of Gaussian filters placed by gradient descent",
+    summary="recurrent, with windows of Gaussian filters learned by gradient descent",
     network="glimpse.models.glimpse_classifier:GlimpseClassifier",
     presets={
         "tuned": ClassifierPreset(ClassifierConfig(), TrainingConfig()),
@@ -97,12 +103,12 @@ GLIMPSE = ClassifierKind(
         ),
     },
 )
-"""`tuned` is what to use; `paper` is DRAW's parametrization as the paper states it, for comparison."""
+"""The glimpse classifier. `tuned` is recommended; `paper` is the parametrization of the DRAW paper, for comparison."""
 
 RANDOM_GLIMPSES = ClassifierKind(
     name="random-glimpses",
-    summary="glimpse with windows anywhere",
+    summary="the glimpse classifier with random windows",
     network=GLIMPSE.network,
     presets={"random-glimpses": ClassifierPreset(ClassifierConfig(parametrization="random"), TrainingConfig())},
 )
-"""What looking at the right place is worth."""
+"""The baseline that shows the benefit of learned windows."""

@@ -1,4 +1,4 @@
-"""Positions of images in a set, written as text."""
+"""Parsing of image positions."""
 
 from collections.abc import Sequence
 
@@ -6,14 +6,14 @@ __all__ = ["parse_positions"]
 
 
 def parse_positions(indices: str | Sequence[int] | None, count: int) -> list[int]:
-    """Returns the positions that a text names, such as `0,5,10-19`, in its order; numbers stand for themselves.
+    """Returns the positions listed in a string such as `0,5,10-19`, in order.
 
     Args:
-        indices: The text or the numbers, counted from 0; None for all positions.
-        count: How many positions there are.
+        indices: The string, or a sequence of positions, counted from 0; None for all positions.
+        count: Number of positions.
 
     Raises:
-        ValueError: If the text is of another form, or a position is not among 0 to `count` - 1.
+        ValueError: If the string cannot be parsed, or a position is not in 0 to `count` - 1.
 
     >>> parse_positions("0,5,10-12", 20)
     [0, 5, 10, 11, 12]
@@ -27,7 +27,7 @@ def parse_positions(indices: str | Sequence[int] | None, count: int) -> list[int
             raise ValueError(f"--indices takes positions and ranges such as 0,5,10-19, got {part.strip()!r}")
         ends = (int(first), int(last or first))
         if ends[0] > ends[1]:
-            raise ValueError(f"--indices: {part.strip()} is the wrong way round")
+            raise ValueError(f"--indices: {part.strip()} is reversed")
         if ends[1] >= count:
             raise ValueError(f"--indices: {part.strip()} is not in 0 to {count - 1}")
         found += range(ends[0], ends[1] + 1)

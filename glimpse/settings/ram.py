@@ -16,25 +16,27 @@ Reward = Literal["last", "every", "gain"]
 
 @dataclass(frozen=True)
 class RAMConfig(ClassifierSettings):
-    """Settings of a recurrent attention model.
+    """Settings of the recurrent attention model, RAM.
 
     Attributes:
-        glimpses: Glimpses T before the last prediction.
-        window: Side n of the patches of n x n numbers.
-        scales: Patches at each glimpse, all around one center, each over twice the side of the one before.
-        hidden: Units of the LSTM.
-        features: Units of the glimpse network.
-        policy_std: Standard deviation of the location policy, where half the image's side is 1.
-        policy_std_start: The same at the start of training.
-        policy_anneal: Images over which it falls from the one to the other, by a constant factor an image; 0 keeps `policy_std`.
-        monte_carlo: Sequences of locations sampled for every image in training; the loss averages over them.
-        test_samples: Sequences of locations sampled for every image at test time, whose class probabilities are averaged; 0 follows
-            the policy's mean instead.
-        first_glimpse: Whether the first glimpse is in the middle or anywhere.
-        reward: What a location is rewarded for: a right `last` prediction, the share of right ones among `every` one that follows,
-            or the `gain` in nats from the prediction before its glimpse to the one after it.
-        supervision: What the cross-entropy averages: the prediction after the `last` glimpse, or all of them with `linear` weights.
-        channels: Channels of the images.
+        glimpses: Number of glimpses T.
+        window: Side n of the n x n patches.
+        scales: Number of concentric patches per glimpse, each covering twice the side of the previous one.
+        hidden: Number of hidden units of the LSTM.
+        features: Number of units of the glimpse network.
+        policy_std: Final standard deviation of the location policy, in units of half the image's side.
+        policy_std_start: Standard deviation of the location policy at the start of training, in the same units.
+        policy_anneal: Number of images over which the standard deviation decays exponentially from its initial to its final
+            value; 0 uses the final value throughout.
+        monte_carlo: Number of location sequences sampled per image in training; the loss averages over them.
+        test_samples: Number of location sequences sampled per image at test time; their class probabilities are averaged; 0
+            follows the policy's mean.
+        first_glimpse: Location of the first glimpse: the center of the image, or uniformly random.
+        reward: Reward of a location: `last` is 1 if the last prediction is correct, `every` the fraction of correct predictions
+            from its glimpse on, `gain` the increase in log-likelihood of the true class, in nats, due to its glimpse.
+        supervision: Predictions in the cross-entropy: `last` uses the one after the last glimpse, `linear` all of them with
+            linearly increasing weights.
+        channels: Number of image channels C.
         classes: Number of classes.
     """
 
@@ -56,30 +58,30 @@ class RAMConfig(ClassifierSettings):
 
     @property
     def kind(self) -> str:
-        """Name of its kind."""
+        """Name of the kind."""
         return "ram"
 
     @property
     def title(self) -> str:
-        """A short name."""
+        """Short name for tables."""
         return glimpse_title(self.kind, self.glimpses, self.window, self.scales)
 
     @property
     def looks(self) -> int:
-        """Glimpses T."""
+        """Number of glimpses T."""
         return self.glimpses
 
     @property
     def samples(self) -> int:
-        """Sequences of locations that an answer averages over."""
+        """Number of sampled location sequences that a prediction averages over."""
         return self.test_samples
 
     def reading(self, height: int, width: int) -> Reading:
-        """Returns T n^2 numbers at each scale and channel, once for every sequence of locations sampled at test time."""
+        """Returns T n^2 values per scale and channel, for each location sequence sampled at test time."""
         return Reading(max(1, self.test_samples) * self.glimpses * self.window**2 * self.scales * self.channels, whole=False)
 
     def std_at(self, images: int) -> float:
-        """Returns the standard deviation of the policy in training after this number of images."""
+        """Returns the standard deviation of the policy after this number of training images, in units of half the image's side."""
         if images >= self.policy_anneal:
             return self.policy_std
         return float(self.policy_std_start * (self.policy_std / self.policy_std_start) ** (images / self.policy_anneal))
@@ -87,7 +89,7 @@ class RAMConfig(ClassifierSettings):
 
 RAM = ClassifierKind(
     name="ram",
-    summary="samples patches at four scales and learns where by reinforcement",
+    summary="recurrent, with sampled patches at four scales, located by reinforcement learning",
     network="glimpse.models.ram:RAM",
     presets={"ram": ClassifierPreset(RAMConfig(), TrainingConfig(images=2_500_000))},
 )

@@ -1,4 +1,4 @@
-"""What a run recorded: its config.json, read back, and its files that must not be written over."""
+"""Records of a run: reading its config.json, and protecting its metrics from being overwritten."""
 
 import json
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import Any
 __all__ = ["METRICS", "read_config", "refuse_record"]
 
 METRICS = "metrics.csv"
-"""Name of the record of a run's numbers."""
+"""Name of the file that holds a run's metrics."""
 
-_DATA = {  # what a run records of each kind of data
+_DATA = {  # required fields of each kind of data
     "cluttered": ("digits", "recipe"),
     "file": ("path", "sha256"),
     "generative": ("name", "source", "sha256"),
@@ -17,34 +17,37 @@ _DATA = {  # what a run records of each kind of data
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Returns the settings in a run's folder or in a file like its config.json.
+    """Returns the settings recorded in a run's folder or in its config.json.
+
+    Args:
+        path: The folder or the file.
 
     Raises:
-        ValueError: If there is no such file, or it does not hold a run's settings.
+        ValueError: If there is no such file, or it does not hold the settings of a run.
     """
     file = path / "config.json" if path.is_dir() else path
     try:
         config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"{path} is no run's folder: it has no config.json") from None
+        raise ValueError(f"{path} is not a run's folder: it has no config.json") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is not JSON ({error}): put back a whole copy, or train again in another folder") from error
+        raise ValueError(f"{file} is not JSON ({error}): restore a copy, or train again in another folder") from error
     sections = config if isinstance(config, dict) else {}
     missing = [name for name in ("model", "training", "data", "environment") if not isinstance(sections.get(name), dict)]
     missing += [name for name in ("command", "preset") if name not in sections]
     if "data" not in missing and not {*_DATA.get(sections["data"].get("kind"), ("kind",))} <= sections["data"].keys():
         missing.append("data")
     if missing:
-        raise ValueError(f"{file} does not hold a run's settings: {', '.join(missing)} missing or damaged")
+        raise ValueError(f"{file} does not hold the settings of a run: {', '.join(missing)} missing or damaged")
     return config
 
 
 def refuse_record(path: Path) -> None:
-    """Checks that a file to be written is not the record of a run's numbers, which could not be restored.
+    """Checks that a file to be written is not the metrics of a run, which could not be restored.
 
     Raises:
         ValueError: If it is.
     """
     file = path.resolve()
     if file.name.lower() == METRICS and (file.parent / "config.json").is_file():
-        raise ValueError(f"{path} is the record of a run: choose another name, or another folder")
+        raise ValueError(f"{path} holds the metrics of a run: choose another name or folder")

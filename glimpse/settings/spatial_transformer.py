@@ -1,4 +1,4 @@
-"""Settings of the classifier behind a spatial transformer."""
+"""Settings of the spatial transformer classifier."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ __all__ = ["SPATIAL_TRANSFORMER", "SpatialTransformerConfig"]
 
 @dataclass(frozen=True)
 class SpatialTransformerConfig(ClassifierSettings):
-    """Settings of a classifier behind a spatial transformer, whose localization network sees the whole image.
+    """Settings of a spatial transformer followed by a classifier; the localization network sees the whole image.
 
     Attributes:
-        window: Side n of the window of n x n numbers that the transformer reads.
-        filters: Filters of the localization network's first layer; later ones have more.
-        features: Units of the network that sees the window.
-        channels: Channels of the images.
+        window: Side n of the n x n window that the transformer reads.
+        filters: Number of filters in the first layer of the localization network; later layers have more.
+        features: Number of hidden units of the classifier on the window.
+        channels: Number of image channels C.
         classes: Number of classes.
     """
 
@@ -29,13 +29,13 @@ class SpatialTransformerConfig(ClassifierSettings):
 
     @property
     def kind(self) -> str:
-        """Name of its kind."""
+        """Name of the kind."""
         return "spatial-transformer"
 
 
 SPATIAL_TRANSFORMER = ClassifierKind(
     name="spatial-transformer",
-    summary="one affine window placed by a network that sees the whole image",
+    summary="one affine window, placed by a network over the whole image",
     network="glimpse.models.spatial_transformer:SpatialTransformer",
     presets={"spatial-transformer": ClassifierPreset(SpatialTransformerConfig(), TrainingConfig(learning_rate=1e-3))},
 )

@@ -1,7 +1,7 @@
-"""Suites of models to train and compare on one task: what is trained, how long, from which seeds.
+"""Suites of models to train and compare on one task.
 
-Published rows are those of its task in `glimpse.evaluation.published`. Nothing heavy is imported, so that suites can be listed
-at once.
+Published results of the tasks are in `glimpse.evaluation.published`. Nothing here imports torch, so that suites are listed
+immediately.
 """
 
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ class Entry:
     """A model of a suite.
 
     Attributes:
-        name: Unlike the suite's other models'; its runs' folders begin with it.
-        preset: Preset of `glimpse train-classifier` to start from.
-        images: Budget.
-        settings: Settings of the model or its training in place of the preset's.
+        name: Name, unique in the suite; the prefix of the names of its runs' folders.
+        preset: Preset of `glimpse train-classifier`.
+        images: Training budget in images.
+        settings: Settings of the model or its training that override those of the preset.
     """
 
     name: str
@@ -30,14 +30,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Suite:
-    """Models to compare on one task.
+    """A suite of models to compare on one task.
 
     Attributes:
         canvas: Side of the images in pixels.
-        pieces: Distractors in an image.
+        pieces: Number of distractors per image.
         entries: The models.
-        seeds: Every model is trained from each of them.
-        validate_every: Images between validations: how finely the images to an error are known.
+        seeds: Seeds; every model is trained from each of them.
+        validate_every: Images between validations, the resolution of the number of images to a given error.
         digits: Source of the digits.
     """
 
@@ -58,7 +58,7 @@ def _entries(
     ram_anneal: int = 150_000,
     convnet_images: int = 0,
 ) -> tuple[Entry, ...]:
-    """Returns the models that every suite has, with these budgets and RAM's retina and annealing on this task."""
+    """Returns the models of a suite, with the budgets of the task and the retina and annealing of RAM on it."""
     retina = {"window": window, "scales": scales}
     ram = retina | {"policy_anneal": ram_anneal}
     equal_sight = (Entry(f"glimpse-8-scales-{scales}", "tuned", images, {"glimpses": 8} | retina),) if scales > 1 else ()
@@ -82,5 +82,8 @@ SUITES = {
     "translated-60": Suite(60, 0, _entries(300_000, ram_glimpses=(8, 4), scales=3)),
     "plain-28": Suite(28, 0, _entries(300_000, ram_glimpses=(8, 4), window=8, scales=1)),
 }
-"""What `glimpse compare --suite` knows by name. RAM's windows and scales are those of its paper on each task; its noise
-falls over half of the smaller budgets (reports/comparison)."""
+"""Suites of `glimpse compare --suite` by name.
+
+The windows and scales of RAM are those of its paper on each task. With the smaller budgets, the noise of its policy is annealed
+over half of the budget (reports/comparison).
+"""

@@ -1,4 +1,4 @@
-"""How anything is trained."""
+"""Settings of a training."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -8,29 +8,32 @@ from glimpse.settings.base import Config, Count, NonNegative, Positive, Range, W
 __all__ = ["Precision", "Schedule", "TrainingConfig", "whole_batches"]
 
 Precision = Literal["fp32", "bf16"]
+"""Precision of the networks."""
+
 Schedule = Literal["cosine", "constant"]
+"""Schedule of the learning rate after the warmup."""
 
 
 @dataclass(frozen=True)
 class TrainingConfig(Config):
-    """How anything is trained; images are the unit of time, whatever the batch size.
+    """Settings of a training. Time is measured in images, whatever the batch size.
 
     Attributes:
-        images: Budget: how many images are seen, repeats counted; the last batch is whole.
-        batch_size: Images a step, over all processes together.
-        learning_rate: Peak of the schedule, for AdamW.
-        weight_decay: Decoupled, on matrices only.
-        warmup: Images over which the learning rate rises from 0; a fifth of the budget at most.
-        schedule: `cosine` falls to a hundredth of the peak at the end of the budget; `constant` stays.
-        clip_norm: Global norm that gradients are clipped to.
-        averaging: Images over which the weights are averaged, exponentially; 0 averages nothing.
-        validate_every: Images between validations.
-        log_every: Images between rows of training metrics.
+        images: Budget: number of training images, counted with repetition and rounded up to whole batches.
+        batch_size: Number of images per step, summed over all processes.
+        learning_rate: Peak learning rate of AdamW.
+        weight_decay: Decoupled weight decay, applied to matrices only.
+        warmup: Number of images over which the learning rate increases from 0; at most a fifth of the budget.
+        schedule: `cosine` decays the learning rate to a hundredth of the peak over the budget; `constant` keeps it.
+        clip_norm: Maximum global norm of the gradients.
+        averaging: Number of images over which the weights are averaged exponentially; 0 disables averaging.
+        validate_every: Number of images between validations.
+        log_every: Number of images between rows of training metrics.
         precision: `bf16` runs the networks under autocast; coordinates and filters stay in float32.
-        compile: Whether the model goes through torch.compile.
-        cuda_graph: Whether forward and backward are captured as CUDA graphs: the GPU then waits for no Python between the steps.
-        deterministic: Whether only deterministic kernels are used.
-        seed: Key of the initial weights, the clutter and all noise, below 2^32.
+        compile: Whether the model is compiled by torch.compile.
+        cuda_graph: Whether the forward and backward passes are captured as CUDA graphs, so that the GPU does not wait for Python.
+        deterministic: Whether to use only deterministic kernels.
+        seed: Random seed of the initial weights, the clutter and all noise, below 2^32.
     """
 
     images: Count = 1_000_000
@@ -51,17 +54,17 @@ class TrainingConfig(Config):
 
     @property
     def steps(self) -> int:
-        """Optimizer steps in the whole budget."""
+        """Number of optimizer steps in the budget."""
         return -(-self.images // self.batch_size)
 
     @property
     def total_images(self) -> int:
-        """Images that the training ends at: whole batches."""
+        """Budget in images, rounded up to whole batches."""
         return whole_batches(self.images, self.batch_size)
 
 
 def whole_batches(images: int, batch_size: int) -> int:
-    """Returns the images that a budget ends at: whole batches.
+    """Returns a budget in images, rounded up to whole batches.
 
     >>> whole_batches(1000, 128)
     1024

@@ -1,1 +1,1 @@
-"""Training: the engine, the tasks it trains, and the run folder it writes."""
+"""Training: the engine, the tasks it trains, and the folder of a run."""

@@ -1,4 +1,4 @@
-"""Trainings as Python calls, with the names and defaults of the command line."""
+"""Training as Python calls, with the names and defaults of the command line."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,42 +18,31 @@ Progress = Callable[[Record], None]
 
 
 def train_classifier(*, progress: Progress | None = None, listener: Listener | None = None, **options: Any) -> TrainingResult:
-    """Trains a classifier on cluttered digits, or on your own images, and keeps the weights that validate best.
+    """Trains a classifier on cluttered digits or your own images, and keeps the weights with the lowest validation error.
 
     Args:
-        progress: Called with every record of the training: after each step, and with metrics where they fall due.
-        listener: Hears warnings and notes, such as that MNIST was not found; by default Python's warnings and the log `glimpse`.
-        options: Those of `glimpse train-classifier` by their names, with `_` for `-`: `model`, `preset`, settings of the model
+        progress: Called with every record of the training, at least one per step.
+        listener: Hears warnings and notes, such as that MNIST was not found; Python's warnings and the log `glimpse` if None.
+        options: Options of `glimpse train-classifier` by name, with `_` for `-`: `model`, `preset`, settings of the model
             (`glimpses`, `window`, ...) and of the training (`images`, `learning_rate`, `seed`, ...), `data`, `digits`, `data_dir`,
-            `canvas`, `pieces`, `out`, `resume`, `config`, `epochs`, `checkpoint_every`, `device`, `threads`.
+            `canvas`, `pieces`, `distort`, `out`, `resume`, `config`, `epochs`, `checkpoint_every`, `device`, `threads`.
 
     Returns:
-        How it went, and the folder with its weights.
+        The folder with the weights, and a summary of the training.
 
     Raises:
         TypeError: If there is no such option.
-        ValueError: If options do not fit together, the folder holds something else, or training diverges.
-        FileNotFoundError: If the data are not at hand.
+        ValueError: If options contradict each other, the folder holds something else, or the training diverges.
+        FileNotFoundError: If the data are not available.
     """
     request = from_options(ClassifierTrainingRequest, options, setting_names())
     return run_training(ClassifierPlan(request, listener), progress)
 
 
 def train_generator(*, progress: Progress | None = None, listener: Listener | None = None, **options: Any) -> TrainingResult:
-    """Trains DRAW, the generative model that reads and writes through windows, and keeps the weights that validate best.
+    """Trains DRAW, a generative model that reads and writes through windows; keeps the weights with the lowest validation bound.
 
-    Args:
-        progress: As of `train_classifier`.
-        listener: As of `train_classifier`.
-        options: Those of `glimpse train-generator` by their names, with `_` for `-`.
-
-    Returns:
-        How it went, and the folder with its weights.
-
-    Raises:
-        TypeError: If there is no such option.
-        ValueError: If options do not fit together, the folder holds something else, or training diverges.
-        FileNotFoundError: If the data are not at hand.
+    Arguments, result and errors are those of `train_classifier`, with the options of `glimpse train-generator`.
     """
     request = from_options(GeneratorTrainingRequest, options, generator_setting_names())
     return run_training(GeneratorPlan(request, listener), progress)

@@ -1,6 +1,6 @@
-"""Training a classifier of any kind: the engine's task, and the plan that puts it together.
+"""Training of a classifier: the engine's task and the training plan.
 
-Dimensions: B images, T glimpses (1 of a model that sees the whole image at once), K classes.
+Dimensions: B images, T glimpses (1 for a model that sees the whole image at once), K classes.
 """
 
 import math
@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from glimpse.datasets.batches import PositionalDataset
 from glimpse.datasets.classification import ClassifierData, cluttered_data, file_data
-from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.datasets.labeled_images import open_data
 from glimpse.datasets.opening import open_digit_source
 from glimpse.evaluation.classifier import predictions
@@ -23,6 +22,7 @@ from glimpse.models.catalog import build_classifier
 from glimpse.settings.base import from_mapping
 from glimpse.settings.catalog import CLASSIFIERS, classifier_preset, classifier_presets, kind_of_preset, kinds_with
 from glimpse.settings.classifier import ClassifierSettings
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.record import read_config
 from glimpse.settings.requests import ClassifierTrainingRequest, chosen, flag
 from glimpse.settings.training import TrainingConfig
@@ -33,14 +33,14 @@ from glimpse.trajectories.collecting import look_at
 
 __all__ = ["ClassificationTask", "ClassifierPlan", "classifier_trainer"]
 
-_DRAWN = 12  # validation images on the sheets that show attention being learned
+_DRAWN = 12  # number of validation images on the sheets of trajectories
 
 
 class ClassificationTask:
     """Trains a classifier on one data set and validates it on another.
 
     Args:
-        model: The classifier.
+        model: Classifier to train.
         train: Training images, on the model's device.
         valid: Validation images, on the model's device.
     """
@@ -53,11 +53,11 @@ class ClassificationTask:
         self.metrics = ("train_error", *model.training_metrics)
 
     def batch(self, positions: Tensor) -> Any:
-        """Returns the training images at these positions, as the model's loss takes them."""
+        """Returns the training images at these positions, shape (B,), as input of the model's loss."""
         return self.model.lesson(self.train.batch(positions), positions)
 
     def loss(self, network: nn.Module, batch: Any, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """Returns the model's training loss, and the error after the last glimpse in percent besides the model's own metrics."""
+        """Returns the training loss in nats, and the error after the last glimpse in percent with the model's own metrics."""
         loss, logits, parts = self.model.training_loss(network, batch, generator)
         labels = batch.labels.repeat_interleave(len(logits) // len(batch.labels))
         return loss, {"train_error": 100 * (logits[:, -1].argmax(dim=-1) != labels).float().mean()} | parts
@@ -72,35 +72,40 @@ class ClassificationTask:
 
 
 def classifier_trainer(record: dict[str, Any], data: ClassifierData, device: torch.device) -> Trainer:
-    """Returns a fresh trainer for a run's record; its initial weights depend on the seed alone.
+    """Returns a new trainer for the record of a run; its initial weights depend only on the seed.
+
+    Args:
+        record: Content of the run's `config.json`.
+        data: Training and validation data.
+        device: Device to train on, that of the data.
 
     Raises:
-        ValueError: If what the model's config says of the images does not fit the data, or it cannot be captured as a CUDA
-            graph.
+        ValueError: If the data do not have the shape or the classes in the model's config, or a model that cannot be captured is to
+            be trained with CUDA graphs.
     """
     model_config = from_mapping(kind_of_preset(record["preset"]).config, record["model"])
     config = from_mapping(TrainingConfig, record["training"])
     wrong = {name: value for name, value in data.shape.items() if getattr(model_config, name, value) != value}
     if wrong:
-        there = ", ".join(f"{name} {value}" for name, value in wrong.items())
-        raise ValueError(f"the data have {there}, the model's config says otherwise")
+        found = ", ".join(f"{name} {value}, not {getattr(model_config, name)}" for name, value in wrong.items())
+        raise ValueError(f"the data do not fit the model's config: they have {found}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = build_classifier(model_config)
     if config.cuda_graph and not model.capturable:
-        raise ValueError(f"--cuda-graph is not for a model that looks at random, such as preset {record['preset']}: leave it out")
+        raise ValueError(f"--cuda-graph is not for models with random locations, such as preset {record['preset']}: leave it out")
     return Trainer(ClassificationTask(model.to(device), data.train, data.valid), config, device)
 
 
 class ClassifierPlan(TrainingPlan[ClassifierData]):
-    """The plan of a classifier's training.
+    """Plan of a classifier's training.
 
     Args:
-        request: What is asked for.
+        request: Model, data and settings of the training.
         listener: Hears notes and warnings.
 
     Raises:
-        ValueError: If the request's model, preset and settings contradict each other.
+        ValueError: If there is no such model, or the preset is one of another model.
     """
 
     command = "train-classifier"
@@ -111,17 +116,17 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         if request.model is not None and request.model not in CLASSIFIERS:
             raise ValueError(f"there is no model {request.model!r}; there are {', '.join(CLASSIFIERS)}")
         if request.model is not None and request.preset is not None and request.preset not in CLASSIFIERS[request.model].presets:
-            raise ValueError(f"--preset {request.preset} is none of --model {request.model}: leave one of them out")
+            raise ValueError(f"--preset {request.preset} is not one of --model {request.model}: leave one of them out")
 
     @property
     def preset(self) -> str:
-        """Name of the preset that the request's preset and model stand for."""
+        """Name of the requested preset, else of the first preset of the requested model or of all."""
         if self.request.preset is not None:
             return self.request.preset
         return next(iter(CLASSIFIERS[self.request.model].presets if self.request.model else classifier_presets()))
 
     def default_folder(self) -> Path:
-        """Returns the folder of a run that names none: by its preset, and its glimpses where it has any."""
+        """Returns the default folder of a run: `runs/PRESET`, or `runs/PRESET-GLIMPSES` for a model with glimpses."""
         preset, model = self.preset, vars(classifier_preset(self.preset).model)
         if self.run.config is not None:
             base = read_config(self.run.config)
@@ -130,7 +135,7 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         return Path("runs") / (preset if glimpses is None else f"{preset}-{glimpses}")
 
     def asked(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Returns everything that the request asks of a run that continues."""
+        """Returns the settings that the request asks of a resumed run, by name."""
         images = self.request.images
         named = {"preset": self.request.preset, "model": self.request.model, "data": images.data}
         if self.request.preset is None and self.request.model is not None:
@@ -141,7 +146,7 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         return asked_of_run(self.run, self.machine, wanted, record)
 
     def new_run(self, device: torch.device, threads: int) -> tuple[dict[str, Any], ClassifierData]:
-        """Returns the record of a new run and its data."""
+        """Returns the record of a new run and its data; see `TrainingPlan.new_run`."""
         request, settings = self.request, self.request.settings
         kinds = {name: type(preset.model) for name, preset in classifier_presets().items()}
         start = starting_point(self.command, kinds, self.run, request.preset, self.preset)
@@ -155,7 +160,12 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         return run_record(self.command, start, model, training, data.record, (device, threads)), data
 
     def data_of(self, record: dict[str, Any], device: torch.device) -> ClassifierData:
-        """Returns the data of a run that continues: the same digits or file, whatever `auto` would choose today."""
+        """Returns the data of a resumed run: the digits or the file that it was started with.
+
+        Raises:
+            FileNotFoundError: If they are not available.
+            ValueError: If they have changed.
+        """
         identity, seed, images = record["data"], record["training"]["seed"], self.request.images
         if identity["kind"] == "file":
             path = images.data or Path(identity["path"])
@@ -167,18 +177,19 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
             if is_file(digits):
                 _refuse_moved(Path(digits), "--digits")
             source = open_digit_source(digits, images.data_dir, seed, self.listener)
-            data = cluttered_data(source, ClutterRecipe(**identity["recipe"]), seed=seed, device=device)
+            recipe, copies = ClutterRecipe(**identity["recipe"]), identity.get("distort", 0)
+            data = cluttered_data(source, recipe, seed=seed, device=device, distort=copies, listener=self.listener)
             now, then = source.sha256, identity["digits"]["sha256"]
         if now != then:
             raise ValueError("the data are not those that the run was started with: their digests differ")
         return data
 
     def build(self, record: dict[str, Any], data: ClassifierData, device: torch.device) -> Trainer:
-        """Returns a fresh trainer for a run's record; see `classifier_trainer`."""
+        """Returns `classifier_trainer` of these arguments."""
         return classifier_trainer(record, data, device)
 
     def picture(self, model: nn.Module, data: ClassifierData) -> Picture | None:
-        """Returns what draws where the model looks on a few validation images; None if it has no windows to draw."""
+        """Returns a function that draws the model's windows on some validation images; None for a model without windows."""
         if data.channels not in (1, 3) or not cast(ImageClassifier, model).shows_windows:
             return None
         positions = torch.arange(min(_DRAWN, len(data.valid)))
@@ -194,7 +205,7 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         return sheet
 
     def _new_data(self, base: dict[str, Any], seed: int, device: torch.device) -> ClassifierData:
-        """Returns the data of a new run: what was asked for, else what the run has that it starts from."""
+        """Returns the data of a new run: the requested ones, else those of the run whose settings it starts from."""
         images = self.request.images
         generated = images.generated
         if images.data is not None and generated:
@@ -205,10 +216,11 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         recipe = merged(ClutterRecipe, vars(ClutterRecipe()) | base.get("recipe", {}), chosen(images.clutter))
         digits = images.digits if images.digits not in (None, "auto") else base.get("digits", {}).get("digits", "auto")
         source = open_digit_source(digits, images.data_dir, seed, self.listener)
-        return cluttered_data(source, recipe, seed=seed, device=device)
+        copies = images.distort if images.distort is not None else base.get("distort", 0)
+        return cluttered_data(source, recipe, seed=seed, device=device, distort=copies, listener=self.listener)
 
     def _check_settings(self, preset: str) -> None:
-        """Raises ValueError if a chosen setting, or the chosen model, is not one of the preset's kind."""
+        """Raises ValueError if the preset's kind of model is not the requested one or lacks a requested setting."""
         model, kind = self.request.model, kind_of_preset(preset)
         if model is not None and kind.name != model:
             raise ValueError(f"{self.run.config} holds the settings of a run of preset {preset}: leave out --model {model}")
@@ -222,12 +234,12 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
 
 
 def _refuse_another_kind(model: str, config: ClassifierSettings) -> None:
-    """Raises ValueError if the chosen settings make another kind of the model that was asked for by name."""
+    """Raises ValueError if the settings make the model one of another kind than the requested one."""
     if config.kind != model:
         raise ValueError(f"--model {model} with these settings is a {config.kind}: leave one of them out")
 
 
 def _refuse_moved(path: Path, option: str) -> None:
-    """Raises FileNotFoundError if a file that a run was started with is no longer there."""
+    """Raises FileNotFoundError if a file that a run was started with does not exist."""
     if not path.exists():
-        raise FileNotFoundError(f"{path}, which the run was started with, is not there: if it has moved, name it with {option}")
+        raise FileNotFoundError(f"{path}, which the run was started with, does not exist: if it was moved, name it with {option}")

@@ -1,8 +1,8 @@
-"""The engine that trains every model: an iterator of records over a budget counted in images.
+"""The training engine: an iterator of records over a budget counted in images.
 
-The engine knows nothing of pictures or classes: a task gives it batches by position, a loss and a validation. It neither prints nor
-writes; `glimpse.training.loop` writes what it yields. Everything is a function of the settings and the number of images seen, so
-that a run that stops and goes on equals one that did not stop.
+The engine is independent of models and data: a task provides batches by position, a loss and a validation. It neither prints nor
+writes files; `glimpse.training.loop` writes the records. Everything is a function of the settings and the number of images seen, so
+that a resumed run equals an uninterrupted one.
 
 References:
     I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", 2019, arXiv:1711.05101 (AdamW).
@@ -30,63 +30,69 @@ from glimpse.training.optimizer import adamw, averaging_update, rate_at
 __all__ = ["Record", "Task", "Trainer", "TrainingDivergedError", "fit"]
 
 MOST_SKIPPED = 50
-"""Steps in a row without a finite loss and gradient after which training gives up."""
+"""Number of consecutive steps without a finite loss and gradient after which training stops."""
 
-_PLATEAU = 0.98  # of the loss of chance
-_PLATEAU_IMAGES = 300_000  # seen before a loss near chance is worth a warning
+_PLATEAU = 0.98  # fraction of the chance loss
+_PLATEAU_IMAGES = 300_000  # images seen before a loss near chance causes a warning
 
 
 class TrainingDivergedError(ValueError):
-    """Many steps in a row had no finite loss or gradient."""
+    """Raised if many consecutive steps had no finite loss or gradient."""
 
 
 class Task(Protocol):
-    """What the engine trains."""
+    """A model with its data, loss and validation, trained by the engine."""
 
     @property
     def model(self) -> nn.Module:
-        """The network, on its device."""
+        """The model, on its device."""
         ...
 
     @property
     def chance_loss(self) -> float:
-        """Loss of a model that has learned nothing, for a warning; infinite if there is no such number."""
+        """Loss of an untrained model, used for a warning; infinite if it is unknown."""
         ...
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Names of what `loss` returns beside the loss."""
+        """Names of the scalars that `loss` returns besides the loss."""
         ...
 
     @property
     def validation_metrics(self) -> tuple[str, ...]:
-        """Names of what `validate` returns; the first one chooses the best weights, the lower the better."""
+        """Names of the numbers that `validate` returns; the first one, lower is better, selects the best weights."""
         ...
 
     def batch(self, positions: Tensor) -> Any:
-        """Returns the training images at these positions of the endless sequence, on the model's device, as `loss` takes them."""
+        """Returns the training images at these positions, shape (B,), on the model's device, as input of `loss`."""
         ...
 
     def loss(self, network: nn.Module, batch: Any, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """Returns the training loss, a scalar, and further scalars by name; all noise comes from the generator."""
+        """Returns the training loss, a scalar, and further scalars by name.
+
+        Args:
+            network: The model, possibly compiled or wrapped.
+            batch: A batch from `batch`.
+            generator: Source of all randomness, on the model's device.
+        """
         ...
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Returns the validation's numbers for a model like `model`."""
+        """Returns the validation metrics, by name, of a model with the architecture of `self.model`."""
         ...
 
 
 @dataclass(frozen=True)
 class Record:
-    """What training says after a step.
+    """Report of the engine after a step.
 
     Attributes:
-        kind: `step` after every step; `metrics` with training metrics, and validation's where it fell due; `warning` with a
-            message.
-        images: Images seen.
-        values: Numbers by name, for `metrics`.
+        kind: `step` if there is nothing else to report; `metrics` with training metrics, and validation metrics if they were due;
+            `warning` with a message.
+        images: Number of images seen.
+        values: Metrics by name; empty unless `kind` is `metrics`.
         best: Whether this validation is the best so far.
-        message: For a person, for `warning`.
+        message: Text of the warning; empty unless `kind` is `warning`.
     """
 
     kind: Literal["step", "metrics", "warning"]
@@ -97,22 +103,25 @@ class Record:
 
 
 class Trainer:
-    """The state of a training: weights, their average, optimiser and counters.
+    """State of a training: weights, their average, optimizer and counters.
 
-    Under torchrun every process takes its share of each batch and `torch.distributed` must have been initialised; the process of
-    rank 0 alone validates.
+    Under torchrun every process computes its share of each batch, and `torch.distributed` must be initialized. Only the process of
+    rank 0 validates.
 
     Args:
-        task: What is trained.
-        config: How.
-        device: Where the task's model is.
+        task: Model, data, loss and validation.
+        config: Settings of the training.
+        device: Device of the task's model.
+
+    Raises:
+        ValueError: If the batch size is not divisible by the number of processes, or CUDA graphs are not possible.
     """
 
     def __init__(self, task: Task, config: TrainingConfig, device: torch.device) -> None:
         self.task, self.config, self.device = task, config, device
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         if config.batch_size % self.world:
-            raise ValueError(f"a batch of {config.batch_size} images cannot be shared by {self.world} processes")
+            raise ValueError(f"a batch of {config.batch_size} images cannot be divided among {self.world} processes")
         if config.cuda_graph and (device.type != "cuda" or self.world > 1 or config.compile):
             raise ValueError("--cuda-graph is for one process on a CUDA device, without --compile")
         self.averaged = AveragedModel(task.model, multi_avg_fn=averaging_update(config)) if config.averaging else None
@@ -124,7 +133,7 @@ class Trainer:
 
     @property
     def images(self) -> int:
-        """Images seen so far."""
+        """Number of images seen."""
         return self.step * self.config.batch_size
 
     @property
@@ -134,11 +143,11 @@ class Trainer:
 
     @property
     def model(self) -> nn.Module:
-        """The model to keep: the averaged one where weights are averaged."""
+        """The model to validate and save: the averaged one if weights are averaged."""
         return self.averaged.module if self.averaged is not None else self.task.model
 
     def state(self) -> dict[str, Any]:
-        """Returns all that `restore` needs to go on as if nothing had happened: tensors and plain numbers."""
+        """Returns the state that `restore` needs to resume exactly: tensors and plain numbers."""
         return {
             "model": self.task.model.state_dict(),
             "averaged": self.averaged.state_dict() if self.averaged is not None else None,
@@ -148,7 +157,7 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes up a state that `state` returned."""
+        """Restores a state returned by `state`."""
         self.task.model.load_state_dict(state["model"])
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])
@@ -158,10 +167,10 @@ class Trainer:
         self._sums = defaultdict(float, state["sums"])
 
     def fit(self) -> Iterator[Record]:
-        """Trains to the end of the budget, yielding a record after every step.
+        """Trains to the end of the budget, yielding at least one record per step.
 
         Raises:
-            TrainingDivergedError: If many steps in a row had no finite loss or gradient.
+            TrainingDivergedError: If `MOST_SKIPPED` consecutive steps had no finite loss or gradient.
         """
         since, seen = time.monotonic(), self.images
         while not self.finished:
@@ -169,7 +178,7 @@ class Trainer:
             if self.skipped_in_row >= MOST_SKIPPED:
                 raise TrainingDivergedError(
                     f"{MOST_SKIPPED} steps in a row had no finite loss or gradient, at {self.images:,} images; "
-                    "what was saved is from before: lower --learning-rate or --clip-norm"
+                    "the saved weights are from before: lower --learning-rate or --clip-norm"
                 )
             due = self._due(self.config.validate_every)
             if not due and not self._due(self.config.log_every):
@@ -193,12 +202,12 @@ class Trainer:
             since, seen = time.monotonic(), self.images
 
     def _advance(self) -> None:
-        """Takes one step, or skips it if its loss or gradient is not finite."""
+        """Performs one step, without an update if its loss or gradient is not finite."""
         share = self.config.batch_size // self.world
         first = self.images + self.rank * share
         generator = torch.Generator(self.device).manual_seed((self.config.seed << 20) + self.step * self.world + self.rank)
         batch = self.task.batch(torch.arange(first, first + share))
-        before = [buffer.clone() for buffer in self.task.model.buffers()]  # batch statistics, which a skipped step must not move
+        before = [buffer.clone() for buffer in self.task.model.buffers()]  # batch statistics, which a skipped step must not change
         with self._autocast():
             loss, metrics = self.task.loss(self.network, batch, generator)
         self.optimizer.zero_grad(set_to_none=True)
@@ -222,27 +231,27 @@ class Trainer:
             self.skipped_in_row += 1
 
     def _everywhere(self, values: dict[str, Tensor]) -> dict[str, float]:
-        """Returns the means of scalars over all processes, so that all of them log the same and skip a step or none."""
+        """Returns the means of scalars over all processes, so that all processes log the same and skip the same steps."""
         joined = torch.stack([value.detach().float() for value in values.values()])
         if self.world > 1:
             dist.all_reduce(joined)
         return dict(zip(values, (joined / self.world).tolist(), strict=True))
 
     def _metrics(self) -> dict[str, float]:
-        """Returns the means since the last row and starts anew."""
+        """Returns the means since the last row of metrics, and resets them."""
         taken = max(self._sums.pop("taken", 0.0), 1.0)
         values = {name: self._sums[name] / taken for name in ("loss", "grad_norm", *self.task.metrics) if name in self._sums}
         self._sums.clear()
         return values | {"learning_rate": rate_at(self.step, self.config) * self.config.learning_rate, "skipped": self.skipped}
 
     def _warnings(self, values: dict[str, float], due: bool) -> Iterator[Record]:
-        """Yields a warning if the loss is still that of chance when a validation is due."""
+        """Yields a warning if a validation is due and the loss is still at chance level."""
         if due and self.images >= _PLATEAU_IMAGES and values.get("loss", 0.0) > _PLATEAU * self.task.chance_loss:
-            message = f"the loss {values['loss']:.3f} is still that of chance: training sits on its plateau"
+            message = f"the loss {values['loss']:.3f} is still at chance level: training is on its plateau"
             yield Record("warning", self.images, message=message)
 
     def _validate(self) -> dict[str, float]:
-        """Returns the validation's numbers for the model to keep."""
+        """Returns the validation metrics of the model to save."""
         model = self.model
         model.eval()
         with torch.no_grad(), self._autocast():
@@ -251,27 +260,37 @@ class Trainer:
         return values
 
     def _autocast(self) -> contextlib.AbstractContextManager[None]:
-        """Returns the context that networks run in."""
+        """Returns the autocast context of the configured precision."""
         if self.config.precision == "fp32":
             return contextlib.nullcontext()
-        cached = not self.config.cuda_graph  # weights cast before a capture would not be cast again when it is replayed
+        cached = not self.config.cuda_graph  # a replayed graph would not cast cached weights again
         context: contextlib.AbstractContextManager[None] = torch.autocast(
             self.device.type, dtype=torch.bfloat16, cache_enabled=cached
         )
         return context
 
     def _due(self, every: int) -> bool:
-        """Returns whether the last step reached a multiple of so many images, or the end."""
+        """Returns whether the last step reached a multiple of this number of images, or the end."""
         return self.finished or self.images // every > (self.images - self.config.batch_size) // every
 
 
 def fit(task: Task, config: TrainingConfig, device: torch.device | str = "cpu") -> Iterator[Record]:
-    """Trains a task's model over the whole budget, yielding records: `list(fit(...))` is a training in one line."""
+    """Trains a task's model over the whole budget, yielding records: `list(fit(...))` trains in one line.
+
+    Args:
+        task: Model, data, loss and validation.
+        config: Settings of the training.
+        device: Device of the task's model.
+
+    Raises:
+        ValueError: If the settings do not fit the device.
+        TrainingDivergedError: If many consecutive steps had no finite loss or gradient.
+    """
     return Trainer(task, config, torch.device(device)).fit()
 
 
 def _network(model: nn.Module, config: TrainingConfig, world: int) -> nn.Module:
-    """Returns the model as the loss calls it: compiled, and with its gradients averaged over processes."""
+    """Returns the model as called by the loss: compiled, captured or with gradients averaged over processes, as configured."""
     if config.cuda_graph:
         return _Captured(model)
     network = model
@@ -283,7 +302,7 @@ def _network(model: nn.Module, config: TrainingConfig, world: int) -> nn.Module:
 class _Captured(nn.Module):
     """A model whose first call captures its forward and backward passes as CUDA graphs, which every call replays.
 
-    All calls must have inputs of the first one's shapes. Outside training mode the model runs as it is.
+    All calls must have inputs of the same shapes. In evaluation mode the model runs without the graphs.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -292,7 +311,7 @@ class _Captured(nn.Module):
         self.captured = False
 
     def forward(self, *inputs: Tensor) -> Any:
-        """Returns what the model does."""
+        """Returns the output of the model."""
         if not self.captured:
             torch.cuda.make_graphed_callables(self.model, inputs, allow_unused_input=True)  # replaces the model's forward
             self.captured = True

@@ -1,14 +1,14 @@
-"""The folder of a run: its files, and what is read back of them.
+"""The folder of a run: its files and how they are read.
 
-    config.json             what was run: settings, data, versions, device, threads, commit
-    metrics.csv             a row every so many images; validation's columns are empty where none fell due
-    model.safetensors       the weights that were best on validation
-    checkpoints/latest.pt   all that resuming needs; best.pt the same at the best validation
-    checkpoints/weights-*.safetensors   weights alone, at image counts spaced by their logarithm
+    config.json             settings, data, versions, device, threads and commit of the run
+    metrics.csv             one row per logging interval; validation columns are empty if no validation was due
+    model.safetensors       the weights with the best validation
+    checkpoints/latest.pt   the state to resume from; best.pt is that of the best validation
+    checkpoints/weights-*.safetensors   weights only, at logarithmically spaced numbers of images
     events.out.tfevents.*   the metrics for TensorBoard
 
-Every file but the last is written so that a kill at any moment leaves the old one or the new one. After a resume the rows that the
-checkpoint did not know of are taken back and come again.
+All files except the last are written atomically. A resumed run drops the rows of metrics.csv after its checkpoint and writes them
+again.
 """
 
 import csv
@@ -28,14 +28,14 @@ from glimpse.settings.record import METRICS, read_config
 __all__ = ["TIMES", "RunFolder", "first_line"]
 
 TIMES = ("seconds", "images_per_second")
-"""Columns of it that differ between two equal runs."""
+"""Columns of metrics.csv that differ between two equal runs."""
 
 
 class RunFolder:
     """The files of one run.
 
     Args:
-        path: The folder; `start` makes it.
+        path: Path of the folder; `start` makes it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,53 +44,56 @@ class RunFolder:
 
     @property
     def started(self) -> bool:
-        """Whether a run has begun here."""
+        """Whether the folder holds a run."""
         return (self.path / "config.json").is_file()
 
     @property
     def config(self) -> dict[str, Any]:
-        """The run's settings.
+        """Content of config.json.
 
         Raises:
-            ValueError: If there is no run, or its settings cannot be read.
+            ValueError: If the folder holds no run, or its settings cannot be read.
         """
         return read_config(self.path)
 
     def start(self, config: dict[str, Any]) -> None:
-        """Makes the folder and writes the run's settings.
+        """Makes the folder and writes config.json.
 
         Raises:
-            ValueError: If the folder holds something already.
+            ValueError: If the folder is not empty.
         """
         self.refuse_occupied()
         self.path.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path / "config.json", (json.dumps(config, indent=2, default=str) + "\n").encode())
 
     def refuse_occupied(self) -> None:
-        """Checks that a run can start here.
+        """Checks that a run can start in the folder.
 
         Raises:
-            ValueError: If the folder holds something already.
+            ValueError: If the folder is not empty.
         """
         if self.path.exists() and (not self.path.is_dir() or {*self.path.iterdir()} - {*leftovers(self.path)}):
-            way = "continue the run there with --resume" if self.started else "empty it: there is no run in it"
-            raise ValueError(f"{self.path} is not empty; choose another --out, or {way}")
+            remedy = "continue the run there with --resume" if self.started else "empty it: there is no run in it"
+            raise ValueError(f"{self.path} is not empty; choose another --out, or {remedy}")
 
     def prepare(self) -> None:
-        """Makes the folder of checkpoints and removes what a kill left half-written."""
+        """Makes the folder of checkpoints and removes temporary files of killed writes."""
         self.checkpoints.mkdir(exist_ok=True)
         for part in leftovers(self.path) + leftovers(self.checkpoints):
             part.unlink()
 
     def save(self, state: dict[str, Any], *, best: bool = False) -> None:
-        """Writes the latest checkpoint, and the best one if this is it."""
+        """Writes the latest checkpoint, and the best one if `best` is true."""
         buffer = io.BytesIO()
         torch.save(state, buffer)
         for name in ("best.pt", "latest.pt") if best else ("latest.pt",):
             write_atomically(self.checkpoints / name, buffer.getvalue())
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
-        """Returns the latest checkpoint, None before the first one.
+        """Returns the latest checkpoint, None if there is none.
+
+        Args:
+            device: Device of its tensors.
 
         Raises:
             ValueError: If the file is damaged.
@@ -101,27 +104,27 @@ class RunFolder:
         content = io.BytesIO(file.read_bytes())
         try:
             with zipfile.ZipFile(content) as archive:
-                if archive.testzip() is not None:  # checks every digest, which torch does not
-                    raise ValueError("a digest differs")
+                if archive.testzip() is not None:  # verifies the checksums, which torch does not
+                    raise ValueError("a checksum differs")
             content.seek(0)
             state: dict[str, Any] = torch.load(content, map_location=device, weights_only=True)
             state["trainer"]["counters"]["step"], state["seconds"]
-        except Exception as error:  # a damaged byte can make the readers raise almost anything
+        except Exception as error:  # damage raises many types of errors
             raise ValueError(
-                f"{file} is damaged ({first_line(error)}): copy checkpoints/best.pt over it, if that "
-                f"is whole, or remove {self.path} to train again"
+                f"{file} is damaged ({first_line(error)}): replace it by a copy of checkpoints/best.pt, if that is intact, "
+                f"or remove {self.path} to train again"
             ) from error
         return state
 
     def images_seen(self, state: Mapping[str, Any] | None, total: int) -> int:
-        """Returns the images that the run has seen: 0 before the first checkpoint, all where a finished run's were removed.
+        """Returns the number of images that the run has seen: 0 before the first checkpoint.
 
         Args:
-            state: The latest checkpoint, None if there is none.
-            total: Images that the run ends at.
+            state: Latest checkpoint; None if there is none.
+            total: Number of images at the end of the run, returned for a finished run without checkpoints.
 
         Raises:
-            ValueError: If the checkpoints of a run that was not finished were removed: it cannot go on.
+            ValueError: If the checkpoints of an unfinished run were removed.
         """
         if state is not None:
             return int(state["trainer"]["counters"]["step"]) * int(self.config["training"]["batch_size"])
@@ -130,18 +133,18 @@ class RunFolder:
         rows = self.rows()
         if rows and int(rows[-1]["images"]) >= total:
             return total
-        if self.checkpoints.is_dir():  # a kill came between the first weights and their checkpoint
+        if self.checkpoints.is_dir():  # the run was killed between its first weights and their checkpoint
             return 0
         raise ValueError(
-            f"{self.path} holds weights, but its checkpoints were removed, so that it cannot go on: take the weights as they "
+            f"{self.path} holds weights, but its checkpoints were removed, so that it cannot resume: use the weights as they "
             "are, or train in another folder"
         )
 
     def rows(self) -> list[dict[str, str]]:
-        """Returns the rows of metrics.csv that are whole, empty if there are none.
+        """Returns the complete rows of metrics.csv; empty if there is no such file.
 
         Raises:
-            ValueError: If the file is no run's.
+            ValueError: If the file does not have the columns of a run, or cannot be parsed.
         """
         file = self.path / METRICS
         if not file.is_file():
@@ -153,12 +156,12 @@ class RunFolder:
                     raise ValueError("other columns")
                 return [row for row in reader if _is_whole(row)]
         except (ValueError, csv.Error) as error:
-            way = "put back a whole copy, or remove it: all but curves and speeds does without"
-            raise ValueError(f"{file} is no record of a run ({first_line(error)}): {way}") from error
+            remedy = "put back an intact copy, or remove it: only curves and speeds need it"
+            raise ValueError(f"{file} is not the record of a run ({first_line(error)}): {remedy}") from error
 
 
 def _is_whole(row: Mapping[str | None, str | None]) -> bool:
-    """Returns whether every column of a row of metrics.csv, and no other, holds a number, or nothing where none fell due."""
+    """Returns whether a row of metrics.csv has exactly the file's columns, each a number or, if not due, empty."""
     if None in row or None in row.values() or not all(row[name] for name in TIMES):
         return False
     try:
@@ -170,5 +173,5 @@ def _is_whole(row: Mapping[str | None, str | None]) -> bool:
 
 
 def first_line(error: Exception) -> str:
-    """Returns the first line of an error's message, or its type where it has none."""
+    """Returns the first line of an error's message, or the name of its type if the message is empty."""
     return (str(error).splitlines() or [type(error).__name__])[0]

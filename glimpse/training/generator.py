@@ -1,4 +1,4 @@
-"""Training a generator: the engine's task, and the plan that puts it together.
+"""Training of a generator: the engine's task and the training plan.
 
 Dimensions: B images of C x H x W numbers, T steps. Bounds are on the negative log-likelihood, in nats; lower is better.
 """
@@ -30,12 +30,12 @@ from glimpse.trajectories.collecting import look_at
 
 __all__ = ["GenerationTask", "GeneratorPlan"]
 
-_AVERAGED = 5_000  # training images whose mean the first canvas starts from
-_DRAWN = 8  # validation images on the sheets that show where it learns to read and write
+_AVERAGED = 5_000  # number of training images whose mean initializes the canvas
+_DRAWN = 8  # number of validation images on the sheets of trajectories
 
 
 class _Lesson(NamedTuple):
-    """Training images (B, C, H, W) with the weight of the divergence in the loss of each, shape (B,)."""
+    """Training images (B, C, H, W) with the weight of the divergence in each image's loss, shape (B,)."""
 
     images: Tensor
     beta: Tensor
@@ -45,7 +45,7 @@ class GenerationTask:
     """Trains a generator on one data set and validates it on another.
 
     Args:
-        model: The generator.
+        model: Generator to train.
         train: Training images, on the model's device.
         valid: Validation images, on the model's device.
     """
@@ -58,18 +58,18 @@ class GenerationTask:
         self.model, self.train, self.valid = model, train, valid
 
     def batch(self, positions: Tensor) -> _Lesson:
-        """Returns the training images at these positions, and beta there: so it does not matter how processes share a batch."""
+        """Returns the training images at these positions, shape (B,), each with its beta, however processes divide a batch."""
         images = self.train.batch(positions).images
         return _Lesson(images, images.new_tensor([self.model.config.kl_weight(seen) for seen in positions.tolist()]))
 
     def loss(self, network: nn.Module, batch: _Lesson, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """Returns the bound, its divergence weighted by beta, and its two parts unweighted, in nats an image."""
+        """Returns the bound with its divergence weighted by beta, and both unweighted terms, in nats per image."""
         bound = network(batch.images, self.model.noise(len(batch.images), generator))
         reconstruction, kl = bound.reconstruction.mean(), bound.kl.sum(dim=1)
         return reconstruction + (batch.beta * kl).mean(), {"reconstruction": reconstruction, "kl": kl.mean()}
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Returns the bound at beta 1 and its divergence, in nats an image, over the whole validation set."""
+        """Returns the bound at beta 1 and its divergence, in nats per image, over the whole validation set."""
         sums = torch.zeros(2, dtype=torch.float64)
         for images, noise in evaluation_noise(self.model, self.valid):
             bound = model(images, noise)
@@ -79,11 +79,14 @@ class GenerationTask:
 
 
 class GeneratorPlan(TrainingPlan[GenerativeData]):
-    """The plan of a generator's training.
+    """Plan of a generator's training.
 
     Args:
-        request: What is asked for.
+        request: Data and settings of the training.
         listener: Hears notes and warnings.
+
+    Raises:
+        ValueError: If there is no such preset.
     """
 
     command = "train-generator"
@@ -96,28 +99,28 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
 
     @property
     def preset(self) -> str:
-        """Name of the preset."""
+        """Name of the requested preset, else of the first one."""
         return self.request.preset or next(iter(GENERATOR_PRESETS))
 
     def default_folder(self) -> Path:
-        """Returns the folder of a run that names none: by its preset."""
+        """Returns the default folder of a run: `runs/draw-PRESET`."""
         base = {} if self.run.config is None else read_config(self.run.config)
         return Path("runs") / f"draw-{base.get('preset', self.preset)}"
 
     def asked(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Returns everything that the request asks of a run that continues."""
+        """Returns the settings that the request asks of a resumed run, by name."""
         images = {name: value for name, value in chosen(self.request.images).items() if name != "data_dir"}
         preset = {} if self.request.preset is None else {"preset": self.request.preset}
         return asked_of_run(self.run, self.machine, dict(self.request.settings) | images | preset, record)
 
     def new_run(self, device: torch.device, threads: int) -> tuple[dict[str, Any], GenerativeData]:
-        """Returns the record of a new run and its data."""
+        """Returns the record of a new run and its data; see `TrainingPlan.new_run`."""
         settings, images = self.request.settings, self.request.images
         kinds = dict.fromkeys(GENERATOR_PRESETS, GeneratorConfig)
         start = starting_point(self.command, kinds, self.run, self.request.preset, self.preset)
         preset = GENERATOR_PRESETS[start.preset]
         training = merged(TrainingConfig, vars(preset.training) | start.base["training"], settings)
-        known = start.base["data"] if images.data is None else {"source": images.data}  # another set is taken in its own way
+        known = start.base["data"] if images.data is None else {"source": images.data}  # another set has its own defaults
         own = {name: value for name, value in chosen(images).items() if name in ("binarization", "crop", "size")}
         data = self._opened({"source": preset.data} | known | own, training.seed, device)
         training = merged(TrainingConfig, vars(training), budget(self.run, settings, len(data.train)))
@@ -126,7 +129,12 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
         return run_record(self.command, start, model, training, data.record(), (device, threads)), data
 
     def data_of(self, record: dict[str, Any], device: torch.device) -> GenerativeData:
-        """Returns the data of a run that continues: the same set, whatever `auto` would choose today."""
+        """Returns the data of a resumed run: the set that it was started with.
+
+        Raises:
+            FileNotFoundError: If the set is not available.
+            ValueError: If the set has changed, or another one is requested.
+        """
         identity, named = record["data"], self.request.images.data
         if named in choices(GENERATIVE_SETS) and named not in (AUTO, identity["name"]):
             raise ValueError(f"the run was started with {identity['name']}, not {named}: leave out --data")
@@ -137,10 +145,10 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
         return data
 
     def build(self, record: dict[str, Any], data: GenerativeData, device: torch.device) -> Trainer:
-        """Returns a fresh trainer for a run's record.
+        """Returns a new trainer for the record of a run; its initial weights depend only on the seed.
 
         Raises:
-            ValueError: If the model's size does not fit the data.
+            ValueError: If the images do not have the shape in the model's config.
         """
         model_config = from_mapping(GeneratorConfig, record["model"])
         config = from_mapping(TrainingConfig, record["training"])
@@ -154,9 +162,10 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
         return Trainer(GenerationTask(model, data.train, data.valid), config, device)
 
     def picture(self, model: nn.Module, data: GenerativeData) -> Picture | None:
-        """Returns what draws where the model reads and writes on a few validation images; None for images that cannot be drawn.
+        """Returns a function that draws the model's windows on some validation images, or reconstructions if it has no windows.
 
-        Of a model without windows it draws how the images come about.
+        Returns:
+            The function; None if the images have neither 1 nor 3 channels.
         """
         if data.channels not in (1, 3):
             return None
@@ -171,7 +180,7 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
         return sheet
 
     def _opened(self, asked: dict[str, Any], seed: int, device: torch.device) -> GenerativeData:
-        """Returns the set that a run's record, or what was chosen in its place, asks for."""
+        """Returns the set with this `source`, `binarization`, `crop` and `size`, as in a run's record of its data."""
         wanted = {name: tuple(asked[name]) for name in ("crop", "size") if asked.get(name)}
         if asked.get("binarization") not in (None, "fixed"):
             wanted["binarization"] = asked["binarization"]
@@ -181,14 +190,14 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
 
 
 def _mean_image(images: PositionalDataset) -> Tensor:
-    """Returns the mean (C, H, W) of some training images."""
+    """Returns the mean (C, H, W) of the first training images."""
     count = min(_AVERAGED, len(images))
     return torch.stack([batch.images.sum(dim=0) for batch in images.batches(250, stop=count)]).sum(dim=0) / count
 
 
 @torch.no_grad()
 def _reconstructions(model: DRAW, images: Tensor) -> bytes:
-    """Returns a PNG file's content that shows how images (N, C, H, W) are drawn again."""
+    """Returns a PNG with the reconstructions of images (N, C, H, W)."""
     from glimpse.figures.files import png, rendered
     from glimpse.generation.figures import reconstruction_sheet
 

@@ -1,7 +1,6 @@
-"""Training in a run's folder: from the latest checkpoint to the end of the budget, everything written along the way.
+"""Training in the folder of a run, from the latest checkpoint to the end of the budget.
 
-Every file but TensorBoard's is written so that a kill at any moment leaves the old one or the new one. After a resume the rows that
-the checkpoint did not know of are taken back and come again.
+`glimpse.training.folder` describes the files.
 """
 
 import math
@@ -21,17 +20,17 @@ from glimpse.training.plan import Picture
 __all__ = ["StoppedError", "train_in"]
 
 SNAPSHOTS = 30
-"""How often weights are kept along the way, over a whole run."""
+"""Largest number of snapshots of the weights in a run."""
 
 DRAW_EVERY = 20.0
-"""Least seconds between two pictures of where a model looks; the last one is always drawn."""
+"""Least number of seconds between two pictures of trajectories; the last one is always drawn."""
 
 
 class StoppedError(Exception):
-    """A signal asked the training to stop; everything is saved.
+    """Raised if the training was asked to stop, after its state is saved.
 
     Attributes:
-        code: The process's exit code.
+        code: Exit code of the process.
     """
 
     def __init__(self, code: int) -> None:
@@ -48,20 +47,21 @@ def train_in(
     draw: Picture | None = None,
     stop: Callable[[], int | None] = lambda: None,
 ) -> Iterator[Record]:
-    """Trains to the end of the budget from the folder's latest checkpoint, writing everything; yields the trainer's records.
+    """Trains from the latest checkpoint to the end of the budget and writes all files of the run; yields the trainer's records.
 
     Args:
-        folder: A run that has been started.
-        trainer: Fresh; it takes up the checkpoint.
-        facts: What goes into the weights' file besides the weights.
-        checkpoint_every: Seconds between checkpoints; there is one at every best validation and at the end, too.
-        draw: Makes a PNG picture of where the model looks on a few images, when weights are kept along the way and none was
-            made for a while.
-        stop: Asked after every step; an exit code stops the training.
+        folder: Folder of a started run.
+        trainer: New trainer, to which the checkpoint is restored.
+        facts: Metadata of the weights files.
+        checkpoint_every: Seconds between checkpoints; the best validations and the end have one as well.
+        draw: Returns a PNG of trajectories on some images; called with snapshots, at most every `DRAW_EVERY` seconds. No pictures
+            if None.
+        stop: Called after every step; a returned exit code stops the training.
 
     Raises:
-        StoppedError: If `stop` asked for it; the state has been saved.
-        TrainingDivergedError: As the trainer does; the last good checkpoint is left in place.
+        StoppedError: If `stop` returned an exit code; the state is saved before.
+        TrainingDivergedError: As `Trainer.fit`; the last good checkpoint is kept.
+        ValueError: If the checkpoint is damaged or does not fit the run's settings.
     """
     seconds = _take_up(folder, trainer)
     if trainer.rank > 0:
@@ -82,15 +82,15 @@ def train_in(
 
 
 class _RunWriter:
-    """Writes what a training yields: metrics, the best weights, weights along the way with a picture, and checkpoints.
+    """Writes the files of a training: metrics, the best weights, snapshots of the weights with pictures, and checkpoints.
 
     Args:
-        folder: The run's.
-        trainer: Whose records are written.
-        facts: What goes into the weights' files besides the weights.
-        log: Open.
-        draw: Makes a picture of where the model looks.
-        before: Seconds that earlier parts of the run took.
+        folder: Folder of the run.
+        trainer: Trainer whose records are written.
+        facts: Metadata of the weights files.
+        log: Open log of the metrics.
+        draw: Returns a PNG of trajectories; no pictures if None.
+        before: Seconds that the run took until the checkpoint.
     """
 
     def __init__(
@@ -103,11 +103,11 @@ class _RunWriter:
 
     @property
     def good(self) -> bool:
-        """Whether the state is worth going back to: not while steps are being skipped."""
+        """Whether the state is worth saving: not while steps are skipped."""
         return self.trainer.skipped_in_row == 0
 
     def write(self, record: Record) -> None:
-        """Writes a record's metrics, and the weights where they are the best or are to be kept along the way."""
+        """Writes the metrics of a record, the weights if they are the best, and a snapshot if one is due."""
         if record.kind == "metrics":
             self.log.write(record.images, {"seconds": round(time.monotonic() - self.began, 2)} | record.values)
         if record.best:
@@ -120,7 +120,7 @@ class _RunWriter:
                 self.drawn = time.monotonic()
 
     def save_if_due(self, record: Record, every: float, *, stopping: bool) -> None:
-        """Writes a checkpoint at the best validation, at the end, when the training stops, and after this many seconds."""
+        """Writes a checkpoint at the best validation, at the end, if the training stops and `every` seconds after the last one."""
         due = stopping or time.monotonic() - self.saved >= every
         if record.best or self.trainer.finished or (due and self.good):
             self.log.sync()
@@ -133,7 +133,7 @@ class _RunWriter:
 
 
 def _take_up(folder: RunFolder, trainer: Trainer) -> float:
-    """Restores the folder's latest checkpoint, if there is one, and returns the seconds that the run took until then."""
+    """Restores the latest checkpoint, if any, and returns the seconds that the run took until then."""
     state = folder.load(trainer.device)
     if state is None:
         return 0.0
@@ -145,7 +145,7 @@ def _take_up(folder: RunFolder, trainer: Trainer) -> float:
 
 
 def _follow(trainer: Trainer, stop: Callable[[], int | None]) -> Iterator[Record]:
-    """Trains without writing: the part of every process but the first."""
+    """Trains without writing, in every process except the first."""
     for record in trainer.fit():
         code = _agreed(trainer, stop()) if record.kind != "warning" else 0
         yield record
@@ -154,7 +154,7 @@ def _follow(trainer: Trainer, stop: Callable[[], int | None]) -> Iterator[Record
 
 
 def _agreed(trainer: Trainer, code: int | None) -> int:
-    """Returns the largest exit code that any process asks for, 0 for none."""
+    """Returns the largest exit code of all processes, 0 for none."""
     if trainer.world == 1:
         return code or 0
     asked = torch.tensor(code or 0, device=trainer.device)
@@ -170,6 +170,6 @@ def _columns(trainer: Trainer) -> tuple[str, ...]:
 
 
 def _snapshot_counts(trainer: Trainer) -> list[int]:
-    """Returns the image counts at which weights are kept along the way, from the first step to the last."""
+    """Returns the numbers of images at which snapshots are due, from the first step to the last."""
     steps = {round(math.exp(math.log(trainer.config.steps) * i / (SNAPSHOTS - 1))) for i in range(SNAPSHOTS)}
     return [step * trainer.config.batch_size for step in sorted(steps)]

@@ -1,4 +1,4 @@
-"""The record of a training's numbers: metrics.csv, and TensorBoard's events, written at once so that a full disk is an error."""
+"""The log of a training: metrics.csv and TensorBoard's events, written without delay so that a full disk raises an error."""
 
 import csv
 import io
@@ -22,12 +22,12 @@ __all__ = ["EventFile", "MetricsLog"]
 
 
 class MetricsLog:
-    """Writes metrics.csv and TensorBoard's events; opening it takes back the rows after so many images.
+    """Context that writes metrics.csv and TensorBoard's events; on entry, rows after the checkpoint are dropped.
 
     Args:
-        folder: The run's folder.
+        folder: Folder of the run.
         columns: Names of the columns.
-        images: Images that the trainer has seen.
+        images: Number of images that the trainer has seen; later rows are dropped.
     """
 
     def __init__(self, folder: RunFolder, columns: tuple[str, ...], images: int) -> None:
@@ -50,28 +50,28 @@ class MetricsLog:
         self._file.close()
 
     def write(self, images: int, values: dict[str, float]) -> None:
-        """Writes one row."""
+        """Writes a row of metrics by name at a number of images."""
         with named(Path(self._file.name)):
             self._writer.writerow({"images": images} | values)
             self._file.flush()
         self._board.write(images, {name.replace("valid_", "valid/", 1): value for name, value in values.items()})
 
     def write_picture(self, images: int, png: bytes) -> None:
-        """Writes what the model does with a few images, for TensorBoard."""
+        """Writes a PNG of trajectories at a number of images, for TensorBoard."""
         self._board.write_picture(images, "trajectories", png)
 
     def sync(self) -> None:
-        """Makes sure that the rows are on the disk before a checkpoint that counts on them."""
+        """Syncs the rows to the disk, before a checkpoint that relies on them."""
         with named(Path(self._file.name)):
             os.fsync(self._file.fileno())
 
 
 class EventFile:
-    """A file of events in a folder, beside those of earlier parts of the same run.
+    """A new file of TensorBoard events, next to those written before a resume.
 
     Args:
-        folder: Where TensorBoard looks.
-        images: Images seen so far: later points of earlier files are hidden.
+        folder: Folder that TensorBoard reads.
+        images: Number of images seen; later points of earlier files are hidden.
     """
 
     def __init__(self, folder: Path, images: int) -> None:
@@ -88,7 +88,7 @@ class EventFile:
 
     def write_picture(self, images: int, name: str, png: bytes) -> None:
         """Writes a picture, the content of a PNG file, at a number of images."""
-        width, height = (int.from_bytes(png[start : start + 4]) for start in (16, 20))  # of the header that every PNG begins with
+        width, height = (int.from_bytes(png[start : start + 4]) for start in (16, 20))  # in the header of every PNG
         picture = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
         self._write(Event(wall_time=time.time(), step=images, summary=Summary(value=[Summary.Value(tag=name, image=picture)])))
 

@@ -1,4 +1,4 @@
-"""A plan of a training: what differs between kinds of models, from a request to a trainer."""
+"""The base of training plans, which turn a request into a trainer."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -17,19 +17,19 @@ __all__ = ["Picture", "TrainingPlan"]
 D = TypeVar("D")
 
 Picture = Callable[[nn.Module], bytes]
-"""Draws where a model looks on a few images, as the content of a PNG file."""
+"""Function of a model that draws its windows on some images and returns the content of a PNG file."""
 
 
 class TrainingPlan(ABC, Generic[D]):
-    """From a request to a trainer; a run's record is the content of its config.json.
+    """Turns a request into a trainer; a subclass does so for one kind of model. The record of a run is the content of config.json.
 
     Args:
-        run: Where the training runs, and from what it starts.
-        machine: With what it computes.
+        run: Folder, start and budget of the run.
+        machine: Device and threads.
         listener: Hears notes and warnings.
 
     Attributes:
-        command: Command that the run's record names.
+        command: Name of the command in the run's record.
     """
 
     command: ClassVar[str]
@@ -39,24 +39,29 @@ class TrainingPlan(ABC, Generic[D]):
 
     @abstractmethod
     def default_folder(self) -> Path:
-        """Returns the folder of a run that names none."""
+        """Returns the folder of a run whose request names none."""
 
     @abstractmethod
     def asked(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Returns everything that the request asks of a run that continues, by name: it must be what the run was started with."""
+        """Returns the settings that the request asks of a resumed run, by name; they must equal those it was started with."""
 
     @abstractmethod
     def new_run(self, device: torch.device, threads: int) -> tuple[dict[str, Any], D]:
-        """Returns the record of a new run and its data."""
+        """Returns the record of a new run and its data.
+
+        Args:
+            device: Device of the data.
+            threads: Number of CPU threads, for the record.
+        """
 
     @abstractmethod
     def data_of(self, record: dict[str, Any], device: torch.device) -> D:
-        """Returns the data of a run that continues."""
+        """Returns the data of a resumed run, on a device."""
 
     @abstractmethod
     def build(self, record: dict[str, Any], data: D, device: torch.device) -> Trainer:
-        """Returns a fresh trainer for a run's record; its initial weights depend on the seed alone."""
+        """Returns a new trainer for the record of a run; its initial weights depend only on the seed."""
 
     @abstractmethod
     def picture(self, model: nn.Module, data: D) -> Picture | None:
-        """Returns what draws where the model looks while it trains; None where there is nothing to draw."""
+        """Returns a function that draws the model's windows during training; None if there is nothing to draw."""

@@ -1,4 +1,4 @@
-"""The processes of torchrun, joined for a training."""
+"""The process group of a training under torchrun."""
 
 import gc
 import os
@@ -10,10 +10,10 @@ __all__ = ["joined_processes"]
 
 
 class joined_processes:  # noqa: N801 (used as a context)
-    """Context in which torchrun's processes are joined; without torchrun it does nothing.
+    """Context with a process group of torchrun's processes; without torchrun it does nothing.
 
     Args:
-        device: Where this process computes: NCCL joins CUDA devices, Gloo all others.
+        device: Device of this process; the backend is NCCL for CUDA devices, Gloo for others.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -21,7 +21,7 @@ class joined_processes:  # noqa: N801 (used as a context)
         self.world = int(os.environ.get("WORLD_SIZE", "1"))
 
     def __enter__(self) -> int:
-        """Returns this process's rank."""
+        """Returns the rank of this process."""
         if self.world == 1:
             return 0
         if self.device.type == "cuda":
@@ -33,5 +33,5 @@ class joined_processes:  # noqa: N801 (used as a context)
         if self.world > 1:
             if error[0] is None:
                 dist.barrier()
-            gc.collect()  # DistributedDataParallel is a cycle that holds the group, whose threads must not outlive Python
+            gc.collect()  # DistributedDataParallel is a reference cycle with the group, whose threads must end before Python
             dist.destroy_process_group()

@@ -1,4 +1,4 @@
-"""The record of a run, its config.json: how a new one is put together, and what a continued one must agree with."""
+"""The record of a run, its config.json: composition for a new run, and checks for a resumed one."""
 
 import math
 import platform
@@ -33,11 +33,11 @@ C = TypeVar("C")
 
 
 class StartingPoint(NamedTuple):
-    """What a new run starts from.
+    """Settings that a new run starts from.
 
     Attributes:
-        preset: Name of its preset.
-        base: Sections `model`, `training` and `data` of another run's record, empty unless it starts from one.
+        preset: Name of the preset.
+        base: Record of another run; only empty sections `model`, `training` and `data` if there is none.
     """
 
     preset: str
@@ -47,17 +47,18 @@ class StartingPoint(NamedTuple):
 def starting_point(
     command: str, kinds: Mapping[str, type[Config]], run: RunChoice, preset: str | None, default: str
 ) -> StartingPoint:
-    """Returns a new run's preset, and the settings of another run to start from.
+    """Returns the preset of a new run, and the settings of another run to start from.
 
     Args:
-        command: The one that trains.
-        kinds: The presets that there are, with the class of each one's config.
-        run: Its `config` names another run.
-        preset: The preset that was asked for, None if none was.
-        default: The preset that is taken then.
+        command: Name of the training command.
+        kinds: Class of the model's config by preset.
+        run: Choice of the run; its `config` is another run.
+        preset: Requested preset; None if there is none.
+        default: Preset in that case.
 
     Raises:
-        ValueError: If both were chosen, or the other run is one of another command, or its preset or settings are unknown.
+        ValueError: If both a preset and another run are given, or the other run is one of another command or has an unknown preset
+            or unknown settings.
     """
     if run.config is None:
         return StartingPoint(preset or default, {"model": {}, "training": {}, "data": {}})
@@ -68,45 +69,56 @@ def starting_point(
         raise ValueError(f"{run.config} holds the settings of glimpse {base['command']}, not of {command}")
     if base["preset"] not in kinds:
         raise ValueError(f"{run.config} names the preset {base['preset']!r}; there are {', '.join(kinds)}")
-    from_mapping(kinds[base["preset"]], base["model"])  # an unknown name is a mistake, not something to leave out
+    from_mapping(kinds[base["preset"]], base["model"])  # refuses unknown names, which `merged` ignores
     from_mapping(TrainingConfig, base["training"])
     return StartingPoint(base["preset"], base)
 
 
 def asked_of_run(run: RunChoice, machine: Machine, settings: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the settings asked of a run that continues: those of another run to start from, those chosen, and the budget.
+    """Returns the settings asked of a resumed run: those of another run, the chosen ones, and the budget.
 
     Args:
-        run: The request's.
-        machine: The request's.
-        settings: What was chosen, by name.
-        record: The run's.
+        run: Choice of the run; its `config` is another run, whose settings are asked for.
+        machine: Choice of the machine.
+        settings: Chosen settings by name.
+        record: Record of the run to resume.
     """
     asked: dict[str, Any] = {}
     if run.config is not None:
         base = read_config(run.config)
         asked = base["training"] | {name: value for name, value in base["model"].items() if name not in OF_THE_DATA}
-        asked |= base["data"].get("recipe", {})
+        asked |= base["data"].get("recipe", {}) | {name: base["data"][name] for name in ("distort",) if name in base["data"]}
     sizes = record["data"].get("sizes") or record["data"]["digits"]["sizes"]
+    count = sizes["train"] * (1 + record["data"].get("distort", 0))
     threads = {"threads": machine.threads} if machine.threads is not None else {}
-    return asked | dict(settings) | threads | budget(run, settings, sizes["train"])
+    return asked | dict(settings) | threads | budget(run, settings, count)
 
 
 def merged(kind: type[C], base: Mapping[str, Any], settings: Mapping[str, Any]) -> C:
-    """Returns a config from a base's fields and those that were chosen in their place; other names are ignored.
+    """Returns a config with the fields of a base and chosen settings in their place; other names are ignored.
+
+    Args:
+        kind: Class of the config.
+        base: Values by name.
+        settings: Values by name, which take precedence.
 
     Raises:
-        ValueError: If a value is not of its type or out of its range.
+        ValueError: If a value has a wrong type or is out of range.
     """
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     return from_mapping(kind, {name: value for name, value in {**base, **settings}.items() if name in names})
 
 
 def budget(run: RunChoice, settings: Mapping[str, Any], count: int) -> dict[str, int]:
-    """Returns the budget in images where it was given in epochs of `count` images, else nothing.
+    """Returns the budget as the setting `images` if it is given in epochs, else no setting.
+
+    Args:
+        run: Choice of the run, with its `epochs`.
+        settings: Chosen settings by name.
+        count: Number of images in an epoch.
 
     Raises:
-        ValueError: If it was given both ways, or without end.
+        ValueError: If the epochs are infinite or NaN, or the budget is given in images as well.
     """
     if run.epochs is None:
         return {}
@@ -118,10 +130,14 @@ def budget(run: RunChoice, settings: Mapping[str, Any], count: int) -> dict[str,
 
 
 def refuse_differences(run: dict[str, Any], asked: Mapping[str, Any]) -> None:
-    """Checks that what is asked of a run is what it was started with; a file may have moved, its digest decides.
+    """Checks that a run was started with the settings asked for; paths of data may differ, since digests are compared elsewhere.
+
+    Args:
+        run: Record of the run.
+        asked: Settings by name.
 
     Raises:
-        ValueError: If anything differs; the message names it with both values.
+        ValueError: If a setting differs; the message has both values.
     """
     data = run["data"]
     known = run["model"] | run["training"] | data.get("recipe", {}) | {"preset": run["preset"]}
@@ -130,7 +146,7 @@ def refuse_differences(run: dict[str, Any], asked: Mapping[str, Any]) -> None:
     }
     known |= {"model": next((kind.name for kind in CLASSIFIERS.values() if run["preset"] in kind.presets), None)}
     known |= {"threads": run["environment"]["threads"], "digits": data.get("digits", {}).get("digits")}
-    known |= {"data": data.get("source", data.get("path"))}
+    known |= {"data": data.get("source", data.get("path")), "distort": data.get("distort", 0 if "recipe" in data else None)}
     for name, value in asked.items():
         if known.get(name) is not None and (name == "data" or (name == "digits" and is_file(known[name]) and is_file(value))):
             continue
@@ -142,12 +158,12 @@ def refuse_differences(run: dict[str, Any], asked: Mapping[str, Any]) -> None:
 
 
 def is_file(digits: object) -> bool:
-    """Returns whether a digit source is a file of your own."""
+    """Returns whether a digit source is your own file."""
     return str(digits).endswith(".npz")
 
 
 def task_facts(data: dict[str, Any]) -> dict[str, Any]:
-    """Returns what a weights file says of its task, from a run's record of its data: nothing that depends on the machine."""
+    """Returns the description of the training data in a weights file, from the `data` of a run's record, without paths."""
     if data["kind"] == "cluttered":
         digits = data["digits"]
         own = {"seed": digits["seed"], "sha256": digits["sha256"]} if digits["name"] == "file" else {}
@@ -164,19 +180,19 @@ def run_record(
     model: Config,
     training: TrainingConfig,
     data: dict[str, Any],
-    stand: tuple[torch.device, int],
+    machine: tuple[torch.device, int],
 ) -> dict[str, Any]:
-    """Returns a run's `config.json`: everything that its numbers depend on.
+    """Returns the record of a run, with everything that its results depend on.
 
     Args:
-        command: The one that trains.
-        start: What it starts from.
+        command: Name of the training command.
+        start: Settings that the run starts from.
         model: Settings of the model.
         training: Settings of the training.
         data: Identity of the data.
-        stand: Device, and threads of the CPU.
+        machine: Device and number of CPU threads.
     """
-    device, threads = stand
+    device, threads = machine
     return {
         "command": command,
         "preset": start.preset,

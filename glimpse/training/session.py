@@ -1,8 +1,10 @@
-"""A training put together and run: a new one or one that continues, in one process or several."""
+"""Starting, resuming and running a training, in one process or several."""
 
 import contextlib
 import math
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from glimpse.training.loop import StoppedError, train_in
 from glimpse.training.plan import Picture, TrainingPlan
 from glimpse.training.processes import joined_processes
 from glimpse.training.record import refuse_differences, task_facts
+from glimpse.training.signals import SignalWatch
 from glimpse.training.threads import candidates, fastest_threads
 
 __all__ = ["Training", "TrainingResult", "opened_training", "run_training"]
@@ -26,13 +29,13 @@ D = TypeVar("D")
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How a training went.
+    """Summary of a training.
 
     Attributes:
-        folder: Where its settings, weights, metrics and checkpoints are.
-        images: Images seen in all.
-        metric: What the best weights were chosen by on validation: `error` in percent, or `bound` in nats.
-        best: Its lowest value.
+        folder: Folder with settings, weights, metrics and checkpoints.
+        images: Number of images seen.
+        metric: Validation metric that selects the best weights: `error` in percent, or `bound` in nats.
+        best: Lowest value of the metric; NaN for a finished run without checkpoints.
         finished: Whether the budget is spent.
     """
 
@@ -43,19 +46,22 @@ class TrainingResult:
     finished: bool
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns all of it for JSON."""
+        """Returns the fields by name, in JSON's types."""
         return asdict(self) | {"folder": str(self.folder)}
 
 
 class Training:
     """A training that is ready to run.
 
-    Attributes:
-        folder: The run's.
+    Args:
+        folder: Folder of the run, which is started.
         record: Content of its config.json.
-        trainer: Fresh; it takes up the latest checkpoint when `records` runs.
-        start: Images that its latest checkpoint has seen.
-        total: Images that it ends at.
+        trainer: New trainer; `records` restores the latest checkpoint.
+        picture: Draws the model's windows during training; None for no pictures.
+
+    Attributes:
+        start: Number of images seen at the latest checkpoint.
+        total: Number of images at the end of the training.
     """
 
     def __init__(self, folder: RunFolder, record: dict[str, Any], trainer: Trainer, picture: Picture | None) -> None:
@@ -65,34 +71,34 @@ class Training:
 
     @property
     def finished(self) -> bool:
-        """Whether the budget was spent before."""
+        """Whether the budget was spent before this training was opened."""
         return self.start >= self.total
 
     def records(self, checkpoint_every: float = 60.0, stop: Callable[[], int | None] = lambda: None) -> Iterator[Record]:
-        """Trains to the end of the budget, writing everything; yields the trainer's records.
+        """Trains to the end of the budget and writes all files of the run; yields the trainer's records.
 
         Args:
             checkpoint_every: Seconds between checkpoints.
-            stop: Asked after every step; an exit code stops the training.
+            stop: Called after every step; a returned exit code stops the training.
 
         Raises:
-            StoppedError: If `stop` asked for it; the state has been saved.
-            TrainingDivergedError: If many steps in a row had no finite loss or gradient.
-            ValueError: If no validation gave a number, so that there are no weights.
+            StoppedError: If `stop` returned an exit code; the state is saved before.
+            TrainingDivergedError: If many consecutive steps had no finite loss or gradient.
+            ValueError: If no validation was finite, so that there are no weights.
         """
         task = self.trainer.task
         facts = {"model": type(task.model).__name__, "config": self.record["model"], "task": task_facts(self.record["data"])}
         yield from train_in(self.folder, self.trainer, facts, checkpoint_every=checkpoint_every, draw=self._picture, stop=stop)
         if self.trainer.rank == 0 and not math.isfinite(self.trainer.best):
             raise ValueError(
-                f"no validation gave a number, so {self.folder.path} holds no weights: lower --learning-rate or "
-                "--clip-norm, and look at metrics.csv there"
+                f"no validation was finite, so {self.folder.path} holds no weights: lower --learning-rate or --clip-norm, "
+                "and look at metrics.csv there"
             )
 
     def result(self) -> TrainingResult:
-        """Returns how it went."""
+        """Returns the summary of the training."""
         metric, trainer = self.trainer.task.validation_metrics[0], self.trainer
-        if self.finished and trainer.step == 0:  # it was not run now
+        if self.finished and trainer.step == 0:  # finished before, and not run again
             state = self.folder.load(torch.device("cpu"))
             best = math.nan if state is None else float(state["trainer"]["counters"]["best"])
             return TrainingResult(self.folder.path, self.total, metric, best, finished=True)
@@ -101,13 +107,16 @@ class Training:
 
 @contextlib.contextmanager
 def opened_training(plan: TrainingPlan[D]) -> Iterator[Training]:
-    """Context of a training that is put together: a new run whose folder is started, or one that continues.
+    """Context with a training that is ready to run: a new run, whose folder is started, or a resumed one.
 
-    Under torchrun its processes are joined within the context.
+    Under torchrun, the context has a process group.
+
+    Args:
+        plan: Plan of the training.
 
     Raises:
-        ValueError: If a setting does not fit, or the folder holds something else.
-        FileNotFoundError: If the data are not at hand.
+        ValueError: If settings contradict each other or those of the resumed run, or the folder holds something else.
+        FileNotFoundError: If the data are not available.
     """
     device = environment.choose_device(plan.machine.device)
     folder = RunFolder(plan.run.out or plan.default_folder())
@@ -131,12 +140,12 @@ def opened_training(plan: TrainingPlan[D]) -> Iterator[Training]:
             torch.use_deterministic_algorithms(True)
         trainer = plan.build(record, data, device)
         if rank == 0 and not resumed:
-            folder.start(record)  # last, so that a start that fails leaves no folder behind
+            folder.start(record)  # last, so that a failed start leaves no folder
         yield Training(folder, record, trainer, plan.picture(trainer.task.model, data))
 
 
 def _choose_threads(plan: TrainingPlan[D], record: dict[str, Any], data: D, device: torch.device) -> None:
-    """Sets the number of threads that trains fastest, and records it; leaves a number that was asked for, and a tiny job."""
+    """Sets and records the fastest number of threads, unless one is requested or the training is too short to be timed."""
     asked = plan.machine.threads is not None or os.environ.get("OMP_NUM_THREADS", "").isdecimal()
     cores = environment.usable_cores()
     if asked or cores == 1 or device.type != "cpu" or "WORLD_SIZE" in os.environ:
@@ -154,30 +163,51 @@ def _choose_threads(plan: TrainingPlan[D], record: dict[str, Any], data: D, devi
 
 
 def run_training(plan: TrainingPlan[D], progress: Callable[[Record], None] | None = None) -> TrainingResult:
-    """Trains as planned, to the end of the budget, and returns how it went.
+    """Trains to the end of the budget and returns a summary.
+
+    In the main thread, an interruption stops the training after its step and saves its state, so that `resume` continues there.
 
     Args:
-        plan: What is trained.
-        progress: Called with every record of the training.
+        plan: Plan of the training.
+        progress: Called with every record of the training. If it raises, the run continues from its last checkpoint.
 
     Raises:
-        ValueError: If a setting does not fit, or training diverges.
-        FileNotFoundError: If the data are not at hand.
+        ValueError: As `opened_training`, or if the training diverges.
+        FileNotFoundError: If the data are not available.
+        KeyboardInterrupt: If the training was interrupted; its state is saved.
+        SystemExit: If the process was asked to end; its state is saved.
     """
     with opened_training(plan) as training:
         if not training.finished:
-            with contextlib.suppress(StoppedError):
-                for each in training.records(plan.run.checkpoint_every):
-                    if progress is not None:
-                        progress(each)
+            with _interruptions() as stop:
+                try:
+                    for each in training.records(plan.run.checkpoint_every, stop=stop):
+                        if progress is not None:
+                            progress(each)
+                except StoppedError as stopped:
+                    if stopped.code == 128 + signal.SIGINT:
+                        raise KeyboardInterrupt from stopped
+                    raise SystemExit(stopped.code) from stopped
         return training.result()
 
 
+@contextlib.contextmanager
+def _interruptions() -> Iterator[Callable[[], int | None]]:
+    """Context manager that yields what a training asks after every step; only the main thread can catch signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    with SignalWatch() as asked:
+        yield asked
+
+
 def _check_resumed(plan: TrainingPlan[D], folder: RunFolder, record: dict[str, Any]) -> None:
-    """Raises ValueError unless a run was started by the same command, with the settings asked for and as many processes."""
+    """Raises ValueError unless a run was started by the same command, settings and number of processes."""
     if record["command"] != plan.command:
-        raise ValueError(f"{folder.path} was started by glimpse {record['command']}: continue it with that")
+        raise ValueError(f"{folder.path} was started by glimpse {record['command']}: continue it with that command")
     refuse_differences(record, plan.asked(record))
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     if processes != record["environment"].get("processes", 1):
-        raise ValueError(f"the run was started with {record['environment']['processes']} processes, not {processes}: use as many")
+        raise ValueError(
+            f"the run was started with {record['environment']['processes']} processes, not {processes}: use the same number"
+        )

@@ -1,7 +1,7 @@
-"""The number of threads that trains fastest, chosen by timing a few steps instead of by counting cores.
+"""Chooses the number of CPU threads by timing a few training steps.
 
-At the end of every operation all threads wait for the slowest: on small matrices, or next to other work, more threads can be slower
-than one.
+Since all threads wait for the slowest one after every operation, several threads can be slower than one on small matrices or next
+to other work.
 """
 
 import math
@@ -16,17 +16,17 @@ from glimpse.training.engine import Record, Trainer
 __all__ = ["ThreadChoice", "candidates", "fastest_threads"]
 
 _SECONDS = 2.5  # for all timings together
-_ROUNDS = 5  # at most
-_TINY = 60.0  # seconds of training, below which nothing is timed
+_ROUNDS = 5  # largest number of timings of each number of threads
+_TINY = 60.0  # seconds; shorter trainings are not timed
 
 
 @dataclass(frozen=True)
 class ThreadChoice:
-    """How many threads to train on, and why.
+    """Number of threads to train on, with the timings.
 
     Attributes:
-        threads: The fastest number.
-        images_per_second: Best rate measured with each number of threads.
+        threads: Fastest number of threads.
+        images_per_second: Best measured rate in images per second, by number of threads.
     """
 
     threads: int
@@ -38,7 +38,7 @@ class ThreadChoice:
 
 
 def candidates(most: int) -> list[int]:
-    """Returns the numbers of threads to try: powers of 2, and the most.
+    """Returns the numbers of threads to try: the powers of 2 up to a number, and that number.
 
     >>> candidates(6), candidates(1)
     ([1, 2, 4, 6], [1])
@@ -49,14 +49,17 @@ def candidates(most: int) -> list[int]:
 def fastest_threads(
     trainer: Callable[[], Trainer], numbers: Sequence[int], *, clock: Callable[[], float] = time.perf_counter
 ) -> ThreadChoice | None:
-    """Returns the number of threads that takes steps fastest, timed in turns on a trainer that is thrown away; None for a tiny job.
+    """Returns the number of threads with the fastest steps, timed alternately on a temporary trainer.
 
-    Sets torch's number of threads; the caller sets the one it wants afterwards.
+    Changes torch's number of threads, which the caller then sets.
 
     Args:
-        trainer: Makes a fresh trainer on the CPU, whose budget is that of the training.
+        trainer: Function that makes a new trainer on the CPU, with the budget of the training.
         numbers: Numbers of threads to try.
-        clock: Seconds.
+        clock: Function that returns the time in seconds.
+
+    Returns:
+        The choice; None for a training too short to be timed.
     """
     made = trainer()
     steps, batch = made.config.steps, made.config.batch_size
@@ -78,7 +81,7 @@ def fastest_threads(
 
 
 def _seconds(step: Callable[[], Record], clock: Callable[[], float]) -> float:
-    """Returns how long a step takes."""
+    """Returns the duration of a step in seconds."""
     began = clock()
     step()
     return clock() - began

@@ -1,4 +1,7 @@
-"""Columns of trajectories as arrays of Arrow, where what is absent is null, and back."""
+"""Columns of trajectories as arrays of Arrow, where what is absent is null, and back.
+
+Files are read without Arrow's threads: those that are still alive when Python ends abort the process (apache/arrow issue 34314).
+"""
 
 from typing import Any
 

@@ -40,7 +40,7 @@ def parquet_sink(file: BinaryIO, folder: Path) -> Iterator[Callable[[Table], Non
 
 def read_parquet(file: BinaryIO) -> dict[str, NDArray[Any]]:
     """Returns the columns of a Parquet file, its pages checked."""
-    return columns_of(pq.ParquetFile(file, page_checksum_verification=True).read())
+    return columns_of(pq.ParquetFile(file, page_checksum_verification=True).read(use_threads=False))
 
 
 @contextlib.contextmanager

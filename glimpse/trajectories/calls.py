@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from glimpse.listener import Listener
-from glimpse.settings.requests import from_options
-from glimpse.settings.trajectories import ExportRequest, LearningRequest, LookRequest, SummaryRequest
+from glimpse.settings.requests import ExportRequest, LearningRequest, LookRequest, SummaryRequest, from_options
 from glimpse.trajectories.exporting import Export, export_request
 from glimpse.trajectories.looking import look_request
 from glimpse.trajectories.summarizing import Learning, ModelSummary, learning_request, summary_request

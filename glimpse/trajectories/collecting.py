@@ -8,7 +8,7 @@ from torch import Tensor
 from glimpse.datasets.batches import Batch, PositionalDataset
 from glimpse.evaluation.classifier import call_inputs
 from glimpse.models.base import Model
-from glimpse.settings.trajectories import Verdict
+from glimpse.settings.requests import Verdict
 from glimpse.trajectories.views import Trajectories
 
 __all__ = ["collect", "look_at", "matches"]

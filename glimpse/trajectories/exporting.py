@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from glimpse.listener import Listener
 from glimpse.settings.record import refuse_record
-from glimpse.settings.trajectories import ExportRequest, TrajectoryFormat
+from glimpse.settings.requests import ExportRequest, TrajectoryFormat
 from glimpse.trajectories.files import open_writer
 from glimpse.trajectories.looking import Gaze, opened_gaze
 from glimpse.trajectories.page.page import write_page

@@ -17,8 +17,7 @@ from glimpse.models.base import Model
 from glimpse.models.catalog import open_looking
 from glimpse.models.weights import load_weights
 from glimpse.settings.positions import parse_positions
-from glimpse.settings.requests import flag
-from glimpse.settings.trajectories import LookRequest, TrajectoryFilter, TrajectoryRequest
+from glimpse.settings.requests import LookRequest, TrajectoryFilter, TrajectoryRequest, flag
 from glimpse.trajectories.collecting import collect, look_at, matches
 from glimpse.trajectories.views import UNKNOWN, Trajectories
 

@@ -7,7 +7,7 @@ from typing import Any
 from glimpse.listener import Listener
 from glimpse.models.catalog import open_looking
 from glimpse.models.weights import kept_weights
-from glimpse.settings.trajectories import LearningRequest, SummaryRequest, TrajectoryFilter
+from glimpse.settings.requests import LearningRequest, SummaryRequest, TrajectoryFilter
 from glimpse.trajectories.looking import opened_gaze
 from glimpse.trajectories.summary import Summary, summarize_trajectories
 from glimpse.trajectories.views import Trajectories

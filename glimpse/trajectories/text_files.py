@@ -83,7 +83,7 @@ def read_jsonl(file: BinaryIO) -> dict[str, NDArray[Any]]:
     schema = pa.schema([(c.name, type_of(c)) for c in COLUMNS if c.name in first])
     table = pa.json.read_json(
         pa.BufferReader(content),
-        read_options=pa.json.ReadOptions(block_size=_BLOCK),
+        read_options=pa.json.ReadOptions(use_threads=False, block_size=_BLOCK),
         parse_options=pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer"),
     )
     for name in first:
@@ -107,7 +107,7 @@ def read_csv(file: BinaryIO) -> dict[str, NDArray[Any]]:
     }
     table = pa.csv.read_csv(
         pa.BufferReader(content),
-        read_options=pa.csv.ReadOptions(block_size=_BLOCK),
+        read_options=pa.csv.ReadOptions(use_threads=False, block_size=_BLOCK),
         convert_options=pa.csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True),
     )
     return columns_of(table, groups)

@@ -1,9 +1,10 @@
-"""Makes the figures of this report, and the numbers behind them, from the folders of its runs.
+"""Draws the figures of this report and writes the numbers behind them.
 
-    python reports/classification/figures.py RUNS
+    python reports/classification/figures.py [RUNS]
 
-RUNS holds the folders classifier-8, classifier-4, paper-8 and seed-0 to seed-4, and for each of the first three the line that
-`glimpse evaluate --json` printed, as NAME.json. The test images come from MNIST, found as every command finds it.
+The test images with their windows need only the shipped weights. The curves and the errors by glimpse need RUNS: the folders
+classifier-8, classifier-4, paper-8 and seed-0 to seed-4, and for each of the first three the output of `glimpse evaluate --json` as
+NAME.json. MNIST is searched for where every command searches for it.
 """
 
 import csv
@@ -48,15 +49,15 @@ def curves(runs: Path) -> None:
 
 
 def by_glimpse(runs: Path) -> None:
-    """Writes error_by_glimpse.png from what `glimpse evaluate --json` printed; the lines themselves go to evaluation.json."""
+    """Writes error_by_glimpse.png from the output of `glimpse evaluate --json`, and all outputs to evaluation.json."""
     results = {name: json.loads((runs / f"{name}.json").read_text()) for name in ("classifier-8", "classifier-4", "paper-8")}
     (HERE / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n")
     error_by_glimpse_figure({name: result["error_by_glimpse"] for name, result in results.items()}, HERE / "error_by_glimpse.png")
 
 
-def sheets(runs: Path, name: str, columns: int = 6, rows: int = 3) -> dict[str, list[float]]:
-    """Writes sheets of test images with their windows, the first ones and the wrong ones, and returns medians over the test set."""
-    model = GlimpseClassifier.from_pretrained(runs / name)
+def sheets(name: str, columns: int = 6, rows: int = 3) -> dict[str, list[float]]:
+    """Writes sheets of the first test images and the first misclassified ones with their windows; returns medians over the set."""
+    model = GlimpseClassifier.from_pretrained(f"pretrained:{name}")
     data = ClutteredMNIST(open_digits("mnist").test, "test")
     kept: dict[bool, list[torch.Tensor]] = {False: [], True: []}
     distances, strides, sigmas, missed = [], [], [], []
@@ -91,11 +92,12 @@ def sheets(runs: Path, name: str, columns: int = 6, rows: int = 3) -> dict[str, 
 
 
 def main() -> None:
-    """Makes everything."""
-    runs = Path(sys.argv[1])
-    curves(runs)
-    by_glimpse(runs)
-    medians = {name: sheets(runs, name) for name in ("classifier-8", "classifier-4")}
+    """Draws everything."""
+    if len(sys.argv) > 1:
+        runs = Path(sys.argv[1])
+        curves(runs)
+        by_glimpse(runs)
+    medians = {name: sheets(name) for name in ("classifier-8", "classifier-4")}
     (HERE / "windows.json").write_text(json.dumps(medians, indent=1) + "\n")
 
 

@@ -1,9 +1,9 @@
-"""Makes the curves of this report, and the numbers behind them, from the folders of its runs.
+"""Draws the curves of this report and writes the numbers behind them.
 
     python reports/generation/figures.py RUNS
 
-RUNS holds the runs' folders, and for those that were evaluated the line that `glimpse evaluate --json` printed, as NAME.json. The
-pictures of samples are made by the commands that the report names. The data are found as every command finds them.
+RUNS holds the folders of the runs, and for each evaluated run the output of `glimpse evaluate --json` as NAME.json. The commands in
+the report draw the samples. The data sets are searched for where every command searches for them.
 """
 
 import csv
@@ -26,7 +26,7 @@ COLUMNS = ("run", "images", "seconds", "loss", "reconstruction", "kl", "grad_nor
 
 
 def main(runs: Path) -> None:
-    """Makes everything."""
+    """Draws everything."""
     folders = sorted(path for path in runs.iterdir() if (path / "model.safetensors").is_file())
     rows = [{"run": folder.name} | row for folder in folders for row in RunFolder(folder).rows()]
     with (HERE / "curves.csv").open("w", newline="", encoding="utf-8") as stream:
@@ -56,7 +56,7 @@ def curves(rows: list[dict[str, str]]) -> None:
 
 
 def divergence(results: dict[str, dict[str, list[float]]]) -> None:
-    """Draws the divergence of every step."""
+    """Draws the KL divergence of each step."""
     figure, axes = plot("step", "KL divergence on the test set (nats)")
     for name, result in results.items():
         kl = result["kl_by_step"]
@@ -66,7 +66,7 @@ def divergence(results: dict[str, dict[str, list[float]]]) -> None:
 
 
 def stability(folders: list[Path], rows: list[dict[str, str]]) -> None:
-    """Draws gradient norms over training and windows and canvases over steps, and writes their extremes."""
+    """Draws gradient norms over training, intensities and canvases over steps, and writes their extremes."""
     figure = Figure(figsize=(11.0, 3.2), dpi=130, layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     extremes = {}
@@ -100,7 +100,7 @@ def stability(folders: list[Path], rows: list[dict[str, str]]) -> None:
         extremes[folder.name] = facts
     for axes, text in (
         (left, "gradient norm before clipping"),
-        (middle, "median intensity: read, written (dashed)"),
+        (middle, "median intensity: read, write (dashed)"),
         (right, "median largest canvas logit"),
     ):
         axes.set_yscale("log")
@@ -113,7 +113,7 @@ def stability(folders: list[Path], rows: list[dict[str, str]]) -> None:
 
 
 def plot(x: str, y: str) -> tuple[Figure, Axes]:
-    """Returns a figure with named axes."""
+    """Returns a figure and its axes, labeled."""
     figure = Figure(figsize=(6.4, 4.0), dpi=130, layout="constrained")
     axes = figure.subplots()
     axes.set_xlabel(x)

@@ -1,9 +1,9 @@
-"""Makes the figures of this report, and the numbers behind them.
+"""Draws the figures of this report and writes the numbers behind them.
 
     python reports/trajectories/figures.py [RUN]
 
-looks at `pretrained:classifier-8` on the 10,000 test images; with RUN, the folder of the run that it came from, it also draws how
-attention was learned. MNIST is found as every command finds it.
+The figures show `pretrained:classifier-8` on the 10,000 test images. With RUN, the folder of the run that trained it, the script
+also draws how attention was learned. MNIST is searched for where every command searches for it.
 """
 
 import itertools
@@ -18,11 +18,12 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
 from glimpse.figures.files import save
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.weights import kept_weights
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.trajectories.collecting import collect, look_at, matches
 from glimpse.trajectories.pictures import learning_gif, trajectory_gif, trajectory_sheet
 from glimpse.trajectories.summary import FAR, summarize_trajectories
@@ -30,7 +31,7 @@ from glimpse.trajectories.summary_figure import summary_figure
 from glimpse.trajectories.views import Trajectories
 
 HERE = Path(__file__).parent
-FIELD = 10  # half of the side of the square in which MNIST's digits stand
+FIELD = 10  # half of the side of the square that contains an MNIST digit
 FOREIGN = (0, 5, 10, 15, 20, 30, 40, 100)
 INK = (0, 50, 70, 90, 110, 200)
 
@@ -38,7 +39,7 @@ matplotlib.rcParams["font.size"] = 9
 
 
 def main() -> None:
-    """Makes everything."""
+    """Draws everything."""
     model = GlimpseClassifier.from_pretrained("pretrained:classifier-8")
     digits = open_digits("mnist").test
     data = ClutteredMNIST(digits, "test")
@@ -52,8 +53,8 @@ def main() -> None:
     trajectory_sheet(views.rows(wrong & missed).rows(torch.arange(5)), HERE / "wrong-missed.png")
     trajectory_sheet(views.rows(wrong & ~missed).rows(torch.arange(5)), HERE / "wrong-found.png")
     trajectory_gif(views.rows(torch.arange(9)), HERE / "glimpses.gif")
-    clean = ClutteredMNIST(digits, "test", ClutterRecipe(pieces=0))  # the same digits at the same places
-    numbers = what_wrong_ones_share(views, wrong, torch.cat([batch.images for batch in clean.batches(500, stop=len(clean))]))
+    clean = ClutteredMNIST(digits, "test", ClutterRecipe(pieces=0))  # the same digits in the same places
+    numbers = error_statistics(views, wrong, torch.cat([batch.images for batch in clean.batches(500, stop=len(clean))]))
     (HERE / "summary.json").write_text(json.dumps(summary.as_dict(), indent=1) + "\n")
     (HERE / "errors.json").write_text(json.dumps(numbers, indent=1) + "\n")
     if len(sys.argv) > 1:
@@ -66,13 +67,13 @@ def main() -> None:
 
 
 def distance(views: Trajectories) -> torch.Tensor:
-    """Returns how far the last window's center is from the digit's, in pixels, shape (N,)."""
+    """Returns the distance from the last window's center to the digit's, in pixels, shape (N,)."""
     window = views.tracks[0].window
     return torch.hypot(window.center_x[:, -1] - views.digits[:, 0], window.center_y[:, -1] - views.digits[:, 1])
 
 
-def what_wrong_ones_share(views: Trajectories, wrong: torch.Tensor, clean: torch.Tensor) -> dict[str, object]:
-    """Returns numbers on errors against the clutter on the digit and the digit's own ink, and draws them.
+def error_statistics(views: Trajectories, wrong: torch.Tensor, clean: torch.Tensor) -> dict[str, object]:
+    """Returns how errors depend on the clutter over the digit and on the digit's own ink, and draws both.
 
     Ink is the sum of the pixels' intensities. Foreign ink is what the clutter adds in the 21 x 21 pixels around the digit's center.
     """
@@ -110,7 +111,7 @@ def what_wrong_ones_share(views: Trajectories, wrong: torch.Tensor, clean: torch
 
 
 def by_bin(ink: torch.Tensor, edges: tuple[int, ...], wrong: torch.Tensor, missed: torch.Tensor) -> list[dict[str, float]]:
-    """Returns, for each range of ink, the number of images, their error and how many were missed, in percent."""
+    """Returns the number of images in each range of ink, their error and the share of missed digits, both in percent."""
     rows = []
     for low, high in itertools.pairwise(edges):
         chosen = (ink >= low) & (ink < high)
@@ -124,9 +125,9 @@ def by_bin(ink: torch.Tensor, edges: tuple[int, ...], wrong: torch.Tensor, misse
 
 
 def draw(curves: dict[str, list[dict[str, float]]]) -> None:
-    """Draws the error against the two kinds of ink."""
+    """Draws the error against the clutter's ink over the digit and against the digit's own ink."""
     figure = Figure(figsize=(9.0, 3.0), dpi=130, layout="constrained")
-    titles = {"foreign": "clutter's ink on the digit", "own": "the digit's own ink"}
+    titles = {"foreign": "clutter's ink over the digit", "own": "the digit's own ink"}
     for axes, (name, rows) in zip(figure.subplots(1, 2), curves.items(), strict=True):
         at: NDArray[np.int64] = np.arange(len(rows))
         axes.bar(at, [row["error_percent"] for row in rows], color="#d9d9d9", label="wrong")

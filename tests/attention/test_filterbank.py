@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from glimpse.attention.filterbank import gaussian_filters
+from glimpse.attention.filterbank import gaussian_filters, paired_filters
 from glimpse.attention.precision import at_least_float32
 from tests.helpers.paper import paper_filters
 
@@ -57,6 +57,19 @@ def test_gradients_equal_finite_differences(n: int) -> None:
     assert torch.autograd.gradgradcheck(filters, inputs)
 
 
+def test_filters_of_two_axes_at_once_equal_those_of_each_in_values_and_gradients() -> None:
+    rows, stride, sigma = (tensor.requires_grad_() for tensor in parameters(6))
+    columns = parameters(6, seed=1)[0].requires_grad_()
+    inputs = (rows, columns, stride, sigma)
+    paired = paired_filters(torch.stack((rows, columns)), stride, sigma, n_filters=5, n_pixels=30)
+    single = torch.stack([gaussian_filters(center, stride, sigma, n_filters=5, n_pixels=30) for center in (rows, columns)])
+    weight = torch.randn(paired.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    assert torch.equal(paired, single)
+    gradients = (torch.autograd.grad((filters * weight).sum(), inputs) for filters in (paired, single))
+    for ours, apart in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, apart, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("n", [1, 2, 12])
 @pytest.mark.parametrize("a", [1, 100])
 @pytest.mark.parametrize("case", ["grid", "sweep"])
@@ -72,8 +85,8 @@ def test_rows_sum_to_one_and_all_is_finite_over_the_whole_range(n: int, a: int, 
         assert gradient.isfinite().all(), name
 
 
-def test_float32_is_as_good_as_float64_wherever_positions_are_exact() -> None:
-    """Quarter pixels up to 1e6 are exact in float32, so nothing but the exponent's own rounding is left."""
+def test_float32_is_as_accurate_as_float64_where_positions_are_exact() -> None:
+    """Quarter pixels up to 1e6 are exact in float32, so that only the exponent is rounded."""
     center, stride, sigma = grid(torch.float64)
     keep = (stride != 1e-3) & (stride < 1e6)
     exact = gaussian_filters(center[keep], stride[keep], sigma[keep], n_filters=3, n_pixels=100)
@@ -123,12 +136,12 @@ def test_a_filter_fifteen_sigma_outside_still_has_the_exact_gradient() -> None:
     assert gradient.item() == pytest.approx(odds, rel=1e-4)
 
 
-def test_sigma_towards_zero_copies_the_nearest_pixel() -> None:
+def test_sigma_toward_zero_copies_the_nearest_pixel() -> None:
     filters = gaussian_filters(torch.tensor([4.2]), torch.tensor([3.0]), torch.tensor([1e-4]), n_filters=3, n_pixels=10)
     torch.testing.assert_close(filters[0], torch.eye(10)[[1, 4, 7]])
 
 
-def test_a_single_filter_does_not_feel_its_stride() -> None:
+def test_a_single_filter_does_not_depend_on_its_stride() -> None:
     stride = torch.tensor([3.0], requires_grad=True)
     filters = gaussian_filters(torch.tensor([4.2]), stride, torch.ones(1), n_filters=1, n_pixels=9)
     (gradient,) = torch.autograd.grad(filters[0, 0, 3], stride)
@@ -143,7 +156,7 @@ def test_sixteen_bit_parameters_are_computed_in_float32(dtype: torch.dtype) -> N
     assert torch.equal(filters, gaussian_filters(*(tensor.float() for tensor in inputs), n_filters=12, n_pixels=100))
 
 
-def test_autocast_does_not_coarsen_the_filters() -> None:
+def test_autocast_does_not_reduce_the_precision_of_the_filters() -> None:
     inputs = [tensor.float() for tensor in parameters(4)]
     expected = gaussian_filters(*inputs, n_filters=12, n_pixels=100)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -152,7 +165,7 @@ def test_autocast_does_not_coarsen_the_filters() -> None:
     assert torch.equal(filters, expected)
 
 
-def test_at_least_float32_leaves_finer_types_alone() -> None:
+def test_at_least_float32_does_not_change_finer_types() -> None:
     double, single = torch.ones(1, dtype=torch.float64), torch.ones(1)
     assert at_least_float32(double) is double
     assert at_least_float32(single) is single

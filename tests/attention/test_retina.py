@@ -1,4 +1,4 @@
-"""The retina: box means of every scale against a loop over pixels, where its patches are, and corners far outside the image."""
+"""The retina: box means of every scale against a loop over pixels, positions of patches, and corners far outside the image."""
 
 import math
 
@@ -13,7 +13,7 @@ from tests.helpers.tensors import images
 
 
 def corners(count: int, height: int, width: int, seed: int = 1) -> tuple[Tensor, Tensor]:
-    """Returns seeded columns and rows from well before the image to well behind it, both of shape (count,)."""
+    """Returns seeded columns and rows, some far outside the image on either side, both of shape (count,)."""
     generator = torch.Generator().manual_seed(seed)
     return (
         torch.randint(-width, 2 * width, (count,), generator=generator),
@@ -22,16 +22,16 @@ def corners(count: int, height: int, width: int, seed: int = 1) -> tuple[Tensor,
 
 
 def first_pixel(corner: int, n: int, scale: int) -> int:
-    """Returns the first pixel, along one axis, of the n boxes of 2^scale pixels whose middle is that of n pixels from a corner on.
+    """Returns the first pixel, along one axis, of the n boxes of 2^scale pixels centered on n pixels that start at a corner.
 
-    Where it would be between two pixels it is the later one.
+    If the position is between two pixels, it is the later one.
     """
     middle = corner + (n - 1) / 2
     return math.ceil(middle - (n * (1 << scale) - 1) / 2)
 
 
 def looped(image: np.ndarray, x: int, y: int, n: int, scale: int) -> np.ndarray:
-    """Returns a patch of an image (C, H, W) as means over its pixels one by one, shape (C, n, n): nothing outside counts."""
+    """Returns a patch of an image (C, H, W) as means over its pixels one by one, shape (C, n, n), zero outside the image."""
     channels, height, width = image.shape
     side, left, top = 2**scale, first_pixel(x, n, scale), first_pixel(y, n, scale)
     patch = np.zeros((channels, n, n))
@@ -76,14 +76,14 @@ def test_a_patch_over_the_whole_image_keeps_its_mean() -> None:
 
 @pytest.mark.parametrize("away", [10**3, 10**6, -(10**3), -(10**6)])
 @pytest.mark.parametrize("n", [3, 4])
-def test_far_outside_there_is_nothing(away: int, n: int) -> None:
+def test_patches_far_outside_are_zero(away: int, n: int) -> None:
     retina = Retina(1 + images(1, 2, 9, 13), n, 4)
     for x, y in ((away, 4), (4, away), (away, away), (away, -away)):
         assert torch.equal(retina.sample(torch.tensor([x]), torch.tensor([y])), torch.zeros(1, 4, 2, n, n, dtype=torch.float64))
 
 
 @pytest.mark.parametrize(("n", "height", "width"), [(4, 9, 14), (3, 14, 9), (5, 8, 8)])
-def test_what_one_pixel_lights_is_where_the_window_says(n: int, height: int, width: int) -> None:
+def test_one_pixel_lights_the_numbers_whose_boxes_contain_it(n: int, height: int, width: int) -> None:
     rng = np.random.default_rng(0)
     for _ in range(40):
         row, column = int(rng.integers(height)), int(rng.integers(width))
@@ -138,7 +138,7 @@ def test_the_corner_is_that_of_the_nearest_patch(n: int) -> None:
         assert abs(found + (n - 1) / 2 - given) == pytest.approx(nearest, abs=1e-12)  # midway either will do
 
 
-def test_an_image_is_seen_alike_alone_and_in_a_batch() -> None:
+def test_an_image_has_the_same_patches_in_any_batch() -> None:
     batch, (x, y) = images(5, 2, 12, 19), corners(5, 12, 19)
     together = Retina(batch, 4, 3).sample(x, y)
     for b in range(5):
@@ -146,7 +146,7 @@ def test_an_image_is_seen_alike_alone_and_in_a_batch() -> None:
         assert torch.equal(alone[0], together[b])
 
 
-def test_sampling_changes_nothing() -> None:
+def test_sampling_changes_neither_its_inputs_nor_later_samples() -> None:
     batch, (x, y) = images(5, 2, 12, 19), corners(5, 12, 19)
     kept, retina = (batch.clone(), x.clone(), y.clone()), Retina(batch, 4, 3)
     first = retina.sample(x, y)
@@ -158,7 +158,7 @@ def test_sampling_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_patches_have_the_images_type(dtype: torch.dtype) -> None:
+def test_patches_have_the_dtype_of_the_images(dtype: torch.dtype) -> None:
     seen = Retina(images(1, 1, 8, 8).to(dtype), 4, 3).sample(torch.tensor([1]), torch.tensor([2]))
     assert seen.dtype == dtype
 

@@ -14,7 +14,7 @@ FIELDS = 5
 
 
 def window(*shape: int, seed: int = 0) -> Window:
-    """Returns a window of seeded numbers, every field other than the rest."""
+    """Returns a window of seeded numbers that differ in every field."""
     return Window(*normal(FIELDS, *shape, seed=seed))
 
 
@@ -68,7 +68,7 @@ def test_rows_are_those_of_a_plain_loop(chosen: Tensor | slice) -> None:
     assert whole._replace(patches=None).rows(chosen).patches is None
 
 
-def test_on_the_cpu_everything_is_float32() -> None:
+def test_windows_on_the_cpu_are_float32() -> None:
     double, half = window(4), Window(*(field.bfloat16() for field in window(4)))
     for each in (double, half):
         found = each.cpu()
@@ -81,7 +81,7 @@ def test_on_the_cpu_everything_is_float32() -> None:
 
 
 @pytest.mark.gpu
-def test_from_a_gpu_they_come_to_the_cpu() -> None:
+def test_windows_on_a_gpu_are_moved_to_the_cpu() -> None:
     there = track(4)._replace(window=Window(*(field.cuda() for field in window(4, 3))), patches=normal(4, 3, 1, 2, 2).cuda())
     here = there.cpu()
     assert here.patches is not None
@@ -119,6 +119,6 @@ def test_joined_tracks_have_patches_only_if_every_part_has() -> None:
     [lambda w: Window.stacked([w.at(1), w.at(0)]), lambda w: w.rows(slice(1, 3)).detached(), lambda w: Window.joined([w, w])],
     ids=["stacked", "detached", "joined"],
 )
-def test_they_compile_without_a_break_of_the_graph(change: Callable[[Window], Window]) -> None:
+def test_windows_compile_without_graph_breaks(change: Callable[[Window], Window]) -> None:
     compiled = torch.compile(change, fullgraph=True, backend="eager")
     assert same(compiled(window(4, 3)), change(window(4, 3)))

@@ -1,4 +1,4 @@
-"""The window under torch.compile, vmap, autocast, other memory layouts and on other devices: the same numbers."""
+"""The window under torch.compile, vmap, autocast, other memory layouts and on other devices, where its numbers do not change."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +32,7 @@ def test_autocast_leaves_coordinates_filters_and_glimpses_in_float32() -> None:
 
 def test_bfloat16_inputs_are_promoted_before_they_become_pixels() -> None:
     raw = (0.03 * normal(50, 5)).bfloat16()
-    window = Window.from_raw(raw, n=12, height=100, width=100)  # bfloat16 knows no 49.6, only 49.5 and 49.75
+    window = Window.from_raw(raw, n=12, height=100, width=100)  # 49.6 is not a bfloat16 number; 49.5 and 49.75 are
     assert all(field.dtype == torch.float32 for field in window)
     exact = Window.from_raw(raw.double(), n=12, height=100, width=100)
     torch.testing.assert_close(window.center_x.double(), exact.center_x, rtol=0, atol=1e-5)
@@ -107,7 +107,7 @@ def test_images_of_any_memory_layout_read_the_same() -> None:
     torch.testing.assert_close(read(channels_last, window, 4), expected)
 
 
-def test_nothing_is_changed_in_place() -> None:
+def test_inputs_are_not_changed_in_place() -> None:
     image, raw = normal(2, 1, 6, 6), random_raw(2)
     copies = image.clone(), raw.clone()
     window = Window.from_raw(raw, n=3, height=6, width=6)
@@ -118,7 +118,7 @@ def test_nothing_is_changed_in_place() -> None:
 
 
 class HostTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Collects the operations that make or take a tensor of the host's."""
+    """Collects the operations that create or read a tensor on the host."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -132,7 +132,7 @@ class HostTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def test_nothing_is_copied_from_the_host_to_the_device() -> None:
-    """Each such copy would wait for the GPU. The tensors are fake ones: no GPU is needed."""
+    """Each such copy would wait for the GPU. The tensors are fake, so no GPU is needed."""
     with FakeTensorMode(), HostTensors() as host:
         _, canvas = pipeline(torch.empty(3, 5, device="cuda"), torch.empty(3, 2, 9, 13, device="cuda"))
     assert canvas.device.type == "cuda"

@@ -11,10 +11,10 @@ from glimpse.benchmarking.cases import cases_of, growths_of, steps_for_threads
 from glimpse.benchmarking.operations import classifier_operations
 from glimpse.benchmarking.trainers import ClassifierSteps, GeneratorSteps
 from glimpse.settings.base import from_mapping
-from glimpse.settings.benchmark import BenchRequest, What
 from glimpse.settings.catalog import classifier_preset
 from glimpse.settings.draw import GENERATOR_PRESETS
 from glimpse.settings.glimpse_classifier import ClassifierConfig
+from glimpse.settings.requests import BenchRequest, What
 from glimpse.training.engine import Record
 
 CPU = torch.device("cpu")

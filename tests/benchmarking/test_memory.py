@@ -9,7 +9,7 @@ import torch
 from glimpse.benchmarking.cases import cases_of
 from glimpse.benchmarking.memory import allocated_growth, peak_growths, resident_growth
 from glimpse.listener import Listener
-from glimpse.settings.benchmark import BenchRequest
+from glimpse.settings.requests import BenchRequest
 
 MB = 2**20
 

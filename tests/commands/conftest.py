@@ -1,4 +1,4 @@
-"""Tiny runs that the tests of several commands start from; none of them changes one."""
+"""Tiny runs shared, unchanged, by the tests of several commands."""
 
 from pathlib import Path
 

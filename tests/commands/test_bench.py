@@ -9,7 +9,7 @@ import pytest
 from glimpse.benchmarking.machine import MachineRates
 from glimpse.benchmarking.rows import BenchResult, BenchRow, GrowthRow
 from glimpse.commands import bench as command
-from glimpse.settings.benchmark import BenchRequest
+from glimpse.settings.requests import BenchRequest
 from tests.helpers.commands import invoked, printed_json, refused, succeeded
 
 LARGE = BenchRow(

@@ -1,4 +1,4 @@
-"""`glimpse compare`: what it shows and writes, what it refuses, and what it says of a suite that stops."""
+"""`glimpse compare`: output, files, errors, and interrupted suites."""
 
 import csv
 import json
@@ -67,7 +67,7 @@ def test_json_holds_what_the_python_call_returns(runs: dict[int, Path]) -> None:
     assert found == json.loads(json.dumps(own))
 
 
-def test_a_person_sees_one_table_and_a_legend_and_gets_the_files(runs: dict[int, Path], tmp_path: Path) -> None:
+def test_a_comparison_prints_a_table_with_a_legend_and_writes_the_files(runs: dict[int, Path], tmp_path: Path) -> None:
     files = {"csv": tmp_path / "new" / "a.csv", "markdown": tmp_path / "a.md", "figure": tmp_path / "a.png"}
     shown = succeeded("compare", *runs.values(), *ON_CPU, *(f"--{name}={file}" for name, file in files.items()))
     assert "sklearn on 40x40, 2 pieces: 300 test images; measured on cpu, threads: 1" in shown.stdout
@@ -85,19 +85,19 @@ def test_a_person_sees_one_table_and_a_legend_and_gets_the_files(runs: dict[int,
         assert [row["model"] for row in csv.DictReader(stream)] == ["glimpse 2 of 4x4", "glimpse 3 of 4x4"]
 
 
-def test_bad_input_gets_one_line_that_says_what_to_do(runs: dict[int, Path], tmp_path: Path) -> None:
+def test_bad_input_is_one_line_with_a_remedy(runs: dict[int, Path], tmp_path: Path) -> None:
     run = runs[2]
     assert "name runs to compare, or a --suite: cluttered-100" in refused("compare")
     assert "not both" in refused("compare", run, "--suite=plain-28")
     assert "--images, --within goes with a --suite" in refused("compare", run, "--images=5", "--within=1")
-    assert "writes a file that ends in .png" in refused("compare", run, "--figure", tmp_path / "a.gif")
+    assert "writes a .png file" in refused("compare", run, "--figure", tmp_path / "a.gif")
     weights, record = run / "model.safetensors", run / "metrics.csv"
     before = weights.read_bytes(), record.read_bytes()
     for name in ("csv", "markdown"):
-        assert f"--{name} writes a file that ends in" in refused("compare", run, f"--{name}", weights)
-    assert f"{record} is the record of a run" in refused("compare", run, "--csv", record)
+        assert f"--{name} writes a " in refused("compare", run, f"--{name}", weights)
+    assert f"{record} holds the metrics of a run" in refused("compare", run, "--csv", record)
     assert (weights.read_bytes(), record.read_bytes()) == before
-    assert "name a file in a folder that you may write to" in refused("compare", run, "--csv", weights / "a.csv")
+    assert "choose a file in a writable folder" in refused("compare", run, "--csv", weights / "a.csv")
     suite = ("--suite=plain-28", "--models=conv,ram", "--out", tmp_path / "suite")
     assert "has no model 'ram'; it has glimpse-8" in refused("compare", *suite)
 
@@ -120,7 +120,7 @@ def test_a_terminal_of_120_columns_is_enough_and_none_is_so_narrow_that_a_number
 # Suites
 
 
-def test_a_suite_says_first_how_long_it_takes_and_trains_nothing_twice(tmp_path: Path) -> None:
+def test_a_suite_first_estimates_its_time_and_trains_nothing_twice(tmp_path: Path) -> None:
     out = ("--out", tmp_path / "suite")
     succeeded("compare", "--suite=tiny", *out, "--models=conv", "--seeds=1", *ON_CPU)
     shown = succeeded("compare", "--suite=tiny", *out, *ON_CPU, "--json").stderr
@@ -135,7 +135,7 @@ def test_a_suite_says_first_how_long_it_takes_and_trains_nothing_twice(tmp_path:
     assert not again.stderr
 
 
-def test_a_suite_whose_time_is_over_says_how_far_it_is_and_what_goes_on_with_it(
+def test_a_suite_at_its_time_limit_reports_its_state_and_the_command_that_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(SUITES, "tiny", replace(TINY, entries=(replace(TINY.entries[1], images=200_000),), seeds=(0,)))
@@ -146,14 +146,14 @@ def test_a_suite_whose_time_is_over_says_how_far_it_is_and_what_goes_on_with_it(
     shown = succeeded(*options, "--within=0.01", "--json")
     again = f"glimpse compare --suite tiny --out '{out}' --models conv --within 0.01 --threads 1 --device cpu"
     assert json.loads(shown.stdout) == {"suite": "tiny", "finished": 0, "runs": 1, "go_on": f"{again} --json"}
-    assert shown.stderr.splitlines()[-1] == f"The time is over: 0 of 1 runs are finished. Go on with: {again} --json"
+    assert shown.stderr.splitlines()[-1] == f"Time limit reached: 0 of 1 runs are finished. Continue with: {again} --json"
     assert signal.getsignal(signal.SIGTERM) == before
     state = RunFolder(out / "conv-seed0").load(torch.device("cpu"))
     assert state is not None
     seen = state["trainer"]["counters"]["step"] * 32
     assert 0 < seen < 200_000
     shown = succeeded(*options, "--within=0")
-    assert f"Go on with: {again.replace(' --within 0.01', '')}" in shown.stderr
+    assert f"Continue with: {again.replace(' --within 0.01', '')}" in shown.stderr
     assert f"{200_000 - seen:,} of 200,000 images left" in shown.stderr
     assert not re.search("(Training|Resuming) in", shown.stderr)
 
@@ -169,14 +169,16 @@ def test_a_signal_stops_a_suite_with_its_exit_code_and_the_whole_command_to_go_o
         stopped = invoked(*options, *files, "--json")
     assert (stopped.exit_code, stopped.stdout) == (143, "")
     again = f"--models conv --seeds 1 --no-compile --csv {tmp_path / 'a.csv'} --threads 1 --device cpu --json"
-    assert stopped.stderr.splitlines()[-1].startswith("Stopped: 0 of 1 runs are finished. Go on with: glimpse compare --suite tiny")
+    assert stopped.stderr.splitlines()[-1].startswith(
+        "Stopped: 0 of 1 runs are finished. Continue with: glimpse compare --suite tiny"
+    )
     assert stopped.stderr.rstrip().endswith(again)
     assert "train-classifier --resume" not in stopped.stderr
     shown = succeeded(*options)
     assert "Resuming in" in shown.stderr
 
 
-def test_an_interruption_while_it_measures_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_measurement_reports_the_command_that_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*arguments: Any) -> Any:
         raise KeyboardInterrupt
 
@@ -186,7 +188,9 @@ def test_an_interruption_while_it_measures_says_how_to_go_on(tmp_path: Path, mon
         stopped = invoked(*options)
     assert stopped.exit_code == 130
     line = stopped.stderr.splitlines()[-1]
-    assert line.startswith("Stopped: 1 of 1 runs are finished, but not all are measured. Go on with: glimpse compare --suite tiny")
+    assert line.startswith(
+        "Stopped: 1 of 1 runs are finished, but not all are evaluated. Continue with: glimpse compare --suite tiny"
+    )
     shown = succeeded(*options)
     assert "Training in" not in shown.stderr
     assert "conv" in shown.stdout

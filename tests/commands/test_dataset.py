@@ -15,9 +15,9 @@ from PIL import Image
 from glimpse import cli
 from glimpse.datasets.batches import Batch
 from glimpse.datasets.build import read_set
-from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.datasets.labeled_images import ImageSet, open_data
 from glimpse.datasets.preview import sheet, write_preview
+from glimpse.settings.clutter import ClutterRecipe
 from tests.helpers.commands import succeeded
 
 
@@ -49,11 +49,11 @@ def test_a_preview_enlarges_small_images_and_keeps_colors(tmp_path: Path) -> Non
     assert (pixels == (200, 100, 50)).all(axis=2).sum() == 144
 
 
-def test_a_preview_that_cannot_be_written_says_why_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_preview_that_cannot_be_written_is_an_error_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = ImageSet(np.zeros((2, 8, 8), dtype=np.uint8), np.arange(2))
     for name, message in (
-        ("x.foo", r"x\.foo: a picture's name must end in that of a format, such as \.png or \.jpg, got '\.foo'"),
-        ("x", r"x: a picture's name must end .* got ''"),
+        ("x.foo", r"x\.foo: the name must end in the suffix of a picture format, such as \.png or \.jpg, got '\.foo'"),
+        ("x", r"x: the name must end .* got ''"),
         ("x.xbm", r"x\.xbm: the picture cannot be written as XBM"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -102,14 +102,14 @@ def test_a_set_is_built_verified_and_previewed_by_commands(tmp_path: Path) -> No
     manifest = read_set(tmp_path / "set").manifest
     assert manifest["recipe"] == {"canvas": 50, "pieces": 2, "piece_size": 5, "border": 1}
     assert (manifest["seed"], manifest["count"], manifest["split"]) == (0, 40, "train")
-    assert "40 images, 40 rendered again and found the same" in invoke("verify", tmp_path / "set")
+    assert "40 images, 40 re-rendered identically" in invoke("verify", tmp_path / "set")
     assert json.loads(invoke("verify", tmp_path / "set", "--json")) == {"count": 40, "rendered_again": 40}
     assert "shows 12 images" in invoke("preview", tmp_path / "set", "--out", tmp_path / "sheet.png", "--count", 12, "--boxes")
     with Image.open(tmp_path / "sheet.png") as picture:
         assert picture.size == (10 * 104 + 4, 2 * 118 + 4)
 
 
-def test_sklearn_digits_in_the_place_of_mnist_are_said_aloud(tmp_path: Path) -> None:
+def test_using_sklearn_digits_in_place_of_mnist_is_a_warning(tmp_path: Path) -> None:
     result = succeeded("dataset", "build", tmp_path / "set", "--count", 5, "--threads", 1)
     assert "Warning: these are scikit-learn's digits, NOT MNIST" in result.stderr
     assert "mnist is not in" in result.stderr

@@ -1,4 +1,4 @@
-"""Devices, threads on shared cores, and the report of both."""
+"""Devices, numbers of threads, and `glimpse doctor`."""
 
 import os
 import subprocess
@@ -91,7 +91,7 @@ def test_auto_takes_cuda_where_there_is_one_and_the_cpu_elsewhere(monkeypatch: p
     [
         ("cuda", "no device cuda .*found: 1; the driver is too old.*--device cpu or auto"),
         ("cuda:7", "no device cuda:7"),
-        ("toaster", "no device is called 'toaster'; choose auto"),
+        ("toaster", "unknown device 'toaster'; choose auto"),
         ("meta", "'meta' is not supported"),
     ],
 )
@@ -108,7 +108,7 @@ def test_the_report_names_the_gpu() -> None:
 
 
 @pytest.mark.usefixtures("threads")
-def test_the_report_says_where_digits_lie(tmp_path: Path) -> None:
+def test_the_report_has_the_folders_of_the_digits(tmp_path: Path) -> None:
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):

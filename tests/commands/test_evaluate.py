@@ -1,4 +1,4 @@
-"""`glimpse evaluate`: its numbers against a plain loop, which images it takes, and what it refuses to compare."""
+"""`glimpse evaluate` of classifiers: results against a plain loop, choice of images, and errors."""
 
 import os
 from pathlib import Path
@@ -9,12 +9,13 @@ import pytest
 import torch
 from click.testing import Result
 
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
 from glimpse.evaluation.classifier import uniforms
 from glimpse.evaluation.published import published_on
 from glimpse.models.ram import RAM
 from glimpse.settings.classifier import ClassifierSettings
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.ram import RAMConfig
 from tests.helpers import commands
 from tests.helpers.classifier_runs import MODEL, trained
@@ -99,7 +100,7 @@ def test_robustness_is_measured_on_other_images_and_glimpses(
     assert found["data"]["recipe"] == RECIPE | changed
 
 
-def test_a_person_sees_error_interval_steps_and_confusion(on_sklearn: Path) -> None:
+def test_a_classifiers_error_interval_steps_and_confusion_are_printed(on_sklearn: Path) -> None:
     found, shown = numbers(on_sklearn), evaluate(on_sklearn).stdout
     lines = {line.split("  ")[0]: line.split()[-1] for line in shown.splitlines() if line}
     assert lines["error %"] == f"{found['error']:.2f}"
@@ -113,7 +114,7 @@ def test_a_person_sees_error_interval_steps_and_confusion(on_sklearn: Path) -> N
 
 
 def ram(test_samples: int = 0) -> RAM:
-    """Returns a seeded recurrent attention model with something to say."""
+    """Returns a seeded recurrent attention model whose predictions vary."""
     torch.manual_seed(0)
     config = RAMConfig(glimpses=3, window=4, hidden=6, features=5, scales=2, policy_std=0.4, test_samples=test_samples)
     network = RAM(config).eval()
@@ -144,8 +145,8 @@ def sampled(network: RAM, samples: int) -> tuple[list[float], float]:
     ("own", "options", "samples", "words"),
     [
         (0, [], 0, "none: the policy's mean"),
-        (0, ["--test-samples=3"], 3, "3 sequences, averaged"),
-        (2, [], 2, "2 sequences, averaged"),
+        (0, ["--test-samples=3"], 3, "3, averaged"),
+        (2, [], 2, "2, averaged"),
         (2, ["--test-samples=0"], 0, "none: the policy's mean"),
         (2, ["--test-samples=1"], 1, "1"),
     ],
@@ -161,7 +162,7 @@ def test_how_many_samples_an_error_averages_over_stands_beside_it(
     shown = evaluate(weights, *options).stdout.splitlines()
     place = next(i for i, line in enumerate(shown) if line.startswith("error %"))
     assert shown[place].split()[-1] == f"{errors[-1]:.2f}"
-    assert shown[place + 1].startswith("samples of locations at test time")
+    assert shown[place + 1].startswith("sampled location sequences")
     assert shown[place + 1].endswith(words)
 
 
@@ -190,12 +191,12 @@ def test_a_model_of_the_whole_image_has_one_error_and_no_glimpses(tmp_path: Path
     assert "test_samples" not in found
     shown = evaluate(weights).stdout
     assert "glimpse " not in shown
-    assert "samples of locations" not in shown
+    assert "sampled location" not in shown
     assert "sees the whole image at once: it takes no number of glimpses" in refused(weights, "--glimpses=2").splitlines()[-1]
     assert refused(weights, "--test-samples=2").startswith("--test-samples is for a recurrent attention model (ram)")
 
 
-def test_two_layers_measure_images_of_their_own_size_alone(tmp_path: Path) -> None:
+def test_the_two_layer_network_evaluates_images_of_its_own_size_only(tmp_path: Path) -> None:
     weights = written_on_sklearn(tmp_path, OF_WHOLE_IMAGES[0])
     said = refused(weights, "--canvas=50")
     assert "1 channel of 50 x 50 pixels, the model was trained on 1 channel of 40 x 40 pixels" in said
@@ -235,7 +236,7 @@ def test_a_run_is_measured_on_its_own_images_unless_others_are_given(tmp_path: P
     assert numbers(run)["data"]["part"] == "valid"
     assert numbers(run)["n"] == 5
     assert numbers(run, "--digits=sklearn", "--canvas=40")["n"] == 300
-    assert "say with --digits" in refused(run, "--canvas=40")
+    assert "name the digits to put on the canvas" in refused(run, "--canvas=40")
     assert "give images with --data" in refused(run / "model.safetensors")
 
 
@@ -265,7 +266,7 @@ def test_a_runs_own_images_are_not_taken_once_they_have_changed(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("options", [[], ["--digits=auto"], ["--canvas=50"]])
-def test_without_mnist_a_model_of_mnist_ends_in_one_line_that_says_how_to_give_it_one(on_mnist: Path, options: list[str]) -> None:
+def test_without_mnist_evaluating_a_model_of_mnist_is_one_line_with_a_remedy(on_mnist: Path, options: list[str]) -> None:
     line = refused(on_mnist, *options)
     assert "trained on mnist" in line
     for way in ("--data-dir", "GLIMPSE_DATA", "--data"):
@@ -285,7 +286,7 @@ def test_a_file_and_constants_of_the_clutter_exclude_each_other(on_mnist: Path, 
     ("images", "labels", "said"),
     [
         (np.zeros((4, 9, 9, 3), dtype=np.uint8), np.arange(4), "have 3 channels of 9 x 9 pixels, the model was trained on 1"),
-        (np.zeros((4, 9, 9), dtype=np.uint8), np.arange(4) + 9, "knows classes 0 to 9, the images have 12"),
+        (np.zeros((4, 9, 9), dtype=np.uint8), np.arange(4) + 9, "has classes 0 to 9, the images have 12"),
     ],
 )
 def test_images_that_do_not_fit_the_model_are_one_line(
@@ -305,7 +306,7 @@ def described(**changed: object) -> dict[str, Any]:
     return {"kind": "cluttered", "digits": "mnist", "split": "test", "recipe": recipe} | rest
 
 
-def test_published_errors_stand_beside_the_same_task_alone() -> None:
+def test_published_errors_are_shown_for_the_same_task_only() -> None:
     assert min(row.error_percent for row in published_on(described()) if "RAM, 8" in row.model) == 3.36
     assert {row.error_percent for row in published_on(described(canvas=60, pieces=4))} >= {4.04, 28.58}
 

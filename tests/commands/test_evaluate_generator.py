@@ -1,4 +1,4 @@
-"""`glimpse evaluate` of a generator: its bound against one measured by hand, and what stands next to it."""
+"""`glimpse evaluate` of generators: the bound against a plain loop, and published results."""
 
 import json
 from pathlib import Path
@@ -39,14 +39,14 @@ def test_the_evaluation_is_measured_by_hand(generator_run: Path) -> None:
     )
 
 
-def test_a_person_sees_the_bound_its_error_and_the_binarization_and_no_table_of_another_set(generator_run: Path) -> None:
+def test_the_bound_its_error_and_the_binarization_are_printed_without_results_on_another_set(generator_run: Path) -> None:
     shown = " ".join(invoked("evaluate", generator_run, "--importance-samples=2").stdout.split())
     for words in ("bound, nats", "standard error", "binarization dynamic", "with 2 importance samples", "step KL, nats"):
         assert words in shown
     assert "DRAW, Table 2" not in shown
 
 
-def test_published_bounds_stand_beside_whole_test_sets_in_their_unit_alone() -> None:
+def test_published_bounds_are_shown_for_whole_test_sets_only_and_in_their_unit() -> None:
     mnist = {"name": "binarized-mnist", "split": "test", "binarization": "fixed", "crop": None, "note": None}
     cifar = {"name": "cifar10", "split": "test", "binarization": "none", "crop": None, "note": None}
     assert 80.97 in [row.value for row in published_bounds_on(mnist, "bernoulli")]
@@ -92,13 +92,13 @@ def test_a_part_of_a_set_is_told_and_never_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--glimpses=3"], "as many steps as it was trained with, 2: leave out --glimpses"),
-        (["--pieces=2", "--canvas=50"], "sees no clutter: leave out --canvas, --pieces"),
+        (["--glimpses=3"], "a generator always takes the 2 steps that it was trained with: leave out --glimpses"),
+        (["--pieces=2", "--canvas=50"], "takes no cluttered digits: leave out --canvas, --pieces"),
         (["--data=OTHER"], "3 channels of 7 x 9 pixels, the model was trained on 1 channel of 28 x 28 pixels"),
         (["--data=nothing"], "no set called 'nothing'"),
     ],
 )
-def test_what_a_generator_cannot_be_measured_on_is_one_line(
+def test_images_that_a_generator_cannot_be_evaluated_on_are_one_line(
     generator_run: Path, tmp_path: Path, options: list[str], said: str
 ) -> None:
     options = [option.replace("OTHER", str(color_file(tmp_path))) for option in options]
@@ -110,7 +110,7 @@ def test_importance_samples_are_for_generators(classifier_run: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["binarized-mnist", "dynamic-mnist", "two-digit", "svhn", "svhn-32", "cifar10"])
-def test_a_set_that_is_not_at_hand_is_one_line_that_says_how_to_give_it(name: str, tmp_path: Path) -> None:
+def test_a_missing_set_is_one_line_with_a_remedy(name: str, tmp_path: Path) -> None:
     task = {"name": name, "binarization": "fixed" if name == "binarized-mnist" else "none"}
     weights = written_generator(tmp_path / "w.safetensors", task)
     for command in (("evaluate", weights), ("trajectories", weights, "--out", tmp_path / "x.csv")):

@@ -1,4 +1,4 @@
-"""`glimpse sample`, `reconstruct` and `interpolate`: what they write, and what they answer to anything else."""
+"""`glimpse sample`, `reconstruct` and `interpolate`: files and errors."""
 
 import json
 from pathlib import Path
@@ -180,7 +180,7 @@ def test_a_classifier_draws_nothing(command: str, tmp_path: Path) -> None:
         (("interpolate", "--out", "i.png", "--indices", "1,2,3"), "must name two images to go between, got 1,2,3"),
     ],
 )
-def test_what_cannot_be_drawn_is_said_in_one_line(
+def test_a_drawing_that_is_impossible_is_one_line(
     arguments: tuple[str, ...], words: str, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""`glimpse train-classifier`: its options, what it writes and what it says."""
+"""`glimpse train-classifier`: options, files and output."""
 
 import csv
 import re
@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from glimpse.cli import glimpse
-from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.models.glimpse_classifier import GlimpseClassifier
+from glimpse.settings.base import bounds
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.training import TrainingConfig
 from tests.helpers.classifier_runs import BUDGET, DATA, MODEL, TINY, refused, train
 from tests.helpers.presets import CLASSIFIER_PRESETS, TRAINING_PRESETS
@@ -37,15 +38,15 @@ def option_of(name: str) -> click.Option:
 
 
 def assert_takes(option: click.Option, hint: Any) -> None:
-    """Asserts that an option takes what a config's field does."""
+    """Asserts that an option has the type and range of a config's field."""
     if isinstance(option.type, click.Choice):
         assert list(option.type.choices) == list(get_args(hint))
     else:
-        assert isinstance(option.type, TYPES[hint.__name__])
+        assert isinstance(option.type, TYPES[bounds(hint)[0].__name__])
 
 
 def values_in_help(option: click.Parameter) -> list[str]:
-    """Returns what the help of a model's setting says at its end: the value in each preset whose model has it."""
+    """Returns the end of the help of a model's setting: the value in each preset whose model has it."""
     found = re.search(r"\[preset ([^:]*)\]$", getattr(option, "help", None) or "")
     return found[1].split(", ") if found else []
 
@@ -56,7 +57,7 @@ def test_options_carry_the_names_types_and_defaults_of_the_config(kind: type) ->
         option = option_of(field.name)
         assert field.default is not MISSING
         if kind is TrainingConfig:
-            assert f"[preset tuned: {field.default}]" in (option.help or "")
+            assert re.search(rf"\[preset tuned {re.escape(str(field.default))}[,\]]", option.help or "")
             assert_takes(option, kind.__annotations__[field.name])
 
 
@@ -76,7 +77,9 @@ def test_options_carry_the_names_types_and_values_of_every_models_config(preset:
         for option in glimpse.commands["train-classifier"].params
         if any(value.startswith(f"{preset} ") for value in values_in_help(option))
     }
-    assert speaking == hints.keys() - OF_DATA, "an option names a preset whose model does not have it"
+    assert speaking - {each.name for each in fields(TrainingConfig)} == hints.keys() - OF_DATA, (
+        "an option names a preset whose model does not have it"
+    )
 
 
 def test_a_run_records_every_setting_and_the_rest_are_the_presets(run: Path) -> None:
@@ -99,7 +102,7 @@ def test_the_papers_preset_is_trained_as_its_presets_say(tmp_path: Path) -> None
     assert settings["training"] == vars(TRAINING_PRESETS["paper"]) | {"images": 32, "batch_size": 16}
 
 
-def test_a_run_leaves_what_it_promises_and_says_what_to_run_next(tmp_path: Path) -> None:
+def test_a_run_leaves_its_files_and_suggests_the_next_commands(tmp_path: Path) -> None:
     out = tmp_path / "run"
     result = train(*TINY, *DATA, "--out", out)
     assert {path.name.partition(".")[0] for path in out.iterdir()} == {"checkpoints", "config", "events", "metrics", "model"}
@@ -128,7 +131,7 @@ def test_the_budget_is_given_one_way(tmp_path: Path) -> None:
     assert "not both" in refused(*TINY, *DATA, "--epochs=1", "--out", tmp_path / "run")
 
 
-def test_without_mnist_the_default_says_loudly_that_it_takes_other_digits_and_remembers(tmp_path: Path) -> None:
+def test_without_mnist_the_default_warns_that_it_uses_other_digits_and_records_them(tmp_path: Path) -> None:
     result = train(*TINY, "--canvas=40", "--pieces=2", "--out", tmp_path / "run")
     assert result.exit_code == 0, result.output
     assert "NOT MNIST" in result.stderr
@@ -157,9 +160,25 @@ def test_color_images_that_are_not_square_are_learned(color: Path, tmp_path: Pat
         assert float(list(csv.DictReader(file))[-1]["valid_error"]) == 0
 
 
-@pytest.mark.parametrize("options", [["--canvas=20"], ["--pieces=2", "--piece-size=40"], ["--hidden=0"], ["--seed=-1"]])
+@pytest.mark.parametrize("options", [["--canvas=20"], ["--pieces=2", "--piece-size=40"]])
 def test_settings_that_cannot_be_are_one_line_and_leave_no_folder(tmp_path: Path, options: list[str]) -> None:
     assert refused(*BUDGET, "--digits=sklearn", *options, "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--hidden", "0", "0 is not in the range x>=1"),
+        ("--seed", "-1", "-1 is not in the range 0<=x<=4294967295"),
+        ("--scales", "9", "9 is not in the range 1<=x<=8"),
+        ("--policy-std", "0", "0.0 is not in the range x>0"),
+    ],
+)
+def test_a_number_out_of_the_range_of_its_setting_is_a_usage_error(tmp_path: Path, option: str, value: str, said: str) -> None:
+    result = train(*BUDGET, "--digits=sklearn", option, value, "--out", tmp_path / "run")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"Invalid value for '{option}': {said}" in result.stderr
     assert not (tmp_path / "run").exists()
 
 

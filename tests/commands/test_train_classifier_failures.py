@@ -1,4 +1,4 @@
-"""`glimpse train-classifier` where the machine refuses: full disks, damaged files, no memory, a training that diverges."""
+"""`glimpse train-classifier` in failures: full disks, damaged files, exhausted memory, diverging trainings."""
 
 import errno
 import os
@@ -36,7 +36,7 @@ def test_a_start_that_fails_leaves_no_folder_behind(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-# What the machine refuses
+# Failures of the machine
 
 
 def test_a_full_disk_is_one_line_that_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

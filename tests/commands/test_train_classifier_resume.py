@@ -1,4 +1,4 @@
-"""`glimpse train-classifier --resume` and `--config`: runs that go on and runs that start from another's settings."""
+"""`glimpse train-classifier --resume` and `--config`: resumed runs, and runs from the settings of others."""
 
 import json
 import shutil
@@ -13,10 +13,10 @@ from tests.helpers.runs import settings_of
 pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
-# Going on
+# Resuming
 
 
-def test_a_finished_run_says_so_and_ends_well(run: Path) -> None:
+def test_resuming_a_finished_run_reports_it_and_succeeds(run: Path) -> None:
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     result = train(*TINY, *DATA, "--resume", "--out", run)
     assert result.exit_code == 0
@@ -35,7 +35,7 @@ def test_a_run_whose_checkpoints_were_removed_is_not_trained_again(tmp_path: Pat
     assert {path: path.read_bytes() for path in out.iterdir()} == before
     record = out / "metrics.csv"
     record.write_text("".join(record.read_text().splitlines(keepends=True)[:-1]))
-    assert "its checkpoints were removed, so that it cannot go on" in refused("--resume", "--model=conv", "--out", out)
+    assert "its checkpoints were removed, so that it cannot resume" in refused("--resume", "--model=conv", "--out", out)
     (out / "checkpoints").mkdir()  # as a kill between the first weights and their checkpoint leaves it
     assert train("--resume", "--model=conv", "--out", out).exit_code == 0
     assert (out / "model.safetensors").read_bytes() == before[out / "model.safetensors"]
@@ -67,14 +67,14 @@ def test_a_folder_that_is_not_empty_is_refused_without_resume(run: Path, tmp_pat
         ("--digits=auto", ""),
     ],
 )
-def test_a_run_goes_on_with_its_own_options_alone(run: Path, option: str, said: str) -> None:
+def test_a_run_resumes_with_its_own_options_only(run: Path, option: str, said: str) -> None:
     if said:
         assert said in refused("--resume", "--out", run, option)
     else:
         assert train("--resume", "--out", run, option).exit_code == 0
 
 
-def test_a_run_on_a_file_goes_on_however_its_path_is_written(color: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_on_a_file_resumes_however_its_path_is_written(color: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "run"
     monkeypatch.chdir(color.parent)
     assert train(*TINY, "--data", color.name, "--out", out).exit_code == 0
@@ -86,7 +86,7 @@ def test_a_run_on_a_file_goes_on_however_its_path_is_written(color: Path, tmp_pa
     other.write_bytes(color.read_bytes())
     assert "finished" in train("--resume", "--data", other, "--out", out).stderr
     color.rename(tmp_path / "moved.npz")
-    assert "if it has moved, name it with --data" in refused("--resume", "--out", out)
+    assert "if it was moved, name it with --data" in refused("--resume", "--out", out)
     (tmp_path / "moved.npz").rename(color)
 
 
@@ -109,7 +109,7 @@ def test_own_digits_go_on_however_their_path_is_written(tmp_path: Path, monkeypa
     assert "finished" in train("--resume", "--out", tmp_path / "run").stderr
 
 
-# Another run's settings
+# Settings of another run
 
 
 @pytest.mark.parametrize("file", ["", "config.json"])
@@ -138,7 +138,7 @@ def test_a_copied_config_is_read_itself_not_the_one_beside_it(run: Path, tmp_pat
     ("text", "said"),
     [
         ("{", "is not JSON"),
-        ("[]", "does not hold a run's settings"),
+        ("[]", "does not hold the settings of a run"),
         ('{"model": {}}', "training, data, environment, command, preset missing"),
         ('{"model": [], "training": {}, "data": {}, "environment": {}, "command": "", "preset": "tuned"}', "model, data missing"),
         ("\xff\x00", "is not JSON"),
@@ -153,7 +153,7 @@ def test_an_unknown_setting_in_a_config_is_an_error(run: Path, tmp_path: Path) -
     settings = settings_of(run)
     settings["training"]["lr"] = 3
     (tmp_path / "config.json").write_text(json.dumps(settings))
-    assert "knows no lr" in refused("--config", tmp_path / "config.json", "--out", tmp_path / "run")
+    assert "has no field lr" in refused("--config", tmp_path / "config.json", "--out", tmp_path / "run")
 
 
 @pytest.mark.parametrize(

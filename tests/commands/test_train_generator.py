@@ -1,4 +1,4 @@
-"""`glimpse train-generator`: its presets, its settings, what it learns and from which images."""
+"""`glimpse train-generator`: presets, settings, training and images."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import torch
 from glimpse.datasets.generative import open_generative
 from glimpse.models.weights import load_weights
 from glimpse.settings.draw import GENERATOR_PRESETS, GeneratorConfig
-from tests.helpers.commands import invoked
+from tests.helpers.commands import invoked, succeeded
 from tests.helpers.generator_runs import FEW, MODEL, SMALL, color_file, numbers, pictures, refused, train
 from tests.helpers.runs import metrics, settings_of
 
@@ -80,7 +80,7 @@ def test_beta_and_its_warm_up_weigh_the_divergence(tmp_path: Path) -> None:
     assert (settings_of(out)["model"]["beta"], settings_of(out)["model"]["beta_warmup"]) == (3, 8)
 
 
-def test_what_the_model_and_the_images_are_can_be_chosen(tmp_path: Path) -> None:
+def test_the_model_and_the_images_can_be_chosen(tmp_path: Path) -> None:
     options = ["--observation=logistic", "--no-attention", "--binarization=none", "--crop", 20, 24, "--data=digits"]
     out = train(*MODEL, *options, *FEW, "--out", tmp_path / "run")
     settings, (weights, _) = settings_of(out), load_weights(out)
@@ -93,6 +93,25 @@ def test_what_the_model_and_the_images_are_can_be_chosen(tmp_path: Path) -> None
     assert (found["data"]["binarization"], found["data"]["crop"]) == ("none", [20, 24])
     assert found["bits_per_dimension"] == pytest.approx(found["bound_nats"] / (20 * 24 * np.log(2)))
     assert "made without attention" in refused("trajectories", out, "--out", tmp_path / "x.csv")
+
+
+def test_a_learned_prior_is_an_option_that_every_command_follows(tmp_path: Path) -> None:
+    out = train(*MODEL, "--prior=learned", "--data=digits", *FEW, "--out", tmp_path / "run")
+    assert settings_of(out)["model"]["prior"] == "learned"
+    assert load_weights(out)[0]["prior.weight"].shape == (8, 16)
+    assert np.isfinite(numbers(out, "--importance-samples=2")["importance_nats"])
+    for command, ending, options in (
+        ("sample", "npz", ()),
+        ("reconstruct", "png", ("--count=2",)),
+        ("interpolate", "png", ("--indices=0,1",)),
+        ("interpolate", "gif", ("--latent", "--count=2", "--steps=3")),
+        ("trajectories", "csv", ("--count=2",)),
+    ):
+        file = tmp_path / f"{command}.{ending}"
+        succeeded(command, out, *options, "--out", file)
+        assert file.stat().st_size > 0
+    line = refused("train-generator", "--resume", "--prior=standard", "--threads=1", "--out", out)
+    assert "with --prior learned, not standard" in line
 
 
 def test_the_budget_may_be_given_in_epochs(tmp_path: Path) -> None:
@@ -134,9 +153,9 @@ def test_your_own_file_goes_end_to_end_in_color(tmp_path: Path) -> None:
 
 def test_a_training_without_one_finite_validation_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "glimpse.evaluation.generator.GenerationTask.validate", lambda task, model: {"bound": float("nan"), "kl": 0.0}
+        "glimpse.training.generator.GenerationTask.validate", lambda task, model: {"bound": float("nan"), "kl": 0.0}
     )
     arguments = ["--data=digits", *MODEL, *FEW, "--threads=1"]
     result = invoked("train-generator", *arguments, "--out", tmp_path / "run")
     assert result.exit_code == 1
-    assert "no validation gave a number" in result.stderr.splitlines()[-1]
+    assert "no validation was finite" in result.stderr.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""`glimpse train-generator --resume` and `--config`: generators that go on and generators that start from another's settings."""
+"""`glimpse train-generator --resume` and `--config`: resumed runs, and runs from the settings of others."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 @pytest.mark.parametrize("step", [3, 125])
-def test_a_run_that_is_stopped_goes_on_to_the_same_bytes(
+def test_a_stopped_run_resumes_to_the_same_bytes(
     generator_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     stop_at(monkeypatch, step)
@@ -44,7 +44,7 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_bytes(
         (["--data=digits", "--binarization=dynamic", "--attention", "--images=3200"], ""),
     ],
 )
-def test_a_run_goes_on_with_its_own_options_and_data_alone(
+def test_a_run_resumes_with_its_own_options_and_data_only(
     generator_run: Path, tmp_path: Path, options: list[str], said: str
 ) -> None:
     options = [option.replace("OTHER", str(color_file(tmp_path))) for option in options]
@@ -62,7 +62,7 @@ def test_sets_that_are_made_of_the_same_digits_are_not_the_same(mnist_folder: Pa
         plan.data_of(record, torch.device("cpu"))
 
 
-def test_a_run_goes_on_with_the_command_that_started_it(generator_run: Path, classifier_run: Path) -> None:
+def test_a_run_resumes_with_the_command_that_started_it(generator_run: Path, classifier_run: Path) -> None:
     assert "was started by glimpse train-generator" in refused("train-classifier", "--resume", "--out", generator_run)
     assert "was started by glimpse train-classifier" in refused("train-generator", "--resume", "--out", classifier_run)
 
@@ -90,7 +90,7 @@ def test_another_set_is_taken_in_its_own_way_whatever_the_settings_it_starts_fro
     assert (settings_of(again)["model"]["channels"], settings_of(again)["model"]["width"]) == (1, 28)
 
 
-def test_a_run_started_from_another_s_settings_goes_on(generator_run: Path, tmp_path: Path) -> None:
+def test_a_run_started_from_the_settings_of_another_resumes(generator_run: Path, tmp_path: Path) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (30, 12, 10), dtype=np.uint8)
     np.savez(tmp_path / "own.npz", images=pictures)
     command = ["train-generator", "--config", generator_run, "--data", tmp_path / "own.npz", "--out", tmp_path / "new", "--resume"]
@@ -100,7 +100,7 @@ def test_a_run_started_from_another_s_settings_goes_on(generator_run: Path, tmp_
     assert "is finished" in result.stderr
 
 
-def test_another_named_set_is_refused_by_its_name_when_a_run_goes_on(generator_run: Path) -> None:
+def test_another_named_set_is_refused_by_its_name_when_a_run_resumes(generator_run: Path) -> None:
     assert "started with digits, not two-digit" in refused(
         "train-generator", "--resume", "--out", generator_run, "--data", "two-digit"
     )

@@ -1,4 +1,4 @@
-"""`glimpse trajectories`: which images it takes, what it writes, what it refuses."""
+"""`glimpse trajectories` of classifiers: choice of images, files and errors."""
 
 import csv
 import json
@@ -12,13 +12,14 @@ from click.testing import Result
 from PIL import Image
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
 from glimpse.evaluation.classifier import uniforms
 from glimpse.models.catalog import build_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.ram import RAM
 from glimpse.settings.classifier import ClassifierSettings
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.ram import RAMConfig
 from glimpse.trajectories import load
@@ -61,7 +62,7 @@ def by_hand(weights: Path, indices: list[int]) -> tuple[Any, Any, Any]:
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet", "npz"])
-def test_every_data_format_holds_what_the_model_says(weights: Path, tmp_path: Path, kind: str) -> None:
+def test_every_data_format_holds_the_predictions_of_the_model(weights: Path, tmp_path: Path, kind: str) -> None:
     out = tmp_path / f"out.{kind}"
     made(weights, "--out", out, "--indices", "7,2,4-5")
     table = load(out)
@@ -172,7 +173,7 @@ def test_only_takes_the_first_of_its_kind(weights: Path, tmp_path: Path, kind: s
         assert [int(row["index"]) for row in csv.DictReader(stream) if row["step"] == "1"] == expected
 
 
-def test_windows_at_random_stand_where_they_would_if_the_picture_were_alone(tmp_path: Path) -> None:
+def test_random_windows_do_not_depend_on_the_other_images(tmp_path: Path) -> None:
     weights = written_on_sklearn(tmp_path, RAMConfig(glimpses=3, window=4, hidden=6, features=5))
     shades = np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8)
     for name in ("a", "b"):
@@ -254,12 +255,12 @@ def test_a_run_shows_how_attention_was_learned(tmp_path: Path) -> None:
         (["--out", "x.csv", "--data", "nothing.npz"], "nothing.npz"),
         (["--out", "x.csv", "--image", "broken.png"], "broken.png is no picture"),
         (["--out", "x.csv", "--invert"], "--invert is for --image"),
-        (["--out", "x.csv", "--indices", "5-2"], "the wrong way round"),
+        (["--out", "x.csv", "--indices", "5-2"], "is reversed"),
         (["--out", "x.csv", "--data", "colored.npz"], "have 3 channels of 30 x 50 pixels"),
         (["--out", "x.png", "--only", "wrong", "--count", "500"], "at most 100 images"),
         (["--out", "x.csv", "--format", "png"], "does not go with x.csv"),
         (["--out", "x.png", "--format", "csv"], "does not go with x.png"),
-        (["--out", "x.csv", "--margin", "0.5"], "--margin is for --only unsure"),
+        (["--out", "x.csv", "--margin", "0.5"], "--margin requires --only unsure"),
         (["--summary", "--pixels", "--format", "csv"], "--summary does not go with --format, --pixels"),
         (["--learning", "x.gif", "--only", "wrong", "--out", "x.png"], "--learning does not go with --only, --out"),
         (["--out", "x.csv", "--image", "broken.png", "--split", "test"], "--image does not go with --split"),
@@ -284,7 +285,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 def test_a_runs_record_is_not_written_over(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     record = tmp_path / "metrics.csv"
-    assert f"{record} is the record of a run" in refused(weights, "--out", record)
+    assert f"{record} holds the metrics of a run" in refused(weights, "--out", record)
     assert not record.exists()
 
 

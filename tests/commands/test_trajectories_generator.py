@@ -1,4 +1,4 @@
-"""`glimpse trajectories` of a generator: where it reads and where it writes."""
+"""`glimpse trajectories` of generators: read and write windows."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from glimpse.trajectories import load
 from tests.helpers.commands import invoked
 from tests.helpers.generator_runs import refused
 
-# Where it looks
+# Trajectories
 
 
 def test_trajectories_have_a_row_for_reading_and_one_for_writing(generator_run: Path, tmp_path: Path) -> None:
@@ -48,8 +48,8 @@ def test_the_summary_tells_reading_from_writing(generator_run: Path) -> None:
     ]
 
 
-def test_what_has_no_classes_is_neither_wrong_nor_predicts(generator_run: Path, tmp_path: Path) -> None:
+def test_a_generator_has_neither_predictions_nor_errors(generator_run: Path, tmp_path: Path) -> None:
     assert "only a model that classifies" in refused("trajectories", generator_run, "--only=wrong", "--out", tmp_path / "x.csv")
     assert not (tmp_path / "x.csv").exists()
     Image.new("L", (28, 28)).save(tmp_path / "picture.png")
-    assert "knows no classes" in refused("predict", generator_run, tmp_path / "picture.png")
+    assert "has no classes" in refused("predict", generator_run, tmp_path / "picture.png")

@@ -1,4 +1,4 @@
-"""Models put together as rows, with their tests of every pair, next to what is published."""
+"""Models assembled as rows, with tests of every pair, next to published results."""
 
 import math
 from dataclasses import replace
@@ -25,7 +25,7 @@ def test_the_images_to_an_error_are_those_of_the_first_validation_at_or_below_it
     assert first_at_or_below([], 50.0) is None
 
 
-def test_runs_that_differ_in_their_seed_alone_are_one_row_in_the_order_of_seeds() -> None:
+def test_runs_that_differ_only_in_their_seed_are_one_row_in_the_order_of_seeds() -> None:
     config = ClassifierConfig()
     found = compared([trained("b", config, range(40), 1), trained("a", config, range(30), 0)])
     (row,) = found.rows
@@ -52,7 +52,7 @@ def test_other_settings_or_models_without_a_run_are_other_rows(other: dict[str, 
         assert names == ["glimpse 8 of 12x12, images=5", "glimpse 8 of 12x12, images=7"]
 
 
-def test_the_same_settings_and_seed_twice_are_two_rows_named_by_where_they_lie() -> None:
+def test_the_same_settings_and_seed_twice_are_two_rows_named_by_their_folders() -> None:
     found = compared([trained("here", ClassifierConfig(), range(30)), trained("there", ClassifierConfig(), range(40))], size=(9, 9))
     assert [row.model for row in found.rows] == ["glimpse 8 of 12x12, here", "glimpse 8 of 12x12, there"]
 
@@ -115,14 +115,14 @@ def test_rates_are_medians_and_the_published_error_counts_only_when_every_seed_r
         (SpatialTransformerConfig(), None),
     ],
 )
-def test_a_model_stands_beside_the_published_error_of_its_like_alone(config: ClassifierSettings, error: float | None) -> None:
+def test_a_model_is_shown_only_with_the_published_error_of_its_kind(config: ClassifierSettings, error: float | None) -> None:
     found = compared([trained("a", config, range(30))], CLUTTERED)
     (row,) = found.rows
     assert (row.published.error_percent if row.published else None) == error
     assert len(found.alone) == len(CLUTTERED) - (error is not None)
 
 
-def test_a_published_row_states_what_it_reads_as_its_words_do() -> None:
+def test_the_values_read_of_a_published_row_match_its_description() -> None:
     for row, side in [(row, 100) for row in CLUTTERED] + [(row, 60) for row in published_classification(60, 4, "mnist")]:
         whole = "whole image" in row.note
         assert (row.values_read == side * side) == whole
@@ -137,7 +137,7 @@ def test_a_published_row_states_what_it_reads_as_its_words_do() -> None:
     assert counterpart((), "ram", glimpses=8, values_read=4608) is None
 
 
-def test_a_model_that_reads_other_windows_or_scales_than_the_published_one_stands_beside_no_number() -> None:
+def test_a_model_with_other_windows_or_scales_is_shown_without_a_published_number() -> None:
     for canvas, pieces, scales, error in ((100, 8, 4, 8.11), (60, 4, 3, 4.04)):
         rows = published_classification(canvas, pieces, "mnist")
         found = [counterpart(rows, "ram", glimpses=8, values_read=8 * 144 * n) for n in range(1, 6)]

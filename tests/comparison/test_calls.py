@@ -1,4 +1,4 @@
-"""Comparing trained models from Python: what is measured against a plain loop, and what is refused."""
+"""Comparing trained models from Python: measurements against a plain loop, and refused input."""
 
 import json
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def quick() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Returns finished runs on scikit-learn's digits, by a short name."""
+    """Returns finished runs on scikit-learn's digits by a short name."""
     folder = tmp_path_factory.mktemp("runs")
     wanted: dict[str, dict[str, Any]] = {
         "seed-0": {"glimpses": 2},
@@ -52,7 +52,7 @@ def compared(*sources: str | Path, **options: Any) -> Comparison:
 
 
 def refused(*sources: str | Path, **options: Any) -> str:
-    """Returns the one line that a comparison is refused with."""
+    """Returns the one line of the error of a comparison."""
     with pytest.raises((ValueError, OSError)) as caught:
         compared(*sources, **options)
     line = str(caught.value)
@@ -96,7 +96,7 @@ def test_costs_are_those_of_the_model_and_its_run(runs: dict[str, Path]) -> None
     assert row.published is None
 
 
-def test_what_does_not_go_together_is_refused_with_what_to_do(runs: dict[str, Path], tmp_path: Path) -> None:
+def test_incompatible_models_are_refused_with_a_remedy(runs: dict[str, Path], tmp_path: Path) -> None:
     assert "trained on sklearn on 40x40, 2 pieces" in refused(runs["seed-0"], runs["elsewhere"])
     assert "3 pieces: compare models of one task" in refused(runs["seed-0"], runs["elsewhere"])
     assert "hold the same weights: name each model once" in refused(runs["seed-0"], runs["seed-0"])
@@ -108,14 +108,14 @@ def test_what_does_not_go_together_is_refused_with_what_to_do(runs: dict[str, Pa
     assert "--images, --within goes with a --suite" in refused(runs["seed-0"], images=5, within=1.0)
 
 
-def test_an_unknown_option_is_a_type_error_that_names_those_that_there_are() -> None:
+def test_an_unknown_option_is_a_type_error_that_lists_the_options() -> None:
     with pytest.raises(TypeError, match="'canvas'; CompareRequest takes sources, data_dir, device, threads"):
         compare("pretrained:classifier-4", canvas=60)
     with pytest.raises(TypeError, match="'glimpses'; SuiteRequest takes suite, out, models, images, seeds, within"):
         compare(suite="plain-28", glimpses=3)
 
 
-def test_a_run_that_is_not_finished_is_warned_of(runs: dict[str, Path], tmp_path: Path) -> None:
+def test_an_unfinished_run_gives_a_warning(runs: dict[str, Path], tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     config = json.loads((runs["seed-0"] / "config.json").read_text())
@@ -127,7 +127,7 @@ def test_a_run_that_is_not_finished_is_warned_of(runs: dict[str, Path], tmp_path
         compared(folder)
 
 
-def test_a_pretrained_model_has_what_its_card_says_and_nothing_that_only_a_run_knows(
+def test_a_pretrained_model_has_the_values_of_its_card_and_none_that_only_a_run_records(
     mnist_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def first_images(query: Any) -> Any:
@@ -145,7 +145,7 @@ def test_a_pretrained_model_has_what_its_card_says_and_nothing_that_only_a_run_k
     assert (row.training_rate, row.trained_on, row.when_reached) == (None, None, None)
 
 
-def test_images_that_the_weights_were_chosen_on_are_called_so(tmp_path: Path) -> None:
+def test_images_that_the_weights_were_chosen_on_are_labeled(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     own = tmp_path / "own.npz"
     np.savez(own, images=draw.integers(0, 256, (200, 12, 12), dtype=np.uint8), labels=np.arange(200) % 3)

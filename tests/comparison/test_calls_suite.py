@@ -1,4 +1,4 @@
-"""Comparing a suite from Python: it trains what is missing, stops, continues and repeats nothing."""
+"""Comparing a suite from Python: it trains missing runs, stops, continues and repeats nothing."""
 
 import signal
 from collections.abc import Iterator
@@ -32,13 +32,13 @@ def quick() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Adds a suite of tiny models to the real ones."""
+    """Adds a suite of tiny models to the catalog."""
     monkeypatch.setitem(SUITES, "tiny", TINY)
 
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Returns a list that the name of the folder of every training that is begun is added to."""
+    """Returns a list that collects the folder name of every training that is started."""
     begun: list[str] = []
 
     def noted(plan: Any) -> Any:
@@ -111,7 +111,7 @@ def test_a_suite_stops_when_its_time_is_over_and_continues_at_the_next_call(
     assert records[0].images == seen + 32
 
 
-def test_a_stopped_suite_ends_as_one_that_was_not(tmp_path: Path) -> None:
+def test_a_stopped_suite_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     request = SuiteRequest("tiny", models=("conv",), seeds=1, machine=Machine("cpu", 1))
     whole = compare_suite(replace(request, out=tmp_path / "whole"))
     taken: list[int] = []
@@ -129,7 +129,7 @@ def test_a_stopped_suite_ends_as_one_that_was_not(tmp_path: Path) -> None:
     assert weights[0] == weights[1]
 
 
-def test_a_suite_that_was_started_otherwise_is_refused(tmp_path: Path) -> None:
+def test_a_suite_started_with_other_settings_is_refused(tmp_path: Path) -> None:
     compared(out=tmp_path, models="conv", seeds=1)
     with pytest.raises(ValueError, match=r"conv-seed0: the run was started with --images 330, not 640.*choose another --out"):
         compared(out=tmp_path, models="conv", seeds=1, images=640)

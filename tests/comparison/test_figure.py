@@ -19,13 +19,13 @@ from tests.helpers.comparisons import CLUTTERED, LABELS, compared, of_nine_model
 
 @pytest.fixture(scope="module")
 def suite() -> Comparison:
-    """Returns a comparison such as a suite ends with."""
+    """Returns a comparison like that of a finished suite."""
     return of_nine_models()
 
 
 @pytest.fixture
 def drawn(suite: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Figure, list[str]]:
-    """Returns the figure of the suite after it was written, and what was said not to be on it."""
+    """Returns the figure of the suite once it is written, and the models reported as missing from it."""
     kept: list[Figure] = []
 
     def keep(path: Path, figure: Figure) -> None:
@@ -39,7 +39,7 @@ def drawn(suite: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return kept[0], undrawn
 
 
-def test_no_label_of_the_figure_lies_over_another_or_outside(drawn: tuple[Figure, list[str]]) -> None:
+def test_no_label_of_the_figure_overlaps_another_or_is_outside(drawn: tuple[Figure, list[str]]) -> None:
     figure, _ = drawn
     (axes,) = figure.axes
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
@@ -71,7 +71,7 @@ def test_the_figure_shows_what_was_measured_filled_and_what_is_published_hollow(
     assert all((label.get_color() == MUTED) == label.get_text().endswith(sources) for label in labels)
 
 
-def test_a_faultless_model_can_be_drawn_and_another_ending_is_refused(tmp_path: Path) -> None:
+def test_a_model_without_errors_can_be_drawn_and_another_ending_is_refused(tmp_path: Path) -> None:
     faultless = compared([trained("a", ConvConfig(), range(0))], CLUTTERED)
     write_figure(tmp_path / "a.png", faultless)
     assert (tmp_path / "a.png").stat().st_size > 0

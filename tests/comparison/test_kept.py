@@ -1,4 +1,4 @@
-"""Measurements that are kept: they come back as they were or not at all."""
+"""Kept measurements: they are returned unchanged or not at all."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ MEASURED = Measured(np.arange(300) % 7, np.arange(300) % 10, parameters=12, mult
 
 
 def same(found: Measured | None) -> bool:
-    """Returns whether what was read is what was kept."""
+    """Returns whether the measurement that was read equals the one that was kept."""
     return (
         found is not None
         and np.array_equal(found.predicted, MEASURED.predicted)
@@ -23,7 +23,7 @@ def same(found: Measured | None) -> bool:
     )
 
 
-def test_what_is_kept_comes_back_for_the_same_weights_device_and_version_alone(
+def test_a_kept_measurement_is_returned_only_for_the_same_weights_device_and_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     KeptMeasurements(tmp_path / "new", CPU).keep("a", MEASURED)
@@ -35,7 +35,7 @@ def test_what_is_kept_comes_back_for_the_same_weights_device_and_version_alone(
 
 
 @pytest.mark.parametrize("end", [-30, None])
-def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, end: int | None) -> None:
+def test_a_damaged_file_is_ignored(tmp_path: Path, end: int | None) -> None:
     kept = KeptMeasurements(tmp_path, CPU)
     kept.keep("a", MEASURED)
     (file,) = tmp_path.iterdir()
@@ -46,7 +46,7 @@ def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, end: int | None) -> N
     assert same(kept.read("a"))
 
 
-def test_speeds_are_those_of_exactly_these_models_together_and_of_the_threads_that_were_asked_for(tmp_path: Path) -> None:
+def test_speeds_are_kept_for_exactly_these_models_and_this_number_of_threads(tmp_path: Path) -> None:
     kept, speeds = KeptMeasurements(tmp_path, CPU), Speeds([10.5, 20.0], "cpu", 2)
     kept.keep_speeds(["a", "b"], speeds)
     assert kept.read_speeds(["a", "b"], None) == kept.read_speeds(["a", "b"], 2) == speeds
@@ -56,7 +56,7 @@ def test_speeds_are_those_of_exactly_these_models_together_and_of_the_threads_th
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"images_per_second": [1.0]}', b"\xff"])
-def test_damaged_speeds_are_as_good_as_none(tmp_path: Path, content: bytes) -> None:
+def test_damaged_speeds_are_ignored(tmp_path: Path, content: bytes) -> None:
     kept = KeptMeasurements(tmp_path, CPU)
     kept.keep_speeds(["a"], Speeds([1.0], "cpu", 1))
     (file,) = tmp_path.iterdir()

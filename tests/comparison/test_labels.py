@@ -1,4 +1,4 @@
-"""Places of labels: near where there is room, over nothing where there is little, the same every time."""
+"""Places of labels: close to their points, without overlaps, and deterministic."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def overlap(one: tuple[float, ...], two: tuple[float, ...]) -> bool:
     return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
 
 
-def test_a_lonely_label_is_to_the_right_and_at_the_right_edge_to_the_left() -> None:
+def test_an_isolated_label_is_to_the_right_and_at_the_right_edge_to_the_left() -> None:
     for x, right in ((500.0, 1), (950.0, -1)):
         offsets, _ = placed(np.array([[x, 300.0]]))
         assert offsets.tolist() == [[right * NEAREST, 0.0]]
@@ -57,7 +57,7 @@ def test_the_line_of_a_label_far_away_crosses_no_other_label() -> None:
             assert not any(left < x < right and low < y < up for j, (left, low, right, up) in enumerate(boxes) if j != i)
 
 
-def test_labels_without_room_are_placed_all_the_same() -> None:
+def test_labels_without_room_are_placed_anyway() -> None:
     offsets, _ = placed(np.full((30, 2), 300.0), width=900.0)
     assert offsets.shape == (30, 2)
     assert np.isfinite(offsets).all()

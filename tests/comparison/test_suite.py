@@ -1,4 +1,4 @@
-"""A suite's plan: its runs, what is asked of each, how far they are, and how long the rest takes."""
+"""A suite's plan: its runs, their options and progress, and the time that remains."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, folder: Path, suite: Suite = TINY, 
     return plan_suite(SuiteRequest("tiny", out=folder, machine=CPU, **options))
 
 
-def test_a_plan_has_every_model_and_seed_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_has_every_requested_model_and_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [run.name for run in planned(monkeypatch, tmp_path)]
     assert names == ["glimpse-2, seed 0", "conv, seed 0", "glimpse-2, seed 1", "conv, seed 1"]
     (run,) = planned(monkeypatch, tmp_path, models=("conv",), seeds=1, precision="bf16")
@@ -55,14 +55,14 @@ def test_a_suites_settings_are_options_of_train_classifier(tmp_path: Path, monke
 
 
 def test_an_estimate_counts_steps_and_their_share_of_the_validations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    forward = 7000.0  # seconds for the 250 images that stand for the 300 of the validation
+    forward = 7000.0  # seconds for 250 images, counted as the 300 of the validation
     monkeypatch.setattr(estimate, "forward_seconds", lambda *arguments: forward)
     found = {}
     for every in (100, 300, 1000):
         (run,) = planned(monkeypatch, tmp_path, replace(TINY, validate_every=every), models=("conv",), images=320, seeds=1)
         found[every] = measured_speed(run, torch.device("cpu"), 1)
     shares = {every: forward * 300 / 250 / min(every, 320) for every in found}  # one validation at the end of 320 images at least
-    assert all(0 < found[every] - shares[every] < 0.05 * shares[every] for every in found)  # a step takes no minutes
+    assert all(0 < found[every] - shares[every] < 0.05 * shares[every] for every in found)  # so that a step takes no time
     assert not list(tmp_path.iterdir())
 
 
@@ -88,7 +88,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_started_run_goes_well_with_seeds_of_the_same_settings_and_any_threads(
+def test_a_started_run_is_compatible_with_seeds_of_the_same_settings_and_any_threads(
     started: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted: tuple[dict[str, Any], ...] = ({"precision": "bf16"}, {"models": ("glimpse-2",)}, {"models": ("conv",), "seeds": 1})
@@ -107,9 +107,9 @@ def test_seeds_of_a_model_that_differ_in_a_setting_are_refused_by_name(started: 
     monkeypatch.setitem(catalog.CLASSIFIERS, "conv", replace(conv, presets={"conv": faster}))
     with pytest.raises(ValueError, match=f"^{first} has learning-rate 0.003, {other} 0.125: .* choose another --out$"):
         planned(monkeypatch, started, precision="bf16")
-    assert planned(monkeypatch, started, models=("conv",), seeds=1)  # alone it goes on as it was started
+    assert planned(monkeypatch, started, models=("conv",), seeds=1)  # on its own it continues with its settings
 
 
-def test_a_runs_own_folder_is_no_suites(started: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_of_a_run_is_not_a_suites(started: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="conv-seed0 is a run's own folder: choose another --out"):
         planned(monkeypatch, started / "conv-seed0")

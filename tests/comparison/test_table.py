@@ -15,11 +15,11 @@ from tests.helpers.comparisons import CLUTTERED, compared, of_nine_models, train
 
 @pytest.fixture(scope="module")
 def suite() -> Comparison:
-    """Returns a comparison such as a suite ends with."""
+    """Returns a comparison like that of a finished suite."""
     return of_nine_models()
 
 
-def test_the_table_says_error_interval_published_and_samples(suite: Comparison) -> None:
+def test_the_table_shows_error_interval_published_and_samples(suite: Comparison) -> None:
     columns, rows = table(suite)
     cells = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
     low, high = t_interval([3.1, 3.4, 3.7])
@@ -46,7 +46,7 @@ def test_the_table_says_error_interval_published_and_samples(suite: Comparison) 
     assert len(rows) == 9 + len(CLUTTERED) - 6
 
 
-def test_every_letter_beside_a_published_number_is_in_the_legend(suite: Comparison) -> None:
+def test_every_letter_next_to_a_published_number_is_in_the_legend(suite: Comparison) -> None:
     text = "\n".join(legend(suite))
     used = {str(row[4]).split()[1] for row in table(suite)[1] if row[4] is not None}
     assert used == set("abcde")
@@ -64,7 +64,7 @@ def test_every_letter_beside_a_published_number_is_in_the_legend(suite: Comparis
     assert not any(line.startswith("95 % interval, one seed") for line in legend(suite))
 
 
-def test_a_csv_holds_every_row_and_number(suite: Comparison, tmp_path: Path) -> None:
+def test_a_csv_contains_every_row_and_number(suite: Comparison, tmp_path: Path) -> None:
     write_csv(tmp_path / "new" / "rows.csv", suite)
     with (tmp_path / "new" / "rows.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -81,7 +81,7 @@ def test_a_csv_holds_every_row_and_number(suite: Comparison, tmp_path: Path) -> 
     assert all(row.keys() == suite.flat()[0].keys() for row in rows)
 
 
-def test_markdown_holds_the_table_the_legend_and_every_pair(suite: Comparison, tmp_path: Path) -> None:
+def test_markdown_contains_the_table_the_legend_and_every_pair(suite: Comparison, tmp_path: Path) -> None:
     write_markdown(tmp_path / "rows.md", suite)
     text = (tmp_path / "rows.md").read_text()
     assert text == markdown(suite)

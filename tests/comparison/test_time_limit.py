@@ -1,4 +1,4 @@
-"""A time limit: when it is over, and what it tells a training."""
+"""A time limit: its end, and how it stops a training."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def test_a_limit_is_over_at_its_end_and_without_minutes_never() -> None:
         TimeLimit(0.0).check()
 
 
-def test_a_limit_stops_a_training_with_an_exit_code_that_is_no_signals() -> None:
+def test_a_limit_stops_a_training_with_an_exit_code_that_no_signal_has() -> None:
     assert TimeLimit().stop() is TimeLimit(10.0).stop() is None
     assert TimeLimit(0.0).stop() == OUT_OF_TIME
     assert 0 < OUT_OF_TIME < 128

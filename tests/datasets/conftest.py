@@ -1,4 +1,4 @@
-"""What the tests of the data sets share: made-up files in MNIST's format, and `.npz` files."""
+"""Fixtures of the data sets' tests: synthetic files in MNIST's format, and `.npz` files."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from glimpse.datasets.mnist import LAYOUTS
 
-N_TRAIN, N_TEST, N_HELD = 30, 12, 5  # in the place of 60,000, 10,000 and 10,000
+N_TRAIN, N_TEST, N_HELD = 30, 12, 5  # instead of 60,000, 10,000 and 10,000
 
 
 @pytest.fixture
 def small_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets the sets in MNIST's format have 30 training glyphs, the last 5 of them for validation, and 12 test glyphs."""
+    """Reduces the sets in MNIST's format to 30 training glyphs, the last 5 of them for validation, and 12 test glyphs."""
     for name, layout in LAYOUTS.items():
         monkeypatch.setitem(LAYOUTS, name, replace(layout, counts=(N_TRAIN, N_TEST), n_valid=N_HELD))
 
 
 @pytest.fixture
 def lay_out() -> Callable[..., dict[str, NDArray[np.uint8]]]:
-    """Returns a function that writes a small set's files as torchvision has them, and returns the arrays by the files' names."""
+    """Returns a function that writes the files of a small set in torchvision's layout and returns the arrays by file name."""
     return _lay_out
 
 

@@ -1,4 +1,4 @@
-"""Fixed binarized MNIST: made-up files in both formats against the bits they were made from, and the real set against MNIST."""
+"""Fixed binarized MNIST: synthetic files in both formats against their bits, and the real set against MNIST."""
 
 import hashlib
 import os
@@ -15,13 +15,13 @@ from glimpse.datasets.generative import open_generative
 from glimpse.datasets.mnist import load
 from glimpse.datasets.pixel_sets import PixelSet
 
-GIVEN = Path(os.environ.get("GLIMPSE_DATA", "nowhere"))  # before the fixture `alone` takes it away
+GIVEN = Path(os.environ.get("GLIMPSE_DATA", "nowhere"))  # read before the fixture `isolated` removes it
 ROWS = {"train": 30, "valid": 8, "test": 9}
 
 
 @pytest.fixture
 def bits(monkeypatch: pytest.MonkeyPatch) -> dict[str, NDArray[np.uint8]]:
-    """Returns the rows of a made-up set, which is the known one for a while."""
+    """Returns the rows of a synthetic set, whose digest is the expected one during a test."""
     draw = np.random.default_rng(0)
     made = {split: draw.integers(0, 2, (count, 784), dtype=np.uint8) for split, count in ROWS.items()}
     digests = {split: hashlib.sha256(np.packbits(rows, axis=1).tobytes()).hexdigest() for split, rows in made.items()}
@@ -43,13 +43,13 @@ def write_text(folder: Path, bits: dict[str, NDArray[np.uint8]], end: str = "\n"
 
 
 def rows_of(images: PixelSet) -> set[bytes]:
-    """Returns all rows of an epoch, whatever their order."""
+    """Returns all rows of an epoch, sorted."""
     return {row.numpy().tobytes() for row in images.batch(torch.arange(len(images))).images.byte()}
 
 
 @pytest.mark.parametrize("within", ["binarized_mnist", "."])
 @pytest.mark.parametrize("end", ["packed", "\n", " \r\n"])
-def test_both_formats_give_the_bits_in_either_folder(
+def test_both_formats_give_the_bits_from_either_folder(
     tmp_path: Path, bits: dict[str, NDArray[np.uint8]], within: str, end: str
 ) -> None:
     if end == "packed":
@@ -66,7 +66,7 @@ def test_both_formats_give_the_bits_in_either_folder(
     assert data.train.batch(torch.arange(3)).labels.tolist() == [-1] * 3
 
 
-def test_the_two_formats_have_one_digest_and_auto_takes_either(tmp_path: Path, bits: dict[str, NDArray[np.uint8]]) -> None:
+def test_the_two_formats_have_one_digest_and_auto_opens_either(tmp_path: Path, bits: dict[str, NDArray[np.uint8]]) -> None:
     write_packed(tmp_path / "packed", bits)
     write_text(tmp_path / "text", bits)
     packed, text = (open_generative("auto", data_dir=tmp_path / name) for name in ("packed", "text"))
@@ -115,14 +115,14 @@ def test_a_damaged_array_is_named(tmp_path: Path, bits: dict[str, NDArray[np.uin
 
 
 @pytest.mark.parametrize("content", [b"0 1 2 " * 784, b"0 1 0\n", b"<html>", b"MATLAB 5.0 MAT-file"])
-def test_a_text_of_something_else_is_named(tmp_path: Path, bits: dict[str, NDArray[np.uint8]], content: bytes) -> None:
+def test_a_text_file_of_something_else_is_named(tmp_path: Path, bits: dict[str, NDArray[np.uint8]], content: bytes) -> None:
     write_text(tmp_path, bits)
     (tmp_path / "binarized_mnist_train.amat").write_bytes(content)
     with pytest.raises(ValueError, match=r"binarized_mnist_train\.amat must hold rows of 784 zeros and ones"):
         open_generative("binarized-mnist", data_dir=tmp_path)
 
 
-def test_a_missing_file_is_said_with_where_to_put_it(tmp_path: Path, bits: dict[str, NDArray[np.uint8]]) -> None:
+def test_the_error_of_a_missing_file_states_where_to_put_it(tmp_path: Path, bits: dict[str, NDArray[np.uint8]]) -> None:
     write_packed(tmp_path, bits)
     (tmp_path / "binarized_mnist_valid.npy").unlink()
     with pytest.raises(FileNotFoundError, match=r"cannot be downloaded: put binarized_mnist_train, .* folder binarized_mnist"):

@@ -1,4 +1,4 @@
-"""Built sets: the generator's very images, whatever interrupts the build, and nothing wrong passes the verification."""
+"""Built sets: they have exactly the generator's images after any interruption, and verification finds every damage."""
 
 import errno
 import hashlib
@@ -24,9 +24,10 @@ from glimpse import cli
 from glimpse.datasets import build as build_module
 from glimpse.datasets.batches import EVALUATION_SEED
 from glimpse.datasets.build import Progress, Verdict, build, read_set, source_at_hand, verify
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import DigitSource, open_digits
 from glimpse.datasets.labeled_images import open_data
+from glimpse.settings.clutter import ClutterRecipe
 
 NAMES = ("images.npy", "labels.npy", "centers.npy", "manifest.json")
 RECIPE = ClutterRecipe(canvas=40, pieces=3, piece_size=6, border=2)
@@ -51,7 +52,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def test_a_set_holds_the_generators_images(tmp_path: Path, source: DigitSource) -> None:
+def test_a_set_contains_the_generators_images(tmp_path: Path, source: DigitSource) -> None:
     steps = list(begin(tmp_path / "set", source))
     assert steps == [(0, 350), (100, 350), (200, 350), (300, 350), (350, 350)]
     assert {file.name for file in (tmp_path / "set").iterdir()} == set(NAMES)
@@ -61,7 +62,7 @@ def test_a_set_holds_the_generators_images(tmp_path: Path, source: DigitSource) 
         assert array.dtype == expected.numpy().dtype
         assert np.array_equal(array, expected)
     assert isinstance(built.images, np.memmap)
-    for name in NAMES[:3]:  # nothing but numpy is needed
+    for name in NAMES[:3]:  # only numpy is needed
         assert hashlib.sha256((tmp_path / "set" / name).read_bytes()).hexdigest() == built.manifest["sha256"][name]
         assert len(np.load(tmp_path / "set" / name, mmap_mode="r", allow_pickle=False)) == 350
     assert built.manifest["recipe"] == asdict(RECIPE)
@@ -89,7 +90,7 @@ def test_more_images_than_digits_are_further_permutations(tmp_path: Path, source
 
 
 @pytest.mark.parametrize("chunks", [0, 1, 2, 3])
-def test_an_interrupted_build_goes_on_to_the_same_bytes(tmp_path: Path, source: DigitSource, chunks: int) -> None:
+def test_an_interrupted_build_continues_to_the_same_bytes(tmp_path: Path, source: DigitSource, chunks: int) -> None:
     list(begin(tmp_path / "whole", source))
     steps = begin(tmp_path / "set", source)
     for _ in range(chunks + 1):
@@ -97,14 +98,14 @@ def test_an_interrupted_build_goes_on_to_the_same_bytes(tmp_path: Path, source: 
     steps.close()  # type: ignore[attr-defined]
     with pytest.raises(ValueError, match="its build did not finish: run it again"):
         read_set(tmp_path / "set")
-    with (tmp_path / "set" / "images.npy").open("ab") as file:  # a chunk of which only a part got written
+    with (tmp_path / "set" / "images.npy").open("ab") as file:  # a partly written chunk
         file.write(b"x" * 1_000_000)
     assert next(begin(tmp_path / "set", source)) == (100 * chunks, 350)
     list(begin(tmp_path / "set", source))
     assert contents(tmp_path / "set") == contents(tmp_path / "whole")
 
 
-def test_a_build_killed_before_its_plan_or_before_its_end_goes_on(tmp_path: Path, source: DigitSource) -> None:
+def test_a_build_killed_before_its_plan_or_before_its_end_continues(tmp_path: Path, source: DigitSource) -> None:
     list(begin(tmp_path / "whole", source))
     (tmp_path / "early").mkdir()
     (tmp_path / "early" / ".building.json.999999999.tmp").write_text("{")
@@ -122,7 +123,7 @@ def test_a_build_killed_before_its_plan_or_before_its_end_goes_on(tmp_path: Path
     assert contents(late) == contents(tmp_path / "whole")
 
 
-def test_a_finished_set_is_left_as_it_is(tmp_path: Path, source: DigitSource) -> None:
+def test_a_finished_set_is_not_changed(tmp_path: Path, source: DigitSource) -> None:
     list(begin(tmp_path / "set", source))
     before = {file: file.stat().st_mtime_ns for file in (tmp_path / "set").iterdir()}
     assert list(begin(tmp_path / "set", source)) == [(350, 350)]
@@ -133,10 +134,10 @@ def test_a_finished_set_is_left_as_it_is(tmp_path: Path, source: DigitSource) ->
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seed": 12}, "seed 11 there, 12 asked for"),
-        ({"count": 351}, "count 350 there, 351 asked for"),
-        ({"split": "valid"}, "split train there, valid asked for"),
-        ({"recipe": ClutterRecipe(canvas=40, pieces=4, piece_size=6, border=2)}, "pieces 3 there, 4 asked for"),
+        ({"seed": 12}, "seed 11, not 12"),
+        ({"count": 351}, "count 350, not 351"),
+        ({"split": "valid"}, "split train, not valid"),
+        ({"recipe": ClutterRecipe(canvas=40, pieces=4, piece_size=6, border=2)}, "pieces 3, not 4"),
     ],
 )
 def test_other_options_are_refused(
@@ -151,17 +152,17 @@ def test_other_options_are_refused(
 def test_other_digits_are_refused(tmp_path: Path, source: DigitSource) -> None:
     list(begin(tmp_path / "set", source))
     np.savez(tmp_path / "own.npz", images=source.train.images, labels=source.train.labels)
-    with pytest.raises(ValueError, match="source name sklearn there, file asked for"):
+    with pytest.raises(ValueError, match="source name sklearn, not file"):
         begin(tmp_path / "set", open_digits(str(tmp_path / "own.npz")))
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path: Path, source: DigitSource) -> None:
     (tmp_path / "thesis.txt").write_text("important")
-    with pytest.raises(ValueError, match="is not empty and holds no build to go on with"):
+    with pytest.raises(ValueError, match="is not empty and holds no build to resume"):
         begin(tmp_path, source)
     with pytest.raises(ValueError, match="is a file"):
         begin(tmp_path / "thesis.txt", source)
-    with pytest.raises(ValueError, match="at least one image, got a count of 0"):
+    with pytest.raises(ValueError, match="count must be at least 1, got 0"):
         begin(tmp_path / "new", source, count=0)
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
 
@@ -171,7 +172,7 @@ def test_a_split_of_another_name_is_refused_at_once(source: DigitSource) -> None
         ClutteredMNIST(source.train, "foo", seed=1)  # type: ignore[arg-type]
 
 
-def test_a_build_without_an_image_gives_way_to_other_options(tmp_path: Path, source: DigitSource) -> None:
+def test_a_build_without_an_image_accepts_other_options(tmp_path: Path, source: DigitSource) -> None:
     steps = begin(tmp_path / "set", source, seed=3, recipe=ClutterRecipe(canvas=50))
     next(steps)
     steps.close()  # type: ignore[attr-defined]
@@ -193,7 +194,7 @@ def test_a_damaged_plan_is_refused(tmp_path: Path, source: DigitSource) -> None:
 def test_a_folder_below_a_file_is_refused(tmp_path: Path, source: DigitSource) -> None:
     (tmp_path / "afile").write_text("")
     for out in (tmp_path / "afile" / "x", tmp_path / "afile" / "x" / "y"):
-        with pytest.raises(ValueError, match=r"afile is a file, not a folder, so that .* cannot be made"):
+        with pytest.raises(ValueError, match=r"cannot be made because .*afile is a file"):
             begin(out, source)
 
 
@@ -218,7 +219,9 @@ def test_a_set_that_the_disk_cannot_hold_is_refused_before_anything_is_written(
 
 
 @pytest.mark.parametrize("name", [*NAMES[:3], "building.json", "manifest.json"])
-def test_a_full_disk_is_told_with_the_file(tmp_path: Path, source: DigitSource, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_the_error_of_a_full_disk_names_the_file(
+    tmp_path: Path, source: DigitSource, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     def fsync(descriptor: int) -> None:
         synced = os.fstat(descriptor)
         if any(os.path.samestat(synced, path.stat()) for path in (out / name, *out.glob(f".{name}.*.tmp")) if path.exists()):
@@ -235,7 +238,7 @@ def test_a_full_disk_is_told_with_the_file(tmp_path: Path, source: DigitSource, 
     assert verify(out, source) == Verdict(350, 350)
 
 
-def test_a_write_that_the_system_refuses_is_told_with_the_file(tmp_path: Path) -> None:
+def test_the_error_of_a_failed_write_names_the_file(tmp_path: Path) -> None:
     program = (
         "import resource, signal, sys; from pathlib import Path; from glimpse.datasets.build import build;"
         "from glimpse.datasets.digits import open_digits; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
@@ -245,12 +248,12 @@ def test_a_write_that_the_system_refuses_is_told_with_the_file(tmp_path: Path) -
     assert done.stderr.splitlines()[-1].endswith(f"File too large: '{tmp_path / 'set' / 'images.npy'}'")
 
 
-def test_a_truncated_build_is_not_gone_on_with(tmp_path: Path, source: DigitSource) -> None:
+def test_a_truncated_build_is_not_continued(tmp_path: Path, source: DigitSource) -> None:
     steps = begin(tmp_path / "set", source)
     next(steps), next(steps)
     steps.close()  # type: ignore[attr-defined]
     os.truncate(tmp_path / "set" / "labels.npy", 200)
-    with pytest.raises(ValueError, match=r"labels\.npy is shorter than the build left it"):
+    with pytest.raises(ValueError, match=r"labels\.npy is shorter than the build wrote it"):
         list(begin(tmp_path / "set", source))
 
 
@@ -273,7 +276,7 @@ def test_verification_finds_a_changed_byte(tmp_path: Path, source: DigitSource, 
 def test_verification_finds_arrays_of_another_form(tmp_path: Path, source: DigitSource) -> None:
     list(begin(tmp_path / "set", source))
     np.save(tmp_path / "set" / "labels.npy", np.zeros(349, dtype=np.int64))
-    with pytest.raises(ValueError, match=r"labels\.npy holds int64 \(349,\), the manifest says int64 \(350,\)"):
+    with pytest.raises(ValueError, match=r"labels\.npy holds int64 \(349,\), expected int64 \(350,\), as in the manifest"):
         verify(tmp_path / "set")
     (tmp_path / "set" / "labels.npy").unlink()
     with pytest.raises(ValueError, match=r"labels\.npy cannot be read"):
@@ -317,11 +320,11 @@ def test_a_manifest_with_other_fields_is_refused(
     (tmp_path / "set" / "manifest.json").write_text(json.dumps(kept))
     with pytest.raises(ValueError, match=rf"manifest\.json is damaged: {field} is missing or not what"):
         read_set(tmp_path / "set")
-    with pytest.raises(ValueError, match="holds a set of other options"):
+    with pytest.raises(ValueError, match="holds a set with other options"):
         begin(tmp_path / "set", source, seed=99)
 
 
-def test_digits_that_were_named_must_be_those_of_the_set(tmp_path: Path, source: DigitSource) -> None:
+def test_named_digits_must_be_those_of_the_set(tmp_path: Path, source: DigitSource) -> None:
     own = tmp_path / "own.npz"
     np.savez(own, images=source.train.images, labels=source.train.labels)
     list(begin(tmp_path / "set", open_digits(str(own)), count=20))
@@ -329,7 +332,7 @@ def test_digits_that_were_named_must_be_those_of_the_set(tmp_path: Path, source:
     assert verify(tmp_path / "set", source_at_hand(tmp_path / "set", str(own))) == Verdict(20, 20)
     for other in ("sklearn", str(tmp_path / "wrong.npz")):
         np.savez(tmp_path / "wrong.npz", images=source.train.images, labels=source.train.labels.flip(0))
-        with pytest.raises(ValueError, match=r"these are not the digits that .*set was built from"):
+        with pytest.raises(ValueError, match=r"set was not built from .*: the SHA-256 in its manifest"):
             source_at_hand(tmp_path / "set", other)
     with pytest.raises(FileNotFoundError, match=r"no file .*nope\.npz"):
         source_at_hand(tmp_path / "set", str(tmp_path / "nope.npz"))
@@ -353,7 +356,7 @@ def test_a_built_set_is_opened_as_data(tmp_path: Path, source: DigitSource) -> N
 
 
 @pytest.mark.slow
-def test_a_build_killed_at_any_moment_goes_on_to_the_same_bytes(tmp_path: Path, source: DigitSource) -> None:
+def test_a_build_killed_at_any_moment_continues_to_the_same_bytes(tmp_path: Path, source: DigitSource) -> None:
     count = 20_000
     command = [sys.executable, "-m", "glimpse", "dataset", "build", str(tmp_path / "set"), "--digits", "sklearn", "--threads", "1"]
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""The catalogs of sources: a toy source is one line in them, names and help come from them, and reading them needs no torch."""
+"""The catalogs of sources: a toy source is one line; names and help come from them; reading them needs no torch."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ from glimpse.training.folder import RunFolder
 
 
 def open_toy_digits(request: Request) -> DigitSource:
-    """Returns bars of 8 x 8 pixels, whose row is their class."""
+    """Returns images of 8 x 8 pixels with a bar, whose row is the class."""
     labels = torch.arange(20) % 4
     bars = torch.zeros(20, 8, 8, dtype=torch.uint8)
     bars[torch.arange(20), 2 * labels] = 255
@@ -47,7 +47,7 @@ def open_toy_images(request: Request) -> Opened:
 
 @pytest.fixture
 def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Adds a source to either catalog, in one line each."""
+    """Adds a source to each catalog in one line."""
     monkeypatch.setitem(DIGIT_SOURCES, "toy", Entry("bars", open_toy_digits))
     monkeypatch.setitem(GENERATIVE_SETS, "toy", GenerativeEntry("half-bright", open_toy_images, binarization="dynamic"))
 
@@ -148,7 +148,7 @@ def test_a_source_is_opened_again_by_its_path_only_where_a_path_opens_it(name: s
     assert opens_again(DIGIT_SOURCES, name, path) == expected
 
 
-def test_the_first_source_at_hand_comes_with_the_reasons_of_those_before_it() -> None:
+def test_the_first_available_source_is_returned_with_the_reasons_against_those_before_it() -> None:
     def opened(name: str) -> str:
         if name in ("a", "b"):
             raise NotAtHand(f"{name} is away", "take c")

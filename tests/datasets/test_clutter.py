@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from glimpse.datasets.batches import EVALUATION_SEED, Split
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import Digits, DigitSource, open_digits
+from glimpse.settings.clutter import ClutterRecipe
 
 PINNED = {  # SHA-256 of the uint8 images of a whole split, 100 x 100 with 8 pieces
     ("sklearn", "valid"): "1e2a88d2ba3c934fa920ade989499d1dbd6fa2c2f754fcda907b0a5a288f922b",
@@ -26,13 +27,13 @@ def source() -> DigitSource:
 
 
 def glyphs(*values: list[list[int]] | Tensor) -> Digits:
-    """Returns glyphs from their pixels, the label of each its place in the row."""
+    """Returns glyphs from their pixels, labeled by their index."""
     images = torch.stack([torch.as_tensor(value) for value in values]).to(torch.uint8)
     return Digits(images, torch.arange(len(images)), "test")
 
 
 def plain_words(seed: int, stream: int, epoch: int, index: int, n_words: int) -> list[int]:
-    """Returns words of Philox4x32-10 by Python's integers."""
+    """Returns words of Philox4x32-10, computed with Python integers."""
     drawn: list[int] = []
     for block in range((n_words + 3) // 4):
         a, b, c, d = block, index, epoch, stream
@@ -46,7 +47,7 @@ def plain_words(seed: int, stream: int, epoch: int, index: int, n_words: int) ->
 
 
 def plain_order(seed: int, stream: int, epoch: int, count: int) -> list[int]:
-    """Returns which digit comes when in an epoch."""
+    """Returns the order of the digits in an epoch."""
     drawn = [plain_words(seed, 16 + stream, epoch, i, 2) for i in range(count)]
     return sorted(range(count), key=lambda i: (drawn[i][0], drawn[i][1] // 2))
 
@@ -106,6 +107,19 @@ def test_images_are_those_of_a_plain_loop(
         assert (int(labels[i]), tuple(centers[i].tolist())) == (label, center)
 
 
+@pytest.mark.parametrize("count", [1, 128, 129, 300])
+def test_a_batch_of_any_size_holds_the_images_of_single_ones(source: DigitSource, count: int) -> None:
+    digits = Digits(source.test.images[:70], source.test.labels[:70], "test")
+    data = ClutteredMNIST(digits, "test", ClutterRecipe(canvas=40, pieces=3))
+    positions = 3 * torch.arange(count) + 50  # several epochs, none whole
+    batch = data.batch(positions)
+    assert [part.dtype for part in batch] == [torch.float32, torch.int64, torch.float32]
+    assert batch.images.shape == (count, 1, 40, 40)
+    singles = [data.batch(position[None]) for position in positions]
+    for together, parts in zip(batch, zip(*singles, strict=True), strict=False):
+        assert torch.equal(together, torch.cat(parts))
+
+
 def test_glyphs_need_not_be_square() -> None:
     digits = glyphs(*torch.randint(0, 256, (7, 9, 14), generator=torch.Generator().manual_seed(0)))
     recipe = ClutterRecipe(canvas=20, pieces=3, piece_size=4, border=2)
@@ -135,9 +149,9 @@ def digest(digits: Digits, split: Split) -> str:
     return hashed.hexdigest()
 
 
-def test_batches_of_any_size_and_order_hold_the_same_images(source: DigitSource) -> None:
+def test_batches_of_any_size_and_order_contain_the_same_images(source: DigitSource) -> None:
     clutter = ClutteredMNIST(source.test, "test")
-    together = clutter.batch(torch.arange(290, 330))  # over the end of the first epoch
+    together = clutter.batch(torch.arange(290, 330))  # past the end of the first epoch
     backwards = clutter.batch(torch.arange(290, 330).flip(0))
     for whole, reversed_ in zip(together, backwards, strict=True):
         assert torch.equal(whole, reversed_.flip(0))
@@ -148,9 +162,9 @@ def test_batches_of_any_size_and_order_hold_the_same_images(source: DigitSource)
             assert torch.equal(whole, torch.cat(pieces))
 
 
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")  # how the workers start is the system's choice
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")  # workers start by the default method of the system
 @pytest.mark.parametrize("workers", [0, 2])
-def test_workers_hold_the_same_images(source: DigitSource, workers: int) -> None:
+def test_workers_give_the_same_images(source: DigitSource, workers: int) -> None:
     clutter = ClutteredMNIST(source.test, "test", epoch=2)
     loaded = list(DataLoader(clutter, batch_size=90, num_workers=workers))
     expected = clutter.batch(torch.arange(600, 900))
@@ -174,7 +188,7 @@ def test_an_item_is_an_image_with_label_and_center(source: DigitSource) -> None:
             clutter[index]
 
 
-def test_the_border_keeps_the_digit_away_but_not_the_pieces() -> None:
+def test_the_border_keeps_out_the_digit_but_not_the_pieces() -> None:
     digits = glyphs(torch.full((28, 28), 90))
     repeated = Digits(digits.images.repeat(500, 1, 1), digits.labels.repeat(500), "test")
     recipe = ClutterRecipe(canvas=60, pieces=6, border=9)
@@ -186,7 +200,7 @@ def test_the_border_keeps_the_digit_away_but_not_the_pieces() -> None:
         assert edge.all()
 
 
-def test_every_crop_and_every_place_occur_alike() -> None:
+def test_every_crop_and_every_place_are_equally_frequent() -> None:
     glyph = torch.randint(1, 101, (28, 28), generator=torch.Generator().manual_seed(1))
     digits = Digits(glyph.to(torch.uint8).repeat(2000, 1, 1), torch.zeros(2000, dtype=torch.int64), "test")
     offsets = {glyph[y : y + 8, x : x + 8].flatten().numpy().tobytes(): (x, y) for x in range(21) for y in range(21)}
@@ -242,7 +256,7 @@ def test_the_target_may_be_a_distractor_as_often_as_any_other() -> None:
     assert set(piece.tolist()) == {0, 1, 2, 3, 4}
 
 
-def test_an_epoch_takes_every_digit_once_in_an_order_of_its_own(source: DigitSource) -> None:
+def test_an_epoch_uses_every_digit_once_in_its_own_order(source: DigitSource) -> None:
     digits = Digits(source.test.images, torch.arange(300), "test")
     epochs = [ClutteredMNIST(digits, "train", seed=4).render(torch.arange(300) + 300 * epoch) for epoch in range(3)]
     for _, labels, _ in epochs:
@@ -253,7 +267,7 @@ def test_an_epoch_takes_every_digit_once_in_an_order_of_its_own(source: DigitSou
         assert not (by_digit[0] == by_digit[1]).all(dim=(1, 2)).any()
 
 
-def test_splits_and_seeds_have_clutter_of_their_own(source: DigitSource) -> None:
+def test_splits_and_seeds_have_different_clutter(source: DigitSource) -> None:
     def centers(split: Split, seed: int | None) -> Tensor:
         return ClutteredMNIST(source.test, split, seed=seed).render(torch.arange(100))[2]
 
@@ -270,16 +284,18 @@ def test_training_needs_a_seed(source: DigitSource) -> None:
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        (ClutterRecipe(canvas=27), "a canvas of 27 px cannot hold a 28 x 28 digit"),
-        (ClutterRecipe(canvas=40, border=7), "with a border of 7"),
-        (ClutterRecipe(piece_size=29), "pieces of 29 px cannot be cut"),
-        (ClutterRecipe(piece_size=0), "piece_size at least 1"),
-        (ClutterRecipe(pieces=-1), "must not be negative"),
+        ({"canvas": 27}, "a canvas of 27 px cannot hold a 28 x 28 digit"),
+        ({"canvas": 40, "border": 7}, "with a border of 7"),
+        ({"piece_size": 29}, "pieces of 29 px cannot be cut"),
+        ({"canvas": 0}, "canvas must be at least 1, got 0"),
+        ({"piece_size": 0}, "piece_size must be at least 1, got 0"),
+        ({"pieces": -1}, "pieces must be at least 0, got -1"),
+        ({"border": -1}, "border must be at least 0, got -1"),
     ],
 )
-def test_a_recipe_that_cannot_be_followed_is_refused(source: DigitSource, recipe: ClutterRecipe, message: str) -> None:
+def test_an_impossible_recipe_is_refused(source: DigitSource, recipe: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        ClutteredMNIST(source.test, "test", recipe)
+        ClutteredMNIST(source.test, "test", ClutterRecipe(**recipe))
 
 
 def test_statistics_agree_with_the_authors_program(mnist_folder: Path) -> None:

@@ -22,7 +22,7 @@ KNOWN_ANSWERS = [  # counter, key and words of Random123's kat_vectors for philo
 
 
 def plain_philox(counter: tuple[int, ...], key: tuple[int, int], rounds: int = 10) -> tuple[int, ...]:
-    """Returns Philox4x32's words by Python's unbounded integers, one round after the other as the paper draws it."""
+    """Returns the words of Philox4x32 with Python's unbounded integers, round by round as in the paper."""
     left0, right0, left1, right1 = counter[1], counter[0], counter[3], counter[2]
     for turn in range(rounds):
         keys = [(key[0] + turn * 0x9E3779B9) % 2**32, (key[1] + turn * 0xBB67AE85) % 2**32]
@@ -38,7 +38,7 @@ def torch_philox(counter: tuple[int, ...], key: tuple[int, int], rounds: int = 1
 
 
 @pytest.mark.parametrize(("counter", "key", "expected"), KNOWN_ANSWERS)
-def test_the_published_vectors_come_out(counter: tuple[int, ...], key: tuple[int, int], expected: tuple[int, ...]) -> None:
+def test_the_published_vectors_are_reproduced(counter: tuple[int, ...], key: tuple[int, int], expected: tuple[int, ...]) -> None:
     assert torch_philox(counter, key) == expected
     assert plain_philox(counter, key) == expected
 
@@ -62,7 +62,7 @@ def test_words_are_the_blocks_of_index_epoch_and_stream_in_order() -> None:
         assert row == [word for block in range(3) for word in plain_philox((block, i, epoch, stream), key)][:10]
 
 
-def test_words_of_an_index_depend_on_nothing_around_it() -> None:
+def test_words_of_an_index_do_not_depend_on_other_indices() -> None:
     index = torch.arange(50)
     together = words(3, 1, 4, index, 7)
     assert torch.equal(words(3, 1, 4, index[13:14], 7), together[13:14])
@@ -78,7 +78,7 @@ def test_a_seed_out_of_range_is_refused(seed: int) -> None:
         words(seed, 0, 0, torch.arange(3), 4)
 
 
-def test_bounded_reaches_both_ends_and_every_value_alike() -> None:
+def test_bounded_reaches_both_ends_and_is_uniform() -> None:
     ends = torch.tensor([0, FULL])
     for bound in (1, 21, 93, 60_000, 2**31):
         assert bounded(ends, bound).tolist() == [0, bound - 1]
@@ -86,7 +86,7 @@ def test_bounded_reaches_both_ends_and_every_value_alike() -> None:
     assert ((counts - 1000) ** 2 / 1000).sum() < 20 + 5 * 40**0.5  # chi-square with 20 degrees of freedom
 
 
-def test_a_permutation_is_one_and_sorts_by_its_first_63_bits() -> None:
+def test_a_permutation_is_valid_and_sorts_by_its_first_63_bits() -> None:
     seed, stream, epoch, count = 12, 18, 6, 257
     drawn = [plain_philox((0, i, epoch, stream), (seed, 0)) for i in range(count)]
     expected = sorted(range(count), key=lambda i: (drawn[i][0], drawn[i][1] // 2))

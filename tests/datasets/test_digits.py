@@ -1,4 +1,4 @@
-"""Digit sources: scikit-learn's digits against another resampling, and the choice among the sources by name."""
+"""Digit sources: scikit-learn's digits against another resampling, and the choice of a source by name."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from glimpse.datasets.digits import open_digits
 # scikit-learn's digits
 
 
-def test_sklearn_digits_are_bilinearly_enlarged_into_the_middle_of_the_frame() -> None:
+def test_sklearn_digits_are_enlarged_bilinearly_into_the_middle_of_the_frame() -> None:
     source = open_digits("sklearn")
     original = torch.from_numpy(load_digits().images)[:, None] * 255 / 16
     enlarged = torch.nn.functional.interpolate(original, size=(20, 20), mode="bilinear", align_corners=False)
@@ -24,7 +24,7 @@ def test_sklearn_digits_are_bilinearly_enlarged_into_the_middle_of_the_frame() -
     assert float((images - expected[nearest]).abs().max()) <= 0.5 + 1e-6
 
 
-def test_sklearn_split_is_stratified_and_takes_every_digit_once() -> None:
+def test_sklearn_split_is_stratified_and_uses_every_digit_once() -> None:
     source, labels = open_digits("sklearn"), torch.from_numpy(load_digits().target)
     parts = [source.train, source.valid, source.test]
     assert [len(part.labels) for part in parts] == [1197, 300, 300]
@@ -60,7 +60,7 @@ def test_places_are_searched_in_their_order(
     assert open_digits("mnist", data_dir=tmp_path / "empty").path == str(cache)
 
 
-def test_auto_takes_sklearn_with_the_reason_where_there_is_no_mnist() -> None:
+def test_without_mnist_auto_selects_sklearn_and_states_why() -> None:
     source = open_digits("auto")
     assert source.name == "sklearn"
     assert source.reason is not None
@@ -69,7 +69,7 @@ def test_auto_takes_sklearn_with_the_reason_where_there_is_no_mnist() -> None:
     assert not folders.cache_folder().exists()
 
 
-def test_a_source_that_is_not_there_says_the_way_out(tmp_path: Path) -> None:
+def test_the_error_of_a_source_that_is_not_found_has_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(
         FileNotFoundError, match=r"fashion-mnist is not in .*; name a folder that has it with --data-dir, or use --digits"
     ):
@@ -82,7 +82,7 @@ def test_a_source_that_is_not_there_says_the_way_out(tmp_path: Path) -> None:
         open_digits("nmist")
 
 
-def test_nothing_is_downloaded_where_that_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_downloaded_unless_requested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mnist, "download", lambda *_: pytest.fail("downloaded"))
     assert open_digits("auto", download=False).name == "sklearn"
     with pytest.raises(FileNotFoundError, match="emnist-digits is not in"):

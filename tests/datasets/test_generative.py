@@ -1,4 +1,4 @@
-"""What all generative sets share, against loops and frequencies, and the choice among them by name."""
+"""Generative sets: order, binarization and crops against loops and frequencies, and the choice of a set by name."""
 
 import json
 import math
@@ -19,7 +19,7 @@ COLORS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (20, 3, 9, 1
 
 
 def numbered(count: int, split: Split = "train", *, seed: int = 0) -> StoredImages:
-    """Returns images whose only pixel is their number."""
+    """Returns images of one pixel, whose value is their number."""
     return StoredImages(Images.unlabeled(torch.arange(count, dtype=torch.uint8).view(-1, 1, 1, 1)), split, seed=seed)
 
 
@@ -30,7 +30,7 @@ def numbers(images: StoredImages, start: int, stop: int) -> list[int]:
 # Order
 
 
-def test_every_epoch_of_the_training_runs_through_all_images_in_an_order_of_its_own() -> None:
+def test_every_training_epoch_uses_all_images_in_its_own_order() -> None:
     images = numbered(50)
     epochs = [numbers(images, 50 * epoch, 50 * epoch + 50) for epoch in range(3)]
     assert all(sorted(epoch) == list(range(50)) for epoch in epochs)
@@ -43,7 +43,7 @@ def test_validation_and_test_come_in_one_mixed_order_whatever_the_seed(split: Sp
     first = numbers(images, 0, 100)
     assert sorted(first) == list(range(100))
     assert first == numbers(images, 100, 200) == numbers(numbered(100, split, seed=7), 0, 100)
-    assert abs(sum(first[:25]) / 25 - 49.5) < 4 * 28.9 / math.sqrt(25)  # a file grouped by class would give 12
+    assert abs(sum(first[:25]) / 25 - 49.5) < 4 * 28.9 / math.sqrt(25)  # in a file grouped by class it would be 12
 
 
 @pytest.mark.parametrize("split", ["train", "valid"])
@@ -124,7 +124,7 @@ def test_every_crop_is_a_part_of_its_image_and_all_places_are_equally_likely() -
 
 
 @pytest.mark.parametrize("split", ["valid", "test"])
-def test_validation_and_test_are_cut_from_the_middle(split: Split) -> None:
+def test_validation_and_test_are_cropped_in_the_middle(split: Split) -> None:
     images = StoredImages(Images.unlabeled(COLORS), split, crop=(5, 7))
     found = {image.numpy().tobytes() for image in (images.batch(torch.arange(20)).images * 255).round().byte()}
     assert found == {image[:, 2:7, 2:9].contiguous().numpy().tobytes() for image in COLORS}
@@ -152,7 +152,7 @@ def test_scikit_learns_digits_are_binarized_with_their_classes_and_record_what_t
     assert (record["shape"], record["is_subset"], record["note"]) == ([1, 28, 28], False, None)
 
 
-def test_intensities_stay_if_asked_for_and_the_seed_then_rules_the_order_only() -> None:
+def test_intensities_are_kept_on_request_and_the_seed_then_sets_only_the_order() -> None:
     data = open_generative("digits", binarization="none", seed=4)
     assert len(set(data.train.batch(torch.arange(100)).images.flatten().tolist())) > 100
     assert (data.binarization, data.record()["seed"]) == ("none", None)
@@ -174,7 +174,7 @@ def test_dynamic_mnist_has_mnists_split_and_its_intensities_as_probabilities(
 
 
 @pytest.mark.usefixtures("small_mnist")
-def test_auto_takes_mnist_where_it_is_and_else_scikit_learns_digits_and_says_why(
+def test_auto_selects_mnist_if_found_and_else_scikit_learns_digits_and_states_why(
     tmp_path: Path, lay_out: Callable[..., object]
 ) -> None:
     without = open_generative(download=False)
@@ -189,7 +189,7 @@ def test_auto_takes_mnist_where_it_is_and_else_scikit_learns_digits_and_says_why
 
 
 @pytest.mark.parametrize("name", ["dynamic-mnist", "two-digit", "binarized-mnist", "svhn", "svhn-32", "cifar10"])
-def test_a_set_that_is_nowhere_is_one_line_with_a_way_out(name: str, tmp_path: Path) -> None:
+def test_a_set_that_is_nowhere_is_one_line_with_a_remedy(name: str, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"is not in .*(take|use) ") as caught:
         open_generative(name, data_dir=tmp_path, download=False)
     assert "\n" not in str(caught.value)
@@ -201,13 +201,13 @@ def test_a_set_that_is_nowhere_is_one_line_with_a_way_out(name: str, tmp_path: P
     [
         ("minst", {}, "no set called 'minst', and no such folder: choose auto, binarized-mnist, "),
         ("digits", {"binarization": "fixed"}, "binarization must be one of dynamic, none, got 'fixed'"),
-        ("digits", {"size": (8, 8)}, "digits has its own size"),
+        ("digits", {"size": (8, 8)}, "digits takes no size"),
         ("digits", {"size": (0, 8)}, r"size must be a height and a width of at least 1, got \(0, 8\)"),
         ("digits", {"crop": (30, 8)}, "a crop of 30 x 8 cannot be cut from images of 28 x 28"),
         ("digits", {"seed": -1}, r"seed must be in 0 to 2\^64 - 1, got -1"),
     ],
 )
-def test_what_does_not_go_together_is_refused(name: str, options: dict[str, object], message: str) -> None:
+def test_incompatible_options_are_refused(name: str, options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         open_generative(name, **options)  # type: ignore[arg-type]
 
@@ -218,7 +218,7 @@ def test_a_missing_data_folder_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_mnist")
-def test_what_a_record_names_opens_the_same_set_again(tmp_path: Path, lay_out: Callable[..., object]) -> None:
+def test_a_record_opens_the_same_set_again(tmp_path: Path, lay_out: Callable[..., object]) -> None:
     lay_out(tmp_path, "mnist")
     pictures = tmp_path / "pictures"
     pictures.mkdir()

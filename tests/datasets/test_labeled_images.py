@@ -1,4 +1,4 @@
-"""Your own labeled images: every form of file against the arrays it was made from."""
+"""Your own labeled images: every format of file against its arrays."""
 
 import json
 import zipfile
@@ -15,7 +15,7 @@ from glimpse.datasets.counter import permutation
 from glimpse.datasets.labeled_images import ImageSet, open_data
 
 DRAW = np.random.default_rng(0)
-GREY = DRAW.integers(0, 256, (40, 6, 6), dtype=np.uint8)
+GRAY = DRAW.integers(0, 256, (40, 6, 6), dtype=np.uint8)
 COLOR = DRAW.integers(0, 256, (40, 5, 7, 3), dtype=np.uint8)
 LABELS = np.arange(40) % 4
 
@@ -28,12 +28,12 @@ def saved(folder: Path, **arrays: Any) -> Path:
 @pytest.mark.parametrize(
     ("images", "expected"),
     [
-        (GREY, GREY[:, None] / 255),
-        (GREY.reshape(40, 36), GREY[:, None] / 255),
-        (GREY[..., None], GREY[:, None] / 255),
+        (GRAY, GRAY[:, None] / 255),
+        (GRAY.reshape(40, 36), GRAY[:, None] / 255),
+        (GRAY[..., None], GRAY[:, None] / 255),
         (COLOR, np.stack([COLOR[..., channel] for channel in range(3)], axis=1) / 255),
-        (GREY / 255, GREY[:, None] / 255),
-        ((GREY / 255).astype(np.float16), (GREY / 255).astype(np.float16)[:, None]),
+        (GRAY / 255, GRAY[:, None] / 255),
+        ((GRAY / 255).astype(np.float16), (GRAY / 255).astype(np.float16)[:, None]),
         (COLOR[:, :, ::-1] / 255, np.stack([COLOR[:, :, ::-1, channel] for channel in range(3)], axis=1) / 255),
     ],
 )
@@ -63,7 +63,7 @@ def numbered(start: int, stop: int) -> NDArray[np.uint8]:
 
 
 def named(**sizes: int) -> dict[str, NDArray[Any]]:
-    """Returns the arrays of parts of these sizes, their images numbered through."""
+    """Returns the arrays of parts of these sizes, with their images numbered consecutively."""
     arrays: dict[str, NDArray[Any]] = {}
     start = 0
     for part, size in sizes.items():
@@ -103,13 +103,13 @@ def test_a_set_without_parts_serves_as_a_whole(tmp_path: Path) -> None:
     assert (one.train, one.valid, firsts(one.test)) == (None, None, [0])
 
 
-def test_images_beside_a_test_part_are_for_training(tmp_path: Path) -> None:
+def test_images_next_to_a_test_part_are_for_training(tmp_path: Path) -> None:
     whole = {"images": numbered(0, 30), "labels": np.zeros(30, dtype=int)}
     test = {"X_test": numbered(30, 37), "y_test": np.zeros(7, dtype=int)}
     data = open_data(saved(tmp_path, **whole, **test))
     assert (firsts(data.train), firsts(data.valid), firsts(data.test)) == ([*range(27)], [*range(27, 30)], [*range(30, 37)])
     assert not data.is_whole
-    both = open_data(saved(tmp_path, images=GREY, labels=LABELS, **named(train=20, test=5)))
+    both = open_data(saved(tmp_path, images=GRAY, labels=LABELS, **named(train=20, test=5)))
     assert (firsts(both.train), firsts(both.test)) == ([*range(18)], [*range(20, 25)])
 
 
@@ -130,7 +130,7 @@ def with_header(folder: Path, header: str) -> Path:
         ("{'descr': 7, 'fortran_order': False, 'shape': (40,), }\n", "not a .npz file"),
     ],
 )
-def test_a_damaged_header_is_told_in_one_line_with_the_file(tmp_path: Path, header: str, message: str) -> None:
+def test_a_damaged_header_is_one_line_with_the_file(tmp_path: Path, header: str, message: str) -> None:
     path = with_header(tmp_path, header)
     with pytest.raises(ValueError, match=message) as caught:
         open_data(path)
@@ -139,14 +139,14 @@ def test_a_damaged_header_is_told_in_one_line_with_the_file(tmp_path: Path, head
 
 
 def test_a_record_is_json_and_changes_with_the_file(tmp_path: Path) -> None:
-    data = open_data(saved(tmp_path, images=GREY, labels=LABELS))
+    data = open_data(saved(tmp_path, images=GRAY, labels=LABELS))
     record = json.loads(json.dumps(data.record()))
     assert record["sizes"] == {"train": 36, "valid": 4, "test": 40}
     assert (record["shape"], record["n_classes"], record["path"]) == ([1, 6, 6], 4, str(tmp_path / "own.npz"))
-    assert open_data(saved(tmp_path, images=GREY, labels=LABELS[::-1])).sha256 != data.sha256
+    assert open_data(saved(tmp_path, images=GRAY, labels=LABELS[::-1])).sha256 != data.sha256
 
 
-def test_training_runs_through_every_epoch_in_an_order_of_its_own(tmp_path: Path) -> None:
+def test_training_uses_every_epoch_in_its_own_order(tmp_path: Path) -> None:
     data = open_data(saved(tmp_path, **named(train=40, valid=5)), shuffle_seed=6)
     assert data.train is not None
     seen = torch.cat([batch.images[:, 0, 0, 0] for batch in data.train.batches(7, stop=120)])
@@ -167,7 +167,7 @@ def test_without_a_seed_epochs_repeat_the_order_of_the_file() -> None:
     assert images.batch(torch.arange(12)).labels.tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]
 
 
-def test_images_and_labels_must_be_of_one_number() -> None:
+def test_images_and_labels_must_have_the_same_length() -> None:
     for images, labels in ((numbered(0, 5), np.arange(4)), (numbered(0, 0), np.arange(0))):
         with pytest.raises(ValueError, match=f"got {len(images)} images, {len(labels)} labels"):
             ImageSet(images, labels)
@@ -181,7 +181,7 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no file"):
         open_data(tmp_path / "nothing.npz")
     with pytest.raises(ValueError, match="labels must be integers"):
-        open_data(saved(tmp_path, images=GREY, labels=LABELS / 2))
+        open_data(saved(tmp_path, images=GRAY, labels=LABELS / 2))
 
 
 def test_orders_of_several_epochs_are_those_of_each() -> None:

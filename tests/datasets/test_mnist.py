@@ -1,4 +1,4 @@
-"""MNIST, Fashion-MNIST and EMNIST's digits against the raw files, and a local server in the place of the mirrors."""
+"""MNIST, Fashion-MNIST and EMNIST digits against the raw files, with a local server in place of the mirrors."""
 
 import gzip
 import hashlib
@@ -41,7 +41,7 @@ def test_mnist_is_split_in_the_files_order(mnist_folder: Path) -> None:
 
 @pytest.mark.usefixtures("small_mnist")
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_a_folder_is_read_and_left_as_it_was(tmp_path: Path, lay_out: LayOut, name: str) -> None:
+def test_a_folder_is_read_and_not_changed(tmp_path: Path, lay_out: LayOut, name: str) -> None:
     arrays = lay_out(tmp_path / "given", name)
     before = {file: (file.stat().st_mtime_ns, file.is_file() and file.read_bytes()) for file in (tmp_path / "given").rglob("*")}
     source = open_digits(name, data_dir=tmp_path / "given")
@@ -49,7 +49,7 @@ def test_a_folder_is_read_and_left_as_it_was(tmp_path: Path, lay_out: LayOut, na
     assert before == after
     assert (source.name, source.path, source.n_classes) == (name, str(tmp_path / "given"), 10)
     train_images, train_labels, test_images, test_labels = arrays.values()
-    axes = (0, 2, 1) if name == "emnist-digits" else (0, 1, 2)  # EMNIST's are on their side
+    axes = (0, 2, 1) if name == "emnist-digits" else (0, 1, 2)  # EMNIST digits are transposed
     held = 25
     for part, images, labels in (
         (source.train, train_images[:held], train_labels[:held]),
@@ -74,7 +74,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, lay_out: LayOut, file: str, dam
 
 def test_files_of_other_sizes_are_refused(tmp_path: Path, lay_out: LayOut) -> None:
     lay_out(tmp_path / "given", "mnist")
-    with pytest.raises(ValueError, match=r"hold \(30, 28, 28\) images, 60000 of 28 x 28 expected"):
+    with pytest.raises(ValueError, match=r"hold \(30, 28, 28\) images, expected 60000 of 28 x 28"):
         open_digits("mnist", data_dir=tmp_path / "given")
 
 
@@ -123,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_mnist: None, lay_out: LayOut) -> Iterator[Mirror]:
-    """Returns a server that has MNIST and EMNIST's digits, made up, and that torchvision's classes name as theirs."""
+    """Returns a server with synthetic MNIST and EMNIST digits, entered as the mirror of torchvision's classes."""
     for name in ("mnist", "emnist-digits"):
         lay_out(tmp_path / "same", name)
     packed, emnist = (
@@ -148,7 +148,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_mnist: None, l
 
 
 @pytest.mark.parametrize(("source", "name"), [("auto", "mnist"), ("mnist", "mnist"), ("emnist-digits", "emnist-digits")])
-def test_a_source_is_downloaded_into_the_cache_alone(tmp_path: Path, mirror: Mirror, source: str, name: str) -> None:
+def test_a_source_is_downloaded_to_the_cache_only(tmp_path: Path, mirror: Mirror, source: str, name: str) -> None:
     (tmp_path / "given").mkdir()
     seen: list[tuple[int, int]] = []
     opened = open_digits(source, data_dir=tmp_path / "given", progress=lambda done, total: seen.append((done, total)))
@@ -164,7 +164,7 @@ def test_a_source_is_downloaded_into_the_cache_alone(tmp_path: Path, mirror: Mir
     assert open_digits(name).path == opened.path
 
 
-def test_another_checksum_is_no_download(mirror: Mirror) -> None:
+def test_a_download_with_another_checksum_is_refused(mirror: Mirror) -> None:
     mirror.files["train-labels-idx1-ubyte.gz"] = gzip.compress(b"something else")
     with pytest.raises(FileNotFoundError, match="another checksum"):
         open_digits("mnist")
@@ -181,7 +181,7 @@ def test_a_download_ends_at_its_time_limit(mirror: Mirror, monkeypatch: pytest.M
         open_digits("mnist")
 
 
-def test_a_server_that_hangs_is_given_up(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_hangs_times_out(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "PROBE_SECONDS", 0.2)
     released = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Your own glyphs in `.npz` files: their parts, their split by a seed, and what is wrong with a file that does not fit."""
+"""Your own glyphs in `.npz` files: their parts, their split by a seed, and errors of unsuitable files."""
 
 import json
 from collections.abc import Callable
@@ -79,8 +79,8 @@ X, Y = own_glyphs(20)
         ({"images": np.stack([X] * 3, axis=-1), "labels": Y}, "digits must be gray, got 3 channels"),
         ({"images": X[:0], "labels": Y[:0]}, "is empty"),
         ({"images": X.astype(np.int64), "labels": Y}, r"must be uint8, or float in 0 to 1, got int64; .*astype\('uint8'\)"),
-        ({"images": X.astype(float), "labels": Y}, "must be in 0 to 1 where it is float, got 0 to 255; divide"),
-        ({"images": np.where(X > 250, np.nan, 0.5), "labels": Y}, "must be in 0 to 1 where it is float, got nan"),
+        ({"images": X.astype(float), "labels": Y}, "must be in 0 to 1 if it is float, got 0 to 255; divide"),
+        ({"images": np.where(X > 250, np.nan, 0.5), "labels": Y}, "must be in 0 to 1 if it is float, got nan"),
         ({"images": X / 255 - 0.1, "labels": Y}, "got -0.1 to 0.9"),
         ({"images": X, "labels": Y.astype(float)}, "labels must be integers, got float64"),
         ({"images": X, "labels": np.eye(20)[:, :10].astype(int)}, r"labels must be \(N,\) or \(N, 1\), got \(20, 10\)"),
@@ -92,12 +92,14 @@ X, Y = own_glyphs(20)
         ({"images": np.array([{}] * 20), "labels": Y}, "not a .npz file of plain arrays"),
     ],
 )
-def test_a_file_that_does_not_fit_says_why(save_npz: Callable[..., str], arrays: dict[str, Any], message: str) -> None:
+def test_a_file_that_does_not_fit_is_refused_with_the_reason(
+    save_npz: Callable[..., str], arrays: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         open_digits(save_npz(**arrays))
 
 
-def test_a_file_that_is_none_says_why(tmp_path: Path) -> None:
+def test_a_file_of_another_format_is_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no file .*none\.npz"):
         open_digits(str(tmp_path / "none.npz"))
     for content in (b"", b"PK\x03\x04 broken", b"text"):

@@ -1,4 +1,4 @@
-"""Your own images: folders of pictures and `.npz` files against the arrays they were made from."""
+"""Your own images: folders of pictures and `.npz` files against their arrays."""
 
 import hashlib
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from glimpse.datasets.generative import GenerativeData, open_generative
 from glimpse.datasets.own_images import split_by_hash
 
 DRAW = np.random.default_rng(0)
-GREY = DRAW.integers(0, 256, (40, 6, 7), dtype=np.uint8)
+GRAY = DRAW.integers(0, 256, (40, 6, 7), dtype=np.uint8)
 COLOR = DRAW.integers(0, 256, (40, 6, 7, 3), dtype=np.uint8)
 LABELS = np.arange(40) % 4
 
@@ -41,8 +41,8 @@ def everything(data: GenerativeData) -> set[bytes]:
 # Folders
 
 
-@pytest.mark.parametrize(("images", "channels"), [(GREY, 1), (COLOR, 3), (np.repeat(GREY[..., None], 3, axis=3), 1)])
-def test_a_folders_pictures_come_in_gray_if_none_has_a_color(tmp_path: Path, images: NDArray[np.uint8], channels: int) -> None:
+@pytest.mark.parametrize(("images", "channels"), [(GRAY, 1), (COLOR, 3), (np.repeat(GRAY[..., None], 3, axis=3), 1)])
+def test_a_folders_pictures_are_gray_if_none_has_a_color(tmp_path: Path, images: NDArray[np.uint8], channels: int) -> None:
     seen: list[tuple[int, int]] = []
     data = open_generative(str(write(tmp_path / "own", images)), progress=lambda done, total: seen.append((done, total)))
     assert (data.name, data.channels, data.height, data.width, data.binarization) == ("pictures", channels, 6, 7, "none")
@@ -52,23 +52,23 @@ def test_a_folders_pictures_come_in_gray_if_none_has_a_color(tmp_path: Path, ima
     assert data.train.batch(torch.arange(3)).labels.tolist() == [-1] * 3
 
 
-def test_the_hash_of_its_name_says_what_part_a_picture_is_in(tmp_path: Path) -> None:
-    write(tmp_path / "own" / "one", GREY[:20])
-    write(tmp_path / "own" / "two", GREY[20:])
+def test_the_hash_of_a_pictures_name_determines_its_part(tmp_path: Path) -> None:
+    write(tmp_path / "own" / "one", GRAY[:20])
+    write(tmp_path / "own" / "two", GRAY[20:])
     data = open_generative(str(tmp_path / "own"))
     expected: dict[str, set[bytes]] = {"train": set(), "valid": set(), "test": set()}
-    for number, image in enumerate(GREY):
+    for number, image in enumerate(GRAY):
         name = f"{'one' if number < 20 else 'two'}/{number % 20:03d}.png"
         tenth = int(hashlib.sha256(name.encode()).hexdigest()[:16], 16) * 10 >> 64
         expected["train" if tenth < 8 else "valid" if tenth == 8 else "test"].add(image.tobytes())
     assert {split: contents(data, split) for split in expected} == expected
 
 
-def test_pictures_that_are_added_move_no_others(tmp_path: Path) -> None:
-    own = write(tmp_path / "own", GREY[:20])
+def test_added_pictures_do_not_move_others(tmp_path: Path) -> None:
+    own = write(tmp_path / "own", GRAY[:20])
     before = open_generative(str(own))
     for number in range(20, 40):
-        Image.fromarray(GREY[number]).save(own / f"{number:03d}.png")
+        Image.fromarray(GRAY[number]).save(own / f"{number:03d}.png")
     after = open_generative(str(own))
     assert all(contents(before, split) < contents(after, split) for split in ("train", "valid", "test"))
     assert before.sha256 != after.sha256
@@ -83,7 +83,7 @@ def test_a_split_has_the_shares_it_names_and_no_empty_part() -> None:
         assert sorted(np.concatenate(parts).tolist()) == [0, 1, 2]
 
 
-def test_pictures_are_scaled_to_cover_the_size_and_cut_evenly(tmp_path: Path) -> None:
+def test_pictures_are_scaled_to_cover_the_size_and_cropped_evenly(tmp_path: Path) -> None:
     blocks = np.zeros((40, 80), dtype=np.uint8)
     blocks[:, 20:60] = np.kron(np.array([[50, 100], [150, 200]]), np.ones((20, 20))).astype(
         np.uint8
@@ -99,21 +99,21 @@ def test_pictures_are_scaled_to_cover_the_size_and_cut_evenly(tmp_path: Path) ->
         assert middles in ([[50, 100], [150, 200]], [[50, 150], [100, 200]])
 
 
-def test_black_and_white_pictures_are_fixed_bits(tmp_path: Path) -> None:
-    bits = np.where(GREY > 127, 255, 0).astype(np.uint8)
+def test_black_and_white_pictures_are_already_binarized(tmp_path: Path) -> None:
+    bits = np.where(GRAY > 127, 255, 0).astype(np.uint8)
     data = open_generative(str(write(tmp_path / "own", bits)))
     assert data.binarization == "fixed"
     with pytest.raises(ValueError, match="pictures is binarized already"):
         open_generative(str(tmp_path / "own"), binarization="dynamic")
 
 
-def test_gray_pictures_are_binarized_if_asked_for(tmp_path: Path) -> None:
-    data = open_generative(str(write(tmp_path / "own", GREY)), binarization="dynamic", seed=3)
+def test_gray_pictures_are_binarized_on_request(tmp_path: Path) -> None:
+    data = open_generative(str(write(tmp_path / "own", GRAY)), binarization="dynamic", seed=3)
     assert set(data.train.batch(torch.arange(20)).images.flatten().tolist()) == {0, 1}
     assert (data.binarization, data.record()["seed"]) == ("dynamic", 3)
 
 
-def test_sixteen_bits_transparency_and_rotation_come_out_right(tmp_path: Path) -> None:
+def test_sixteen_bits_transparency_and_rotation_are_read_correctly(tmp_path: Path) -> None:
     deep = np.array([[0, 257 * 7], [257 * 100 - 1, 65535]], dtype=np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
     clear = np.zeros((2, 2, 4), dtype=np.uint8)
@@ -128,12 +128,12 @@ def test_sixteen_bits_transparency_and_rotation_come_out_right(tmp_path: Path) -
 
 
 def unequal(folder: Path) -> None:
-    write(folder, GREY[:3])
-    Image.fromarray(GREY[0, :5]).save(folder / "other.png")
+    write(folder, GRAY[:3])
+    Image.fromarray(GRAY[0, :5]).save(folder / "other.png")
 
 
 def damaged(folder: Path) -> None:
-    write(folder, GREY[:3])
+    write(folder, GRAY[:3])
     (folder / "002.png").write_bytes((folder / "002.png").read_bytes()[:50])
 
 
@@ -141,12 +141,12 @@ def damaged(folder: Path) -> None:
     ("make", "message"),
     [
         (lambda folder: folder.mkdir(), r"own holds no pictures; expected files ending in \.bmp"),
-        (lambda folder: write(folder, GREY[:2]), "at least 3 images are needed, .* got 2"),
-        (unequal, r"differ in size, 000\.png is 6 x 7, other\.png is 5 x 7; say with --size"),
+        (lambda folder: write(folder, GRAY[:2]), "at least 3 images are needed, .* got 2"),
+        (unequal, r"differ in size, 000\.png is 6 x 7, other\.png is 5 x 7; resize them with --size"),
         (damaged, r"002\.png is no picture that can be read"),
     ],
 )
-def test_a_folder_that_will_not_do_is_one_line(tmp_path: Path, make: Callable[[Path], object], message: str) -> None:
+def test_an_unusable_folder_is_one_line(tmp_path: Path, make: Callable[[Path], object], message: str) -> None:
     make(tmp_path / "own")
     with pytest.raises(ValueError, match=message) as caught:
         open_generative(str(tmp_path / "own"))
@@ -154,20 +154,20 @@ def test_a_folder_that_will_not_do_is_one_line(tmp_path: Path, make: Callable[[P
 
 
 def test_hidden_pictures_and_other_files_are_left_out(tmp_path: Path) -> None:
-    own = write(tmp_path / ".hidden" / "own", GREY[:5])
-    write(own / ".thumbnails", GREY[5:8])
+    own = write(tmp_path / ".hidden" / "own", GRAY[:5])
+    write(own / ".thumbnails", GRAY[5:8])
     (own / "._000.png").write_bytes(b"what macOS leaves behind")
     (own / "notes.txt").write_text("none", encoding="utf-8")
-    assert everything(open_generative(str(own))) == {image.tobytes() for image in GREY[:5]}
+    assert everything(open_generative(str(own))) == {image.tobytes() for image in GRAY[:5]}
 
 
 # .npz files
 
 
-@pytest.mark.parametrize("images", [GREY, GREY[..., None], GREY / 255, (GREY / 255).astype(np.float32)])
-def test_images_alone_are_enough(save_npz: Callable[..., str], images: NDArray[Any]) -> None:
+@pytest.mark.parametrize("images", [GRAY, GRAY[..., None], GRAY / 255, (GRAY / 255).astype(np.float32)])
+def test_images_need_no_labels(save_npz: Callable[..., str], images: NDArray[Any]) -> None:
     data = open_generative(save_npz(images=images))
-    assert everything(data) == {image.tobytes() for image in GREY}
+    assert everything(data) == {image.tobytes() for image in GRAY}
     assert (data.channels, data.binarization) == (1, "none")
     assert data.valid.batch(torch.arange(2)).labels.tolist() == [-1, -1]
 
@@ -187,9 +187,9 @@ def test_labels_stay_with_their_images_and_copies_in_one_part(save_npz: Callable
 @pytest.mark.parametrize(
     ("arrays", "sizes"),
     [
-        ({"X_train": GREY[:20], "X_valid": GREY[20:25], "X_test": GREY[25:]}, (20, 5, 15)),
-        ({"X_train": GREY[:30], "X_test": GREY[30:]}, (27, 3, 10)),
-        ({"images": GREY[:30], "labels": LABELS[:30], "X_test": GREY[30:]}, (27, 3, 10)),
+        ({"X_train": GRAY[:20], "X_valid": GRAY[20:25], "X_test": GRAY[25:]}, (20, 5, 15)),
+        ({"X_train": GRAY[:30], "X_test": GRAY[30:]}, (27, 3, 10)),
+        ({"images": GRAY[:30], "labels": LABELS[:30], "X_test": GRAY[30:]}, (27, 3, 10)),
     ],
 )
 def test_parts_with_names_stay_and_validation_is_the_last_tenth(
@@ -198,19 +198,19 @@ def test_parts_with_names_stay_and_validation_is_the_last_tenth(
     data = open_generative(save_npz(**arrays))
     cuts = np.cumsum((0, *sizes))
     for split, start, stop in zip(("train", "valid", "test"), cuts, cuts[1:], strict=False):
-        assert contents(data, split) == {image.tobytes() for image in GREY[start:stop]}
+        assert contents(data, split) == {image.tobytes() for image in GRAY[start:stop]}
 
 
-def test_dark_integers_in_one_part_are_no_bits(save_npz: Callable[..., str]) -> None:
-    dark = GREY % 2
-    data = open_generative(save_npz(X_train=GREY[:20], X_test=dark[20:]))
+def test_dark_integers_in_one_part_are_not_bits(save_npz: Callable[..., str]) -> None:
+    dark = GRAY % 2
+    data = open_generative(save_npz(X_train=GRAY[:20], X_test=dark[20:]))
     assert data.binarization == "none"
     assert contents(data, "test") == {image.tobytes() for image in dark[20:]}
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_zeros_and_ones_are_fixed_bits(save_npz: Callable[..., str], dtype: type) -> None:
-    bits: NDArray[Any] = (GREY > 127).astype(dtype)
+def test_zeros_and_ones_are_already_binarized(save_npz: Callable[..., str], dtype: type) -> None:
+    bits: NDArray[Any] = (GRAY > 127).astype(dtype)
     data = open_generative(save_npz(images=bits))
     assert data.binarization == "fixed"
     assert everything(data) == {(image * 255).astype(np.uint8).tobytes() for image in bits}
@@ -219,24 +219,22 @@ def test_zeros_and_ones_are_fixed_bits(save_npz: Callable[..., str], dtype: type
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"pictures": GREY}, "no images; expected images, or X_train and X_test, found pictures"),
-        ({"X_train": GREY, "X_valid": GREY}, "a validation part needs a test part too"),
-        ({"X_test": GREY}, "a test part needs a training part"),
-        ({"X_train": GREY, "X_test": COLOR}, r"different shapes .*\(6, 7, 1\).*\(6, 7, 3\)"),
-        ({"images": GREY, "labels": LABELS[:9]}, "40 images in images but 9 labels in labels"),
-        ({"images": GREY.astype(int)}, "images must be uint8, or float in 0 to 1"),
-        ({"images": GREY[:2]}, "at least 3 images are needed"),
+        ({"pictures": GRAY}, "no images; expected images, or X_train and X_test, found pictures"),
+        ({"X_train": GRAY, "X_valid": GRAY}, "a validation part needs a test part too"),
+        ({"X_test": GRAY}, "a test part needs a training part"),
+        ({"X_train": GRAY, "X_test": COLOR}, r"different shapes .*\(6, 7, 1\).*\(6, 7, 3\)"),
+        ({"images": GRAY, "labels": LABELS[:9]}, "40 images in images but 9 labels in labels"),
+        ({"images": GRAY.astype(int)}, "images must be uint8, or float in 0 to 1"),
+        ({"images": GRAY[:2]}, "at least 3 images are needed"),
     ],
 )
-def test_a_file_that_will_not_do_is_one_line(save_npz: Callable[..., str], arrays: dict[str, Any], message: str) -> None:
+def test_an_unusable_file_is_one_line(save_npz: Callable[..., str], arrays: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         open_generative(save_npz(**arrays))
 
 
-def test_only_a_folders_pictures_are_brought_to_a_size_and_a_missing_file_is_named(
-    tmp_path: Path, save_npz: Callable[..., str]
-) -> None:
+def test_only_a_folders_pictures_are_resized_and_a_missing_file_is_named(tmp_path: Path, save_npz: Callable[..., str]) -> None:
     with pytest.raises(ValueError, match="only the pictures of a folder"):
-        open_generative(save_npz(images=GREY), size=(5, 5))
+        open_generative(save_npz(images=GRAY), size=(5, 5))
     with pytest.raises(FileNotFoundError, match=r"no file .*none\.npz"):
         open_generative(str(tmp_path / "none.npz"))

@@ -1,4 +1,4 @@
-"""Decoded pictures: their depth, and what a folder of them and a single one have in common."""
+"""Decoded pictures: their bit depth, and the same rules for a folder and a single picture."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ DEEP = np.random.default_rng(0).integers(0, 65536, (5, 6), dtype=np.uint16)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_sixteen_bits_stay_until_eight_are_asked_for(tmp_path: Path, channels: int) -> None:
+def test_sixteen_bits_are_kept_until_eight_are_requested(tmp_path: Path, channels: int) -> None:
     Image.fromarray(DEEP).save(tmp_path / "deep.png")
     pixels = read_picture(tmp_path / "deep.png", channels)
     assert pixels.dtype == np.uint16
@@ -23,7 +23,7 @@ def test_sixteen_bits_stay_until_eight_are_asked_for(tmp_path: Path, channels: i
     assert np.array_equal(to_eight_bits(pixels)[..., 0], np.floor(DEEP / 257 + 0.5))
 
 
-def test_eight_bits_stay_as_they_are(tmp_path: Path) -> None:
+def test_eight_bits_are_not_changed(tmp_path: Path) -> None:
     colors = np.random.default_rng(1).integers(0, 256, (5, 6, 3), dtype=np.uint8)
     Image.fromarray(colors).save(tmp_path / "colors.png")
     assert np.array_equal(to_eight_bits(read_picture(tmp_path / "colors.png")), colors)
@@ -36,10 +36,10 @@ def test_pixels_without_a_known_range_are_refused_in_a_folder_as_in_a_single_pic
     for number in range(3):
         Image.fromarray(pixels).save(tmp_path / f"{number}.tif")
     for refused in (lambda: open_generative(str(tmp_path)), lambda: load_picture(tmp_path / "0.tif", 1)):
-        with pytest.raises(ValueError, match=r"0\.tif has pixels of mode [FI]; give a picture with 8 or 16 bits a pixel"):
+        with pytest.raises(ValueError, match=r"0\.tif has pixels of mode [FI]; use a picture with 8 or 16 bits per pixel"):
             refused()
 
 
-def test_a_file_that_is_not_there_is_no_damaged_picture(tmp_path: Path) -> None:
+def test_a_missing_file_is_not_reported_as_a_damaged_picture(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.png"):
         read_picture(tmp_path / "none.png")

@@ -1,4 +1,4 @@
-"""House numbers in full: made-up folders in MATLAB's layout, and their cuts against another resampling."""
+"""Full house numbers: synthetic folders in MATLAB's layout, and crops against another resampling."""
 
 import shutil
 from pathlib import Path
@@ -19,7 +19,7 @@ KEYS = ("left", "top", "width", "height", "label")
 
 
 def write_part(folder: Path, pictures: list[NDArray[np.uint8]], boxes: list[Boxes]) -> None:
-    """Writes pictures and their description as MATLAB does: a value for one digit, a column of references for more."""
+    """Writes pictures and their description in MATLAB's format: a value for one digit, a column of references for more."""
     folder.mkdir(parents=True)
     with h5py.File(folder / "digitStruct.mat", "w") as file:
         hidden, struct = file.create_group("#refs#"), file.create_group("digitStruct")
@@ -58,7 +58,7 @@ def random_pictures(count: int, seed: int = 0) -> tuple[list[NDArray[np.uint8]],
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Returns a made-up set: 30 numbers in train, 20 in extra, 10 in test."""
+    """Returns a synthetic set: 30 numbers in train, 20 in extra, 10 in test."""
     for seed, (part, count) in enumerate((("train", 30), ("extra", 20), ("test", 10))):
         write_part(tmp_path / "svhn" / part, *random_pictures(count, seed))
     return tmp_path / "svhn"
@@ -84,7 +84,7 @@ def test_numbers_of_more_than_five_digits_are_left_out(tmp_path: Path) -> None:
     assert [number.path.name for number in svhn.read_numbers(tmp_path / "train")] == ["2.png"]
 
 
-def test_a_picture_is_cut_30_percent_wider_than_its_digits_and_resized(tmp_path: Path) -> None:
+def test_a_picture_is_cropped_30_percent_wider_than_its_digits_and_resized(tmp_path: Path) -> None:
     pictures, _ = random_pictures(3)
     boxes: list[Boxes] = [[(20, 10, 20, 20), (40, 10, 20, 20)], [(40, 0, 20, 40)], [(-5, 30, 20, 40)]]
     edges = [(14, 66, 7, 33), (37, 63, 0, 46), (0, 18, 24, 50)]  # columns and rows; the picture ends at 0, 90 and 50
@@ -97,7 +97,7 @@ def test_a_picture_is_cut_30_percent_wider_than_its_digits_and_resized(tmp_path:
         assert float((cut - expected).abs().max()) <= 1.01
 
 
-def test_a_box_beside_the_picture_still_gives_an_image(tmp_path: Path) -> None:
+def test_a_box_outside_the_picture_still_gives_an_image(tmp_path: Path) -> None:
     pictures, _ = random_pictures(2)
     for part in ("train", "test"):
         write_part(tmp_path / part, pictures, [[(200, 100, 5, 5)], [(-30, -30, 5, 5)]])
@@ -132,11 +132,11 @@ def test_the_counts_of_the_literature_follow_from_the_whole_set() -> None:
     assert abs(from_extra - 202_353 / 235_754) < 4 * (0.86 * 0.14 / 4_701) ** 0.5
 
 
-def test_a_set_without_all_its_numbers_says_so(folder: Path) -> None:
+def test_an_incomplete_set_is_reported(folder: Path) -> None:
     data = open_generative(str(folder))
     assert data.is_subset
     assert data.note is not None
-    assert data.note.startswith("only a part of svhn, 49 + 1 of 231,053 + 4,701 images")
+    assert data.note.startswith("only a part of svhn, 49 + 1 of 231,053 + 4,701 training and validation images")
     assert data.source == data.path == str(folder)
     shutil.rmtree(folder / "extra")
     assert open_generative(str(folder)).record()["sizes"] == {"train": 29, "valid": 1, "test": 10}
@@ -175,6 +175,6 @@ def test_a_damaged_description_or_cache_is_named(folder: Path) -> None:
 
 
 def test_house_numbers_keep_their_size(folder: Path) -> None:
-    with pytest.raises(ValueError, match="only the pictures of a folder are brought to another size"):
+    with pytest.raises(ValueError, match="only the pictures of a folder are resized"):
         open_generative(str(folder), size=(32, 32))
     assert open_generative(str(folder), crop=(64, 64)).height == 64

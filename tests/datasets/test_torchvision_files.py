@@ -1,4 +1,4 @@
-"""CIFAR-10 and SVHN's single digits: made-up files in the originals' formats, downloaded from the disk, and parts of the sets."""
+"""CIFAR-10 and SVHN's single digits: synthetic files in the original formats, downloaded from disk, and parts of the sets."""
 
 import hashlib
 import io
@@ -32,7 +32,7 @@ def md5(content: bytes) -> str:
 
 @pytest.fixture
 def originals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """Returns the files that a server has of either set, made up, and lets torchvision know them by their digests."""
+    """Returns a server's synthetic files of each set, with their digests entered into torchvision."""
     server = tmp_path / "server"
     server.mkdir()
     return {"cifar10": cifar(server, monkeypatch), "svhn-32": svhn(server, monkeypatch)}
@@ -84,7 +84,7 @@ def by_bytes(images: NDArray[np.uint8], labels: Any) -> dict[bytes, int]:
 
 
 @pytest.mark.parametrize("name", ["cifar10", "svhn-32"])
-def test_a_set_is_downloaded_whole_and_its_last_tenth_held_out(name: str, originals: dict[str, Path]) -> None:
+def test_a_set_is_downloaded_and_its_last_tenth_held_out(name: str, originals: dict[str, Path]) -> None:
     seen: list[tuple[int, int]] = []
     data = open_generative(name, progress=lambda done, total: seen.append((done, total)))
     held = N_TRAIN - N_TRAIN // 10
@@ -105,7 +105,7 @@ def test_a_download_with_another_digest_leaves_nothing(name: str, originals: dic
     content[len(content) // 2] ^= 1
     originals[name].write_bytes(content)
     with pytest.raises(
-        FileNotFoundError, match=r"cannot be downloaded \(.* another checksum\); name a folder .* take the set digits"
+        FileNotFoundError, match=r"cannot be downloaded \(.* another checksum\); name a folder .* use the set digits"
     ):
         open_generative(name)
     assert not [path for path in folders.cache_folder().rglob("*") if path.is_file()]
@@ -113,7 +113,7 @@ def test_a_download_with_another_digest_leaves_nothing(name: str, originals: dic
 
 @pytest.mark.parametrize("name", ["cifar10", "svhn-32"])
 @pytest.mark.usefixtures("originals")
-def test_a_damaged_file_at_hand_is_named(name: str) -> None:
+def test_a_damaged_local_file_is_named(name: str) -> None:
     open_generative(name)
     (file,) = folders.cache_folder().rglob("data_batch_3" if name == "cifar10" else "train_32x32.mat")
     file.write_bytes(file.read_bytes()[:-1])
@@ -122,7 +122,7 @@ def test_a_damaged_file_at_hand_is_named(name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_part_of_cifar_serves_where_the_set_cannot_be_had_and_says_so(tmp_path: Path) -> None:
+def test_part_of_cifar_is_used_with_a_warning_if_the_set_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "cifar10_subset").mkdir()
     arrays: dict[str, Any] = {f"{split}_images": images for split, images in IMAGES.items()}
     arrays |= {f"{split}_labels": labels for split, labels in LABELS.items()}
@@ -137,7 +137,7 @@ def test_a_part_of_cifar_serves_where_the_set_cannot_be_had_and_says_so(tmp_path
     assert data.record()["sizes"] == {"train": 36, "valid": 4, "test": 12}
 
 
-def test_a_part_of_svhn_comes_apart_in_its_order(tmp_path: Path) -> None:
+def test_a_part_of_svhn_is_split_in_its_order(tmp_path: Path) -> None:
     (tmp_path / "svhn_subset").mkdir()
     np.save(tmp_path / "svhn_subset" / "svhn_train_first1083_images.npy", IMAGES["train"])
     data = open_generative("svhn-32", data_dir=tmp_path, download=False)

@@ -15,11 +15,11 @@ from glimpse.datasets.two_digit import CANVAS, TwoDigits
 DRAW = np.random.default_rng(0)
 DIGITS = Digits(torch.from_numpy(DRAW.integers(0, 256, (12, 28, 28), dtype=np.uint8)), torch.arange(12), "made up")
 POINTS = Digits(torch.zeros(40, 28, 28, dtype=torch.uint8), torch.arange(40), "made up")
-POINTS.images[torch.arange(40), 0, 0] = torch.arange(1, 41, dtype=torch.uint8)  # the corner tells which digit it is
+POINTS.images[torch.arange(40), 0, 0] = torch.arange(1, 41, dtype=torch.uint8)  # the corner identifies the digit
 
 
 @pytest.mark.parametrize(("split", "offset"), [("train", 0), ("valid", 1), ("test", 2)])
-def test_images_are_the_two_digits_added_and_cut_at_one(split: Split, offset: int) -> None:
+def test_images_are_the_two_digits_added_and_clipped_at_one(split: Split, offset: int) -> None:
     pairs = TwoDigits(DIGITS, split, seed=9, binarized=False)
     seed = 9 if split == "train" else EVALUATION_SEED
     found = pairs.batch(torch.arange(24))
@@ -52,7 +52,7 @@ def test_places_and_partners_are_uniform_and_the_first_digit_comes_once_an_epoch
     assert 0.8 < float(partners.std()) / deviation < 1.2
 
 
-def test_training_is_fresh_every_epoch_and_test_is_not() -> None:
+def test_training_images_are_new_every_epoch_and_test_images_are_not() -> None:
     for split, fresh in (("train", True), ("test", False)):
         pairs = TwoDigits(DIGITS, split)  # type: ignore[arg-type]
         epochs = [{image.numpy().tobytes() for image in pairs.batch(torch.arange(start, start + 12)).images} for start in (0, 12)]
@@ -83,6 +83,6 @@ def test_the_real_set_has_as_many_pairs_as_there_are_digits(mnist_folder: Path) 
     ink = data.test.batch(torch.arange(500)).images.sum(dim=(1, 2, 3))
     single = open_generative("dynamic-mnist", data_dir=mnist_folder, binarization="none").test.batch(torch.arange(500))
     one = single.images.sum(dim=(1, 2, 3))
-    assert 1.7 < float(ink.mean() / one.mean()) < 2.1  # twice the ink, less what is cut at 1
-    with pytest.raises(ValueError, match="two-digit has no crop"):
+    assert 1.7 < float(ink.mean() / one.mean()) < 2.1  # twice the ink, less the clipping at 1
+    with pytest.raises(ValueError, match="two-digit takes no crop"):
         open_generative("two-digit", data_dir=mnist_folder, crop=(50, 50))

@@ -50,7 +50,7 @@ def test_the_loss_is_that_of_the_models_own_logits(config: Any) -> None:
     assert {name: value.item() for name, value in metrics.items()} == pytest.approx({"train_error": 100 * wrong / 9})
 
 
-def test_a_batch_carries_the_policys_spread_at_each_position() -> None:
+def test_a_batch_has_the_policys_spread_at_each_position() -> None:
     config = replace(RECURRENT, policy_anneal=1000)
     images = data(9)
     task = ClassificationTask(built(config), images, data(5))

@@ -1,4 +1,4 @@
-"""What a trained classifier answers: averages over sampled glimpses, other numbers of glimpses, whole sets in order."""
+"""Predictions of a trained classifier: averages over sampled glimpses, other numbers of glimpses, whole sets in order."""
 
 from dataclasses import replace
 from typing import Any
@@ -46,7 +46,7 @@ def test_samples_differ_and_one_sample_is_a_sample() -> None:
     assert torch.equal(classify(mean, batch, positions), mean(batch, None, uniforms(positions, 3), 0.0).logits)
 
 
-def test_a_policy_that_is_not_sampled_answers_alike_at_every_position_when_its_first_glimpse_is_centered() -> None:
+def test_a_policy_at_its_means_gives_the_same_answer_at_every_position_if_its_first_glimpse_is_centered() -> None:
     model = built(replace(RECURRENT, first_glimpse="centered"))
     batch = data(6).batch(torch.arange(6)).images
     expected = model(batch).logits
@@ -59,7 +59,7 @@ def test_a_policy_that_is_not_sampled_answers_alike_at_every_position_when_its_f
     [RECURRENT, replace(RECURRENT, test_samples=2), replace(GLIMPSE, parametrization="random")],
     ids=["recurrent", "recurrent, sampled", "random glimpses"],
 )
-def test_a_model_that_looks_at_random_answers_the_same_at_the_same_position(config: Any) -> None:
+def test_a_model_that_looks_at_random_gives_the_same_answer_at_the_same_position(config: Any) -> None:
     model, batch = built(config), data(1).batch(torch.arange(1)).images.expand(6, -1, -1, -1)
     positions = torch.tensor([0, 1, 2, 1, 2**31, 1])
     found = classify(model, batch, positions)
@@ -92,11 +92,11 @@ def test_predictions_do_not_depend_on_the_batch_size(config: Any, monkeypatch: p
 
 @pytest.mark.parametrize("config", [GLIMPSE, replace(GLIMPSE, parametrization="random"), RECURRENT])
 @pytest.mark.parametrize("glimpses", [1, 5])
-def test_another_number_of_glimpses_may_be_asked_for(config: Any, glimpses: int) -> None:
+def test_the_number_of_glimpses_can_be_changed(config: Any, glimpses: int) -> None:
     model, batch = built(config), data(3).batch(torch.arange(3)).images
     found = classify(model, batch, torch.arange(3), glimpses)
     assert found.shape == (3, glimpses, 4)
-    torch.testing.assert_close(found[:, :1], classify(model, batch, torch.arange(3))[:, :1])  # the noise begins alike
+    torch.testing.assert_close(found[:, :1], classify(model, batch, torch.arange(3))[:, :1])  # the noise begins the same
 
 
 @pytest.mark.parametrize("config", WHOLE)
@@ -110,7 +110,7 @@ def test_a_model_that_sees_the_whole_image_takes_no_number_of_glimpses(config: A
         next(predictions(model, data(3), glimpses=1))
 
 
-def test_the_inputs_of_a_look_are_what_each_model_takes() -> None:
+def test_call_inputs_are_the_arguments_of_each_model() -> None:
     positions = torch.tensor([4, 9])
     assert call_inputs(built(GLIMPSE), positions, 2) == {"glimpses": 2}
     random = call_inputs(built(replace(GLIMPSE, parametrization="random")), positions, 2, 1)
@@ -130,7 +130,7 @@ def test_glimpses_and_samples_are_the_configs() -> None:
 
 
 @pytest.mark.parametrize("config", [GLIMPSE, replace(GLIMPSE, parametrization="random"), RECURRENT])
-def test_trajectories_believe_what_is_answered(config: Any) -> None:
+def test_trajectories_have_the_predicted_probabilities(config: Any) -> None:
     model, images, positions = built(config), data(40), torch.tensor([5, 2, 31])
     found = look_at(model, images.batch(positions), positions).probabilities
     answered = torch.cat([logits for logits, _ in predictions(model, images)])[positions]

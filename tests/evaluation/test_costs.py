@@ -1,4 +1,4 @@
-"""What a model costs: multiply-adds counted by hand, values read by hand, and a data set that makes nothing anew."""
+"""Costs of a model: multiply-adds and values read counted by hand, and a data set of fixed images."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ def lstm_by_hand(inputs: int, hidden: int) -> int:
 
 @pytest.mark.parametrize(("height", "width"), [(30, 30), (20, 35)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_papers_classifier_multiplies_what_its_matrices_say(height: int, width: int, channels: int) -> None:
+def test_the_multiply_adds_of_a_papers_classifier_follow_from_its_matrices(height: int, width: int, channels: int) -> None:
     config = ClassifierConfig(
         glimpses=3, window=5, hidden=7, encoder="none", parametrization="paper", supervision="last", sigma=1.0, channels=channels
     )
@@ -36,14 +36,14 @@ def test_an_encoder_adds_its_matrices() -> None:
     assert multiply_adds(GlimpseClassifier(config).eval(), torch.rand(1, 1, 30, 30)) == 2 * step
 
 
-def test_a_convolution_multiplies_its_kernel_at_every_place() -> None:
+def test_a_convolution_counts_its_kernel_at_every_place() -> None:
     config = ConvConfig(filters=3, kernel=6, step=4, hidden=9, height=30, width=22)
     places = ((30 - 6) // 4 + 1) * ((22 - 6) // 4 + 1)
     expected = places * 3 * 36 + places * 3 * 9 + 9 * 10
     assert multiply_adds(build_classifier(config).eval(), torch.rand(1, 1, 30, 22)) == expected
 
 
-def test_counting_leaves_the_model_as_it_was() -> None:
+def test_counting_does_not_change_the_model() -> None:
     model = GlimpseClassifier(ClassifierConfig(glimpses=1, window=4, hidden=6, features=5)).eval()
     multiply_adds(model, torch.rand(1, 1, 20, 20))
     assert all(parameter.requires_grad for parameter in model.parameters())
@@ -58,7 +58,7 @@ def test_values_read_are_those_of_all_glimpses_scales_channels_and_samples_or_th
         assert config.reading(100, 80) == (3 * 100 * 80, True)
 
 
-def test_fixed_images_begin_again_at_their_end_and_are_not_copied_as_a_whole() -> None:
+def test_fixed_images_restart_at_their_end_and_are_not_copied_as_a_whole() -> None:
     data = FixedImages(Batch(torch.rand(3, 1, 4, 4), torch.tensor([5, 6, 7]), torch.zeros(3, 2)))
     assert data.batch(torch.arange(3)).images is data.images.images
     assert data.batch(torch.tensor([4, 2])).labels.tolist() == [6, 7]

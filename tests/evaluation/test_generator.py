@@ -42,7 +42,7 @@ def color(count: int) -> StoredImages:
 
 
 class Watched(torch.nn.Module):
-    """Passes everything on to a model and keeps what it was given."""
+    """Forwards calls to a model and keeps their inputs."""
 
     def __init__(self, model: DRAW) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Watched(torch.nn.Module):
 
 
 def one_by_one(model: DRAW, images: Tensor, noise: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Returns reconstruction (N,) and divergence (N, T) of each image alone, the last one first."""
+    """Returns reconstruction (N,) and divergence (N, T) of each image by itself, in reverse order."""
     parts = []
     with torch.no_grad():
         for i in reversed(range(len(images))):
@@ -104,7 +104,7 @@ def test_processes_that_share_a_batch_have_the_loss_of_one_process(digits: Gener
     assert np.mean(shares) == pytest.approx(loss(torch.arange(8, 24)), rel=1e-5)
 
 
-def test_a_training_that_goes_on_weighs_the_divergence_as_if_it_had_not_stopped(
+def test_a_resumed_training_weighs_the_divergence_as_if_it_had_not_stopped(
     digits: GenerativeData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     betas, batch = [], GenerationTask.batch
@@ -140,7 +140,7 @@ def test_validation_is_the_bound_at_beta_1_over_every_image(digits: GenerativeDa
     assert found["kl"] == pytest.approx(kl.sum(axis=1).mean(), rel=1e-5)
 
 
-def test_validation_is_the_same_at_any_time_and_leaves_randomness_alone(digits: GenerativeData) -> None:
+def test_validation_is_the_same_at_any_time_and_does_not_touch_global_randomness(digits: GenerativeData) -> None:
     model = generator()
     task, found = GenerationTask(model, digits.train, digits.valid), []
     for seed in (1, 2):
@@ -152,7 +152,7 @@ def test_validation_is_the_same_at_any_time_and_leaves_randomness_alone(digits: 
     assert found[0] == found[1]
 
 
-def test_every_image_and_step_is_evaluated_with_standard_normal_noise_of_its_own(digits: GenerativeData) -> None:
+def test_every_image_and_step_is_evaluated_with_its_own_standard_normal_noise(digits: GenerativeData) -> None:
     watched = Watched(generator())
     with torch.no_grad():
         GenerationTask(watched.model, digits.train, digits.valid).validate(watched)

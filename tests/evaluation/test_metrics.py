@@ -1,4 +1,4 @@
-"""Each metric against scikit-learn, scipy, a plain loop or the root of its own definition."""
+"""Each metric against scikit-learn, scipy, a plain loop or its definition."""
 
 import json
 import math
@@ -48,7 +48,7 @@ def test_the_interval_ends_are_the_roots_of_the_score_equation(errors: int, n: i
 
 
 @pytest.mark.parametrize(("errors", "n"), COUNTS)
-def test_the_interval_lies_within_0_and_1_around_the_share(errors: int, n: int) -> None:
+def test_the_interval_is_within_0_and_1_around_the_share(errors: int, n: int) -> None:
     low, high = wilson_interval(errors, n)
     assert 0 <= low <= errors / n <= high <= 1
     assert low < high
@@ -61,7 +61,7 @@ def test_impossible_counts_are_refused_with_their_values(errors: int, n: int) ->
 
 
 @pytest.mark.parametrize("confidence", [0.0, 1.0, 95.0, math.nan])
-def test_a_confidence_that_is_no_fraction_is_refused(confidence: float) -> None:
+def test_a_confidence_outside_0_to_1_is_refused(confidence: float) -> None:
     with pytest.raises(ValueError, match=f"got {confidence}"):
         wilson_interval(1, 5, confidence)
 
@@ -168,7 +168,7 @@ def test_the_summary_is_about_the_last_glimpse_and_agrees_with_itself() -> None:
     assert result.calibration_error == calibration_error(logits[:, -1].double().softmax(dim=1), labels)
 
 
-def test_the_summary_survives_json() -> None:
+def test_the_summary_can_be_written_as_json_and_read_back() -> None:
     result = summarize(*sample(), 4)
     fields: dict[str, Any] = json.loads(json.dumps(result.as_dict(), allow_nan=False))
     assert fields == result.as_dict()
@@ -176,12 +176,12 @@ def test_the_summary_survives_json() -> None:
     assert fields["interval"] == list(result.interval)
 
 
-def test_sixteen_bit_logits_and_uint8_labels_are_summarised() -> None:
+def test_sixteen_bit_logits_and_uint8_labels_are_summarized() -> None:
     logits, labels = sample()
     assert summarize(logits.bfloat16(), labels.to(torch.uint8), 4).n == 200
 
 
-def test_arguments_are_left_alone() -> None:
+def test_arguments_are_not_changed() -> None:
     logits, labels = sample()
     copies = logits.clone(), labels.clone()
     summarize(logits, labels, 4)
@@ -203,7 +203,7 @@ def test_another_number_of_classes_is_refused() -> None:
 
 
 @pytest.mark.parametrize("bad", [-1, 4])
-def test_a_label_that_is_no_class_is_refused_everywhere(bad: int) -> None:
+def test_a_label_outside_the_classes_is_refused_everywhere(bad: int) -> None:
     logits, labels = sample()
     labels[7] = bad
     for call in (

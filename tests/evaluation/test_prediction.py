@@ -1,4 +1,4 @@
-"""A classifier's word on pictures: how they are read, and `glimpse predict`."""
+"""Predictions for pictures: how they are read, and `glimpse predict`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -69,7 +69,7 @@ def test_colors_stay_in_their_order_or_become_gray(tmp_path: Path) -> None:
     np.testing.assert_allclose(gray, COLOR @ np.array([0.299, 0.587, 0.114]) / 255, atol=1 / 255)
 
 
-def test_what_is_transparent_is_black(tmp_path: Path) -> None:
+def test_transparent_pixels_are_black(tmp_path: Path) -> None:
     alpha = np.where(np.arange(27) < 13, 255, 0).astype(np.uint8)
     Image.fromarray(np.dstack([COLOR, np.broadcast_to(alpha, (18, 27))])).save(tmp_path / "picture.png")
     read = load_picture(tmp_path / "picture.png", 3)[0]
@@ -84,9 +84,9 @@ def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
     np.testing.assert_allclose(load_picture(tmp_path / "photo.png", 1)[0, 0].numpy(), np.rot90(GRAY, -1) / 255, atol=1e-6)
 
 
-def test_a_picture_is_classified_as_its_pixels_are(tmp_path: Path) -> None:
+def test_a_picture_is_classified_like_its_pixels(tmp_path: Path) -> None:
     Image.fromarray(GRAY).save(tmp_path / "a.png")
-    Image.fromarray(255 - GRAY[:9]).save(tmp_path / "b.png")  # of another size
+    Image.fromarray(255 - GRAY[:9]).save(tmp_path / "b.png")  # of a different size
     for invert in (False, True):
         found = predict_pictures(model(), [tmp_path / "a.png", tmp_path / "b.png"], invert=invert)
         for prediction, pixels in zip(found, (GRAY, 255 - GRAY[:9]), strict=True):
@@ -99,7 +99,9 @@ def test_a_picture_is_classified_as_its_pixels_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("test_samples", [0, 3])
-def test_a_model_that_looks_at_random_looks_the_same_way_whatever_pictures_stand_beside(tmp_path: Path, test_samples: int) -> None:
+def test_a_model_that_looks_at_random_looks_the_same_way_whatever_other_pictures_there_are(
+    tmp_path: Path, test_samples: int
+) -> None:
     torch.manual_seed(0)
     ram = build_classifier(RAMConfig(glimpses=2, window=4, hidden=6, features=5, classes=4, test_samples=test_samples)).eval()
     with torch.no_grad():
@@ -137,7 +139,7 @@ def test_a_model_of_the_whole_image_classifies_pictures_too(tmp_path: Path, conf
     assert found["predictions"][0]["probabilities"] == pytest.approx(expected.tolist(), rel=1e-4)
     other = invoked("predict", file, tmp_path / "b.png")
     if isinstance(config, ConvConfig):
-        line = "b.png has 27 x 12 pixels, the model takes images of 27 x 18 only: bring it to that size\n"
+        line = "b.png has 27 x 12 pixels, the model requires 27 x 18: resize it\n"
         assert (other.exit_code, other.stderr) == (1, f"Error: {tmp_path}/{line}")
     else:
         assert other.exit_code == 0
@@ -157,7 +159,7 @@ def test_predict_prints_a_row_for_every_picture(weights: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n" + bytes(40), b"GIF89a"])
-def test_what_is_no_picture_is_one_line_that_names_it(weights: Path, tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_picture_is_one_line_that_names_it(weights: Path, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "letter.png").write_bytes(content)
     line = refused("predict", weights, tmp_path / "letter.png")
     assert line.startswith(f"{tmp_path / 'letter.png'} is no picture that can be read")
@@ -174,7 +176,7 @@ def test_damaged_pictures_never_show_a_traceback(tmp_path: Path) -> None:
             load_picture(tmp_path / "picture.png", 1)
         except ValueError as error:
             refused += 1
-            assert "picture.png" in str(error)  # noqa: PT017 (some damage does not show)
+            assert "picture.png" in str(error)  # noqa: PT017 (some damage has no effect)
     assert refused > 200
 
 
@@ -186,7 +188,7 @@ def test_pictures_of_numbers_without_a_range_are_refused(tmp_path: Path) -> None
             load_picture(tmp_path / name, 1)
 
 
-def test_a_model_of_two_channels_takes_no_pictures(tmp_path: Path) -> None:
+def test_a_model_of_two_channels_refuses_pictures(tmp_path: Path) -> None:
     Image.fromarray(GRAY).save(tmp_path / "picture.png")
     with pytest.raises(ValueError, match="trained on 2"):
         predict_pictures(model(2), [tmp_path / "picture.png"])

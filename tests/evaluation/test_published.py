@@ -28,12 +28,12 @@ def test_the_small_canvas_has_the_numbers_of_ram() -> None:
     assert list(errors(60, 4).values()) == [28.58, 11.96, 8.09, 4.96, 4.08, 4.04]
 
 
-def test_what_was_not_read_in_its_paper_says_so() -> None:
+def test_second_hand_numbers_are_marked() -> None:
     for row in (*published_classification(100, 8, "mnist"), *published_classification(60, 4, "mnist")):
         assert row.source in ("DRAW, Table 1", "public reproduction") or "second-hand" in row.note
 
 
-def test_what_sees_the_whole_image_says_so() -> None:
+def test_models_that_see_the_whole_image_are_marked() -> None:
     for row in (*published_classification(100, 8, "mnist"), *published_classification(60, 4, "mnist")):
         if row.model.startswith(("convolutional", "fully connected", "dynamic")):
             assert "whole image" in row.note

@@ -1,4 +1,4 @@
-"""Tests of significance against closed forms, numerical integration and the procedures as their authors state them."""
+"""Tests of significance against closed forms, numerical integration and the published procedures."""
 
 import math
 
@@ -29,7 +29,7 @@ def test_two_seeds_have_the_interval_of_cauchys_distribution() -> None:
 
 
 def test_one_seed_has_no_interval_over_seeds() -> None:
-    with pytest.raises(ValueError, match="at least 2 of them, got 1"):
+    with pytest.raises(ValueError, match="at least 2 errors, got 1"):
         t_interval([3.0])
 
 
@@ -43,7 +43,7 @@ def test_mcnemar_sums_the_binomial_terms_that_are_as_unlikely(counts: tuple[int,
     assert mcnemar(*counts) == pytest.approx(min(1.0, 2 * tail))
 
 
-def test_mcnemar_knows_no_difference_without_discordant_images_and_refuses_negative_counts() -> None:
+def test_mcnemar_finds_no_difference_without_discordant_images_and_refuses_negative_counts() -> None:
     assert mcnemar(0, 0) == 1.0
     with pytest.raises(ValueError, match="got -1 and 2"):
         mcnemar(-1, 2)

@@ -1,4 +1,4 @@
-"""The noise of models that look at random: uniform, independent, and a function of position and sample alone."""
+"""The noise of models with random locations: uniform, independent, and a function only of position and sample."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ COUNT = 100_000
 
 
 def plain(position: int, glimpses: int, sample: int) -> Tensor:
-    """Returns one image's noise as blocks of four words of the published generator, shape (glimpses, 2)."""
+    """Returns the noise of one image from blocks of four words of the published generator, shape (glimpses, 2)."""
     words: list[int] = []
     while len(words) < 2 * glimpses:
         block = [torch.tensor(number) for number in (len(words) // 4, position, sample, 1024)]
@@ -27,7 +27,7 @@ def test_the_noise_is_that_of_the_published_generator() -> None:
 
 
 @pytest.mark.parametrize("sample", [0, 3])
-def test_the_noise_is_uniform_and_has_no_ends(sample: int) -> None:
+def test_the_noise_is_uniform_and_excludes_0_and_1(sample: int) -> None:
     drawn = uniforms(torch.arange(COUNT), 4, sample)
     assert (drawn.shape, drawn.dtype) == ((COUNT, 4, 2), torch.float32)
     assert 0 < drawn.min() < 1e-4
@@ -41,7 +41,7 @@ def test_the_noise_is_uniform_and_has_no_ends(sample: int) -> None:
         assert chi_squared < 49 + 5 * (2 * 49) ** 0.5
 
 
-def test_no_word_of_the_generator_gives_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_word_of_the_generator_gives_0_or_1(monkeypatch: pytest.MonkeyPatch) -> None:
     for word, expected in ((0, 2.0**-24), (2**32 - 1, 1 - 2.0**-24)):
         monkeypatch.setattr("glimpse.evaluation.classifier.words", lambda *_, word=word: torch.full((1, 2), word))
         drawn = uniforms(torch.tensor([0]), 1)
@@ -61,7 +61,7 @@ def test_no_two_samples_or_positions_share_their_noise() -> None:
     assert len({tuple(row) for row in drawn.tolist()}) == 8000
 
 
-def test_the_noise_depends_on_position_and_sample_alone() -> None:
+def test_the_noise_depends_only_on_position_and_sample() -> None:
     positions = torch.tensor([5, 2**32 - 1, 0, 5, 77, 10_000])
     for sample in (0, 2):
         together = uniforms(positions, 6, sample)
@@ -79,7 +79,7 @@ def test_global_seeds_do_not_matter() -> None:
     torch.manual_seed(1)
     assert torch.equal(uniforms(torch.arange(5), 3), first)
     torch.manual_seed(0)
-    assert torch.equal(torch.get_rng_state(), state)  # nothing was taken from it
+    assert torch.equal(torch.get_rng_state(), state)  # no number was drawn from it
 
 
 def test_fewer_glimpses_are_the_beginning_of_more() -> None:
@@ -89,5 +89,5 @@ def test_fewer_glimpses_are_the_beginning_of_more() -> None:
 
 
 def test_the_noise_never_changes() -> None:
-    drawn = uniforms(torch.tensor([0, 1]), 1, 1).flatten() * 2**24  # what a trained model's measured error depends on
+    drawn = uniforms(torch.tensor([0, 1]), 1, 1).flatten() * 2**24  # the measured error of a trained model depends on it
     assert drawn.tolist() == [9423581, 8101691, 8977857, 5507857]

@@ -1,4 +1,4 @@
-"""Curves of error are rendered and their pixels looked at."""
+"""Curves of error, checked by their rendered pixels."""
 
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ from tests.helpers.pixels import pixels, places
 
 
 def curve_places(path: Path, color: str) -> NDArray[Any]:
-    """Returns where a color like #0072b2 is in a picture."""
+    """Returns where a color such as #0072b2 is in a picture."""
     return places(pixels(path), [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)], tolerance=10)
 
 
-def test_curves_fall_and_rise_as_their_numbers_do(tmp_path: Path) -> None:
+def test_curves_follow_their_numbers(tmp_path: Path) -> None:
     error_curves({"down": ([0, 1e6], [80.0, 4.0]), "up": ([0, 1e6], [4.0, 80.0])}, tmp_path / "curves.png")
     for color, falls in (("#0072b2", True), ("#d55e00", False)):
         spots = curve_places(tmp_path / "curves.png", color)
@@ -52,5 +52,5 @@ def test_curves_without_points_are_refused(tmp_path: Path, curves: dict[str, Any
         error_by_glimpse_figure({name: [] for name in curves}, tmp_path / "curves.png")
 
 
-def test_many_curves_are_told_apart(tmp_path: Path) -> None:
+def test_many_curves_are_distinguishable(tmp_path: Path) -> None:
     error_curves({str(i): ([0, 1], [i + 1.0, i + 2.0]) for i in range(9)}, tmp_path / "curves.png")

@@ -1,4 +1,4 @@
-"""Picture files hold the pixels they were given and are written whole or not at all."""
+"""Picture files contain the pixels they were given and are written whole or not at all."""
 
 import io
 import os
@@ -15,13 +15,13 @@ from glimpse.figures.curves import error_by_glimpse_figure, error_curves
 from glimpse.figures.files import gif, png, save, tiled
 
 
-def test_a_png_holds_the_pixels() -> None:
+def test_a_png_contains_the_pixels() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (7, 9, 3), dtype=np.uint8)
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png(pixels)))), pixels)
 
 
 @pytest.mark.parametrize(("colors", "tolerance"), [(200, 5), (5000, 40)])
-def test_a_gif_holds_the_frames_and_their_times(colors: int, tolerance: int) -> None:
+def test_a_gif_contains_the_frames_and_their_times(colors: int, tolerance: int) -> None:
     random = np.random.default_rng(0)
     choice = random.integers(0, 256, (colors, 3), dtype=np.uint8)
     frames = [choice[random.integers(0, colors, (40, 60))] for _ in range(3)]
@@ -58,8 +58,8 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     assert [file.read_bytes() for file in path.parent.iterdir()] == [b"GIF89a one"]
 
 
-def test_a_gif_keeps_even_grounds_and_the_colors_of_thin_boxes() -> None:
-    """Thousands of dull colors do not wash out white, black or the two boxes around them, in any frame."""
+def test_a_gif_keeps_plain_backgrounds_and_the_colors_of_thin_boxes() -> None:
+    """White, black and the colors of two boxes are exact in every frame, next to thousands of dull colors."""
     dull = np.random.default_rng(0).integers(0, 120, (3, 80, 80, 3), dtype=np.uint8)
     frames = [np.concatenate([np.zeros_like(part), part, np.full_like(part, 255)]) for part in dull]
     boxes = ((251, 159, 58), (86, 180, 233))
@@ -77,7 +77,7 @@ def test_a_gif_keeps_even_grounds_and_the_colors_of_thin_boxes() -> None:
                 assert np.abs(shown[top, 10 + t : 40 + t] - color).max() < 12
 
 
-def test_a_figure_appears_whole_or_not_at_all_and_leaves_nothing_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_figure_is_written_whole_or_not_at_all_and_leaves_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "new" / "curves.png"
     error_curves({"a": ([0, 1], [2.0, 1.0])}, path)
     before = path.read_bytes()
@@ -99,6 +99,6 @@ def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
         error_by_glimpse_figure({"a": [1.0]}, tmp_path / "figure.pdf")
 
 
-def test_figures_do_without_pyplot_and_without_a_display() -> None:
+def test_figures_need_neither_pyplot_nor_a_display() -> None:
     code = "import sys, glimpse.trajectories.pictures; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,4 @@
-"""Figures are rendered and their pixels looked at: what is drawn lies where the numbers say."""
+"""Sheets of windows, checked by their rendered pixels: boxes are where the numbers place them."""
 
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ def sheet(path: Path, images: Tensor, window: Window, predictions: Tensor | None
 
 
 def box_color(t: int, glimpses: int) -> tuple[float, ...]:
-    """Returns the color that the legend gives to a glimpse."""
+    """Returns the color of a glimpse in the legend."""
     return tuple(time_colors(glimpses)[t])
 
 
@@ -72,8 +72,8 @@ def test_a_box_runs_through_the_centers_of_the_outermost_filters(tmp_path: Path,
     np.testing.assert_allclose(found.max(axis=0), (14, 16), atol=line)
 
 
-def test_the_box_encloses_what_the_window_reads(tmp_path: Path) -> None:
-    """A narrow window reads the corner pixels that the drawn box runs through."""
+def test_the_box_encloses_the_pixels_that_the_window_reads(tmp_path: Path) -> None:
+    """A narrow window reads the corner pixels of the drawn box."""
     corners = [(4, 6), (14, 6), (4, 16), (14, 16)]
     window = windows((9.0, 11.0, 2.5))
     glimpse = read(marked(30, 30, *corners), Window(*(field[:, 0] for field in window))._replace(sigma=torch.tensor([0.1])), 5)
@@ -103,11 +103,11 @@ def test_the_path_joins_the_centers(tmp_path: Path) -> None:
     picture = sheet(tmp_path / "sheet.png", marked(41, 41), windows((5.0, 20.0, 0.5), (35.0, 20.0, 0.5)))
     frame = places(picture, (GRAY,) * 3)
     column, row = np.median(frame, axis=0).astype(int)
-    middle = picture[row - 4 : row + 5, column]  # between the boxes the image is gray but for the path
+    middle = picture[row - 4 : row + 5, column]  # between the boxes the image is gray except for the path
     assert middle.max() > 255 * GRAY + 40
 
 
-def test_a_wrong_prediction_stands_in_red_and_a_right_one_does_not(tmp_path: Path) -> None:
+def test_a_wrong_prediction_is_red_and_a_right_one_is_not(tmp_path: Path) -> None:
     window, red = windows((9.0, 9.0, 1.0)), (0xC8 / 255, 0x1E / 255, 0x1E / 255)
     right = sheet(tmp_path / "right.png", marked(20, 20), window, torch.tensor([[3]]))
     wrong = sheet(tmp_path / "wrong.png", marked(20, 20), window, torch.tensor([[8]]))
@@ -141,7 +141,7 @@ def test_a_long_sequence_and_a_window_of_one_filter_are_drawn(tmp_path: Path) ->
     assert sheet(tmp_path / "sheet.png", marked(20, 20), windows(*[(9.0, 9.0, 1.0)] * 64), n=1).size
 
 
-def test_nothing_is_wrong_where_the_label_is_unknown(tmp_path: Path) -> None:
+def test_nothing_is_wrong_if_the_label_is_unknown(tmp_path: Path) -> None:
     red = (0xC8 / 255, 0x1E / 255, 0x1E / 255)
     picture = sheet(
         tmp_path / "sheet.png", marked(20, 20), windows((9.0, 9.0, 1.0)), torch.tensor([[8]]), labels=torch.tensor([-1])
@@ -150,7 +150,7 @@ def test_nothing_is_wrong_where_the_label_is_unknown(tmp_path: Path) -> None:
     assert len(places(picture[-130:-40], box_color(0, 1), tolerance=30)) > 5  # the class below the image is not gray
 
 
-def test_a_sheet_without_predictions_has_no_strip_for_them(tmp_path: Path) -> None:
+def test_a_sheet_without_predictions_has_no_strip(tmp_path: Path) -> None:
     images, window = marked(20, 20), windows((9.0, 9.0, 1.0))
     for name, predictions in (("with.png", torch.tensor([[3]])), ("without.png", None)):
         save(tmp_path / name, window_sheet(Looked(images, [Track("read", 0, 5, window)], torch.tensor([3]), predictions)))
@@ -158,7 +158,7 @@ def test_a_sheet_without_predictions_has_no_strip_for_them(tmp_path: Path) -> No
 
 
 def sheet_arguments() -> dict[str, Any]:
-    """Returns arguments that fit together: two images, three glimpses."""
+    """Returns matching arguments: two images, three glimpses."""
     window = Window(*(field.expand(2, 3) for field in windows((9.0, 9.0, 1.0))))
     return {
         "images": marked(20, 20).expand(2, 3, 20, 20),

@@ -1,4 +1,4 @@
-"""Colors of windows: told apart, seen on black, and the same on the page as in every picture."""
+"""Colors of windows: distinct, visible on black, and the same on the page as in every picture."""
 
 import re
 from importlib.resources import files
@@ -16,11 +16,11 @@ from glimpse.figures.style import DIGIT, FRAME, kind_color, time_colors
 
 @pytest.mark.parametrize("kind", ["glimpse", "read", "write"])
 @pytest.mark.parametrize("steps", [1, 2, 8, 64])
-def test_all_colors_of_time_differ_and_are_seen_on_black(kind: WindowKind, steps: int) -> None:
+def test_all_colors_of_time_differ_and_are_visible_on_black(kind: WindowKind, steps: int) -> None:
     colors = time_colors(steps, kind)
     assert colors.shape == (steps, 3)
     assert len(np.unique(colors, axis=0)) == steps
-    assert (colors @ (0.2126, 0.7152, 0.0722)).min() > 0.15  # how bright it looks, ITU-R BT.709
+    assert (colors @ (0.2126, 0.7152, 0.0722)).min() > 0.15  # luminance by ITU-R BT.709
 
 
 @pytest.mark.parametrize("kind", ["glimpse", "read", "write"])
@@ -29,8 +29,8 @@ def test_the_color_of_a_kind_is_one_of_its_colors_over_time(kind: WindowKind) ->
 
 
 @pytest.mark.parametrize(("kind", "stronger", "weaker"), [("glimpse", 0, 2), ("read", 0, 2), ("write", 2, 0)])
-def test_reading_is_warm_and_writing_cold(kind: WindowKind, stronger: int, weaker: int) -> None:
-    colors = np.array([*time_colors(64, kind)[24:], to_rgb(kind_color(kind))])  # the first of reading are violet
+def test_reading_is_warm_and_writing_is_blue(kind: WindowKind, stronger: int, weaker: int) -> None:
+    colors = np.array([*time_colors(64, kind)[24:], to_rgb(kind_color(kind))])  # the first colors of reading are violet
     assert (colors[:, stronger] > colors[:, weaker]).all()
 
 

@@ -1,4 +1,4 @@
-"""What is drawn is rendered and looked for where the numbers say, by a way from image to picture that is computed here."""
+"""Windows on images, checked by rendered pixels, with the map from image to picture computed here."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -52,7 +52,7 @@ def black(height: int = 30, width: int = 30) -> Tensor:
 
 
 def on_image(places: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """Returns where pixels (row, column) of the picture lie on the image, as rows of x, y.
+    """Returns the positions on the image of pixels (row, column) of the picture, as rows of x, y.
 
     A margin of 3 % of the longer side is on every side, and the shorter side has half the difference more on both; pixel 0 of the
     image reaches from -0.5 to 0.5.
@@ -69,7 +69,7 @@ def found(picture: NDArray[np.uint8], color: NDArray[Any], tolerance: int = 12) 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("height", "width"), [(30, 30), (20, 40), (40, 20)])
-def test_a_box_lies_where_its_outermost_filters_are(height: int, width: int, channels: int) -> None:
+def test_a_box_runs_where_its_outermost_filters_are(height: int, width: int, channels: int) -> None:
     image = torch.rand(channels, height, width, generator=torch.Generator().manual_seed(0)) * 0.3
     picture = picture_of(image, [track((9.0, 11.5, 2.5, torch.nan))])
     box = on_image(found(picture, time_colors(1)[0]), height, width)
@@ -86,7 +86,7 @@ def test_the_blur_reaches_two_sigma_from_the_box_and_not_inside(sigma: float) ->
     np.testing.assert_allclose(lit.min(axis=0), (9 - 2 * sigma, 10 - 2 * sigma), atol=0.15)
     np.testing.assert_allclose(lit.max(axis=0), (19 + 2 * sigma, 20 + 2 * sigma), atol=0.15)
     inside = lit[(np.abs(lit - (14, 15)) < 4.7).all(axis=1)]
-    assert np.abs(inside - (14, 15)).max() < 1  # the dot at the center alone
+    assert np.abs(inside - (14, 15)).max() < 1  # only the dot at the center
 
 
 def test_a_band_of_one_sigma_is_stronger_than_that_of_two() -> None:
@@ -104,7 +104,7 @@ def test_steps_after_now_are_not_drawn_and_those_before_are_fainter() -> None:
     assert second[: SIDE // 3, : SIDE // 3].max() > 60
 
 
-def test_the_outer_of_nested_boxes_are_thinner_and_below() -> None:
+def test_outer_nested_boxes_are_thinner_and_below() -> None:
     color = time_colors(1)[0]
     inner, outer = track((15.0, 15.0, 2.0, torch.nan)), track((15.0, 15.0, 5.0, torch.nan), scale=1)
     lit = picture_of(black(), [inner, outer]).astype(int).sum(axis=-1)[SIDE // 2 - 60]
@@ -118,7 +118,7 @@ def test_the_outer_of_nested_boxes_are_thinner_and_below() -> None:
         assert len(found(picture_of(black(), tracks), color)) > 0.95 * alone
 
 
-def test_what_is_written_is_dashed_and_of_another_family() -> None:
+def test_write_windows_are_dashed_and_of_another_color_family() -> None:
     place = (15.0, 15.0, 5.0, torch.nan)
     kinds: tuple[WindowKind, ...] = ("read", "write")
     read, write = (len(found(picture_of(black(), [track(place, kind=kind)]), time_colors(1, kind)[0], 30)) for kind in kinds)
@@ -127,7 +127,7 @@ def test_what_is_written_is_dashed_and_of_another_family() -> None:
     assert distances.min() > 0.25
 
 
-def test_a_cross_stands_at_the_digits_center_and_nowhere_if_it_is_unknown() -> None:
+def test_a_cross_is_at_the_digits_center_and_nowhere_if_it_is_unknown() -> None:
     nowhere = [track((0.0, 0.0, 0.0, torch.nan))]
     plain = picture_of(black(), nowhere)
     np.testing.assert_array_equal(picture_of(black(), nowhere, center=torch.tensor([torch.nan, 3.0])), plain)
@@ -145,7 +145,7 @@ def test_a_cross_stands_at_the_digits_center_and_nowhere_if_it_is_unknown() -> N
         (-1, None, None, "", False),
     ],
 )
-def test_the_verdict_names_what_is_known(
+def test_the_verdict_names_the_known_classes(
     label: int, predicted: int | None, probability: float | None, words: str, wrong: bool
 ) -> None:
     assert verdict(label, predicted, probability) == (words, wrong)

@@ -1,4 +1,4 @@
-"""Samples, reconstructions and interpolations as Python calls: against the command line and direct calls of the model."""
+"""Samples, reconstructions and interpolations as Python calls, against the command line and direct calls of the model."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ REQUESTS: dict[str, Any] = {"sample": SampleRequest, "reconstruct": ReconstructR
 
 
 class Recorder(Listener):
-    """Keeps what it hears."""
+    """Keeps notes and progress."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []
@@ -61,7 +61,7 @@ def digits_at(*positions: int) -> Tensor:
 
 
 def drawn(model: DRAW, latents: Tensor) -> Tensor:
-    """Returns the canvases that the model itself draws from latents, as probabilities."""
+    """Returns the canvases that the model draws from latents, as probabilities."""
     with torch.no_grad():
         return torch.sigmoid(model.draw(latents).canvases)
 
@@ -83,7 +83,7 @@ def drawn(model: DRAW, latents: Tensor) -> Tensor:
         ("interpolate", "gif", ["--latent", "--steps", 3], {"latent": True, "steps": 3}),
     ],
 )
-def test_a_call_writes_the_file_of_the_command_and_says_the_same(
+def test_a_call_writes_the_file_of_the_command_and_reports_the_same(
     command: str, ending: str, flags: list[object], options: dict[str, Any], weights: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / f"drawn.{ending}"
@@ -131,7 +131,7 @@ def test_a_call_takes_the_options_of_its_command_with_their_defaults(command: st
 # What is returned
 
 
-def test_samples_are_what_the_model_draws_from_their_latents(weights: Path, model: DRAW) -> None:
+def test_samples_are_drawn_by_the_model_from_their_latents(weights: Path, model: DRAW) -> None:
     found = sample(weights, count=40, seed=3, threads=1)
     canvases = drawn(model, found.latents)
     torch.testing.assert_close(found.canvases, canvases, atol=1e-6, rtol=0)
@@ -144,15 +144,15 @@ def test_samples_are_what_the_model_draws_from_their_latents(weights: Path, mode
     assert set(sample(weights, count=2, binary=True, threads=1).images.flatten().tolist()) == {0.0, 1.0}
 
 
-def test_a_sheet_of_samples_brings_the_nearest_training_images(weights: Path, tmp_path: Path) -> None:
+def test_a_sheet_of_samples_includes_the_nearest_training_images(weights: Path, tmp_path: Path) -> None:
     found = sample(weights, count=3, out=tmp_path / "samples.png", threads=1)
     assert found.neighbors is not None
-    grey = open_generative("digits", binarization="none").train
+    gray = open_generative("digits", binarization="none").train
     nearest = found.neighbors.nearest
-    torch.testing.assert_close(nearest.images, grey.batch(nearest.positions).images)
+    torch.testing.assert_close(nearest.images, gray.batch(nearest.positions).images)
     distances = (nearest.images - found.images).double().flatten(1).norm(dim=1)
     torch.testing.assert_close(nearest.distances, distances, atol=1e-5, rtol=0)
-    assert found.neighbors.compared == len(grey)
+    assert found.neighbors.compared == len(gray)
 
 
 def test_reconstructions_are_drawn_from_the_posteriors_means(weights: Path, model: DRAW) -> None:
@@ -167,7 +167,7 @@ def test_reconstructions_are_drawn_from_the_posteriors_means(weights: Path, mode
     assert found.facts() == {"images": 122, "steps": 2}
 
 
-def test_your_pictures_are_drawn_again(weights: Path, model: DRAW, tmp_path: Path) -> None:
+def test_your_pictures_are_reconstructed(weights: Path, model: DRAW, tmp_path: Path) -> None:
     for name, level in (("a", 51), ("b", 204)):
         Image.new("L", (28, 28), level).save(tmp_path / f"{name}.png")
     a, b = tmp_path / "a.png", str(tmp_path / "b.png")
@@ -178,7 +178,7 @@ def test_your_pictures_are_drawn_again(weights: Path, model: DRAW, tmp_path: Pat
     assert way.ends[:, 0, 0, 0].tolist() == pytest.approx([0.2, 0.8])
 
 
-def test_a_way_leads_from_one_reconstruction_to_the_other(weights: Path, model: DRAW) -> None:
+def test_an_interpolation_leads_from_one_reconstruction_to_the_other(weights: Path, model: DRAW) -> None:
     found = interpolate(weights, indices="7,2", steps=6, threads=1)
     assert isinstance(found, Interpolation)
     assert torch.equal(found.ends, digits_at(7, 2))
@@ -206,7 +206,7 @@ def test_a_traversal_changes_one_latent_of_the_sample_at_a_time(weights: Path, m
     assert [len(track.window.sigma) for track in found.tracks] == [10]
 
 
-def test_a_listener_hears_of_progress_and_of_missing_images(
+def test_a_listener_is_told_of_progress_and_missing_images(
     weights: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     listener = Recorder()
@@ -221,7 +221,7 @@ def test_a_listener_hears_of_progress_and_of_missing_images(
     assert capfd.readouterr() == ("", "")
 
 
-# What is refused
+# Refused input
 
 
 @pytest.mark.parametrize("command", CALLS)

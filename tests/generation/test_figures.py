@@ -1,4 +1,4 @@
-"""Pictures of what a generator draws: where boxes lie, found in the pixels, and that every size can be drawn."""
+"""Pictures of a generator's drawings: positions of boxes, found in the pixels, and images of every size."""
 
 import numpy as np
 import pytest
@@ -40,13 +40,13 @@ def window(kind: WindowKind, count: int, steps: int, x: float, y: float, stride:
 
 
 def of_color(pixels: Pixels, color: str | tuple[float, float, float]) -> NDArray[np.bool_]:
-    """Returns which pixels have a color."""
+    """Returns a mask of the pixels of a color."""
     wanted = 255 * np.array([*to_rgb(color)])
     return np.asarray((np.abs(pixels - wanted) < 12).all(axis=-1))
 
 
 def ends(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
-    """Returns the left, right, upper and lower edge of what a mask holds."""
+    """Returns the left, right, upper and lower edge of a mask."""
     rows, columns = np.nonzero(mask)
     return columns.min() - 0.5, columns.max() + 0.5, rows.min() - 0.5, rows.max() + 0.5
 
@@ -116,7 +116,7 @@ def test_every_size_is_drawn(count: int, steps: int, channels: int, height: int,
     assert first.shape[2] == 3
 
 
-def test_all_cells_lie_on_the_sheet_and_apart() -> None:
+def test_all_cells_are_on_the_sheet_and_do_not_overlap() -> None:
     some = drawn(3, 20, height=30, width=20)
     nearest = Nearest(some.images, torch.ones(3, dtype=torch.float64), torch.arange(3))
     boxes = [axes.get_position() for axes in sample_sheet(some, nearest=nearest).axes]
@@ -137,20 +137,20 @@ def test_a_long_title_and_a_long_note_stay_on_the_sheet_and_off_the_legend(steps
     assert 0 <= note.y0 < note.y1 <= lowest
 
 
-def test_distances_stand_above_the_nearest_images() -> None:
+def test_distances_are_above_the_nearest_images() -> None:
     some = drawn(2)
     nearest = Nearest(some.images, torch.tensor([1.234, 5.678], dtype=torch.float64), torch.tensor([3, 4]))
     titles = [axes.get_title() for axes in sample_sheet(some, nearest=nearest).axes]
     assert (titles[1], titles[6]) == ("nearest: 1.23", "5.68")
 
 
-def test_colors_are_drawn_as_they_are() -> None:
+def test_colors_are_drawn_unchanged() -> None:
     red = torch.tensor([0.8, 0.2, 0.1])[None, :, None, None].expand(2, 3, 6, 6)
     pixels = rendered(interpolation_sheet(red, red.repeat(2, 1, 1, 1)))
     assert of_color(pixels, (0.8, 0.2, 0.1)).mean() > 0.3
 
 
-def test_a_way_and_a_traversal_have_a_frame_for_every_picture() -> None:
+def test_an_interpolation_and_a_traversal_have_a_frame_for_every_picture() -> None:
     way: Tensor = torch.linspace(0, 1, 4)[:, None, None, None].expand(4, 1, 6, 6)
     frames = list(interpolation_frames(way[[0, -1]], way))
     assert len(frames) == 4

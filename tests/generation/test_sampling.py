@@ -1,4 +1,4 @@
-"""Samples, neighbours and ways through the latents: against plain loops, closed forms and torch's own distributions."""
+"""Samples, neighbors and paths through the latents, against plain loops, closed forms and torch's distributions."""
 
 import math
 from typing import Any
@@ -58,7 +58,7 @@ def nearest(images: Tensor, data: StoredImages, chunk: int) -> tuple[list[int], 
 # Samples
 
 
-def test_a_sample_depends_on_seed_and_number_alone() -> None:
+def test_a_sample_depends_only_on_seed_and_number() -> None:
     model = small()
     many = prior_latents(model, 7, seed=5)
     assert torch.equal(prior_latents(model, 3, seed=5), many[:3])
@@ -70,7 +70,7 @@ def test_a_sample_depends_on_seed_and_number_alone() -> None:
 
 
 @pytest.mark.parametrize("attention", [True, False])
-def test_what_is_drawn_is_the_models_drawing_as_pixels(attention: bool) -> None:
+def test_pixels_are_the_models_canvases_as_probabilities(attention: bool) -> None:
     model = small(attention=attention, channels=3)
     latents = prior_latents(model, 2, seed=0)
     (drawn,) = draw_latents(model, latents)
@@ -97,7 +97,7 @@ def test_latents_of_the_prior_are_standard_normal() -> None:
     assert abs(float(latents.std()) - 1) < 4 / math.sqrt(2 * len(latents))
 
 
-def test_pixels_are_drawn_black_or_white_as_often_as_the_canvas_says_and_do_not_flicker() -> None:
+def test_pixels_are_white_as_often_as_the_canvas_states_and_do_not_flicker() -> None:
     canvases = torch.tensor([0.0, 0.3, 0.3, 0.8, 1.0])[None, :, None, None, None].expand(2, 5, 1, 100, 100)
     drawn = Drawn(canvases, ()).black_or_white(seed=4).canvases
     assert set(drawn.flatten().tolist()) == {0.0, 1.0}
@@ -109,7 +109,7 @@ def test_pixels_are_drawn_black_or_white_as_often_as_the_canvas_says_and_do_not_
     assert torch.equal(Drawn(canvases[:1], ()).black_or_white(seed=4).canvases, drawn[:1])
 
 
-# Neighbours
+# Neighbors
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
@@ -126,7 +126,7 @@ def test_the_nearest_image_is_that_of_a_plain_loop(chunk: int) -> None:
         np.testing.assert_allclose(found.images[i].numpy(), every[position], rtol=1e-6)
 
 
-def test_a_copy_lies_at_distance_0_and_the_first_of_two_alike_counts() -> None:
+def test_a_copy_is_at_distance_0_and_the_first_of_two_equal_images_counts() -> None:
     pixels = torch.full((6, 1, 5, 4), 200, dtype=torch.uint8)
     pixels[[1, 4]] = 17
     data = StoredImages(Images.unlabeled(pixels), "test")
@@ -139,10 +139,10 @@ def test_a_copy_lies_at_distance_0_and_the_first_of_two_alike_counts() -> None:
         ]
 
 
-# Ways
+# Interpolations
 
 
-def test_the_way_between_two_latents_is_a_rotation_when_they_are_equally_long() -> None:
+def test_the_path_between_two_latents_of_equal_norm_is_a_rotation() -> None:
     a, b = normal(3, 4, seed=1).double(), normal(3, 4, seed=2).double()
     b *= a.norm() / b.norm()
     angle = math.acos(float((a * b).sum()) / float(a.norm() ** 2))
@@ -155,7 +155,7 @@ def test_the_way_between_two_latents_is_a_rotation_when_they_are_equally_long() 
 
 
 @pytest.mark.parametrize("last", [normal(3, 4, seed=2), 2 * normal(3, 4), -normal(3, 4), torch.zeros(3, 4)])
-def test_a_way_begins_and_ends_exactly_where_it_should(last: Tensor) -> None:
+def test_an_interpolation_begins_and_ends_exactly_at_its_ends(last: Tensor) -> None:
     first = normal(3, 4)
     way = between(first, last, 9)
     assert way.shape == (9, 3, 4)
@@ -166,7 +166,7 @@ def test_a_way_begins_and_ends_exactly_where_it_should(last: Tensor) -> None:
         between(first, last, 1)
 
 
-def test_the_ends_of_a_way_are_drawn_as_the_reconstructions() -> None:
+def test_the_ends_of_an_interpolation_are_the_reconstructions() -> None:
     model, images = small(), uniform(2, 1, 7, 9)
     drawn, latents = reconstruct_images(model, images)
     (way,) = draw_latents(model, between(latents[0], latents[1], 6))

@@ -1,10 +1,10 @@
-"""A pickle that runs code where it is read."""
+"""A pickle that runs code when it is loaded."""
 
 from typing import Any
 
 
 class Bomb:
-    """Whose pickle writes a file called `exploded` to the current folder."""
+    """An object whose pickle writes a file `exploded` to the current folder."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return exec, ("import pathlib; pathlib.Path('exploded').write_text('')",)

@@ -18,23 +18,24 @@ OTHERS = {
     "convnet": ["--filters=2"],
     "random-glimpses": MODEL,
     "spatial-transformer": ["--window=4", "--filters=2", "--features=8"],
+    "search": [*MODEL, "--filters=2"],
 }
 """Each model, tiny."""
 
 
 def train(*options: object) -> Result:
-    """Returns how `train-classifier` ended with these options."""
+    """Returns the result of `train-classifier` with these options."""
     return commands.invoked("train-classifier", *options)
 
 
 def trained(out: Path, *options: object) -> Path:
-    """Trains a classifier in a folder that is not there yet, and returns the folder."""
+    """Trains a classifier in a new folder, and returns the folder."""
     commands.succeeded("train-classifier", *options, "--out", out)
     return out
 
 
 def refused(*options: object) -> str:
-    """Returns the one line of the error that `train-classifier` ends with."""
+    """Returns the one line of the error of `train-classifier`."""
     return commands.refused("train-classifier", *options, after=("Training", "Resuming", "Warning"))
 
 

@@ -9,23 +9,23 @@ from glimpse.cli import glimpse
 
 
 def invoked(*arguments: object) -> Result:
-    """Returns how a command with these arguments ended and what it said."""
+    """Returns the result of a command with these arguments."""
     return CliRunner().invoke(glimpse, [str(argument) for argument in arguments])
 
 
 def succeeded(*arguments: object) -> Result:
-    """Returns what a command said that ended well."""
+    """Returns the result of a command that must succeed."""
     result = invoked(*arguments)
     assert result.exit_code == 0, result.output
     return result
 
 
 def refused(*arguments: object, after: tuple[str, ...] = ()) -> str:
-    """Returns the one line of the error that a command ends with, without `Error: `.
+    """Returns the one line of the error of a command, without `Error: `.
 
     Args:
-        arguments: Of the command line.
-        after: Beginnings of lines that may stand before the error.
+        arguments: Arguments of the command line.
+        after: Beginnings of lines that may precede the error.
     """
     result = invoked(*arguments)
     assert (result.exit_code, result.stdout) == (1, ""), result.output

@@ -1,4 +1,4 @@
-"""Comparisons of models that were never trained: each gets the images of a range wrong."""
+"""Comparisons of untrained models, each of which misclassifies the images of a range."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ CONDITIONS = Conditions("mnist", "test", "cpu", 1)
 
 
 def trained(source: str, config: ClassifierSettings, wrong: range, seed: int = 0, **other: Any) -> Trained:
-    """Returns a model that gets the images of a range wrong."""
+    """Returns a model that misclassifies the images of a range."""
     predicted = LABELS.copy()
     predicted[list(wrong)] = (predicted[list(wrong)] + 1) % 10
     run = {
@@ -32,7 +32,7 @@ def trained(source: str, config: ClassifierSettings, wrong: range, seed: int = 0
 
 
 def progress(*errors: float, rate: float = 500.0) -> list[dict[str, str]]:
-    """Returns rows of a metrics.csv with a validation every 100 images, and one between that has none."""
+    """Returns rows of a metrics.csv with a validation every 100 images, and one row without."""
     rows = []
     for i, error in enumerate(errors, start=1):
         common = {"images_per_second": str(rate + i), "seconds": str(2.0 * i)}
@@ -46,12 +46,12 @@ def progress(*errors: float, rate: float = 500.0) -> list[dict[str, str]]:
 def compared(
     models: Sequence[Trained], published: tuple[PublishedResult, ...] = (), size: tuple[int, int] = (100, 100)
 ) -> Comparison:
-    """Returns models as rows, measured on the test images by one thread of the CPU."""
+    """Returns models as rows, measured on the test images with one thread of the CPU."""
     return assembled(models, published, size=size, conditions=CONDITIONS)
 
 
 def of_nine_models() -> Comparison:
-    """Returns a comparison such as a suite ends with: nine models from three seeds, beside what is published."""
+    """Returns a comparison like that of a finished suite: nine models from three seeds, with published results."""
     errors: dict[ClassifierSettings, int] = {
         ClassifierConfig(): 31,
         ClassifierConfig(glimpses=4): 39,

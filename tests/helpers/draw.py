@@ -1,4 +1,4 @@
-"""Small DRAW models, images and noise for them, and the paper's equations in a plain loop."""
+"""Small DRAW models, their images and noise, and the paper's equations in a plain loop."""
 
 from typing import Any
 
@@ -16,6 +16,7 @@ EVERY = [
     {"channels": 3, "height": 12, "width": 8},
     {"attention": False, "channels": 2},
     {"observation": "logistic", "channels": 3, "read": 1},
+    {"prior": "learned"},
 ]
 
 
@@ -46,7 +47,10 @@ def paper_attention(raw: np.ndarray, n: int, height: int, width: int) -> tuple[l
 
 
 def paper_run(model: DRAW, x: np.ndarray, noise: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns what eqs. 1-12 make of one image (C, H, W) and its noise (T, Z), windows counted from 0."""
+    """Returns the results of eqs. 1-12, or of those with a learned prior, for one image (C, H, W) and its noise (T, Z).
+
+    Windows are counted from 0, latents are in units of the prior.
+    """
     config = model.config
     weights = {name: value.detach().numpy() for name, value in model.state_dict().items()}
     channels, height, width = x.shape
@@ -74,9 +78,15 @@ def paper_run(model: DRAW, x: np.ndarray, noise: np.ndarray) -> dict[str, np.nda
         h_enc, enc_cell = lstm("encoder", np.concatenate([seen.ravel(), h_dec]), h_enc, enc_cell)
         raw = linear("posterior", h_enc)
         mu, sigma = raw[: config.latent], np.exp(raw[config.latent :])
-        latents.append(mu + sigma * noise[step])
-        kl.append(sum((m**2 + s**2 - np.log(s**2)) / 2 - 1 / 2 for m, s in zip(mu, sigma, strict=True)))
-        h_dec, dec_cell = lstm("decoder", latents[-1], h_dec, dec_cell)
+        z = mu + sigma * noise[step]
+        if config.prior == "learned":
+            raw = linear("prior", h_dec)
+            center, spread = raw[: config.latent], np.exp(raw[config.latent :])
+        else:
+            center, spread = np.zeros(config.latent), np.ones(config.latent)
+        latents.append((z - center) / spread)
+        kl.append((np.log(spread / sigma) + (sigma**2 + (mu - center) ** 2) / (2 * spread**2) - 1 / 2).sum())
+        h_dec, dec_cell = lstm("decoder", z, h_dec, dec_cell)
         patch = linear("patch", h_dec)
         if config.attention:
             parameters, f_y, f_x = paper_attention(linear("write_window", h_dec), config.write, height, width)

@@ -1,4 +1,4 @@
-"""Tiny trainings of generators on the command line, and images to train them on."""
+"""Tiny trainings of generators on the command line, and their images."""
 
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,13 @@ LEARNING += ["--averaging=320", "--learning-rate=0.02"]
 
 
 def train(*options: object) -> Path:
-    """Trains a generator; the last two options are `--out` and a folder, which is returned."""
+    """Trains a generator with options that end in `--out` and a folder, and returns the folder."""
     commands.succeeded("train-generator", "--threads=1", *options)
     return Path(str(options[-1]))
 
 
 def refused(*arguments: object) -> str:
-    """Returns the one line of the error that a command ends with, warnings aside."""
+    """Returns the one line of the error of a command, without warnings."""
     return commands.refused(*arguments, after=("Warning",))
 
 

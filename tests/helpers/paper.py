@@ -18,7 +18,7 @@ def paper_window(raw: np.ndarray, n: int, width: int, height: int) -> tuple[floa
 
 
 def paper_filters(g: float, delta: float, sigma: float, n: int, size: int) -> np.ndarray:
-    """Returns F of eqs. 19, 20, 25 and 26, shape (n, size); exponents less their largest, which Z takes out again."""
+    """Returns F of eqs. 19, 20, 25 and 26, shape (n, size); the largest exponent is subtracted, which cancels in Z."""
     filters = np.zeros((n, size))
     for i in range(1, n + 1):
         mu = g + delta * (i - n / 2 - 0.5)

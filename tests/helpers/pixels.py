@@ -1,4 +1,4 @@
-"""Pixels of pictures: how a file is read, and where a color is in it."""
+"""Pixels of pictures: reading a file, and finding a color."""
 
 from collections.abc import Sequence
 from pathlib import Path

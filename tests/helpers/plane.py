@@ -1,4 +1,4 @@
-"""A toy task without pictures: a plane to be fitted."""
+"""A toy task without images: fitting a plane."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -14,11 +14,11 @@ TOY = TrainingConfig(images=400, batch_size=10, warmup=0, averaging=0, validate_
 
 
 class Plane:
-    """Fits y = 2 x1 - 3 x2 + 1 from points that depend on their position alone.
+    """Fits y = 2 x1 - 3 x2 + 1 to points that depend only on their position.
 
     Args:
-        bad: Says of a step's first position whether its loss is to be no number.
-        scores: What the validations are to say, one after the other; the true error if None.
+        bad: Whether the loss of a step is NaN, by the step's first position.
+        scores: Results of the validations, one after the other; the true error if None.
         noise: Scale of noise on the targets, from the engine's generator.
     """
 
@@ -57,7 +57,7 @@ class Plane:
 
 
 def records(task: Plane, config: TrainingConfig = TOY, kind: str | None = None) -> list[Record]:
-    """Returns the records of a whole training, all or those of one kind."""
+    """Returns the records of a training, all or those of one kind."""
     return [record for record in fit(task, config) if kind in (None, record.kind)]
 
 

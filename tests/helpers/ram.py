@@ -1,4 +1,4 @@
-"""Small recurrent attention models, their parameters by what they say, and what their policies were shown."""
+"""Small recurrent attention models, their parameters by role, and the inputs of their policies."""
 
 from dataclasses import replace
 from typing import Any
@@ -25,12 +25,12 @@ def small(*, moved: float = 0.4, seed: int = 0, **changes: Any) -> RAM:
 
 
 def policy(model: RAM) -> list[nn.Parameter]:
-    """Returns the parameters that say where."""
+    """Returns the parameters of the policy."""
     return list(model.locate.parameters())
 
 
 def rest(model: RAM) -> list[nn.Parameter]:
-    """Returns the parameters that say what."""
+    """Returns the parameters of the classifier."""
     return [*model.encoder.parameters(), *model.lstm.parameters(), *model.classify.parameters()]
 
 
@@ -40,19 +40,19 @@ def gradients(value: Tensor, parameters: list[nn.Parameter]) -> list[Tensor | No
 
 
 def joined(value: Tensor, parameters: list[nn.Parameter]) -> np.ndarray:
-    """Returns the gradients of a scalar in one row."""
+    """Returns the gradients of a scalar, concatenated."""
     found = torch.autograd.grad(value, parameters, retain_graph=True)
     return torch.cat([gradient.flatten() for gradient in found]).numpy()
 
 
 def log_density(location: Tensor, mean: Tensor, std: Tensor | float) -> Tensor:
-    """Returns torch's own log-density of a normal with independent coordinates, summed over the last dimension."""
+    """Returns torch's log-density of a normal with independent coordinates, summed over the last dimension."""
     density: Tensor = torch.distributions.Normal(mean, std).log_prob(location)  # type: ignore[no-untyped-call]
     return density.sum(dim=-1)
 
 
 class Watched:
-    """What a model's policy was shown and said in its last episode, one entry a glimpse.
+    """Inputs and outputs of a model's policy in its last episode, one entry per glimpse.
 
     Args:
         model: The model to watch.
@@ -69,6 +69,6 @@ class Watched:
         self.steps.append(step)
 
     def means(self) -> list[Tensor]:
-        """Returns the policy's means, shape (B, 2) each, free of gradients."""
+        """Returns the policy's means, shape (B, 2) each, without gradients."""
         pairs = zip(self.known, self.steps, strict=True)
         return [(known[:, -2:] + step).clamp(-1, 1).detach() for known, step in pairs]

@@ -1,4 +1,4 @@
-"""Runs of a training: what stands in their folders, whether two are the same, and how one is stopped."""
+"""Runs of a training: the contents of their folders, their equality, and stopping them."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ def metrics(run: Path) -> list[dict[str, float]]:
 
 
 def assert_same(run: Path, other: Path) -> None:
-    """Asserts that two finished runs have the same weights, to the byte, and the same metrics, to the digit."""
+    """Asserts that two finished runs have the same weights, byte for byte, and the same metrics."""
     assert rows(run) == rows(other)
     names = sorted(path.relative_to(other) for path in other.rglob("*.safetensors"))
     assert names

@@ -1,4 +1,4 @@
-"""Files of trajectories as tests write them, and the formats and shapes there are."""
+"""Files of trajectories, and the formats and shapes to test."""
 
 from pathlib import Path
 from typing import Any

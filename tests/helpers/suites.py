@@ -1,4 +1,4 @@
-"""A suite of tiny models on scikit-learn's digits, its runs, and what a plain loop says of them."""
+"""A suite of tiny models on scikit-learn's digits, its runs, and their errors by a plain loop."""
 
 import functools
 from collections.abc import Iterator
@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from glimpse.datasets.catalog import DIGIT_SOURCES
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
 from glimpse.models.catalog import open_classifier
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.suites import Entry, Suite
 
 RECIPE = ClutterRecipe(canvas=40, pieces=2)
@@ -32,7 +33,7 @@ TINY = Suite(
 
 @contextmanager
 def quick_trainings() -> Iterator[None]:
-    """Context that leaves out the pictures of training and reads the digits once: both take longer than these trainings."""
+    """Context that leaves out the pictures of training and reads the digits once, which take longer than these trainings."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("glimpse.training.classifier.ClassifierPlan.picture", lambda self, model, data: None)
         digits = open_digits("sklearn")
@@ -41,7 +42,7 @@ def quick_trainings() -> Iterator[None]:
 
 
 def wrong_one_by_one(source: Path) -> list[bool]:
-    """Returns for every test image whether the model of a run gets it wrong, one image at a time."""
+    """Returns for every test image whether the model of a run misclassifies it, one image at a time."""
     model = open_classifier(source)
     with torch.no_grad():
         return [int(model(image[None])[0][0, -1].argmax()) != label for image, label in _images_one_by_one()]

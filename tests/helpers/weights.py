@@ -23,7 +23,7 @@ OF_WHOLE_IMAGES: tuple[ClassifierSettings, ...] = (
     ConvNetConfig(filters=2),
     SpatialTransformerConfig(window=4, filters=2, features=5),
 )
-"""Of each classifier that sees the whole image at once, for the images of RECIPE."""
+"""Configs of the classifiers that see the whole image, for the images of RECIPE."""
 
 
 def untrained(config: ClassifierSettings = SMALL) -> ImageClassifier:
@@ -33,7 +33,7 @@ def untrained(config: ClassifierSettings = SMALL) -> ImageClassifier:
 
 
 def written(file: Path, model: ImageClassifier | DRAW, task: dict[str, Any]) -> Path:
-    """Writes a model's weights that say they were trained on a task, and returns the file."""
+    """Writes a model's weights with the task they were trained on, and returns the file."""
     save_weights(file, model.state_dict(), {"model": type(model).__name__, "config": vars(model.config), "task": task})
     return file
 
@@ -47,9 +47,9 @@ def written_generator(file: Path, task: dict[str, Any] | None = None, **changes:
     """Writes the weights of a small untrained generator of scikit-learn's digits, and returns the file.
 
     Args:
-        file: To be written.
-        task: What differs from scikit-learn's digits, dynamically binarized.
-        changes: Of the model's config.
+        file: File to write.
+        task: Changes to the default task, scikit-learn's digits, dynamically binarized.
+        changes: Changes to the model's config.
     """
     torch.manual_seed(0)
     config = GeneratorConfig(**({"glimpses": 2, "hidden": 6, "latent": 3, "read": 3, "write": 3} | changes))

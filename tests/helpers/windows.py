@@ -1,4 +1,4 @@
-"""Windows at random, one window from its numbers, and everything that a window does in a row."""
+"""Random windows, one window from its fields, and the whole pipeline of a window."""
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ def single(*fields: float) -> Window:
 
 
 def pipeline(raw: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns a glimpse and its rewriting, through everything public."""
+    """Returns a glimpse and the canvas it is written to, by the public functions."""
     window = Window.from_raw(raw, n=4, height=9, width=13)
     glimpse = read(image, window, 4)
     return glimpse, write(glimpse, window, 9, 13)

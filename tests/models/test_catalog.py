@@ -1,4 +1,4 @@
-"""Models are built by their configs and opened by what they are, and a model of another kind is refused."""
+"""Models are built from their configs and opened by their kind; a model of another kind is refused."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def saved(folder: Path, model: ImageClassifier | DRAW) -> Path:
 
 
 @pytest.mark.parametrize("model", [*CLASSIFIERS_OF_EVERY_KIND, GENERATOR], ids=lambda model: type(model).__name__)
-def test_a_model_comes_back_as_what_it_was_ready_to_evaluate(model: ImageClassifier | DRAW, tmp_path: Path) -> None:
+def test_a_model_is_opened_as_its_kind_ready_to_evaluate(model: ImageClassifier | DRAW, tmp_path: Path) -> None:
     file = saved(tmp_path, model)
     opener = open_generator if isinstance(model, DRAW) else open_classifier
     for opened in (open_model(file), opener(file)):
@@ -73,7 +73,7 @@ def test_a_model_is_opened_to_look_only_if_it_looks(model: ImageClassifier | DRA
             open_looking(file)
 
 
-def test_every_preset_has_one_model_a_way_to_be_built_and_a_training() -> None:
+def test_every_preset_has_one_model_that_can_be_built_and_a_training() -> None:
     named = [preset for presets in CLASSIFIER_MODELS.values() for preset in presets]
     assert sorted(named) == sorted(CLASSIFIER_PRESETS) == sorted(TRAINING_PRESETS)
     for config in CLASSIFIER_PRESETS.values():
@@ -83,8 +83,8 @@ def test_every_preset_has_one_model_a_way_to_be_built_and_a_training() -> None:
         assert model.config == config
 
 
-def test_weights_of_an_unknown_model_are_answered_with_those_there_are(tmp_path: Path) -> None:
+def test_the_error_of_weights_of_an_unknown_model_lists_the_models(tmp_path: Path) -> None:
     file = tmp_path / "weights.safetensors"
     save_weights(file, CLASSIFIER.state_dict(), {"model": "Other", "config": {}, "task": {"kind": "file", "sha256": ""}})
-    with pytest.raises(ValueError, match=r"holds the weights of Other; this version knows .*RAM.*DRAW"):
+    with pytest.raises(ValueError, match=r"holds the weights of Other; this version has .*RAM.*DRAW"):
         open_model(file)

@@ -1,4 +1,4 @@
-"""The whole-image baselines: against plain loops, and what they promise of any image."""
+"""The whole-image baselines: against plain loops, and their invariants for any image."""
 
 import copy
 import os
@@ -110,7 +110,7 @@ def test_training_normalizes_by_the_batch_and_keeps_its_statistics() -> None:
     assert norm.num_batches_tracked == 1
 
 
-def test_a_shift_by_eight_pixels_shifts_the_convnets_places_by_one() -> None:
+def test_a_shift_by_eight_pixels_shifts_the_convnets_features_by_one() -> None:
     model = convnet(noise=0.3).eval()
     scene = images(1, 1, 152, 160)
     with torch.no_grad():
@@ -156,10 +156,27 @@ def test_gradients_reach_every_parameter(make: Callable[[], nn.Module]) -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (7, 5), (28, 28), (101, 64)])
-def test_the_convnet_takes_images_of_any_size(height: int, width: int) -> None:
+def test_the_convnet_accepts_images_of_any_size(height: int, width: int) -> None:
     (logits,) = convnet().eval()(images(2, 1, height, width))
     assert logits.shape == (2, 1, 4)
     assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize("count", [0, 1, 25, 26, 60])
+def test_evaluation_in_chunks_equals_that_of_the_whole_batch(count: int) -> None:
+    model, batch = convnet(noise=0.5).eval(), images(count, 1, 21, 17)
+    whole = model(batch)[0]
+    with torch.no_grad():
+        torch.testing.assert_close(model(batch)[0], whole)
+
+
+def test_batch_statistics_without_gradients_are_those_of_the_whole_batch() -> None:
+    batch, (silent, model) = images(60, 1, 21, 17), (convnet(noise=0.5).train() for _ in range(2))
+    with torch.no_grad():
+        logits = silent(batch)[0]
+    torch.testing.assert_close(logits, model(batch)[0])
+    for ours, theirs in zip(silent.buffers(), model.buffers(), strict=True):
+        torch.testing.assert_close(ours, theirs)
 
 
 @pytest.mark.parametrize("model", [TwoLayerConv(ConvConfig(height=32, width=32)), ConvNet(ConvNetConfig(filters=4))])

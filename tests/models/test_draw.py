@@ -1,4 +1,4 @@
-"""DRAW: against a plain loop over the paper's equations and finite differences, and what it promises of any image."""
+"""DRAW: against a plain loop over the paper's equations and finite differences, and its invariants for any image."""
 
 import math
 from pathlib import Path
@@ -17,7 +17,14 @@ from tests.helpers.paper import sigmoid
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"channels": 3, "height": 12, "width": 8}, {"read": 1, "write": 4}, {"attention": False, "channels": 2}, {"glimpses": 1}],
+    [
+        {},
+        {"channels": 3, "height": 12, "width": 8},
+        {"read": 1, "write": 4},
+        {"attention": False, "channels": 2},
+        {"glimpses": 1},
+        {"prior": "learned"},
+    ],
 )
 def test_the_model_equals_a_plain_loop_over_the_equations(changes: dict[str, Any]) -> None:
     model = small(**changes)
@@ -34,7 +41,7 @@ def test_the_model_equals_a_plain_loop_over_the_equations(changes: dict[str, Any
         assert bound.total[row].item() == pytest.approx(expected["nats"] + expected["kl"].sum(), rel=1e-9)
 
 
-def test_gray_pixels_under_a_logistic_are_scored_about_the_canvas_means() -> None:
+def test_gray_pixels_under_a_logistic_are_scored_around_the_canvas_means() -> None:
     model = small(observation="logistic", channels=3)
     images, noise = data(model)
     drawing, _ = model.reconstruct(images, noise)
@@ -64,7 +71,7 @@ def test_gradients_agree_with_finite_differences_and_reach_every_parameter(chang
         assert (values[0] - values[1]) / 2e-6 == pytest.approx(gradient.view(-1)[index].item(), rel=1e-5, abs=1e-6), name
 
 
-def test_noise_differs_at_every_step_and_follows_from_the_generator() -> None:
+def test_noise_differs_at_every_step_and_is_drawn_from_the_generator() -> None:
     model = DRAW(GeneratorConfig(glimpses=64, latent=100))
     noise = model.noise(5, torch.Generator().manual_seed(0))
     assert noise.shape == (5, 64, 100)
@@ -106,7 +113,7 @@ def test_the_first_canvas_can_start_from_the_mean_of_the_images() -> None:
 
 
 @pytest.mark.parametrize("changes", EVERY)
-def test_nothing_is_kept_from_one_call_to_the_next(changes: dict[str, Any]) -> None:
+def test_no_state_is_kept_between_calls(changes: dict[str, Any]) -> None:
     model = small(**changes)
     images, noise = data(model)
     before = set(vars(model))
@@ -119,7 +126,7 @@ def test_nothing_is_kept_from_one_call_to_the_next(changes: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("changes", EVERY)
-def test_the_latents_of_a_reconstruction_draw_it_again(changes: dict[str, Any]) -> None:
+def test_the_latents_of_a_reconstruction_reproduce_it(changes: dict[str, Any]) -> None:
     model = small(**changes)
     config = model.config
     images, noise = data(model)
@@ -168,14 +175,23 @@ def test_noise_and_latents_of_another_shape_are_refused(shape: tuple[int, ...]) 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"glimpses": 0}, {"latent": 0}, {"read": 0}, {"height": 0}, {"beta": -1.0}, {"beta": math.nan}, {"observation": "gray"}],
+    [
+        {"glimpses": 0},
+        {"latent": 0},
+        {"read": 0},
+        {"height": 0},
+        {"beta": -1.0},
+        {"beta": math.nan},
+        {"observation": "gray"},
+        {"prior": "none"},
+    ],
 )
 def test_settings_out_of_range_are_refused_by_name(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         GeneratorConfig(**wrong)
 
 
-def test_from_pretrained_gives_the_model_back(tmp_path: Path) -> None:
+def test_from_pretrained_restores_the_model(tmp_path: Path) -> None:
     model = small(attention=False, observation="logistic").float()
     facts = {"model": "DRAW", "config": vars(model.config), "task": {"kind": "digits"}}
     save_weights(tmp_path / "weights", model.state_dict(), facts)
@@ -193,7 +209,7 @@ def test_a_classifiers_weights_are_refused(tmp_path: Path) -> None:
         DRAW.from_pretrained(tmp_path / "weights")
 
 
-def test_what_is_no_matrix_is_a_flat_parameter_which_weight_decay_spares() -> None:
+def test_parameters_other_than_matrices_are_flat_and_not_decayed() -> None:
     matrices = {name for name, parameter in small(observation="logistic").named_parameters() if parameter.ndim > 1}
     assert all(name.endswith(".weight") for name in matrices)
 
@@ -214,7 +230,7 @@ def test_a_compiled_model_is_one_graph_and_equals_the_eager_one() -> None:
 
 
 @pytest.mark.gpu
-def test_the_gpu_gives_what_the_cpu_gives() -> None:
+def test_the_gpu_equals_the_cpu() -> None:
     model = small().float()
     images, noise = (value.float() for value in data(model))
     expected = model(images, noise).total

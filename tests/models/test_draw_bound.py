@@ -1,4 +1,4 @@
-"""DRAW's bound: a model small enough to integrate, importance samples, and the weight of the divergence."""
+"""DRAW's bound: a model small enough for quadrature, importance samples, and the weight of the divergence."""
 
 import math
 
@@ -22,7 +22,7 @@ def grid() -> tuple[Tensor, Tensor]:
 
 
 def tiny() -> tuple[DRAW, Tensor, float]:
-    """Returns a model with two latent numbers, one image, and its log-likelihood by quadrature over the decoder alone."""
+    """Returns a model with two latent numbers, one image, and its log-likelihood by quadrature over the decoder only."""
     model = small(noise=0.7, glimpses=2, latent=1, hidden=3, height=2, width=3)
     with torch.no_grad():
         model.posterior.weight.mul_(0.3)
@@ -35,7 +35,7 @@ def tiny() -> tuple[DRAW, Tensor, float]:
     return model, image, math.log((likelihood * mass.numpy()).sum())
 
 
-def test_weights_integrate_to_the_likelihood_and_the_bound_lies_above_its_negative() -> None:
+def test_weights_integrate_to_the_likelihood_and_the_bound_exceeds_its_negative() -> None:
     model, image, log_likelihood = tiny()
     noise, mass = grid()
     with torch.no_grad():
@@ -48,7 +48,7 @@ def test_weights_integrate_to_the_likelihood_and_the_bound_lies_above_its_negati
     assert mean == pytest.approx(-(log_weights * mass).sum().item(), abs=1e-6)
 
 
-def test_more_importance_samples_come_closer_to_the_likelihood_from_below() -> None:
+def test_more_importance_samples_approach_the_likelihood_from_below() -> None:
     model, image, log_likelihood = tiny()
     generator, repeats = torch.Generator().manual_seed(0), 1000
     images = image.expand(repeats, -1, -1, -1)

@@ -1,4 +1,4 @@
-"""Where DRAW reads and writes: two windows of their own, their first places, and how strongly they act."""
+"""DRAW's read and write windows: their parameters, initial positions and intensities."""
 
 import math
 from typing import Any
@@ -13,7 +13,7 @@ from glimpse.settings.draw import GeneratorConfig
 from tests.helpers.draw import data, small
 
 
-def test_reading_and_writing_have_five_parameters_each_of_their_own() -> None:
+def test_reading_and_writing_have_five_separate_parameters_each() -> None:
     model = small()
     images, noise = data(model)
     before, _ = model.reconstruct(images, noise)
@@ -67,7 +67,7 @@ def test_the_tracks_are_those_of_the_posteriors_mean_and_their_patches_make_the_
 @pytest.mark.parametrize(
     ("changes", "glimpses", "said"), [({"attention": False}, None, "no windows"), ({}, 4, "3 glimpses, got 4")]
 )
-def test_windows_that_are_not_there_are_refused(changes: dict[str, Any], glimpses: int | None, said: str) -> None:
+def test_missing_windows_are_refused(changes: dict[str, Any], glimpses: int | None, said: str) -> None:
     model = small(**changes)
     with pytest.raises(ValueError, match=said):
         model.look(data(model)[0], glimpses)

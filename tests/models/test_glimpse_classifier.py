@@ -1,4 +1,4 @@
-"""The glimpse classifier: the paper's preset against a plain loop, and what it promises of any image."""
+"""The glimpse classifier: the paper's preset against a plain loop, and its invariants for any image."""
 
 from dataclasses import replace
 
@@ -94,13 +94,13 @@ def test_every_glimpse_has_a_prediction_and_a_window(preset: str, batch: int, ch
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_more_glimpses_leave_the_first_ones_as_they_were(preset: str) -> None:
+def test_more_glimpses_do_not_change_the_first_ones(preset: str) -> None:
     model, batch = small(preset, noise=0.3), images(4, 1, 20, 30)
     torch.testing.assert_close(model(batch, glimpses=6)[0][:, :3], model(batch)[0])
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_one_model_takes_images_of_any_size(preset: str) -> None:
+def test_one_model_accepts_images_of_any_size(preset: str) -> None:
     model = GlimpseClassifier(preset_of(preset))
     for height, width in ((28, 28), (100, 100), (60, 250)):
         logits, _ = model(torch.rand(1, 1, height, width))
@@ -121,7 +121,7 @@ def test_the_initial_state_gets_a_gradient(preset: str) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_nothing_is_kept_from_one_call_to_the_next(preset: str) -> None:
+def test_no_state_is_kept_between_calls(preset: str) -> None:
     model, batch = small(preset, noise=0.3), images(4, 1, 20, 20)
     before = set(vars(model))
     first, _ = model(batch)
@@ -132,7 +132,7 @@ def test_nothing_is_kept_from_one_call_to_the_next(preset: str) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_an_image_is_classified_alike_alone_and_in_a_batch(preset: str) -> None:
+def test_an_image_is_classified_the_same_in_any_batch(preset: str) -> None:
     model, batch = small(preset, noise=0.3), images(5, 1, 20, 20)
     alone = torch.cat([model(image[None])[0] for image in batch])
     torch.testing.assert_close(alone, model(batch)[0], rtol=1e-12, atol=1e-12)
@@ -143,7 +143,7 @@ def test_the_model_sees_nothing_but_its_glimpses(preset: str) -> None:
     model, batch = small(preset, noise=0.3), images(4, 1, 20, 20)
     _, window = model(batch)
     height, width = 20, 20
-    blind = torch.ones(4, height, width, dtype=torch.bool)  # pixels no filter has any weight on
+    blind = torch.ones(4, height, width, dtype=torch.bool)  # pixels where every filter is zero
     for step in range(3):
         rows, columns = Window(*(field[:, step] for field in window)).filters(n=4, height=height, width=width)
         blind &= torch.einsum("bih,bjw->bhw", rows, columns) == 0
@@ -151,7 +151,7 @@ def test_the_model_sees_nothing_but_its_glimpses(preset: str) -> None:
     torch.testing.assert_close(model(changed)[0], model(batch)[0])
 
 
-@pytest.mark.parametrize(("preset", "glimpses"), [("paper", 3), ("tuned", 1)])  # a pointer's do not chain, on purpose
+@pytest.mark.parametrize(("preset", "glimpses"), [("paper", 3), ("tuned", 1)])  # those of a pointer do not chain, by design
 def test_the_gradients_are_those_of_finite_differences(preset: str, glimpses: int) -> None:
     model, batch = small(preset, noise=0.2, glimpses=glimpses, hidden=3, features=3, classes=3), images(2, 1, 7, 9)
     parameters = list(model.parameters())
@@ -197,7 +197,7 @@ def test_coordinates_stay_in_float32_under_autocast(preset: str) -> None:
     torch.testing.assert_close(logits, exact, rtol=0, atol=0.1)
 
 
-def test_the_last_glimpse_alone_is_supervised_or_all_with_linear_weights() -> None:
+def test_only_the_last_glimpse_is_supervised_or_all_with_linear_weights() -> None:
     generator = torch.Generator().manual_seed(0)
     logits, labels = torch.randn((6, 4, 5), generator=generator, dtype=torch.float64), torch.tensor([0, 1, 2, 3, 4, 0])
     last, linear = 0.0, 0.0
@@ -250,7 +250,7 @@ def test_parametrizations_and_encoders_combine(parametrization: Parametrization,
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_every_scale_is_a_window_of_its_own_around_one_center(preset: str, channels: int) -> None:
+def test_every_scale_has_its_own_window_around_one_center(preset: str, channels: int) -> None:
     model, batch = small(preset, noise=0.3, channels=channels, scales=3), images(4, channels, 20, 30)
     logits, window = model(batch)
     looked, tracks = model.look(batch, patches=True)
@@ -289,7 +289,7 @@ def test_the_encoder_sees_every_scale_and_a_pointer_points_in_the_finest() -> No
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_scale_more_is_as_many_more_inputs(preset: str) -> None:
+def test_each_scale_adds_the_same_number_of_inputs(preset: str) -> None:
     one, three = (sum(p.numel() for p in small(preset, scales=scales, channels=2).parameters()) for scales in (1, 3))
     assert three - one == 2 * 2 * 4**2 * (4 * 6 if preset == "paper" else 2 * 5)
 
@@ -297,7 +297,7 @@ def test_a_scale_more_is_as_many_more_inputs(preset: str) -> None:
 # Windows at random
 
 
-def test_windows_at_random_lie_where_the_noise_says_after_a_learned_first_one() -> None:
+def test_random_windows_follow_the_noise_after_a_learned_first_one() -> None:
     model, batch, uniforms = small("random-glimpses", noise=0.3), images(5, 1, 20, 30), noise(5, 3)
     logits, window = model(batch, None, uniforms)
     assert logits.shape == (5, 3, 10)
@@ -305,11 +305,11 @@ def test_windows_at_random_lie_where_the_noise_says_after_a_learned_first_one() 
     torch.testing.assert_close(window.center_y[:, 1:], 19 * uniforms[:, 1:, 1])
     assert all(len(field[:, 0].unique()) == 1 for field in window)
     assert len(window.stride[:, 1].unique()) == 5, "how wide a window is should depend on what was seen"
-    other = torch.cat([1 - uniforms[:, :1], uniforms[:, 1:]], dim=1)  # the first glimpse's noise is not looked at
+    other = torch.cat([1 - uniforms[:, :1], uniforms[:, 1:]], dim=1)  # the noise of the first glimpse is not used
     assert torch.equal(model(batch, None, other)[0], logits)
 
 
-def test_windows_at_random_need_noise_of_the_right_shape() -> None:
+def test_random_windows_need_noise_of_the_right_shape() -> None:
     model, batch = small("random-glimpses"), images(2, 1, 20, 20)
     with pytest.raises(ValueError, match="need uniforms"):
         model(batch)
@@ -321,25 +321,25 @@ def test_windows_at_random_need_noise_of_the_right_shape() -> None:
         model(batch, 5, noise(2, 3))
 
 
-def test_windows_at_random_give_every_parameter_a_gradient() -> None:
+def test_random_windows_give_every_parameter_a_gradient() -> None:
     model = small("random-glimpses", noise=0.3)
     model(images(4, 1, 20, 20), None, noise(4, 3))[0].square().sum().backward()
     assert_every_parameter_learns(model)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_noise_does_not_matter_to_a_model_that_chooses(preset: str) -> None:
+def test_noise_does_not_affect_a_model_that_chooses_its_windows(preset: str) -> None:
     model, batch = small(preset, noise=0.3), images(2, 1, 20, 20)
     assert torch.equal(model(batch, None, noise(2, 3))[0], model(batch)[0])
 
 
-def test_an_image_with_its_noise_is_classified_alike_alone_and_in_a_batch() -> None:
+def test_an_image_with_its_noise_is_classified_the_same_in_any_batch() -> None:
     model, batch, uniforms = small("random-glimpses", noise=0.3, scales=2), images(5, 1, 20, 20), noise(5, 3)
     alone = torch.cat([model(image[None], None, its[None])[0] for image, its in zip(batch, uniforms, strict=True)])
     torch.testing.assert_close(alone, model(batch, None, uniforms)[0], rtol=1e-12, atol=1e-12)
 
 
-def test_predictions_run_over_the_whole_set_in_its_order() -> None:
+def test_predictions_cover_the_whole_set_in_its_order() -> None:
     pixels, labels = images(260, 1, 9, 9)[:, 0].float().numpy(), np.arange(260) % 10
     model = small().float().eval()
     with torch.no_grad():

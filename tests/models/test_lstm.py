@@ -1,4 +1,4 @@
-"""The LSTM against torch's own cell."""
+"""The LSTM against torch's cell."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def test_a_step_equals_a_step_of_torchs_cell(inputs: int, hidden: int) -> None:
         torch.testing.assert_close(tuple(state), theirs, rtol=0, atol=1e-12)
 
 
-def test_the_forget_gate_starts_open_and_alone() -> None:
+def test_only_the_forget_gate_starts_open() -> None:
     bias = LSTM(5, 40).gates.bias
     assert (bias[40:80] == 1).all()
     assert bias[:40].abs().max() < 0.2
@@ -52,3 +52,74 @@ def test_the_state_stays_in_float32_under_autocast() -> None:
         for _ in range(3):
             state = lstm(torch.ones(2, 5, dtype=torch.bfloat16), state)
             assert (state.output.dtype, state.cell.dtype) == (torch.float32, torch.float32)
+
+
+def plain_step(lstm: LSTM, inputs: torch.Tensor, state: LSTMState) -> LSTMState:
+    """Returns the state after an input, by automatic differentiation of the equations."""
+    enter, keep, candidate, leave = lstm.gates(torch.cat([inputs, state.output], dim=1)).chunk(4, dim=1)
+    cell = keep.sigmoid() * state.cell + enter.sigmoid() * candidate.tanh()
+    return LSTMState(leave.sigmoid() * cell.tanh(), cell)
+
+
+def test_values_and_gradients_over_many_steps_equal_those_of_automatic_differentiation() -> None:
+    lstm = LSTM(3, 5).double()
+    inputs = normal(7, 4, 3).requires_grad_()
+    results = []
+    for step in (lstm, lambda *args: plain_step(lstm, *args)):
+        state = lstm.initial(4)
+        for seen in inputs:
+            state = step(seen, state)
+        loss = (state.output * normal(4, 5, seed=1)).sum() + (state.cell * normal(4, 5, seed=2)).sum()
+        results.append((*state, *torch.autograd.grad(loss, [inputs, *lstm.parameters()])))
+    for ours, plain in zip(*results, strict=True):
+        torch.testing.assert_close(ours, plain, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("used", ["output", "cell", "both"])
+def test_gradients_of_a_step_equal_finite_differences_twice(used: str) -> None:
+    lstm = LSTM(2, 3).double()
+
+    def step(inputs: torch.Tensor, output: torch.Tensor, cell: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        state = lstm(inputs, LSTMState(output, cell))
+        return tuple(state) if used == "both" else (getattr(state, used),)
+
+    arguments = tuple(normal(4, size, seed=size).requires_grad_() for size in (2, 3, 3))
+    assert torch.autograd.gradcheck(step, arguments)
+    assert torch.autograd.gradgradcheck(step, arguments)
+
+
+def test_float32_is_as_good_as_torchs_cell_for_gates_of_any_size() -> None:
+    cell, lstm = nn.LSTMCell(1, 300), LSTM(1, 300)
+    raw = torch.cat([-(10 ** torch.linspace(-8, 2, 600)), 10 ** torch.linspace(-8, 2, 600)])
+    for module in (cell, lstm):
+        for parameter in module.parameters():
+            nn.init.zeros_(parameter)
+    with torch.no_grad():
+        lstm.gates.bias.copy_(raw)
+        cell.bias_ih.copy_(raw)
+    before = torch.linspace(-3, 3, 300)[None]
+    ours, theirs = (
+        lstm(torch.zeros(1, 1), LSTMState(torch.zeros(1, 300), before)),
+        cell(torch.zeros(1, 1), (torch.zeros(1, 300), before)),
+    )
+    torch.testing.assert_close(tuple(ours), theirs, rtol=0, atol=5e-7)
+    assert all(part.isfinite().all() for part in ours)
+
+
+def test_vmap_over_sets_of_images_equals_a_loop() -> None:
+    lstm = LSTM(3, 5).double()
+    inputs = normal(2, 4, 3)
+    mapped = torch.func.vmap(lambda seen: tuple(lstm(seen, lstm.initial(4))))(inputs)
+    for ours, plain in zip(mapped, zip(*(lstm(seen, lstm.initial(4)) for seen in inputs), strict=True), strict=True):
+        torch.testing.assert_close(ours, torch.stack(plain))
+
+
+def test_a_compiled_step_equals_the_eager_one() -> None:
+    torch.compiler.reset()
+    lstm = LSTM(3, 5)
+
+    def step(inputs: torch.Tensor) -> LSTMState:
+        return lstm(inputs, lstm.initial(4))  # type: ignore[no-any-return]
+
+    compiled = torch.compile(step, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(tuple(compiled(torch.ones(4, 3))), tuple(step(torch.ones(4, 3))))

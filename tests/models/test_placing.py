@@ -1,4 +1,4 @@
-"""Where the window goes: all parametrizations against plain loops, and what a pointer does before anything is learned."""
+"""Parametrizations of the window against plain loops, and a pointer before training."""
 
 import math
 
@@ -22,7 +22,7 @@ def pointer(window: int = 5, hidden: int = 7, sigma: float = 0.5, *, scale: floa
 
 
 def unmoved(place: Pointer) -> Pointer:
-    """Returns the pointer with all weights at zero: only what is bright moves it."""
+    """Returns the pointer with all weights at zero, so that only brightness moves it."""
     with torch.no_grad():
         for layer in (place.raw, place.worth):
             layer.weight.zero_()
@@ -36,7 +36,7 @@ def sigmoid(x: float) -> float:
 def looped_window(
     place: Pointer, state: np.ndarray, last: list[float] | None, glimpse: np.ndarray | None, height: int, width: int
 ) -> list[float]:
-    """Returns the next window of one image by the equations in words, one number at a time.
+    """Returns the next window of one image, one number at a time.
 
     The center is the last one, plus the mean place of a softmax over the filters, plus a raw number of reaches of half a
     window; it stays inside the image. The first window starts from the image's middle with reaches of half the longer side.
@@ -223,7 +223,7 @@ def test_a_scatters_first_window_is_a_pointers_and_takes_no_noise() -> None:
         torch.testing.assert_close(place(normal(3, 7), None, None, uniforms, height=30, width=44), expected, rtol=0, atol=0)
 
 
-def test_a_scatters_places_are_uniform_over_the_image_and_pass_no_gradient() -> None:
+def test_a_scatters_centers_are_uniform_over_the_image_and_pass_no_gradient() -> None:
     place, count = Scatter(ClassifierConfig(window=5, hidden=7, parametrization="random")), 20_000
     uniforms = torch.rand(count, 2, generator=torch.Generator().manual_seed(0))
     before, seen = Window(*torch.ones(5, count)), torch.rand(count, 1, 5, 5)

@@ -1,4 +1,4 @@
-"""The recurrent attention model: against a plain loop, and what it promises of any image."""
+"""The recurrent attention model: against a plain loop, and its invariants for any image."""
 
 import math
 from dataclasses import replace
@@ -98,23 +98,23 @@ def test_an_episode_equals_a_plain_loop(
                 np.testing.assert_allclose(got[b].detach().numpy(), wanted, rtol=0, atol=tolerance)
 
 
-def test_locations_are_moved_into_the_image_but_their_density_is_that_of_what_was_sampled() -> None:
+def test_locations_are_moved_into_the_image_but_the_density_is_that_of_the_sample() -> None:
     model, batch, uniforms = small(glimpses=4), images(50, 1, 12, 15), noise(50, 4)
     episode, outside = model(batch, None, uniforms), 0
     for b in range(50):
         *_, log_probs, _, locations = looped(model, batch[b].numpy(), uniforms[b].numpy(), std=0.25)
         outside += int((np.abs(locations) > 1).any())
         np.testing.assert_allclose(episode.log_probs[b].detach().numpy(), log_probs, rtol=0, atol=1e-6)
-    assert outside > 10  # or nothing was put to the test
+    assert outside > 10  # otherwise nothing is tested
     center = episode.corners + 1.5
     assert center.min() >= -0.5
     assert (center <= torch.tensor([14.5, 11.5])).all()
 
 
-# What it promises of any image
+# Invariants for any image
 
 
-def test_an_image_is_classified_alike_alone_and_in_a_batch() -> None:
+def test_an_image_is_classified_the_same_in_any_batch() -> None:
     model, batch, uniforms = small(), images(5, 1, 20, 20), noise(5, 3)
     together = model(batch, None, uniforms)
     for b in range(5):
@@ -122,7 +122,7 @@ def test_an_image_is_classified_alike_alone_and_in_a_batch() -> None:
         torch.testing.assert_close(Episode(*(part[b : b + 1] for part in together)), alone, rtol=1e-12, atol=1e-12)
 
 
-def test_more_glimpses_leave_the_first_ones_as_they_were() -> None:
+def test_more_glimpses_do_not_change_the_first_ones() -> None:
     model, batch, uniforms = small(), images(5, 1, 20, 20), noise(5, 6)
     longer, shorter = model(batch, 6, uniforms), model(batch, 3, uniforms[:, :3])
     torch.testing.assert_close(longer.logits[:, :3], shorter.logits)
@@ -144,7 +144,7 @@ def test_the_model_sees_nothing_but_its_patches() -> None:
     assert not torch.equal(model(1 - batch, None, uniforms).logits, model(batch, None, uniforms).logits)
 
 
-def test_one_model_takes_images_of_any_size() -> None:
+def test_one_model_accepts_images_of_any_size() -> None:
     model = RAM(replace(SMALL, window=12, scales=4))
     for height, width in ((28, 28), (100, 100), (60, 250), (3, 5), (1, 1)):
         episode = model(torch.rand(2, 1, height, width), None, noise(2, 3).float())
@@ -154,7 +154,7 @@ def test_one_model_takes_images_of_any_size() -> None:
         assert center.min() >= -0.5
 
 
-def test_nothing_is_kept_from_one_call_to_the_next() -> None:
+def test_no_state_is_kept_between_calls() -> None:
     model, batch, uniforms = small(), images(4, 1, 20, 20), noise(4, 3)
     before = set(vars(model))
     first = model(batch, None, uniforms)
@@ -184,7 +184,7 @@ def test_one_glimpse_is_enough(reward: Reward) -> None:
 
 
 @pytest.mark.parametrize(("window", "scales"), [(4, 3), (3, 2), (5, 1)])
-def test_look_shows_what_was_seen_and_where(window: int, scales: int) -> None:
+def test_look_returns_the_patches_and_their_windows(window: int, scales: int) -> None:
     model = small(window=window, scales=scales, channels=2)
     batch, uniforms = images(5, 2, 12, 19), noise(5, 4)
     episode = model(batch, 4, uniforms, 0.5)
@@ -223,7 +223,7 @@ def test_coordinates_and_densities_stay_in_float32_under_autocast() -> None:
         location = means[t] + 0.25 * torch.special.ndtri(uniforms[:, t + 1])
         density = log_density(location, means[t], 0.25)
         torch.testing.assert_close(episode.log_probs[:, t].detach(), density, rtol=0, atol=1e-4)
-        center = (location.clamp(-1, 1).double() + 1) / 2 * torch.tensor([899, 599])  # bfloat16 knows every fourth pixel there
+        center = (location.clamp(-1, 1).double() + 1) / 2 * torch.tensor([899, 599])  # bfloat16 has only every fourth integer there
         assert (episode.corners[:, t + 1] - (center - 1)).abs().max() < 0.501
     loss.backward()  # type: ignore[no-untyped-call]
     assert_gradients_are_finite(model)
@@ -238,7 +238,7 @@ def test_flat_images_give_finite_values_and_gradients(value: float) -> None:
     assert_gradients_are_finite(model)
 
 
-# What is refused
+# Refused input
 
 
 @pytest.mark.parametrize("shape", [(3, 40, 40), (2, 3, 40, 40), (2, 1, 1, 40, 40)])

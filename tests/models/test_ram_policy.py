@@ -1,4 +1,4 @@
-"""Where a recurrent attention model looks: the density of what was sampled, what learns from it, its noise and its spread."""
+"""The policy of a recurrent attention model: the density of samples, gradients, noise and spread."""
 
 import itertools
 import math
@@ -16,10 +16,10 @@ from glimpse.settings.ram import RAMConfig, Reward
 from tests.helpers.ram import REWARDS, SMALL, Watched, gradients, joined, log_density, policy, rest, small
 from tests.helpers.tensors import images, noise
 
-# The density is that of what was sampled, and nothing leaks
+# The density is that of the sample, and no gradient leaks
 
 
-def test_the_density_is_the_normals_of_exactly_what_was_sampled() -> None:
+def test_the_density_is_the_normals_at_exactly_the_sample() -> None:
     model, batch, uniforms = small(glimpses=4), images(40, 1, 12, 15), noise(40, 4)
     watched, std = Watched(model), torch.linspace(0.05, 0.5, 40)
     log_probs = model(batch, None, uniforms, std).log_probs
@@ -32,7 +32,7 @@ def test_the_density_is_the_normals_of_exactly_what_was_sampled() -> None:
             torch.testing.assert_close(watched.known[t + 1][:, -2:], location.clamp(-1, 1), rtol=0, atol=1e-12)
 
 
-def test_no_gradient_passes_through_what_was_sampled() -> None:
+def test_no_gradient_passes_through_the_sample() -> None:
     model, batch, uniforms = small(glimpses=4), images(40, 1, 12, 15), noise(40, 4)
     watched, std = Watched(model), torch.linspace(0.05, 0.5, 40)
     model(batch, None, uniforms, std).log_probs.sum().backward()
@@ -42,7 +42,7 @@ def test_no_gradient_passes_through_what_was_sampled() -> None:
         torch.testing.assert_close(step.grad, score, rtol=1e-6, atol=1e-9)
 
 
-def test_a_mean_moved_into_the_image_has_a_gradient_still() -> None:
+def test_a_mean_moved_into_the_image_still_has_a_gradient() -> None:
     model = small(glimpses=2)
     with torch.no_grad():
         model.locate[2].bias.copy_(torch.tensor([9.0, -9.0]))  # type: ignore[operator]
@@ -54,7 +54,7 @@ def test_a_mean_moved_into_the_image_has_a_gradient_still() -> None:
 
 @pytest.mark.parametrize("supervision", ["last", "linear"])
 @pytest.mark.parametrize("reward", REWARDS)
-def test_what_and_where_are_learned_apart(reward: Reward, supervision: Supervision) -> None:
+def test_classification_and_policy_are_learned_separately(reward: Reward, supervision: Supervision) -> None:
     model = small(reward=reward, supervision=supervision)
     labels = torch.arange(8) % 4
     episode = model(images(8, 1, 12, 15), None, noise(8, 3))
@@ -125,7 +125,7 @@ def test_the_noise_is_finite_at_both_ends(dtype: torch.dtype) -> None:
     assert ends[2] > 5
 
 
-# Where it looks
+# Locations
 
 
 def test_without_noise_every_location_is_the_policys_mean_and_the_first_the_middle() -> None:
@@ -176,7 +176,7 @@ def test_a_policy_without_spread_follows_its_means_whatever_the_noise(first_glim
         assert not torch.equal(model(batch, None, other, 0.0).corners, episode.corners)
 
 
-def test_a_spread_for_each_image_is_that_of_the_image_alone() -> None:
+def test_each_image_is_sampled_with_its_own_spread() -> None:
     model, batch, uniforms = small(), images(4, 1, 13, 21), noise(4, 3)
     std = torch.tensor([0.0, 0.1, 0.25, 0.7])
     together = model(batch, None, uniforms, std)

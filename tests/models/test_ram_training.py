@@ -1,4 +1,4 @@
-"""Recurrent attention models that are trained for a short while learn, and their weights come back."""
+"""Short trainings of recurrent attention models: they learn, and their weights are restored."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
 from glimpse.models.ram import RAM
 from glimpse.models.weights import save_weights
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.ram import RAMConfig, Reward
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.classifier import ClassificationTask
@@ -31,7 +32,7 @@ def trained(config: RAMConfig, training: TrainingConfig) -> tuple[RAM, Cluttered
     return model, valid, [record.values for record in records if record.kind == "metrics"]
 
 
-def test_a_short_training_learns_and_its_weights_come_back(tmp_path: Path) -> None:
+def test_a_short_training_learns_and_its_weights_are_restored(tmp_path: Path) -> None:
     model, valid, rows = trained(LEARNER, TRAINING)
     assert rows[-1]["valid_error"] < 55  # chance is 90
     assert rows[-1]["reward"] > 0.2 > rows[0]["reward"]

@@ -1,4 +1,4 @@
-"""REINFORCE: its returns against loops, and its estimate against gradients that are known exactly."""
+"""REINFORCE: returns against loops, and its estimate against exact gradients."""
 
 import itertools
 import math
@@ -35,21 +35,21 @@ def test_returns_equal_loops() -> None:
 
 
 @pytest.mark.parametrize("reward", REWARDS)
-def test_returns_of_one_glimpse_are_none(reward: Reward) -> None:
+def test_one_glimpse_has_no_returns(reward: Reward) -> None:
     assert returns(torch.zeros(3, 1, 4), torch.tensor([0, 1, 2]), reward).shape == (3, 0)
 
 
-# REINFORCE against gradients that are known exactly
+# REINFORCE against exact gradients
 
 
 def estimates(log_probs: Tensor, gained: Tensor, parameters: list[nn.Parameter]) -> np.ndarray:
-    """Returns REINFORCE's estimate of the expected return's gradient from each of K outcomes alone, shape (K, parameters)."""
+    """Returns REINFORCE's estimate of the gradient of the expected return from each of K outcomes, shape (K, parameters)."""
     rows = [joined(-reinforce_loss(log_probs[k : k + 1], gained[k : k + 1]), parameters) for k in range(len(log_probs))]
     return np.stack(rows)
 
 
 class TwoChoices:
-    """A policy that chooses one of three, then one of four given the first, and every outcome's rewards, at random around 5."""
+    """A policy that chooses one of three, then one of four given the first, with random rewards around 5 for every outcome."""
 
     def __init__(self) -> None:
         generator = torch.Generator().manual_seed(0)
@@ -58,7 +58,7 @@ class TwoChoices:
         early, late = (torch.rand(shape, generator=generator, dtype=torch.float64) for shape in ((3,), (3, 4)))
         self.outcomes = torch.tensor(list(itertools.product(range(3), range(4))))  # (12, 2)
         a, b = self.outcomes.T
-        self.rewards = torch.stack([2 + early[a], 3 + late[a, b]], dim=1)  # (12, 2): what comes after each choice
+        self.rewards = torch.stack([2 + early[a], 3 + late[a, b]], dim=1)  # (12, 2): rewards after each choice
         self.parameters = [self.first, self.second]
 
     def log_probs(self) -> Tensor:
@@ -120,20 +120,20 @@ def test_the_expected_estimate_is_the_exact_gradient_of_a_gaussian_policy(baseli
 
 
 def sampled_through(grid: np.ndarray, glimpses: int) -> Tensor:
-    """Returns the uniform noise that stands for normal noise of shape (K, T - 1, 2), the first glimpse in the middle."""
+    """Returns the uniform noise equivalent to normal noise of shape (K, T - 1, 2), with the first glimpse in the middle."""
     first = np.full((len(grid), 1, 2), 0.5)
     return torch.from_numpy(np.concatenate([first, ndtr(grid.reshape(len(grid), glimpses - 1, 2))], axis=1))
 
 
 def gained_in_all(episode: Episode, label: int) -> Tensor:
-    """Returns what all locations of an episode together brought, in nats, shape (B,)."""
+    """Returns the total reward of an episode's locations, in nats, shape (B,)."""
     labels = torch.full((len(episode.logits),), label)
     return returns(episode.logits, labels, "gain").sum(dim=1)
 
 
 @pytest.mark.parametrize(("glimpses", "count"), [(2, 9), (3, 5)])
 def test_the_models_expected_estimate_is_the_gradient_of_its_expected_return(glimpses: int, count: int) -> None:
-    """A black image shows nothing, so that the return is a smooth function of the locations, integrated by Gauss and Hermite."""
+    """On a black image the return is a smooth function of the locations, integrated by Gauss-Hermite quadrature."""
     model = small(glimpses=glimpses, policy_std=2**-6, moved=0.2)
     nodes, weights = hermegauss(count)
     numbers = 2 * (glimpses - 1)
@@ -163,11 +163,11 @@ def test_the_models_expected_estimate_is_the_gradient_of_its_expected_return(gli
 
 
 @pytest.mark.parametrize("reward", REWARDS)
-def test_the_models_gradient_is_exact_where_the_return_hangs_on_the_pixel_that_was_hit(reward: Reward) -> None:
-    """The chance of every pixel is a difference of the normal's distribution function: the expected return in closed form."""
+def test_the_models_gradient_is_exact_if_the_return_depends_on_the_pixel_that_was_hit(reward: Reward) -> None:
+    """The probability of each pixel is a difference of normal distribution functions, so the expected return has a closed form."""
     model = small(glimpses=2, window=1, scales=1, reward=reward, first_glimpse="centered", supervision="last")
     with torch.no_grad():
-        model.encoder.where.weight.zero_()  # the place itself says nothing
+        model.encoder.where.weight.zero_()  # the location itself is not an input
     side, height, width = 256, 4, 5
     image, levels = images(1, 1, height, width), (torch.arange(side).double() + 0.5) / side
     middle = torch.full((side**2, 2), 0.5, dtype=torch.float64)
@@ -175,7 +175,7 @@ def test_the_models_gradient_is_exact_where_the_return_hangs_on_the_pixel_that_w
     batch = image.expand(side**2, -1, -1, -1)
     with torch.no_grad():
         model.classify.weight.mul_(4)
-        model.classify.bias.sub_(model(batch, None, uniforms).logits[:, 1].mean(dim=0))  # the class differs from pixel to pixel
+        model.classify.bias.sub_(model(batch, None, uniforms).logits[:, 1].mean(dim=0))  # the class depends on the pixel
     watched = Watched(model)
     episode = model(batch, None, uniforms)
     step, inside = watched.steps[0][0], watched.known[0][0, -2:]

@@ -1,4 +1,4 @@
-"""Several scales of a window, and windows anywhere."""
+"""Several scales of a window, and windows at random places."""
 
 from dataclasses import replace
 from typing import Any
@@ -51,7 +51,7 @@ def test_a_widened_window_reads_through_wider_filters() -> None:
 
 
 @pytest.mark.parametrize("encoder", ["none", "mlp"])
-def test_the_network_is_fed_every_scale_in_its_order(encoder: Any) -> None:
+def test_the_network_gets_every_scale_in_order(encoder: Any) -> None:
     model = built(replace(GLIMPSE, scales=3, encoder=encoder))
     fed: list[Tensor] = []
     watched = model.lstm if encoder == "none" else model.encoder
@@ -64,7 +64,7 @@ def test_the_network_is_fed_every_scale_in_its_order(encoder: Any) -> None:
         torch.testing.assert_close(fed[t].flatten(1), expected, rtol=0, atol=0)
 
 
-def test_a_pointer_of_several_scales_points_at_what_the_finest_shows() -> None:
+def test_a_pointer_of_several_scales_points_in_the_finest() -> None:
     model, shown = built(replace(GLIMPSE, scales=3)), []
     model.place.register_forward_hook(lambda module, inputs, _: shown.append(inputs[2]))
     batch = data(5).batch(torch.arange(5)).images
@@ -74,11 +74,11 @@ def test_a_pointer_of_several_scales_points_at_what_the_finest_shows() -> None:
         torch.testing.assert_close(shown[t], read(batch, Window(*(field[:, t - 1] for field in window)), 4), rtol=0, atol=0)
 
 
-# Windows anywhere
+# Windows at random places
 
 
 def scatter(*, moved: float = 0.5) -> Scatter:
-    """Returns what places windows anywhere, in float64, every parameter moved by normal noise of that scale."""
+    """Returns a scatter in float64, every parameter moved by normal noise of that scale."""
     torch.manual_seed(0)
     place = Scatter(GLIMPSE).double()
     for parameter in place.parameters():
@@ -116,7 +116,7 @@ def test_the_first_window_is_the_pointers_and_so_is_the_size_of_all() -> None:
     assert sorted(name for name, _ in place.named_parameters()) == ["raw.bias", "raw.weight"]
 
 
-def test_windows_anywhere_need_noise() -> None:
+def test_random_windows_need_noise() -> None:
     model, batch = built(replace(GLIMPSE, parametrization="random")), data(2).batch(torch.arange(2)).images
     assert model(batch, 1)[0].shape == (2, 1, 4)  # the first window is a pointer's
     with pytest.raises(ValueError, match="windows at random need uniforms"):

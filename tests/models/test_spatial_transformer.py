@@ -1,4 +1,4 @@
-"""The spatial transformer: its reading and its pointing against plain loops, and what it promises of any image."""
+"""The spatial transformer: its sampling and localization against plain loops, and its invariants for any image."""
 
 import copy
 import math
@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from glimpse.models.spatial_transformer import Localiser, SpatialTransformer, affine_read
+from glimpse.models.spatial_transformer import Localizer, SpatialTransformer, affine_read
 from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 from tests.helpers.gradients import assert_every_parameter_learns
 from tests.helpers.tensors import images
@@ -115,16 +115,16 @@ def test_the_window_starts_upright_at_a_third_of_the_image_inside_it() -> None:
     assert affine[:, :, 2].abs().max() < 1
 
 
-def test_where_the_window_goes_follows_what_the_place_is_worth() -> None:
+def test_the_window_follows_the_worth_of_the_places() -> None:
     torch.manual_seed(0)
-    localiser = Localiser(1, 4).double().eval()
+    localizer = Localizer(1, 4).double().eval()
     image = torch.zeros(1, 1, 100, 100, dtype=torch.float64)
     image[:, :, 66:79, 18:31] = torch.rand(13, 13, dtype=torch.float64)  # around pixel (24, 72), which place (3, 9) is centered on
     with torch.no_grad():
-        features = localiser.stages(image)[0]
+        features = localizer.stages(image)[0]
         excess = features[:, 9, 3] - features.flatten(1).mean(dim=1)
-        localiser.worth.weight.copy_(1e3 * excess / excess.norm() ** 2)
-        x, y = localiser(image)[0, :, 2]
+        localizer.worth.weight.copy_(1e3 * excess / excess.norm() ** 2)
+        x, y = localizer(image)[0, :, 2]
     assert x == pytest.approx((2 * 24 + 1) / 100 - 1, abs=0.1)
     assert y == pytest.approx((2 * 72 + 1) / 100 - 1, abs=0.1)
 
@@ -144,7 +144,7 @@ def test_an_image_in_eval_mode_depends_on_no_other_image() -> None:
 
 
 @pytest.mark.parametrize(("channels", "height", "width"), [(1, 1, 1), (3, 28, 28), (2, 101, 64)])
-def test_it_takes_images_of_any_size(channels: int, height: int, width: int) -> None:
+def test_images_may_have_any_size(channels: int, height: int, width: int) -> None:
     logits, affine = transformer(channels=channels).eval()(images(2, channels, height, width))
     assert logits.shape == (2, 1, 4)
     assert affine.shape == (2, 2, 3)

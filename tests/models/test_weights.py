@@ -1,4 +1,4 @@
-"""Weights files: their bytes, the way back, and files that are foreign, damaged or dangerous."""
+"""Weights files: their bytes, reading them back, and foreign, damaged or malicious files."""
 
 import json
 import pickle
@@ -32,13 +32,13 @@ def model() -> GlimpseClassifier:
 
 
 def write(path: Path, **changed: Any) -> Path:
-    """Writes the model's weights with its facts, some of them changed."""
+    """Writes the model's weights with its facts, some of which are changed."""
     save_weights(path, model().state_dict(), FACTS | changed)
     return path
 
 
 def header(path: Path) -> dict[str, Any]:
-    """Returns the header of a safetensors file as the format's description has it."""
+    """Returns the header of a safetensors file, read by the format's specification."""
     content = path.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
     found: dict[str, Any] = json.loads(content[8 : 8 + length])
@@ -46,7 +46,7 @@ def header(path: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("as_text", [False, True])
-def test_from_pretrained_gives_the_model_back(tmp_path: Path, as_text: bool) -> None:
+def test_from_pretrained_restores_the_model(tmp_path: Path, as_text: bool) -> None:
     write(tmp_path / "model.safetensors")
     images = torch.rand(3, 3, 20, 30)
     for source in (tmp_path, tmp_path / "model.safetensors"):
@@ -88,7 +88,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> No
 
 
 @pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"glimpse": "{"}, {"glimpse": "[]"}, {"glimpse": '{"model": "x"}'}])
-def test_weights_that_others_wrote_are_refused(tmp_path: Path, metadata: dict[str, str] | None) -> None:
+def test_weights_of_other_programs_are_refused(tmp_path: Path, metadata: dict[str, str] | None) -> None:
     save_file({"weight": torch.zeros(2)}, tmp_path / "foreign.safetensors", metadata=metadata)
     with pytest.raises(ValueError, match="does not hold weights that glimpse wrote"):
         load_weights(tmp_path / "foreign.safetensors")
@@ -131,7 +131,7 @@ def test_weights_that_do_not_fit_are_one_line(tmp_path: Path, changed: dict[str,
     assert "\n" not in str(error.value)
 
 
-def test_where_there_are_no_weights_the_message_says_so(tmp_path: Path) -> None:
+def test_missing_weights_are_reported(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"holds no model\.safetensors"):
         find_weights(tmp_path)
     with pytest.raises(ValueError, match="no run, weights file or pretrained model at"):

@@ -1,4 +1,4 @@
-"""Settings of a training: what is out of range is refused by name."""
+"""Validation of settings."""
 
 import math
 from typing import Any

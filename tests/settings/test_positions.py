@@ -1,4 +1,4 @@
-"""Positions of images, written as text."""
+"""Parsing of image positions."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from glimpse.settings.positions import parse_positions
     ("text", "positions"),
     [("3", [3]), ("4,0", [4, 0]), ("7-9, 2", [7, 8, 9, 2]), ("1-1,1", [1, 1]), (None, [*range(10)]), ([5, 2], [5, 2]), ((), [])],
 )
-def test_positions_are_those_that_are_named_in_their_order(text: str | list[int] | None, positions: list[int]) -> None:
+def test_positions_are_parsed_in_order(text: str | list[int] | None, positions: list[int]) -> None:
     assert parse_positions(text, 10) == positions
 
 
@@ -21,12 +21,12 @@ def test_positions_are_those_that_are_named_in_their_order(text: str | list[int]
         ("1,,2", "got ''"),
         ("1-", "got '1-'"),
         ([-1], "got '-1'"),
-        ("5-3", "5-3 is the wrong way round"),
+        ("5-3", "5-3 is reversed"),
         ("10", "10 is not in 0 to 9"),
         ("0,8-12", "8-12 is not in 0 to 9"),
         ([10], "10 is not in 0 to 9"),
     ],
 )
-def test_what_names_no_position_is_refused(text: str | list[int], words: str) -> None:
+def test_an_invalid_position_is_refused(text: str | list[int], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         parse_positions(text, 10)

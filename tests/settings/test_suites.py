@@ -1,4 +1,4 @@
-"""The suites: settings that their presets have, tasks that others published on."""
+"""Suites: settings that their presets have, and tasks with published results."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from tests.helpers.presets import CLASSIFIER_PRESETS
 
 
 @pytest.mark.parametrize("name", SUITES)
-def test_a_suite_asks_for_settings_that_its_presets_have(name: str) -> None:
+def test_a_suite_sets_only_settings_that_its_presets_have(name: str) -> None:
     suite = SUITES[name]
     for entry in suite.entries:
         config = replace(CLASSIFIER_PRESETS[entry.preset], **entry.settings)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The engine on a toy task: the records it yields, how it goes on, and the model as a CUDA graph."""
+"""The engine on a toy task: the records it yields, how it resumes, and the model as a CUDA graph."""
 
 import copy
 import math
@@ -18,7 +18,7 @@ from glimpse.training.engine import Trainer, _Captured, fit
 from glimpse.training.generator import GenerationTask
 from tests.helpers.plane import TOY, Plane, records, weights
 
-# What a training yields
+# Records of a training
 
 
 def test_a_training_is_a_list_of_records() -> None:
@@ -31,7 +31,7 @@ def test_a_training_is_a_list_of_records() -> None:
     assert found[-1].values["loss"] < 0.1 * next(record.values["loss"] for record in found if record.values)
 
 
-def test_a_row_holds_the_means_since_the_last_one() -> None:
+def test_a_row_has_the_means_since_the_last_one() -> None:
     task, losses, biases = Plane(), [], []
     inner = task.loss
 
@@ -62,7 +62,7 @@ def test_the_last_batch_is_whole_and_validated() -> None:
     assert last.best
 
 
-def test_the_best_validation_is_told_and_a_bad_number_does_not_end_the_search() -> None:
+def test_the_best_validation_is_marked_and_nan_does_not_end_the_search() -> None:
     task = Plane(scores=iter([math.nan, 3.0, 4.0, 2.0]))
     rows = [record for record in records(task) if "valid_error" in record.values]
     assert [record.best for record in rows] == [False, True, False, True]
@@ -77,7 +77,7 @@ def test_training_is_the_same_twice_and_follows_the_seed() -> None:
     assert not torch.equal(first, other)
 
 
-def test_every_step_and_every_seed_has_noise_of_its_own() -> None:
+def test_every_step_and_every_seed_has_its_own_noise() -> None:
     class Noisy(Plane):
         def loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
             drawn.append(torch.randn((), generator=generator).item())
@@ -90,12 +90,12 @@ def test_every_step_and_every_seed_has_noise_of_its_own() -> None:
     assert drawn[:40] == drawn[80:]
 
 
-# Going on
+# Resuming
 
 
 @pytest.mark.parametrize("averaging", [0, 150])
 @pytest.mark.parametrize("steps", [1, 13, 39])
-def test_a_restored_trainer_goes_on_as_if_nothing_had_happened(averaging: int, steps: int) -> None:
+def test_a_restored_trainer_continues_like_an_uninterrupted_one(averaging: int, steps: int) -> None:
     config = replace(TOY, averaging=averaging, warmup=100)
     device = torch.device("cpu")
     bad = Plane(noise=0.5, bad=lambda position: position in (100, 380))

@@ -42,7 +42,7 @@ def test_a_step_with_a_finite_loss_and_no_finite_gradient_is_skipped() -> None:
     assert all(torch.equal(old, new) for old, new in zip(before, weights(task.model), strict=True))
 
 
-def test_many_skipped_steps_in_a_row_stop_the_training_with_a_way_out() -> None:
+def test_many_skipped_steps_in_a_row_stop_the_training_with_a_remedy() -> None:
     task = Plane(bad=lambda position: position >= 100)
     seen: list[Record] = []
     with pytest.raises(TrainingDivergedError, match="--learning-rate"):
@@ -56,7 +56,7 @@ def test_skipped_steps_that_are_not_in_a_row_do_not_stop_it() -> None:
     assert rows[-1].values["skipped"] == 100
 
 
-def test_a_skipped_step_leaves_the_statistics_of_batches_as_they_were() -> None:
+def test_a_skipped_step_does_not_change_batch_statistics() -> None:
     class Normalized(Plane):
         def __init__(self) -> None:
             super().__init__()
@@ -77,7 +77,7 @@ def test_a_skipped_step_leaves_the_statistics_of_batches_as_they_were() -> None:
     assert int(counted) == 39  # of 40 steps
 
 
-def test_a_plateau_is_told_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plateau_is_reported_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glimpse.training.engine._PLATEAU_IMAGES", 200)
     task = Plane()
     task.chance_loss = 0.0
@@ -87,6 +87,6 @@ def test_a_plateau_is_told_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> No
     assert not records(task, kind="warning")
 
 
-def test_a_validation_that_gets_much_worse_is_told() -> None:
+def test_a_validation_that_gets_much_worse_is_reported() -> None:
     (warning,) = records(Plane(scores=iter([20.0, 12.0, 16.0, 19.0])), kind="warning")
     assert (warning.images, "from 12.00 up to 19.00" in warning.message) == (400, True)

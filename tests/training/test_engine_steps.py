@@ -73,7 +73,7 @@ def test_gradients_are_clipped_by_their_global_norm_and_not_each_by_its_own() ->
     assert record.values["grad_norm"] == pytest.approx(norm, rel=1e-5)
 
 
-def test_small_gradients_are_left_as_they_are() -> None:
+def test_small_gradients_are_not_changed() -> None:
     task = Plane()
     loss, _ = task.loss(task.model, task.batch(torch.arange(10)), torch.Generator())
     gradients = torch.autograd.grad(loss, list(task.model.parameters()))
@@ -97,7 +97,7 @@ def test_a_warm_up_longer_than_a_fifth_of_the_budget_is_cut_to_it() -> None:
     assert rates[7:] == [0.05] * 33
 
 
-def test_matrices_alone_are_decayed() -> None:
+def test_only_matrices_are_decayed() -> None:
     trainer = Trainer(Plane(), replace(TOY, weight_decay=0.7), torch.device("cpu"))
     decays = {id(p): group["weight_decay"] for group in trainer.optimizer.param_groups for p in group["params"]}
     assert [decays[id(parameter)] for parameter in trainer.task.model.parameters()] == [0.7, 0.0, 0.7, 0.0]

@@ -1,4 +1,4 @@
-"""A run's folder: what is written, what is taken back after a kill, and what a damaged file says."""
+"""A run's folder: what is written, what is dropped after a kill, and errors of damaged files."""
 
 import csv
 import functools
@@ -33,7 +33,7 @@ FACTS = {"model": "Line", "config": {}, "task": {"kind": "test"}}
 
 
 class Line:
-    """Fits y = 2 x; its validations say what they are told to, one after the other."""
+    """Fits y = 2 x; its validations return given numbers, one after the other."""
 
     metrics = ("slope",)
     validation_metrics = ("error",)
@@ -74,7 +74,7 @@ def reached(run: Trainer, images: int) -> int | None:
 
 
 def read_until(records: Iterator[Record], images: int) -> None:
-    """Takes records until this number of images has been seen, then drops the training as a kill does."""
+    """Reads records until this number of images has been seen, then abandons the training as a kill would."""
     for record in records:
         if record.images >= images:
             return
@@ -83,7 +83,7 @@ def read_until(records: Iterator[Record], images: int) -> None:
 # What is written
 
 
-def test_metrics_are_in_columns_and_empty_where_no_validation_fell_due(tmp_path: Path) -> None:
+def test_metrics_are_in_columns_and_empty_if_no_validation_was_due(tmp_path: Path) -> None:
     folder = started(tmp_path / "run")
     list(train_in(folder, trainer(4, 3, 2, 1), FACTS))
     rows = folder.rows()
@@ -93,7 +93,7 @@ def test_metrics_are_in_columns_and_empty_where_no_validation_fell_due(tmp_path:
     assert all(float(row["slope"]) for row in rows)
 
 
-def test_tensorboard_reads_the_metrics_as_they_stand_in_the_file(tmp_path: Path) -> None:
+def test_tensorboard_reads_the_metrics_of_the_file(tmp_path: Path) -> None:
     folder = started(tmp_path / "run")
     read_until(train_in(folder, trainer(4, 3), FACTS), 270)
     list(train_in(folder, trainer(2, 1), FACTS))
@@ -120,7 +120,7 @@ def test_the_weights_are_those_that_validated_best(tmp_path: Path) -> None:
     torch.testing.assert_close(averaged, state, rtol=0, atol=0)
 
 
-def test_weights_alone_are_kept_at_some_thirty_counts_from_the_first_step_to_the_last(tmp_path: Path) -> None:
+def test_only_weights_are_kept_at_some_thirty_counts_from_the_first_step_to_the_last(tmp_path: Path) -> None:
     folder = started(tmp_path / "run")
     config = TrainingConfig(images=2_000, batch_size=1, validate_every=2_000, log_every=2_000, averaging=0)
     list(train_in(folder, trainer(1, config=config), FACTS))
@@ -131,7 +131,7 @@ def test_weights_alone_are_kept_at_some_thirty_counts_from_the_first_step_to_the
     assert max(ratios) / min(ratios) < 1.1
 
 
-def test_checkpoints_fall_on_the_clock_and_on_the_best(tmp_path: Path) -> None:
+def test_checkpoints_are_saved_by_the_clock_and_at_the_best(tmp_path: Path) -> None:
     folder = started(tmp_path / "run")
     steps = []
     for _ in train_in(folder, trainer(1, 2, 3, 4), FACTS, checkpoint_every=1e9):
@@ -145,18 +145,18 @@ def test_checkpoints_fall_on_the_clock_and_on_the_best(tmp_path: Path) -> None:
         assert 10 * state["trainer"]["counters"]["step"] == record.images
 
 
-# Going on
+# Resuming
 
 
 @pytest.mark.parametrize("images", [10, 40, 50, 60, 100, 310, 390])
-def test_rows_that_the_checkpoint_does_not_know_are_taken_back(tmp_path: Path, images: int) -> None:
+def test_rows_after_the_checkpoint_are_dropped(tmp_path: Path, images: int) -> None:
     folder = started(tmp_path / "run")
     read_until(train_in(folder, trainer(4, 3, 2, 1), FACTS, checkpoint_every=1e9), images)
     list(train_in(folder, trainer(*[4, 3, 2, 1][images // 100 :]), FACTS))
     assert images_in_rows(folder) == list(range(50, 401, 50))
 
 
-def test_half_a_row_is_taken_back(tmp_path: Path) -> None:
+def test_half_a_row_is_dropped(tmp_path: Path) -> None:
     folder = started(tmp_path / "run")
     read_until(train_in(folder, trainer(4, 3, 2, 1), FACTS, checkpoint_every=1e9), 150)
     file = folder.path / "metrics.csv"
@@ -183,7 +183,7 @@ def test_a_stop_is_saved_at_once_whatever_the_record(tmp_path: Path) -> None:
         assert images_in_rows(folder) == list(range(50, images + 1, 50))
 
 
-def test_what_a_kill_left_half_written_is_removed(tmp_path: Path) -> None:
+def test_files_half_written_at_a_kill_are_removed(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     folder.path.mkdir()
     (folder.path / ".config.json.4711.tmp").write_bytes(b"{")
@@ -198,10 +198,10 @@ def test_what_a_kill_left_half_written_is_removed(tmp_path: Path) -> None:
     assert all(path.exists() for path in mine)
 
 
-# Files that are damaged or not what they should be
+# Damaged and foreign files
 
 
-def test_a_damaged_checkpoint_is_a_value_error_wherever_the_damage_lies(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_a_value_error_wherever_the_damage_is(tmp_path: Path) -> None:
     folder = started(tmp_path / "run")
     list(train_in(folder, trainer(4, 3, 2, 1), FACTS))
     file, draw = folder.checkpoints / "latest.pt", random.Random(0)
@@ -222,7 +222,7 @@ def test_a_damaged_checkpoint_is_a_value_error_wherever_the_damage_lies(tmp_path
             torch.testing.assert_close(state["trainer"]["averaged"], kept, rtol=0, atol=0)
         except ValueError as error:
             refused += 1
-            assert str(file) in str(error)  # noqa: PT017 (not every damage is to be refused: some bytes say nothing)
+            assert str(file) in str(error)  # noqa: PT017 (not every damage is to be refused: some bytes are not used)
     assert refused >= len(damaged) / 2
 
 
@@ -240,7 +240,7 @@ def test_a_checkpoint_cannot_run_code(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not (tmp_path / "exploded").exists()
 
 
-def test_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     assert not folder.started
     assert folder.rows() == []
@@ -258,12 +258,12 @@ OTHERS = {  # files called metrics.csv that no run wrote
 
 
 @pytest.mark.parametrize("content", OTHERS.values(), ids=OTHERS)
-def test_a_record_that_is_no_runs_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
+def test_a_record_that_is_no_runs_is_refused_and_not_changed(tmp_path: Path, content: bytes) -> None:
     folder = started(tmp_path / "run")
     read_until(train_in(folder, trainer(4, 3, 2, 1), FACTS), 200)
     file = folder.path / "metrics.csv"
     file.write_bytes(content)
-    with pytest.raises(ValueError, match=r"metrics\.csv is no record of a run .*put back a whole copy, or remove it"):
+    with pytest.raises(ValueError, match=r"metrics\.csv is not the record of a run .*put back an intact copy, or remove it"):
         list(train_in(folder, trainer(2, 1), FACTS))
     assert file.read_bytes() == content
     file.unlink()
@@ -272,7 +272,7 @@ def test_a_record_that_is_no_runs_is_refused_and_left_alone(tmp_path: Path, cont
 
 
 @pytest.mark.parametrize("cell", ["abc", "1e", "-"])
-def test_a_row_with_a_word_for_a_number_is_not_whole(tmp_path: Path, cell: str) -> None:
+def test_a_row_with_a_word_in_place_of_a_number_is_incomplete(tmp_path: Path, cell: str) -> None:
     folder = started(tmp_path / "run")
     list(train_in(folder, trainer(4, 3, 2, 1), FACTS))
     file = folder.path / "metrics.csv"
@@ -294,7 +294,7 @@ def test_only_what_a_run_recorded_is_refused_as_a_target(tmp_path: Path) -> None
     folder = started(tmp_path / "run")
     (tmp_path / "link.csv").symlink_to(folder.path / "metrics.csv")
     for path in (folder.path / "metrics.csv", folder.path / "sub" / ".." / "METRICS.csv", tmp_path / "link.csv"):
-        with pytest.raises(ValueError, match="is the record of a run: choose another name, or another folder"):
+        with pytest.raises(ValueError, match="holds the metrics of a run: choose another name or folder"):
             refuse_record(path)
     for path in (folder.path / "other.csv", tmp_path / "metrics.csv"):
         refuse_record(path)
@@ -322,13 +322,13 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
         assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
 
 
-def test_leftovers_are_only_what_was_written_aside(tmp_path: Path) -> None:
+def test_only_temporary_files_are_leftovers(tmp_path: Path) -> None:
     for name in (".latest.pt.12.tmp", ".a.tmp", "b.12.tmp", ".c.x.tmp", ".d.12", "metrics.csv"):
         (tmp_path / name).write_bytes(struct.pack("<I", 0))
     assert [path.name for path in leftovers(tmp_path)] == [".latest.pt.12.tmp"]
 
 
-def test_what_a_dead_process_left_of_a_file_goes_when_it_is_written_again(tmp_path: Path) -> None:
+def test_leftovers_of_a_dead_process_are_removed_when_the_file_is_written_again(tmp_path: Path) -> None:
     for name in (".a.csv.4194399.tmp", f".a.csv.{os.getppid()}.tmp", ".b.csv.4194399.tmp", ".a.csv.x.tmp"):
         (tmp_path / name).touch()
     write_atomically(tmp_path / "a.csv", b"whole")
@@ -340,7 +340,7 @@ def test_what_a_dead_process_left_of_a_file_goes_when_it_is_written_again(tmp_pa
     }
 
 
-def test_a_link_is_followed_and_what_is_no_ordinary_file_is_refused(tmp_path: Path) -> None:
+def test_a_link_is_followed_and_special_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "real.csv").write_bytes(b"old")
     (tmp_path / "link.csv").symlink_to("real.csv")
     write_atomically(tmp_path / "link.csv", b"new")

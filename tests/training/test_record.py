@@ -1,4 +1,4 @@
-"""How a training is put together, and that it really learns."""
+"""Setup of a training, and that it learns."""
 
 import json
 from dataclasses import replace
@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from glimpse.datasets.classification import ClassifierData, cluttered_data, file_data
-from glimpse.datasets.clutter import ClutterRecipe
 from glimpse.datasets.digits import open_digits
 from glimpse.datasets.labeled_images import open_data
 from glimpse.settings.classifier import ClassifierSettings
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.classifier import ClassificationTask, classifier_trainer
@@ -65,7 +65,7 @@ def test_a_tiny_training_really_learns(preset: str) -> None:
     assert last["valid_nll"] < np.log(10)
 
 
-def test_initial_weights_depend_on_the_seed_alone() -> None:
+def test_initial_weights_depend_only_on_the_seed() -> None:
     images, weights = data(), []
     for seed, noise in ((0, 1), (0, 2), (1, 1)):
         torch.manual_seed(noise)
@@ -101,7 +101,7 @@ def test_validation_is_the_error_after_the_last_glimpse_over_the_whole_set() -> 
     assert found["nll"] == pytest.approx(nats / 300, rel=1e-5)
 
 
-def test_settings_are_json_and_lead_back_to_the_same_trainer() -> None:
+def test_settings_are_json_and_restore_the_same_trainer() -> None:
     images = data()
     record = json.loads(json.dumps(run(images=images)))
     trainer = classifier_trainer(record, images, CPU)
@@ -111,7 +111,7 @@ def test_settings_are_json_and_lead_back_to_the_same_trainer() -> None:
     assert set(record["environment"]) == {"versions", "platform", "device", "threads", "processes", "commit"}
 
 
-def test_a_weights_file_says_nothing_that_depends_on_the_machine(tmp_path: Path) -> None:
+def test_a_weights_file_does_not_depend_on_the_machine(tmp_path: Path) -> None:
     facts = []
     for folder in ("one", "other"):
         (tmp_path / folder).mkdir()
@@ -126,7 +126,7 @@ def test_a_weights_file_says_nothing_that_depends_on_the_machine(tmp_path: Path)
 
 
 def test_a_model_that_does_not_fit_the_data_is_refused() -> None:
-    with pytest.raises(ValueError, match="the data have classes 10"):
+    with pytest.raises(ValueError, match="they have classes 10, not 9"):
         classifier_trainer(run(replace(MODEL, classes=9)), data(), CPU)
 
 
@@ -137,7 +137,7 @@ def test_a_file_with_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:
         file_data(open_data(file))
 
 
-def test_what_is_chosen_stands_in_the_place_of_the_base() -> None:
+def test_chosen_settings_replace_those_of_the_base() -> None:
     base = {"hidden": 5, "features": 6, "something_else": 1}
     assert merged(ClassifierConfig, base, {"hidden": 7, "images": 3}) == ClassifierConfig(hidden=7, features=6)
 

@@ -1,4 +1,4 @@
-"""Runs that are killed or stopped and go on, against a run that was left alone: the same bytes, no row twice, none missing."""
+"""Runs that are killed or stopped and resumed, against an uninterrupted run: the same bytes, no row twice, none missing."""
 
 import json
 import random
@@ -22,11 +22,11 @@ TINY = [*DATA, *MODEL, *BUDGET, "--threads=1"]
 
 KILLER = """
 import json, os, signal, sys, time
-import torch, torch.utils.tensorboard, torch.distributed, sklearn.datasets, glimpse.datasets.clutter, glimpse.commands.train
+import torch, torch.utils.tensorboard, torch.distributed, sklearn.datasets, glimpse.datasets.clutter, glimpse.training.session
 from glimpse import cli
 
-train_in = glimpse.commands.train.train_in
-glimpse.commands.train.train_in = lambda *arguments, **options: train_in(*arguments, **options | {"draw": None})  # no pictures
+train_in = glimpse.training.session.train_in
+glimpse.training.session.train_in = lambda *arguments, **options: train_in(*arguments, **options | {"draw": None})  # no pictures
 
 def killed_at(call):
     replace, fsync, calls = os.replace, os.fsync, [0]
@@ -51,7 +51,7 @@ for job in json.loads(sys.stdin.read()):
         os.kill(child, signal.SIGKILL)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
-"""Starts each job in a process of its own, forked after the imports, and kills it at a call of the system or after some seconds."""
+"""Starts each job in a separate process, forked after the imports, and kills it at a system call or after some seconds."""
 
 
 def train(out: Path, *options: str) -> Result:
@@ -60,7 +60,7 @@ def train(out: Path, *options: str) -> Result:
 
 
 def killed(jobs: list[dict[str, object]]) -> list[int]:
-    """Returns the exit codes of trainings that are killed, one after the other; of a kill it is -9."""
+    """Returns the exit codes of trainings that are killed one after the other; a kill gives -9."""
     done = subprocess.run(
         [sys.executable, "-c", KILLER], input=json.dumps(jobs), capture_output=True, text=True, check=True, timeout=500
     )
@@ -69,7 +69,7 @@ def killed(jobs: list[dict[str, object]]) -> list[int]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Returns the folder of a run that was left alone."""
+    """Returns the folder of an uninterrupted run."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     result = train(folder)
     assert result.exit_code == 0, result.output
@@ -79,15 +79,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_run_is_the_same_when_it_is_made_again(whole: Path, tmp_path: Path) -> None:
+def test_a_run_is_reproducible(whole: Path, tmp_path: Path) -> None:
     assert train(tmp_path / "run", "--checkpoint-every=0").exit_code == 0
     assert_same(tmp_path / "run", whole)
 
 
-def test_a_killed_run_that_goes_on_ends_with_the_same_bytes(whole: Path, tmp_path: Path) -> None:
+def test_a_killed_run_that_resumes_ends_with_the_same_bytes(whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     options = [*TINY, "--resume", "--checkpoint-every=0", "--out", str(out)]
-    calls = [2, 7, 60, 131]  # the first is in the making of the folder
+    calls = [2, 7, 60, 131]  # the first is while the folder is created
     codes = killed([{"options": options, "call": call} for call in calls])
     assert codes == [-signal.SIGKILL] * len(calls)
     assert train(out, "--resume").exit_code == 0
@@ -95,7 +95,7 @@ def test_a_killed_run_that_goes_on_ends_with_the_same_bytes(whole: Path, tmp_pat
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_every_call_of_the_system_ends_with_the_same_bytes(whole: Path, tmp_path: Path) -> None:
+def test_a_run_killed_at_every_system_call_ends_with_the_same_bytes(whole: Path, tmp_path: Path) -> None:
     calls = [*range(1, 20), *range(20, 250, 23)]
     options = {call: [*TINY, "--resume", "--checkpoint-every=0", "--out", str(tmp_path / f"run-{call}")] for call in calls}
     jobs: list[dict[str, object]] = []
@@ -158,7 +158,7 @@ def test_a_signal_at_any_step_leaves_a_checkpoint_of_that_step(
     ],
     ids=["ram", "random-glimpses", "convnet"],
 )
-def test_a_model_that_draws_noise_or_keeps_statistics_goes_on_to_the_same_bytes(
+def test_a_model_with_noise_or_statistics_resumes_to_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
 ) -> None:
     folders = {name: tmp_path / name for name in ("whole", "stopped")}

@@ -1,4 +1,4 @@
-"""The number of threads is the one that is measured to be fastest, and a training keeps it."""
+"""The number of threads is the fastest measured one, and a training keeps it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ TINY: dict[str, Any] = {"digits": "sklearn", "canvas": 40, "pieces": 2, "window"
 
 
 class Clock:
-    """A clock that a step of a fake trainer moves on by what its number of threads takes."""
+    """A clock that each step of a fake trainer advances by the time for its number of threads."""
 
     def __init__(self, seconds: dict[int, float], images: int = 10**7) -> None:
         self.now, self.taken, self.seconds = 0.0, 0, seconds
@@ -29,14 +29,14 @@ class Clock:
 
     def fit(self) -> Iterator[Record]:
         while True:
-            self.now += self.seconds[torch.get_num_threads()] + (1.0 if self.taken == 0 else 0.0)  # the first one warms up
+            self.now += self.seconds[torch.get_num_threads()] + (1.0 if self.taken == 0 else 0.0)  # the first step is a warm-up
             self.taken += 1
             yield Record("step", 100 * self.taken)
 
 
 @pytest.fixture(autouse=True)
 def threads() -> Iterator[None]:
-    """Gives torch its number of threads back."""
+    """Restores torch's number of threads."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -58,7 +58,7 @@ def test_all_timings_together_take_a_few_seconds_at_most() -> None:
     clock = Clock({1: 0.9, 2: 1.0})
     fastest_threads(lambda: cast(Trainer, clock), [1, 2], clock=clock)
     assert clock.now < 5
-    assert clock.taken >= 3  # one step at least on each number, after one to warm up
+    assert clock.taken >= 3  # at least one step on each number, after one warm-up
 
 
 def test_a_job_of_less_than_a_minute_is_not_timed() -> None:
@@ -71,7 +71,7 @@ def test_candidates_are_powers_of_two_and_the_most() -> None:
     assert [candidates(most) for most in (1, 2, 3, 8, 12)] == [[1], [1, 2], [1, 2, 3], [1, 2, 4, 8], [1, 2, 4, 8, 12]]
 
 
-def test_a_training_takes_records_and_keeps_the_measured_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_training_uses_records_and_keeps_the_measured_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr("glimpse.environment.usable_cores", lambda: 2)
     monkeypatch.setattr("glimpse.environment.busy_cores", lambda: 0.0)
@@ -87,7 +87,7 @@ def test_a_training_takes_records_and_keeps_the_measured_number(monkeypatch: pyt
     assert torch.get_num_threads() == 1
 
 
-def test_a_number_that_was_asked_for_is_not_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_given_number_is_not_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def never(*_: object) -> None:
         raise AssertionError("measured")
 
@@ -97,7 +97,7 @@ def test_a_number_that_was_asked_for_is_not_measured(monkeypatch: pytest.MonkeyP
     train_classifier(images=64, batch_size=32, out=tmp_path / "variable", **TINY)
 
 
-def test_timing_leaves_the_training_as_it_would_have_been(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_timing_does_not_change_the_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr("glimpse.environment.usable_cores", lambda: 2)
     monkeypatch.setattr("glimpse.training.threads._TINY", 0.0)

@@ -1,4 +1,4 @@
-"""Two processes joined by torchrun against one: the same steps on the same images, one folder, one checkpoint to go on from."""
+"""Two processes under torchrun against one: the same steps on the same images, one folder, one checkpoint."""
 
 import csv
 import os
@@ -42,7 +42,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def assert_alike(folder: Path, other: Path) -> None:
-    """Asserts that two runs went the same way but for the last bits of sums."""
+    """Asserts that two runs are equal except for rounding in sums."""
     assert column(folder, "images") == column(other, "images")
     for name in ("loss", "train_error", "grad_norm", "learning_rate", "valid_nll"):
         assert column(folder, name) == pytest.approx(column(other, name), rel=1e-3, abs=1e-5), name
@@ -51,7 +51,7 @@ def assert_alike(folder: Path, other: Path) -> None:
     torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-4)
 
 
-def test_two_processes_go_the_way_of_one_and_write_one_folder(alone: Path, tmp_path: Path) -> None:
+def test_two_processes_train_like_one_and_write_one_folder(alone: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     done = run(*TRAIN, "--out", str(out), processes=2)
     assert done.returncode == 0, done.stderr
@@ -83,7 +83,7 @@ cli.main()
     assert column(tmp_path / "run", "images")[-1] == 320
 
 
-def test_two_processes_that_are_stopped_go_on(alone: Path, tmp_path: Path) -> None:
+def test_two_processes_that_are_stopped_resume(alone: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     command = [sys.executable, *TORCHRUN, "-m", "glimpse", *TRAIN, "--checkpoint-every=0", "--out", str(out)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -104,10 +104,10 @@ def test_one_glimpse_trains_in_two_processes_too(tmp_path: Path) -> None:
 def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
     done = run(*TRAIN, "--batch-size=15", "--out", str(tmp_path / "run"), processes=2)
     assert done.returncode != 0
-    assert "a batch of 15 images cannot be shared by 2 processes" in done.stderr
+    assert "a batch of 15 images cannot be divided among 2 processes" in done.stderr
 
 
-def test_a_generator_learns_in_two_processes_and_goes_on(tmp_path: Path) -> None:
+def test_a_generator_learns_in_two_processes_and_resumes(tmp_path: Path) -> None:
     out = tmp_path / "run"
     small = ["--data=digits", "--glimpses=2", "--hidden=32", "--latent=4", "--read=3", "--write=3", "--learning-rate=0.004"]
     budget = ["--images=6400", "--batch-size=32", "--validate-every=3200", "--log-every=1600", "--beta-warmup=3200"]

@@ -1,4 +1,4 @@
-"""Trajectories, and a real browser that opens their page; skipped where there is no Chromium."""
+"""Trajectories, and a real browser that opens their page; skipped without Chromium."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser, tmp_path: Path) -> Iterator[Opener]:
-    """Returns a function that opens a page of trajectories; in the end there was no error and no request but for the file."""
+    """Returns a function that opens a page of trajectories, and asserts afterwards that there was no error and no other request."""
     contexts, problems, requests = [], [], []
     path = tmp_path / "page.html"
 
@@ -56,7 +56,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Opener]:
 
 @pytest.fixture
 def part(make_trajectories: Maker) -> Trajectories:
-    """Returns trajectories of 12 images, index 100 to 111, of which 100 to 105 are right in the end."""
+    """Returns trajectories of 12 images, index 100 to 111, of which 100 to 105 are classified correctly at the end."""
     part = make_trajectories(12, 4, first=100)
     assert part.predictions is not None
     last = part.predictions[:, -1]
@@ -65,7 +65,7 @@ def part(make_trajectories: Maker) -> Trajectories:
 
 @pytest.fixture
 def generated(make_trajectories: Maker) -> Trajectories:
-    """Returns trajectories of a generator: it reads and writes, and believes nothing."""
+    """Returns trajectories of a generator, which reads and writes and has no classes."""
     part = make_trajectories(4, 5, n=2, channels=3)
     read, write = part.tracks[0], make_trajectories(4, 5, n=5, channels=3, blur=False, first=7).tracks[0]
     return replace(

@@ -1,4 +1,4 @@
-"""The page in a real browser for every reader: keys, contrast, phones, screen readers, less motion."""
+"""Accessibility of the page in a real browser: keys, contrast, phones, screen readers, reduced motion."""
 
 from collections.abc import Callable
 
@@ -58,7 +58,7 @@ def test_keys_step_change_the_image_and_the_speed_and_open_the_help(open_page: O
     expect(page.locator("#image-name")).to_have_text("Image 100")
 
 
-def test_keys_that_a_control_needs_are_its_own(open_page: Opener, part: Trajectories) -> None:
+def test_keys_that_a_control_needs_are_left_to_it(open_page: Opener, part: Trajectories) -> None:
     page = open_page(part, "#image=105&step=2")
     for name, key in (("Label", "j"), ("Order", "ArrowDown"), ("Lowest confidence in percent", "ArrowRight"), ("Speed", "End")):
         page.get_by_label(name, exact=True).focus()
@@ -91,7 +91,7 @@ def test_every_text_has_a_contrast_of_4_5(open_page: Opener, part: Trajectories,
 
 
 @pytest.mark.parametrize("case", ["classifier", "scales", "generator"])
-def test_a_phone_needs_no_scrolling_sideways_and_has_targets_for_fingers(
+def test_a_phone_needs_no_horizontal_scrolling_and_has_touch_targets(
     open_page: Opener, part: Trajectories, make_trajectories: Maker, generated: Trajectories, case: str
 ) -> None:
     shown = {"classifier": part, "scales": make_trajectories(3, 24, scales=4), "generator": generated}[case]
@@ -133,7 +133,7 @@ def test_a_screen_reader_finds_landmarks_names_and_what_happened(open_page: Open
     expect(page.locator("[aria-live=polite]")).to_have_text(f"Image 106, step 4 of 4. {said}")
 
 
-def test_nothing_is_said_while_it_plays(open_page: Opener, part: Trajectories) -> None:
+def test_a_screen_reader_gets_no_announcements_during_playback(open_page: Opener, part: Trajectories) -> None:
     page = open_page(part)
     page.evaluate("""() => { window.said = []; const spoken = document.getElementById("spoken");
         new MutationObserver(() => said.push(spoken.textContent)).observe(spoken, { childList: true }); }""")
@@ -146,7 +146,7 @@ def test_nothing_is_said_while_it_plays(open_page: Opener, part: Trajectories) -
     assert said[0].startswith("Image 100, step 4 of 4.")
 
 
-def test_focus_can_be_seen_and_the_list_be_skipped_to(open_page: Opener, part: Trajectories) -> None:
+def test_focus_is_visible_and_the_list_can_be_skipped_to(open_page: Opener, part: Trajectories) -> None:
     page = open_page(part, "#image=103")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the list of images")).to_be_in_viewport()
@@ -158,7 +158,7 @@ def test_focus_can_be_seen_and_the_list_be_skipped_to(open_page: Opener, part: T
     assert page.evaluate("getComputedStyle(document.activeElement).outlineWidth") == "3px"
 
 
-def test_boxes_glide_unless_less_motion_is_asked_for(open_page: Opener, part: Trajectories) -> None:
+def test_boxes_glide_unless_reduced_motion_is_requested(open_page: Opener, part: Trajectories) -> None:
     for motion, glides in (("no-preference", True), ("reduce", False)):
         page = open_page(part, reduced_motion=motion)
         page.keyboard.press("ArrowRight")

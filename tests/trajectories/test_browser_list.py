@@ -43,7 +43,7 @@ def test_filters_show_the_images_that_a_plain_loop_finds(open_page: Opener, part
     assert indices(page) == [100 + i for i in sorted(range(12), key=lambda i: best[i]) if 0.4 <= best[i] <= 0.8]
 
 
-def test_a_filter_that_nothing_fits_says_so_and_is_undone_by_a_button(open_page: Opener, part: Trajectories) -> None:
+def test_a_filter_without_matches_is_reported_and_reset_by_a_button(open_page: Opener, part: Trajectories) -> None:
     page = open_page(part)
     slide(page, "Lowest confidence in percent", 100)
     expect(page.get_by_text("No image is like that.")).to_be_visible()
@@ -79,13 +79,13 @@ def test_the_address_restores_image_step_and_filters_and_follows_them(open_page:
     expect(page.locator("#count")).to_have_text("12 in all")
     page.keyboard.press("Home")
     expect(page).to_have_url(re.compile("#image=102&step=1$"))
-    assert page.evaluate("history.length") == entries + 1  # the address set by hand; what the page writes adds none
+    assert page.evaluate("history.length") == entries + 1  # entered by hand; addresses that the page writes add no entry
 
 
 @pytest.mark.parametrize(
     "fragment", ["#image=5&step=99", "#image=x&step=-3&show=no&class=99&order=up&from=a&to=-5", "#%", "#images"]
 )
-def test_an_address_that_makes_no_sense_shows_an_image_all_the_same(open_page: Opener, part: Trajectories, fragment: str) -> None:
+def test_an_invalid_address_still_shows_an_image(open_page: Opener, part: Trajectories, fragment: str) -> None:
     page = open_page(part, fragment)
     expect(page.locator("#image-name")).to_have_text("Image 100")
     expect(page.locator("#step-name")).to_have_text("Step 4 of 4" if "99" in fragment[:20] else "Step 1 of 4")

@@ -16,7 +16,7 @@ Opener = Callable[..., Page]
 
 
 def expected_box(track: Track, i: int, t: int) -> tuple[float, float, float]:
-    """Returns left, top and side of the box through the outermost filters' centers, in plain Python."""
+    """Returns left, top and side of the box through the centers of the outermost filters, in plain Python."""
     x, y, stride = (float(field[i, t]) for field in track.window[:3])
     filters = [(k - (track.n - 1) / 2) * stride for k in range(track.n)]
     return x + filters[0], y + filters[0], filters[-1] - filters[0]
@@ -44,7 +44,7 @@ def test_stepping_moves_every_box_to_the_exported_coordinates(
 
 
 @pytest.mark.parametrize("width", [1300, 390])
-def test_boxes_and_cross_lie_over_the_right_pixels_of_the_image(open_page: Opener, part: Trajectories, width: int) -> None:
+def test_boxes_and_cross_are_over_the_right_pixels_of_the_image(open_page: Opener, part: Trajectories, width: int) -> None:
     page = open_page(part, "#image=103&step=2", width=width)
     image = page.locator("#image").bounding_box()
     assert image is not None
@@ -108,7 +108,7 @@ def test_glimpses_have_the_exported_shades_on_the_scale_that_the_page_names(open
     expect(page.locator("#shades")).to_have_text(f"Every glimpse: black is 0, white {float(f'{float(seen.max()):.3g}'):g}.")
 
 
-def test_a_generator_has_neither_beliefs_nor_filters(open_page: Opener, generated: Trajectories) -> None:
+def test_a_generator_has_neither_probabilities_nor_filters(open_page: Opener, generated: Trajectories) -> None:
     page = open_page(generated)
     for selector in ("#beliefs", "#filters", "#digit-toggle"):
         expect(page.locator(selector)).to_be_hidden()
@@ -120,7 +120,7 @@ def test_a_generator_has_neither_beliefs_nor_filters(open_page: Opener, generate
     expect(page.locator("#numbers tr").last).to_contain_text("none")
 
 
-def test_playing_goes_to_the_last_step_pauses_where_asked_and_begins_anew(open_page: Opener, part: Trajectories) -> None:
+def test_playback_runs_to_the_last_step_can_be_paused_and_restarts(open_page: Opener, part: Trajectories) -> None:
     page = open_page(part)
     page.keyboard.press("9")
     page.keyboard.press(" ")

@@ -1,4 +1,4 @@
-"""Trajectories from Python: the same as those of the command, and those of a plain loop over the model."""
+"""Trajectories from Python, against those of the command and a plain loop over the model."""
 
 import io
 import json
@@ -14,16 +14,16 @@ from PIL import Image
 
 import glimpse
 from glimpse import cli
-from glimpse.datasets.clutter import ClutteredMNIST, ClutterRecipe
+from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
 from glimpse.datasets.generative import open_generative
 from glimpse.evaluation.classifier import uniforms
 from glimpse.listener import Listener
 from glimpse.models.catalog import open_model
 from glimpse.models.weights import kept_weights
+from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.ram import RAMConfig
-from glimpse.settings.requests import from_options
-from glimpse.settings.trajectories import ExportRequest, TrajectoryRequest
+from glimpse.settings.requests import ExportRequest, TrajectoryRequest, from_options
 from glimpse.trajectories import Trajectories, export, learning, load, look, summarize
 from tests.helpers.commands import invoked
 from tests.helpers.weights import ON_SKLEARN, RECIPE, untrained, written, written_generator
@@ -38,12 +38,12 @@ def weights(tmp_path: Path) -> Path:
 
 
 def flags(options: dict[str, Any]) -> list[str]:
-    """Returns options as the command line takes them."""
+    """Returns options in the form of the command line."""
     return [f"--{name}" if value is True else f"--{name}={value}" for name, value in options.items()]
 
 
 class Notes(Listener):
-    """Keeps what it hears."""
+    """Keeps notes and progress."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []
@@ -58,7 +58,7 @@ def test_export_writes_the_same_file_as_the_command(weights: Path, tmp_path: Pat
     result = invoked("trajectories", weights, "--out", there, *flags(options), "--threads=1", "--json")
     assert result.exit_code == 0, result.output
     exported = export(str(weights), str(here), threads=1, **options).as_dict()
-    if kind in ("parquet", "npz"):  # whose bytes may differ, as those of archives do
+    if kind in ("parquet", "npz"):  # whose bytes may differ, as in any archive
         assert load(here).equals(load(there))
     else:
         assert here.read_bytes() == there.read_bytes()
@@ -84,7 +84,7 @@ def test_look_yields_what_a_loop_over_the_model_returns(weights: Path) -> None:
         torch.testing.assert_close(found.tracks[0].patches[i], track.patches[0], rtol=1e-4, atol=1e-6)
 
 
-def test_look_keeps_no_pixels_that_were_not_asked_for(weights: Path) -> None:
+def test_look_keeps_no_pixels_unless_requested(weights: Path) -> None:
     (found,) = look(weights, indices="5,1", threads=1)
     assert found.index.tolist() == [5, 1]
     assert found.tracks[0].patches is None
@@ -157,8 +157,8 @@ def test_learning_shows_the_weights_kept_along_the_way(weights: Path, tmp_path: 
 @pytest.mark.parametrize("call", ["look", "export", "summarize", "learning"])
 def test_an_unknown_option_is_a_type_error_at_once(weights: Path, tmp_path: Path, call: str) -> None:
     out = {"out": tmp_path / "x.gif"} if call in ("export", "learning") else {}
-    with pytest.raises(TypeError, match="unexpected option 'colour'"):
-        getattr(glimpse.trajectories, call)(weights, **out, colour="red")
+    with pytest.raises(TypeError, match="unexpected option 'color'"):
+        getattr(glimpse.trajectories, call)(weights, **out, color="red")
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
 
 
@@ -190,7 +190,7 @@ def test_an_unknown_format_is_refused(weights: Path, tmp_path: Path) -> None:
         export(weights, tmp_path / "x.txt", format="xlsx")
 
 
-def test_the_room_is_there_after_importing_the_package(weights: Path, tmp_path: Path) -> None:
+def test_trajectories_is_available_after_importing_the_package(weights: Path, tmp_path: Path) -> None:
     export(weights, tmp_path / "glimpses.csv", count=1)
     code = (
         "import glimpse, sys; assert 'torch' not in sys.modules; "

@@ -16,7 +16,7 @@ Make = Callable[..., Trajectories]
 
 
 def refused(path: Path) -> str:
-    """Returns what is said of a file that must be refused: one line that names it."""
+    """Returns the error of a file that must be refused: one line that names it."""
     with pytest.raises(ValueError) as error:
         load(path)
     message = str(error.value)
@@ -27,7 +27,7 @@ def refused(path: Path) -> str:
 
 @FORMATS
 @pytest.mark.parametrize("shape", ["classifier", "pixels"])
-def test_no_beginning_of_a_file_passes_for_the_file(tmp_path: Path, make_trajectories: Make, kind: str, shape: str) -> None:
+def test_a_truncated_file_is_never_accepted(tmp_path: Path, make_trajectories: Make, kind: str, shape: str) -> None:
     path = saved(tmp_path / f"some.{kind}", Table.from_trajectories(make_trajectories(**SHAPES[shape]), pixels=True))
     content = path.read_bytes()
     breaks = [i + 1 for i, byte in enumerate(content[:-1]) if byte == 10] if kind in ("csv", "jsonl") else []
@@ -72,7 +72,7 @@ def test_a_row_missing_in_the_middle_is_refused(tmp_path: Path, make_trajectorie
 
 
 def damaged(path: Path, columns: dict[str, Any]) -> Path:
-    """Writes columns to a file as they are."""
+    """Writes columns to a file without checks."""
     np.savez(path, **columns)
     return path
 
@@ -133,7 +133,7 @@ def test_text_that_does_not_fit_is_refused(
 
 
 @FORMATS
-def test_what_is_no_file_of_trajectories_is_refused(tmp_path: Path, make_trajectories: Make, kind: DataFormat) -> None:
+def test_a_file_without_trajectories_is_refused(tmp_path: Path, make_trajectories: Make, kind: DataFormat) -> None:
     (tmp_path / f"folder.{kind}").mkdir()
     (tmp_path / f"empty.{kind}").touch()
     (tmp_path / f"other.{kind}").write_text('a,"b"\n1,"2"\n' if kind == "csv" else '{"a": 1} \n')

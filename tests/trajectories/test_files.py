@@ -1,4 +1,4 @@
-"""Files of trajectories: every format against the tensors, others' readers and failures while writing."""
+"""Files of trajectories: every format against the tensors, other libraries' readers and failures while writing."""
 
 import csv
 import errno
@@ -36,14 +36,14 @@ def write_and_break_off(path: Path, table: Table) -> None:
 
 
 def unknown(trajectories: Trajectories) -> Trajectories:
-    """Returns the trajectories without knowledge of labels and digits."""
+    """Returns the trajectories with unknown labels and digits."""
     trajectories.labels.fill_(UNKNOWN)
     trajectories.digits.fill_(torch.nan)
     return trajectories
 
 
 def generator(count: int = 2, steps: int = 3) -> Trajectories:
-    """Returns what a generator's two windows would have done: of different sides and channels, without classes."""
+    """Returns trajectories like a generator's: two windows of different sides and channels, without classes."""
     random = torch.Generator().manual_seed(0)
     tracks = []
     for kind, n, channels in (("read", 2, 2), ("write", 3, 1)):
@@ -87,7 +87,7 @@ def present(number: Any) -> float | None:
 
 
 def single(value: Any) -> Any:
-    """Returns a value with its numbers as close as float32 has them."""
+    """Returns a value with its numbers rounded to float32."""
     if isinstance(value, list):
         return [single(item) for item in value]
     return float(np.float32(value)) if isinstance(value, float) else value
@@ -106,13 +106,13 @@ def rows_in(table: Table) -> list[dict[str, Any]]:
     return rows
 
 
-# What is in the files
+# Contents
 
 
 @FORMATS
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("known", [True, False])
-def test_every_format_gives_back_the_tensors_numbers(
+def test_every_format_restores_the_tensors_numbers(
     tmp_path: Path, make_trajectories: Make, kind: str, shape: str, known: bool
 ) -> None:
     made = make_trajectories(**SHAPES[shape])
@@ -125,7 +125,7 @@ def test_every_format_gives_back_the_tensors_numbers(
 
 @FORMATS
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_format_gives_back_every_bit(tmp_path: Path, make_trajectories: Make, kind: str, shape: str) -> None:
+def test_every_format_restores_every_bit(tmp_path: Path, make_trajectories: Make, kind: str, shape: str) -> None:
     table = Table.from_trajectories(make_trajectories(**SHAPES[shape]), pixels=True)
     found = load(saved(tmp_path / f"some.{kind}", table))
     assert found.equals(table)
@@ -135,7 +135,7 @@ def test_every_format_gives_back_every_bit(tmp_path: Path, make_trajectories: Ma
 
 
 @FORMATS
-def test_every_float32_comes_back_from_every_format(tmp_path: Path, make_trajectories: Make, kind: str) -> None:
+def test_every_format_restores_every_float32(tmp_path: Path, make_trajectories: Make, kind: str) -> None:
     made = make_trajectories(count=500, classes=0, patches=False)
     bits = np.random.default_rng(0).integers(0, 1 << 32, (500, 4), dtype=np.uint64).astype(np.uint32)
     numbers = np.where(np.isfinite(bits.view(np.float32)), bits.view(np.float32), np.float32(-0.0))
@@ -161,13 +161,13 @@ def test_windows_of_different_sides_keep_their_pixels(tmp_path: Path, kind: str)
 
 
 @pytest.mark.parametrize(("patches", "asked"), [(True, False), (False, True)])
-def test_pixels_stand_in_the_table_only_if_kept_and_asked_for(make_trajectories: Make, patches: bool, asked: bool) -> None:
+def test_pixels_are_in_the_table_only_if_kept_and_requested(make_trajectories: Make, patches: bool, asked: bool) -> None:
     table = Table.from_trajectories(make_trajectories(patches=patches), pixels=asked)
     assert list(table.columns) == [c.name for c in COLUMNS if not c.optional]
 
 
 @FORMATS
-def test_chunks_make_the_same_table_as_all_at_once(tmp_path: Path, make_trajectories: Make, kind: str) -> None:
+def test_chunks_give_the_same_table_as_one_write(tmp_path: Path, make_trajectories: Make, kind: str) -> None:
     parts = [make_trajectories(first=first) for first in (0, 3, 6)]
     chunks = [Table.from_trajectories(part, pixels=True) for part in parts]
     whole = Table.from_trajectories(Trajectories.joined(parts), pixels=True)
@@ -175,7 +175,7 @@ def test_chunks_make_the_same_table_as_all_at_once(tmp_path: Path, make_trajecto
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "npz"])
-def test_a_table_without_rows_comes_back(tmp_path: Path, make_trajectories: Make, kind: str) -> None:
+def test_a_table_without_rows_is_restored(tmp_path: Path, make_trajectories: Make, kind: str) -> None:
     none = Table.from_trajectories(make_trajectories().rows(torch.arange(0)), pixels=True)
     assert len(none) == 0
     assert load(saved(tmp_path / f"none.{kind}", none)).equals(none)
@@ -187,7 +187,7 @@ def test_json_lines_refuse_a_table_without_rows(tmp_path: Path, make_trajectorie
     assert not list(tmp_path.iterdir())
 
 
-# Others' readers
+# Other readers
 
 
 def test_the_csv_module_sees_the_same(tmp_path: Path, make_trajectories: Make) -> None:
@@ -211,7 +211,7 @@ def test_the_json_module_sees_the_same(tmp_path: Path, make_trajectories: Make) 
     assert [list(row) for row in rows] == [[c.name for c in COLUMNS if not c.optional]] * 24
 
 
-def test_numpy_alone_sees_the_same(tmp_path: Path, make_trajectories: Make) -> None:
+def test_numpy_sees_the_same(tmp_path: Path, make_trajectories: Make) -> None:
     table = Table.from_trajectories(unknown(make_trajectories(blur=False)), pixels=True)
     with np.load(saved(tmp_path / "some.npz", table), allow_pickle=False) as arrays:
         assert arrays.files == [c.name for c in COLUMNS]
@@ -254,7 +254,7 @@ def test_memory_does_not_grow_with_the_chunks(tmp_path: Path, make_trajectories:
 
 
 @FORMATS
-def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path: Path, make_trajectories: Make, kind: str) -> None:
+def test_an_exception_leaves_only_the_old_file(tmp_path: Path, make_trajectories: Make, kind: str) -> None:
     path = tmp_path / f"some.{kind}"
     table = Table.from_trajectories(make_trajectories())
     for old in (None, b"old"):
@@ -267,7 +267,7 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path: Path, make_
 
 
 @FORMATS
-def test_nothing_stands_at_the_path_before_the_end(tmp_path: Path, make_trajectories: Make, kind: str) -> None:
+def test_no_file_is_at_the_path_before_the_end(tmp_path: Path, make_trajectories: Make, kind: str) -> None:
     with open_writer(tmp_path / "new" / f"some.{kind}") as writer:
         writer.write(Table.from_trajectories(make_trajectories()))
         assert not (tmp_path / "new" / f"some.{kind}").exists()
@@ -275,7 +275,7 @@ def test_nothing_stands_at_the_path_before_the_end(tmp_path: Path, make_trajecto
 
 
 @FORMATS
-def test_a_writer_that_got_nothing_says_so(tmp_path: Path, kind: str) -> None:
+def test_a_writer_without_rows_is_refused(tmp_path: Path, kind: str) -> None:
     with pytest.raises(ValueError, match="no trajectories to write"), open_writer(tmp_path / f"some.{kind}"):
         pass
     assert not list(tmp_path.iterdir())
@@ -318,7 +318,7 @@ def test_a_full_disk_is_one_error_that_names_the_file(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_written_bit_by_bit_takes_its_place_at_the_end(tmp_path: Path) -> None:
+def test_a_file_written_in_parts_appears_at_its_path_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
     with atomic_file(path) as file:

@@ -1,3 +1,5 @@
+"""The page of trajectories, parsed without a browser: its data against the tensors, escaping, and no outside addresses."""
+
 import base64
 import io
 import json
@@ -21,7 +23,7 @@ Maker = Callable[..., Trajectories]
 
 
 class Reader(HTMLParser):
-    """Collects every element with its attributes and the text of scripts, of styles and of everything else, as a browser would."""
+    """Collects every element with its attributes, and the text of each kind of element, like a browser."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -96,14 +98,14 @@ def test_glimpses_that_were_not_kept_and_unknown_numbers_are_left_out(tmp_path: 
     assert np.isnan(floats(chunk["digits"], 2, 2)).all()
 
 
-def test_every_chunk_is_there_in_its_order_and_empty_ones_are_not(tmp_path: Path, make_trajectories: Maker) -> None:
+def test_chunks_are_in_order_and_empty_ones_are_left_out(tmp_path: Path, make_trajectories: Maker) -> None:
     part = make_trajectories(5)
     nothing = part.rows(torch.zeros(5, dtype=torch.bool))
     _, chunks = written(tmp_path, part.rows(torch.tensor([3, 4])), nothing, part.rows(torch.tensor([0, 1, 2])))
     assert [chunk["index"] for chunk in chunks] == [[3, 4], [0, 1, 2]]
 
 
-def test_text_cannot_leave_its_place(tmp_path: Path, make_trajectories: Maker) -> None:
+def test_text_is_escaped(tmp_path: Path, make_trajectories: Maker) -> None:
     evil = '</title></script><img src=x onerror=alert(1)><!-- data --> $style & "it\'s"'
     plain = Reader(written(tmp_path, make_trajectories(), title="t", facts={"model": "m"})[0])
     text, chunks = written(tmp_path, make_trajectories(), title=evil, facts={evil: evil})

@@ -1,4 +1,4 @@
-"""Sheets and animations of trajectories are rendered and looked at: what they show is where and as large as the numbers say."""
+"""Sheets and animations of trajectories, checked by their rendered pixels: places and sizes match the numbers."""
 
 import io
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def pixels(path: Path) -> NDArray[np.uint8]:
 
 
 def frames(path: Path) -> tuple[list[NDArray[np.uint8]], list[int]]:
-    """Returns a GIF's frames and how long each is shown, in milliseconds."""
+    """Returns the frames of a GIF and their durations in milliseconds."""
     shown, times = [], []
     with Image.open(path) as film:
         for t in range(getattr(film, "n_frames", 1)):
@@ -43,7 +43,7 @@ def found(picture: NDArray[np.uint8], color: Any, tolerance: int = 6) -> NDArray
 
 
 def variant(make: Make, name: str) -> Trajectories:
-    """Returns trajectories of one of the kinds there are."""
+    """Returns trajectories of one kind."""
     if name == "kinds":
         both = make(2, 3, scales=2, classes=0)
         kinds = (both.tracks[0]._replace(kind="read"), both.tracks[1]._replace(kind="write", scale=0))
@@ -112,7 +112,7 @@ def test_a_sheet_has_the_box_at_the_windows_place(make_trajectories: Make, tmp_p
     trajectory_sheet(replace(made, tracks=(made.tracks[0]._replace(window=window),)), tmp_path / "sheet.png")
     picture = pixels(tmp_path / "sheet.png")
     spots = found(picture, (255, 0, 255))[:, ::-1]
-    first = (spots[spots[:, 0] < spots[:, 0].mean()]).mean(axis=0)  # where pixel (1, 1) of the image is
+    first = (spots[spots[:, 0] < spots[:, 0].mean()]).mean(axis=0)  # the place of pixel (1, 1) of the image
     scale = (spots[spots[:, 0] > spots[:, 0].mean()].mean(axis=0) - first) / (width - 3, height - 3)
     box = (found(picture, 255 * time_colors(1)[0], 60)[:, ::-1] - first) / scale + 1
     box = box[(box < (width, height)).all(axis=1)]  # not the legend
@@ -121,7 +121,7 @@ def test_a_sheet_has_the_box_at_the_windows_place(make_trajectories: Make, tmp_p
 
 
 def believing(trajectories: Trajectories, *chances: float) -> Trajectories:
-    """Returns trajectories of one image that is a 0, class 1 taking these chances at the steps, class 2 the rest."""
+    """Returns trajectories of one image of class 0, with these probabilities of class 1 by step and the rest for class 2."""
     belief = torch.zeros(1, len(chances), 10)
     belief[0, :, 1] = torch.tensor(chances)
     belief[0, :, 2] = 1 - belief[0, :, 1]
@@ -149,7 +149,7 @@ def test_the_true_class_is_shown_even_if_it_is_the_least_probable_of_many(make_t
     assert len(found(pixels(tmp_path / "sheet.png"), GREEN_BAND)) > 500
 
 
-def test_only_what_is_known_to_be_wrong_stands_in_red(make_trajectories: Make, tmp_path: Path) -> None:
+def test_only_known_errors_are_red(make_trajectories: Make, tmp_path: Path) -> None:
     made = believing(make_trajectories(1, 2), 0.9, 0.3)
     for label, red in ((0, True), (2, False), (1, True), (UNKNOWN, False)):
         trajectory_sheet(replace(made, labels=torch.tensor([label])), tmp_path / "sheet.png")
@@ -164,7 +164,7 @@ def test_every_image_adds_a_row_of_the_same_height(make_trajectories: Make, tmp_
     assert heights[2] - heights[1] == heights[1] - heights[0] > 100
 
 
-def test_glimpses_are_drawn_on_one_grey_scale(make_trajectories: Make, tmp_path: Path) -> None:
+def test_glimpses_are_drawn_on_one_gray_scale(make_trajectories: Make, tmp_path: Path) -> None:
     made = make_trajectories(1, 2, n=4, classes=0)
     seen = torch.tensor([1.0, 4.0])[None, :, None, None, None].expand(1, 2, 1, 4, 4)
     trajectory_sheet(replace(made, tracks=(made.tracks[0]._replace(patches=seen),)), tmp_path / "sheet.png")
@@ -177,7 +177,7 @@ def test_glimpses_are_drawn_on_one_grey_scale(make_trajectories: Make, tmp_path:
 # Animations
 
 
-def test_a_film_shows_each_step_and_holds_the_last(make_trajectories: Make, tmp_path: Path) -> None:
+def test_an_animation_shows_each_step_and_holds_the_last(make_trajectories: Make, tmp_path: Path) -> None:
     made = make_trajectories(5, 3, blur=False)
     trajectory_gif(made, tmp_path / "film.gif", seconds_per_step=0.3)
     shown, times = frames(tmp_path / "film.gif")
@@ -188,20 +188,20 @@ def test_a_film_shows_each_step_and_holds_the_last(make_trajectories: Make, tmp_
         assert not any(count > 20 for count in counts[t + 1 :])
 
 
-def test_the_box_of_a_film_moves_with_the_window(make_trajectories: Make, tmp_path: Path) -> None:
+def test_the_box_of_an_animation_moves_with_the_window(make_trajectories: Make, tmp_path: Path) -> None:
     made = marked(make_trajectories(1, 2, height=30, width=30, n=5, classes=0))
     x, y, stride = torch.tensor([[8.0, 20.0]]), torch.tensor([[10.0, 13.0]]), torch.full((1, 2), 1.5)
     window = Window(x, y, stride, torch.full_like(x, torch.nan), torch.ones_like(x))
     trajectory_gif(replace(made, tracks=(made.tracks[0]._replace(window=window),)), tmp_path / "film.gif")
     shown, _ = frames(tmp_path / "film.gif")
     spots = found(shown[0], (255, 0, 255))
-    scale = np.ptp(spots, axis=0).mean() / 28  # from the first to the last magenta pixel, both of them whole
+    scale = np.ptp(spots, axis=0).mean() / 28  # from the first to the last magenta pixel, inclusive
     boxes = [found(picture, 255 * color, 12) for picture, color in zip(shown, time_colors(2), strict=True)]
     middle = [(box.min(axis=0) + box.max(axis=0)) / 2 for box in boxes]
     np.testing.assert_allclose((middle[1] - middle[0]) / scale, (3, 12), atol=0.35)
 
 
-def test_a_film_of_training_has_a_frame_for_each_moment(make_trajectories: Make, tmp_path: Path) -> None:
+def test_an_animation_of_training_has_a_frame_for_each_checkpoint(make_trajectories: Make, tmp_path: Path) -> None:
     moments = [(1000 * k, replace(make_trajectories(3, 2, first=k), images=torch.zeros(3, 1, 20, 30))) for k in range(3)]
     learning_gif(moments, tmp_path / "learning.gif", seconds_per_frame=1.0)
     shown, times = frames(tmp_path / "learning.gif")
@@ -234,7 +234,7 @@ def test_a_compact_sheet_is_as_wide_as_its_columns(make_trajectories: Make) -> N
         ({"tracks": ()}, "at least one track"),
     ],
 )
-def test_what_does_not_fit_is_refused_and_nothing_written(
+def test_trajectories_that_do_not_fit_are_refused_and_nothing_is_written(
     make_trajectories: Make, tmp_path: Path, draw: Callable[..., None], change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
@@ -257,7 +257,7 @@ def test_another_ending_and_too_many_images_are_refused(make_trajectories: Make,
 
 
 @pytest.mark.parametrize("counts", [(), (1, 2)])
-def test_a_film_of_training_needs_the_same_images_all_along(
+def test_an_animation_of_training_needs_the_same_images_in_every_frame(
     make_trajectories: Make, tmp_path: Path, counts: tuple[int, ...]
 ) -> None:
     with pytest.raises(ValueError, match="images of one shape"):

@@ -44,7 +44,7 @@ def test_every_number_is_that_of_a_plain_loop(make_trajectories: Callable[..., T
         assert step.stride == pytest.approx(np.median(strides), rel=1e-5)
 
 
-def test_batches_make_no_difference(make_trajectories: Callable[..., Trajectories]) -> None:
+def test_the_summary_does_not_depend_on_batches(make_trajectories: Callable[..., Trajectories]) -> None:
     views = make_trajectories(9, 2)
     whole = summarize_trajectories([views], (10, 10))
     parts = summarize_trajectories([views.rows(torch.arange(4)), views.rows(torch.arange(4, 9))], (10, 10))
@@ -64,7 +64,7 @@ def test_centers_on_every_pixel_fill_the_heat_map_evenly(height: int, width: int
     assert whole.min() == pytest.approx(whole.max()) == pytest.approx(cell_side(height, width) ** 2)
 
 
-def test_the_heat_map_has_the_center_in_its_cell_and_all_images_once() -> None:
+def test_the_heat_map_counts_each_image_once_in_the_cell_of_its_center() -> None:
     def field(*values: float) -> torch.Tensor:
         return torch.tensor([list(values)])
 
@@ -83,7 +83,7 @@ def test_the_heat_map_has_the_center_in_its_cell_and_all_images_once() -> None:
     assert heat.sum() == 2.0
 
 
-def test_what_is_not_known_is_none(make_trajectories: Callable[..., Trajectories]) -> None:
+def test_unknown_values_are_none(make_trajectories: Callable[..., Trajectories]) -> None:
     views = make_trajectories(3, 2, classes=0, blur=False)
     unknown = Trajectories(views.index, views.images, torch.full((3,), -1), torch.full((3, 2), torch.nan), views.tracks)
     step = summarize_trajectories([unknown], (10, 10)).steps[0]
@@ -91,7 +91,7 @@ def test_what_is_not_known_is_none(make_trajectories: Callable[..., Trajectories
     assert step.stride > 0
 
 
-def test_of_nested_windows_the_smallest_counts(make_trajectories: Callable[..., Trajectories]) -> None:
+def test_the_smallest_of_nested_windows_counts(make_trajectories: Callable[..., Trajectories]) -> None:
     views = make_trajectories(3, 2, scales=3)
     assert len(summarize_trajectories([views]).steps) == 2
     assert summarize_trajectories([views]).steps[0].stride == pytest.approx(float(views.tracks[0].window.stride[:, 0].median()))

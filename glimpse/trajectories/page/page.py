@@ -1,6 +1,6 @@
 """One page to play with trajectories: a single HTML file that opens from disk, without network, server or build step.
 
-The page holds trajectories as they were exported: windows and probabilities as float32, images as PNG, glimpses as bytes. Each
+The page holds what a model did as it was exported: windows and probabilities as float32, images as PNG, glimpses as bytes. Each
 chunk of trajectories is one JSON object in a script element of its own:
 
 - `images`: base64 of one PNG for each image; `height`, `width`: their size in pixels; `index`, `labels`: lists of N integers;

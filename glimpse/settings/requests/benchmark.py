@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from glimpse.settings.requests import Machine
+from glimpse.settings.requests.choices import Machine
 
 __all__ = ["BenchRequest", "Part", "What"]
 

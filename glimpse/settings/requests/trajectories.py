@@ -1,11 +1,11 @@
-"""What is asked of the calls that show where a model looks, with the names and defaults of `glimpse trajectories`."""
+"""Requests to export, summarize and animate trajectories: where a trained model looks and what it predicts."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from glimpse.settings.base import Range
-from glimpse.settings.requests import ImageChoice, ImageSelection, Machine, Split
+from glimpse.settings.requests.choices import ImageChoice, ImageSelection, Machine, Split
 
 __all__ = [
     "ExportRequest",
@@ -19,27 +19,27 @@ __all__ = [
 ]
 
 Verdict = Literal["wrong", "right", "unsure"]
-"""What a classifier's last prediction is; `unsure` has the two highest probabilities close together."""
+"""Outcome of a classifier's last prediction; `unsure` means that the two highest probabilities are close together."""
 
 TrajectoryFormat = Literal["jsonl", "csv", "parquet", "npz", "png", "gif", "html"]
-"""Formats of trajectories: four of data, a sheet, an animation and a page."""
+"""File formats of trajectories: four for data, a sheet (png), an animation (gif) and a web page (html)."""
 
 
 @dataclass(frozen=True)
 class TrajectoryRequest:
-    """A trained model and the images that it looks at.
+    """A trained model and the images that it is applied to.
 
     Attributes:
         model: A run's folder, a weights file or `pretrained:NAME`.
-        count: Number of images at most; None for all, or for as many as the format is made for.
-        invert: Whether dark and light are swapped in your own pictures.
-        glimpses: Other than trained.
-        selection: Which images.
-        images: Other than the task's own.
-        machine: With what.
+        count: Maximum number of images; None for all, or for the default of the format.
+        invert: Whether to invert the intensities of your own image files.
+        glimpses: Number of glimpses, if other than in training.
+        selection: Selection of images.
+        images: Images to select from; by default those of the model's task.
+        machine: Device and threads.
 
     Raises:
-        ValueError: If the split is unknown, or a number is below 1.
+        ValueError: If the split is unknown, or `count` or `glimpses` is below 1.
     """
 
     model: str
@@ -59,14 +59,14 @@ class TrajectoryRequest:
 
 @dataclass(frozen=True)
 class TrajectoryFilter:
-    """Which trajectories are taken, by the last prediction.
+    """A filter of trajectories by the last prediction.
 
     Attributes:
-        only: Images of this kind; None for all.
-        margin: Difference of the two highest probabilities, 0 to 1, below which a prediction is unsure.
+        only: Outcome of the last prediction that is kept; None for all.
+        margin: A prediction is unsure if its two highest probabilities differ by less than this, 0 to 1.
 
     Raises:
-        ValueError: If the kind is unknown, or the margin is not in 0 to 1.
+        ValueError: If the outcome is unknown, or the margin is not in 0 to 1.
     """
 
     only: Verdict | None = None
@@ -80,12 +80,12 @@ class TrajectoryFilter:
 
 @dataclass(frozen=True)
 class LookRequest:
-    """Trajectories to compute with.
+    """A request to iterate over trajectories.
 
     Attributes:
-        looked: Which model looks at which images.
-        filter: Which trajectories are taken.
-        pixels: Whether what was seen through the windows is kept.
+        looked: The model and the images.
+        filter: Filter by the last prediction.
+        pixels: Whether the patches read through the windows are kept.
     """
 
     looked: TrajectoryRequest
@@ -95,14 +95,14 @@ class LookRequest:
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """A file of trajectories.
+    """A request to write trajectories to a file.
 
     Attributes:
         out: File to write.
-        looked: Which model looks at which images.
-        filter: Which trajectories are taken.
-        format: None for the one that the file's ending names.
-        pixels: Whether data include what was seen through the windows.
+        looked: The model and the images.
+        filter: Filter by the last prediction.
+        format: Format of the file; None for the one given by its extension.
+        pixels: Whether data include the patches read through the windows.
 
     Raises:
         ValueError: If the format is unknown.
@@ -121,12 +121,12 @@ class ExportRequest:
 
 @dataclass(frozen=True)
 class SummaryRequest:
-    """A summary of trajectories.
+    """A request to summarize trajectories.
 
     Attributes:
-        looked: Which model looks at which images.
-        filter: Which trajectories are taken.
-        out: File of its figure, a `.png`; None for no figure.
+        looked: The model and the images.
+        filter: Filter by the last prediction.
+        out: File of the figure, a `.png`; None for no figure.
     """
 
     looked: TrajectoryRequest
@@ -136,11 +136,11 @@ class SummaryRequest:
 
 @dataclass(frozen=True)
 class LearningRequest:
-    """An animation of how a run learned where to look.
+    """A request to animate how a run learned where to look.
 
     Attributes:
         out: File to write, a `.gif`.
-        looked: The run, and the images.
+        looked: The run and the images.
     """
 
     out: Path

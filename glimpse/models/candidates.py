@@ -1,0 +1,135 @@
+"""Candidates: the places of an overview that are likeliest to hold the object.
+
+Positions are pixels counted from 0, x before y. Dimensions: B images of H x W pixels in C channels, an overview of n x n filters, K
+candidates.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from glimpse.attention.precision import in_float32
+from glimpse.attention.window import Window
+from glimpse.settings.search import SearchConfig
+
+__all__ = ["CandidateMap", "Candidates", "overview_window"]
+
+_SPACING, _SIGMA = 0.996, 0.9  # stride and blur of the overview, of the image's longer side over n
+_GAIN = 6.0  # of brightness at the start: the brightest cell is e^6 times as likely as a dark one
+_REGION = 16 / 26.4  # of the extent: cells this near to a candidate belong to it
+_BLOB = 9 / 26.4  # of the extent: deviation of the Gaussian within which a candidate is the center of brightness
+_FLAT = 1e-3  # brightness below which an overview shows nothing
+_NEVER = -1e4  # log-probability of a region without cells
+
+
+class Candidates(NamedTuple):
+    """Places to look at, the likeliest first.
+
+    Attributes:
+        places: Position (x, y) of each in pixels, shape (B, K, 2); no gradient passes through it.
+        log_prior: Log-probabilities that the object is at each of them and that it is anywhere else, shape (B, K + 1).
+    """
+
+    places: Tensor
+    log_prior: Tensor
+
+
+def overview_window(images: Tensor, n: int) -> Window:
+    """Returns the window of n x n filters that spans images of shape (B, C, H, W), fields of shape (B,)."""
+    batch, _, height, width = images.shape
+    side = max(height, width) / n
+    return Window(
+        *(images.new_full((batch,), value) for value in ((width - 1) / 2, (height - 1) / 2, _SPACING * side, _SIGMA * side, 3))
+    )
+
+
+class CandidateMap(nn.Module):
+    """Small convolutional network on an overview that says where the object may be.
+
+    A cell's log-probability is its brightness relative to the brightest, times a learned gain, plus what the network adds, which is
+    0 at first. A candidate is the center of brightness around the best cell that belongs to no other candidate yet.
+
+    Args:
+        config: Settings.
+    """
+
+    def __init__(self, config: SearchConfig) -> None:
+        super().__init__()
+        self.count, self.extent = config.candidates, config.extent
+        self.score = nn.Sequential(
+            nn.Conv2d(config.channels, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 1, 1)
+        )
+        self.gain = nn.Parameter(torch.tensor(_GAIN))
+        for parameter in self.score[-1].parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, overview: Tensor, window: Window, height: int, width: int) -> Candidates:
+        """Returns the candidates.
+
+        Args:
+            overview: What the overview shows, shape (B, C, n, n).
+            window: Its window, the same for every image.
+            height: Rows H of the images.
+            width: Columns W of the images.
+        """
+        return self._found(overview, self.score(overview)[:, 0], window, (height, width))
+
+    @in_float32
+    def _found(self, overview: Tensor, learned: Tensor, window: Window, size: tuple[int, int]) -> Candidates:
+        """Returns the candidates of an overview (B, C, n, n) with the network's scores (B, n, n) in images of H x W pixels."""
+        n = overview.shape[-1]
+        bright = overview.mean(dim=1)
+        relative = bright / (bright.amax(dim=(1, 2), keepdim=True) + _FLAT)
+        columns, rows = (center[0] + _offsets(n, bright) * window.stride[0] for center in (window.center_x, window.center_y))
+        inside = _within(rows, size[0], window)[:, None] & _within(columns, size[1], window)  # (n, n)
+        scores = (self.gain * relative + learned).masked_fill(~inside, _NEVER)
+        log_p = scores.flatten(1).log_softmax(dim=1)
+        with torch.no_grad():
+            places, regions = self._divided(log_p.view_as(scores), bright, rows, columns)
+        log_prior = [log_p.masked_fill(~region.flatten(1), _NEVER).logsumexp(dim=1) for region in regions]
+        return _sorted(torch.stack(places, dim=1), torch.stack(log_prior, dim=1))
+
+    def _divided(self, log_p: Tensor, bright: Tensor, rows: Tensor, columns: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Returns K places (B, 2), and the cells (B, n, n) that belong to each of them and to none."""
+        n = len(rows)
+        power = bright.clamp(min=0) ** 2
+        free = torch.ones_like(log_p, dtype=torch.bool)
+        places, regions = [], []
+        for _ in range(self.count):
+            best = log_p.masked_fill(~free, -math.inf).flatten(1).argmax(dim=1)
+            place = _center_of_mass(power, rows, columns, (rows[best // n], columns[best % n]), _BLOB * self.extent)
+            distance = ((rows - place[:, 1:]) ** 2)[:, :, None] + ((columns - place[:, :1]) ** 2)[:, None]  # (B, n, n)
+            region = (distance < (_REGION * self.extent) ** 2) & free
+            free = free & ~region
+            places.append(place)
+            regions.append(region)
+        return places, [*regions, free]
+
+
+def _offsets(n: int, like: Tensor) -> Tensor:
+    """Returns the places of n filters around their center, in strides, shape (n,)."""
+    return torch.arange(n, dtype=like.dtype, device=like.device) - (n - 1) / 2
+
+
+def _within(cells: Tensor, length: int, window: Window) -> Tensor:
+    """Returns which cells of the overview, at these pixels along an axis of that length, show some of the image."""
+    return (cells - (length - 1) / 2).abs() <= (length + window.stride[0]) / 2
+
+
+def _center_of_mass(power: Tensor, rows: Tensor, columns: Tensor, around: tuple[Tensor, Tensor], deviation: float) -> Tensor:
+    """Returns the center (x, y), shape (B, 2), of weights (B, n, n) under a Gaussian around places (y, x), each (B,)."""
+    near_y, near_x = (
+        torch.exp(-((cells - at[:, None]) ** 2) / (2 * deviation**2)) for cells, at in zip((rows, columns), around, strict=True)
+    )
+    weight = near_y[:, :, None] * power * near_x[:, None] + 1e-12  # nothing at all has its center in the middle
+    total = weight.sum(dim=(1, 2))
+    return torch.stack([(weight.sum(dim=1) * columns).sum(dim=1) / total, (weight.sum(dim=2) * rows).sum(dim=1) / total], dim=1)
+
+
+def _sorted(places: Tensor, log_prior: Tensor) -> Candidates:
+    """Returns candidates with the likeliest first."""
+    order = log_prior[:, :-1].detach().argsort(dim=1, descending=True, stable=True)
+    places = places.gather(1, order[..., None].expand(-1, -1, 2))
+    return Candidates(places, torch.cat([log_prior[:, :-1].gather(1, order), log_prior[:, -1:]], dim=1))

@@ -1,0 +1,75 @@
+"""Requests: one frozen dataclass for each capability, with the names and defaults of the command line.
+
+A command parses its options into a request. The Python calls accept the same names as keywords.
+"""
+
+from glimpse.settings.requests.benchmark import BenchRequest, Part, What
+from glimpse.settings.requests.choices import (
+    ClutterChoice,
+    GenerativeChoice,
+    ImageChoice,
+    ImageSelection,
+    Machine,
+    SetChoice,
+    Split,
+    TrainingImageChoice,
+)
+from glimpse.settings.requests.comparison import CompareRequest, SuiteRequest
+from glimpse.settings.requests.dataset import BuildRequest
+from glimpse.settings.requests.evaluation import EvaluationRequest
+from glimpse.settings.requests.generation import InterpolateRequest, ReconstructRequest, SampleRequest
+from glimpse.settings.requests.options import chosen, flag, from_options
+from glimpse.settings.requests.training import (
+    ClassifierTrainingRequest,
+    GeneratorTrainingRequest,
+    RunChoice,
+    Setting,
+    SettingValues,
+)
+from glimpse.settings.requests.trajectories import (
+    ExportRequest,
+    LearningRequest,
+    LookRequest,
+    SummaryRequest,
+    TrajectoryFilter,
+    TrajectoryFormat,
+    TrajectoryRequest,
+    Verdict,
+)
+
+__all__ = [
+    "BenchRequest",
+    "BuildRequest",
+    "ClassifierTrainingRequest",
+    "ClutterChoice",
+    "CompareRequest",
+    "EvaluationRequest",
+    "ExportRequest",
+    "GenerativeChoice",
+    "GeneratorTrainingRequest",
+    "ImageChoice",
+    "ImageSelection",
+    "InterpolateRequest",
+    "LearningRequest",
+    "LookRequest",
+    "Machine",
+    "Part",
+    "ReconstructRequest",
+    "RunChoice",
+    "SampleRequest",
+    "SetChoice",
+    "Setting",
+    "SettingValues",
+    "Split",
+    "SuiteRequest",
+    "SummaryRequest",
+    "TrainingImageChoice",
+    "TrajectoryFilter",
+    "TrajectoryFormat",
+    "TrajectoryRequest",
+    "Verdict",
+    "What",
+    "chosen",
+    "flag",
+    "from_options",
+]

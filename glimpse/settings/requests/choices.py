@@ -1,0 +1,143 @@
+"""Choices that several requests share: the machine and the images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from glimpse.settings.requests.options import chosen
+
+__all__ = [
+    "ClutterChoice",
+    "GenerativeChoice",
+    "ImageChoice",
+    "ImageSelection",
+    "Machine",
+    "SetChoice",
+    "Split",
+    "TrainingImageChoice",
+]
+
+Split = Literal["test", "valid"]
+"""Part of a data set that a trained model is evaluated on."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Device and threads of a computation.
+
+    Attributes:
+        device: `auto` (CUDA if available, else the CPU), `cpu`, `cuda`, `cuda:N` or `mps`.
+        threads: Number of CPU threads; None for the number of idle cores.
+    """
+
+    device: str = "auto"
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class ClutterChoice:
+    """Parameters of the clutter recipe; None for those of the trained model, else the recipe's defaults.
+
+    Attributes:
+        canvas: Side of the images in pixels.
+        pieces: Number of distractors per image.
+        piece_size: Side of a distractor in pixels.
+        border: Width in pixels of the margin that the digit does not enter.
+    """
+
+    canvas: int | None = None
+    pieces: int | None = None
+    piece_size: int | None = None
+    border: int | None = None
+
+
+@dataclass(frozen=True)
+class ImageChoice:
+    """Labeled images: cluttered digits, or your own.
+
+    Attributes:
+        data: A built set or a file of images and labels, in place of generated images.
+        data_dir: Folder searched first for MNIST and other downloads.
+        digits: Source of the digits; None or `auto` for the source of the trained model, else MNIST if it is found.
+        clutter: Parameters of the clutter recipe.
+    """
+
+    data: Path | None = None
+    data_dir: Path | None = None
+    digits: str | None = None
+    clutter: ClutterChoice = ClutterChoice()
+
+    @property
+    def generated(self) -> dict[str, Any]:
+        """The chosen parameters of generated images: those of the recipe and `digits`, by name."""
+        return chosen(self.clutter) | ({} if self.digits is None else {"digits": self.digits})
+
+
+@dataclass(frozen=True)
+class TrainingImageChoice(ImageChoice):
+    """Images to train a classifier on.
+
+    Attributes:
+        data: Built set or file of images and labels, in place of generated images.
+        data_dir: Folder searched first for MNIST and other downloads.
+        digits: Source of the digits; None or `auto` for MNIST where it is found.
+        clutter: Parameters of the recipe.
+        distort: Number of distorted copies of every training digit, besides the originals; None for none, or for the number of the
+            run whose settings are used.
+    """
+
+    distort: int | None = None
+
+    @property
+    def generated(self) -> dict[str, Any]:
+        """The chosen parameters of generated images: those of the recipe, `digits` and `distort`, by name."""
+        return super().generated | ({} if self.distort is None else {"distort": self.distort})
+
+
+@dataclass(frozen=True)
+class GenerativeChoice:
+    """Images to train a generator on; None for those of its preset.
+
+    Attributes:
+        data: Name of a set, or path of your own images.
+        data_dir: Folder searched first for the sets.
+        binarization: `dynamic` samples black or white pixels by their intensities, `none` keeps the intensities; None for the
+            default of the set.
+        crop: Height and width in pixels of the crops.
+        size: Height and width in pixels that the images of a folder are resized to.
+    """
+
+    data: str | None = None
+    data_dir: Path | None = None
+    binarization: Literal["dynamic", "none"] | None = None
+    crop: tuple[int, int] | None = None
+    size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class SetChoice:
+    """The data set that a trained generator is used with.
+
+    Attributes:
+        data: Name or path of a set, in place of the one that the generator was trained on.
+        data_dir: Folder searched first for the sets.
+    """
+
+    data: Path | None = None
+    data_dir: Path | None = None
+
+
+@dataclass(frozen=True)
+class ImageSelection:
+    """A selection of images of a data set, or your own image files.
+
+    Attributes:
+        split: Part of the set.
+        indices: Positions in that part, counted from 0: a string such as `0,5,10-19`, or numbers; None for the first ones.
+        pictures: Image files, in place of the images of a set.
+    """
+
+    split: Split = "test"
+    indices: str | Sequence[int] | None = None
+    pictures: tuple[Path, ...] = ()

@@ -1,0 +1,238 @@
+"""The search classifier: beliefs against a loop, what it promises of any image, and its training."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from glimpse.attention.window import Window, read
+from glimpse.datasets.batches import Batch
+from glimpse.models.candidates import overview_window
+from glimpse.models.search import SearchClassifier, SearchResult, belief_mixture, rows_read, search_loss
+from glimpse.settings.search import SearchConfig
+from tests.helpers.gradients import assert_every_parameter_learns, assert_gradients_are_finite
+from tests.helpers.tensors import images, normal
+
+SMALL = SearchConfig(glimpses=5, window=4, hidden=6, features=5, filters=2, extent=9.0, classes=7)
+
+
+def small(**changes: int | float) -> SearchClassifier:
+    """Returns a small model, seeded, in float64, every parameter moved by noise, ready to evaluate."""
+    torch.manual_seed(0)
+    model = SearchClassifier(replace(SMALL, **changes)).double()  # type: ignore[arg-type]
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn(parameter.shape, dtype=torch.float64))
+    return model.eval()
+
+
+def test_the_mixture_is_a_mean_of_probabilities_weighted_by_belief() -> None:
+    belief, classes = normal(4, 3).log_softmax(dim=1), normal(4, 3, 5, seed=1).log_softmax(dim=2)
+    mixed = belief_mixture(belief, classes)
+    for row in range(4):
+        for k in range(5):
+            expected = sum(math.exp(belief[row, place]) * math.exp(classes[row, place, k]) for place in range(3))
+            assert math.exp(mixed[row, k]) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("glimpses", [1, 2, 3, 4, 5, 8, 12])
+@pytest.mark.parametrize(("batch", "channels", "height", "width"), [(2, 1, 20, 20), (1, 3, 13, 29), (3, 2, 1, 1)])
+def test_every_glimpse_has_a_prediction_and_a_window(glimpses: int, batch: int, channels: int, height: int, width: int) -> None:
+    model = small(channels=channels)
+    result = model(images(batch, channels, height, width), glimpses)
+    assert result.logits.shape == (batch, glimpses, 7)
+    torch.testing.assert_close(result.logits.exp().sum(dim=2), torch.ones(batch, glimpses, dtype=torch.float64))
+    assert all(field.shape == (batch, glimpses) and field.isfinite().all() for field in result.window)
+    reads = max(0, glimpses - 1 - max(1, min(3, glimpses - 2)))
+    assert [reading.shape for reading in result.readings] == [(batch, 7)] * reads
+
+
+def test_predictions_do_not_depend_on_the_other_images_of_a_batch() -> None:
+    model, batch = small(), images(37, 1, 30, 24)
+    alone = torch.cat([model(image[None]).logits for image in batch])
+    torch.testing.assert_close(alone, model(batch).logits, rtol=1e-10, atol=1e-10)
+
+
+def test_the_looks_go_to_the_likeliest_candidates_and_the_reads_to_one_of_them() -> None:
+    model, batch = small(glimpses=8, nudge=0.0), images(6, 1, 60, 60)
+    with torch.no_grad():
+        model.reads.offset.zero_()
+    _, window, readings = model(batch)
+    assert len(readings) == 4
+    overview = overview_window(batch, 4)
+    places, _ = model.find(read(batch, overview, 4), overview, 60, 60)
+    torch.testing.assert_close(torch.stack(window[:2], dim=2)[:, 1:4], places)
+    reads = torch.stack(window[:2], dim=2)[:, 4:]
+    torch.testing.assert_close(reads, reads[:, :1].expand(-1, 4, -1))
+    half = float(model.log_look_stride.detach().exp()) * 1.5  # from a look's center to its outermost filter
+    nearest = (reads[:, :1] - places).abs().amax(dim=2).amin(dim=1)
+    assert (nearest <= half).all()
+
+
+def test_four_reads_make_a_grid_twice_as_dense() -> None:
+    model = SearchClassifier(SMALL)
+    center, output = torch.full((1, 2), 30.0), torch.zeros(1, SMALL.hidden)
+    windows = [model.reads(number, center, output).detached() for number in range(4)]
+    found = set()
+    for window in windows:
+        for axis_x in range(4):
+            for axis_y in range(4):
+                x = (window.center_x + (axis_x - 1.5) * window.stride - 30) / SMALL.cell
+                y = (window.center_y + (axis_y - 1.5) * window.stride - 30) / SMALL.cell
+                found.add((round(float(x), 3), round(float(y), 3)))
+    steps = sorted({x for x, _ in found})
+    assert found == {(x, y) for x in steps for y in steps}
+    np.testing.assert_allclose(np.diff(steps), 1, atol=1e-3)
+    assert len(steps) == 8
+
+
+def test_look_gives_the_windows_as_a_track_with_what_was_seen() -> None:
+    model, batch = small(), images(3, 1, 30, 40)
+    logits, window, _ = model(batch, 4)
+    looked, (track,) = model.look(batch, 4, patches=True)
+    torch.testing.assert_close(looked, logits)
+    torch.testing.assert_close(tuple(track.window), tuple(window))
+    assert track.patches is not None
+    assert (track.kind, track.n, track.patches.shape) == ("glimpse", 4, (3, 4, 1, 4, 4))
+    assert model.shows_windows
+    assert isinstance(window, Window)
+
+
+# Training
+
+
+def loss_of(model: SearchClassifier, batch: Batch, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns the training loss and the logits with the noise of a seed."""
+    loss, logits, _ = model.training_loss(model, batch, torch.Generator().manual_seed(seed))
+    return loss, logits
+
+
+def batch_of(count: int, side: int = 40) -> Batch:
+    """Returns seeded images in float64, labels and centers."""
+    labels = torch.arange(count) % 7
+    return Batch(images(count, 1, side, side) ** 4, labels, torch.zeros(count, 2))
+
+
+def test_every_parameter_learns_where_all_reads_are_used() -> None:
+    model = small(glimpses=10).train()
+    loss, _ = loss_of(model, batch_of(20))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert_gradients_are_finite(model)
+    assert_every_parameter_learns(model)
+
+
+def test_the_loss_depends_on_its_generator_alone() -> None:
+    model, batch = small().train(), batch_of(20)
+    torch.manual_seed(1)
+    first, _ = loss_of(model, batch)
+    torch.manual_seed(2)
+    again, _ = loss_of(model, batch)
+    others = {loss_of(model, batch, seed)[0].item() for seed in range(1, 4)}
+    assert torch.equal(first, again)
+    assert first.item() not in others
+
+
+def test_neither_labels_nor_positions_reach_the_predictions() -> None:
+    model, batch = small().train(), batch_of(20)
+    _, logits = loss_of(model, batch)
+    _, others = loss_of(model, batch._replace(labels=(batch.labels + 1) % 7, centers=batch.centers + 5))
+    assert torch.equal(logits, others)
+
+
+def test_some_steps_have_a_look_less() -> None:
+    model, batch, seen = small(glimpses=8).train(), batch_of(4), set()
+    for seed in range(30):
+        found: list[SearchResult] = []
+
+        def network(*inputs: object, kept: list[SearchResult] = found) -> SearchResult:
+            kept.append(model(*inputs))
+            return kept[-1]
+
+        model.training_loss(network, batch, torch.Generator().manual_seed(seed))  # type: ignore[arg-type]
+        seen.add(len(found[0].readings))
+    assert seen == {4, 5}
+
+
+def test_the_loss_adds_the_last_reading_to_what_the_looks_say() -> None:
+    logits, labels = normal(2, 6, 3).log_softmax(dim=2), torch.tensor([2, 0])
+    readings = tuple(normal(2, 3, seed=seed).log_softmax(dim=1) for seed in range(2))
+    window = Window(*(torch.zeros(2, 6) for _ in range(5)))
+    expected = 0.0
+    for row, label in enumerate(labels.tolist()):
+        for t in range(3):
+            expected -= 0.3 * float(logits[row, t, label]) / 2
+        expected -= float(logits[row, 3, label] + 0.3 * readings[0][row, label] + readings[1][row, label]) / 2
+    assert float(search_loss(SearchResult(logits, window, readings), labels)) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("batch", [1, 15, 16, 17, 100, 128])
+@pytest.mark.parametrize("reads", [1, 2, 5, 20])
+def test_the_last_canvas_of_every_row_is_read(batch: int, reads: int) -> None:
+    rows = rows_read(batch, reads, training=True)
+    assert len(rows) == reads
+    assert rows[-1] == slice(0, batch)
+    assert all(0 <= each.start < each.stop <= batch for each in rows)
+    assert rows_read(batch, reads, training=False) == [slice(0, batch)] * reads
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
+def test_a_small_model_learns_where_a_bright_square_or_cross_is(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    model = SearchClassifier(replace(SMALL, glimpses=4, classes=2, filters=3, features=16, hidden=16, dropout=0.0)).train()
+    optimizer, losses = torch.optim.AdamW(model.parameters(), 1e-2), []
+    for _ in range(60):
+        labels = torch.randint(2, (64,), generator=generator)
+        places = torch.randint(4, 30, (64, 2), generator=generator)
+        pictures = torch.zeros(64, 1, 40, 40)
+        for picture, label, (x, y) in zip(pictures[:, 0], labels, places.tolist(), strict=True):
+            picture[y : y + 6, x : x + 6] = 1.0
+            if label:
+                picture[y + 2 : y + 4, x : x + 2] = picture[y + 2 : y + 4, x + 4 : x + 6] = 0.0
+                picture[y : y + 2, x + 2 : x + 4] = 0.0
+        loss, logits, _ = model.training_loss(model, Batch(pictures, labels, places.float()), generator)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(torch.nn.functional.nll_loss(logits[:, -1], labels).item())
+    assert all(map(math.isfinite, losses))
+    assert np.mean(losses[-10:]) < 0.35 < math.log(2)
+
+
+# Settings and input
+
+
+def test_an_odd_window_is_refused() -> None:
+    with pytest.raises(ValueError, match="window must be even, got 5"):
+        SearchConfig(window=5)
+
+
+@pytest.mark.parametrize("shape", [(3, 40, 40), (2, 3, 40, 40)])
+def test_images_of_another_kind_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"\(B, 1, H, W\)"):
+        small()(torch.zeros(shape))
+
+
+def test_no_glimpses_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        small()(torch.zeros(1, 1, 9, 9).double(), 0)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_flat_images_give_finite_values_and_gradients(value: float) -> None:
+    model = small().train()
+    loss, logits = loss_of(model, Batch(torch.full((3, 1, 40, 30), value).double(), torch.tensor([1, 2, 3]), torch.zeros(3, 2)))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert logits.isfinite().all()
+    assert_gradients_are_finite(model)
+
+
+def test_places_stay_in_float32_under_autocast() -> None:
+    model, batch = small().float(), images(4, 1, 100, 100).float()
+    exact, _, _ = model(batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits, window, readings = model(batch)
+    assert all(tensor.dtype == torch.float32 for tensor in (logits, *window, *readings))
+    torch.testing.assert_close(logits, exact, rtol=0, atol=0.1)
