@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -39,6 +39,7 @@ from glimpse.settings.catalog import CLASSIFIERS, OF_THE_DATA, classifier_preset
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.draw import GENERATOR_PRESETS, generator_setting_names
 from glimpse.settings.requests import (
+    BenchRequest,
     BuildRequest,
     ClassifierTrainingRequest,
     EvaluationRequest,
@@ -48,6 +49,7 @@ from glimpse.settings.requests import (
     ReconstructRequest,
     SampleRequest,
     TrajectoryFilter,
+    What,
     from_options,
 )
 
@@ -194,6 +196,24 @@ def evaluate(as_json: bool, **options: Any) -> None:
     from glimpse.commands.evaluate import evaluate
 
     evaluate(from_options(EvaluationRequest, options), as_json=as_json)
+
+
+@glimpse.command()
+@click.option("--what", type=click.Choice(get_args(What)), default="all", show_default=True, help="The part that is measured.")
+@click.option("--growth", is_flag=True, help="Measure how the classifier's and the generator's step grow with their settings.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0, min_open=True), default=2.0, show_default=True, help="Time for each measurement."
+)
+@device_option
+@click.option(
+    "--threads", type=click.IntRange(min=1), help="Threads on the CPU. Default: as many as train fastest, by measurement."
+)
+@json_option
+def bench(as_json: bool, **options: Any) -> None:
+    """Measure how fast the package is on this machine, next to what the machine itself reaches."""
+    from glimpse.commands.bench import bench
+
+    bench(from_options(BenchRequest, options), as_json=as_json)
 
 
 @glimpse.command()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from glimpse import trajectories
     from glimpse.attention.filterbank import gaussian_filters
     from glimpse.attention.window import Window, read, write
+    from glimpse.benchmarking.calls import benchmark
     from glimpse.comparison.calls import compare
     from glimpse.datasets.clutter import ClutteredMNIST
     from glimpse.evaluation.evaluate import evaluate
@@ -27,6 +28,7 @@ _HOME = {
     "ClutteredMNIST": "glimpse.datasets.clutter",
     "GlimpseClassifier": "glimpse.models.glimpse_classifier",
     "Window": "glimpse.attention.window",
+    "benchmark": "glimpse.benchmarking.calls",
     "compare": "glimpse.comparison.calls",
     "evaluate": "glimpse.evaluation.evaluate",
     "gaussian_filters": "glimpse.attention.filterbank",
@@ -45,6 +47,7 @@ __all__ = [
     "ClutteredMNIST",
     "GlimpseClassifier",
     "Window",
+    "benchmark",
     "compare",
     "evaluate",
     "gaussian_filters",

@@ -3,6 +3,7 @@
 A command parses its options into a request. The Python calls accept the same names as keywords.
 """
 
+from glimpse.settings.requests.benchmark import BenchRequest, Part, What
 from glimpse.settings.requests.choices import (
     ClutterChoice,
     GenerativeChoice,
@@ -37,6 +38,7 @@ from glimpse.settings.requests.trajectories import (
 )
 
 __all__ = [
+    "BenchRequest",
     "BuildRequest",
     "ClassifierTrainingRequest",
     "ClutterChoice",
@@ -51,6 +53,7 @@ __all__ = [
     "LearningRequest",
     "LookRequest",
     "Machine",
+    "Part",
     "ReconstructRequest",
     "RunChoice",
     "SampleRequest",
@@ -65,6 +68,7 @@ __all__ = [
     "TrajectoryFormat",
     "TrajectoryRequest",
     "Verdict",
+    "What",
     "chosen",
     "flag",
     "from_options",
