@@ -68,7 +68,7 @@ class SearchConfig(ClassifierSettings):
     def cell(self) -> float:
         """Side of a cell of the canvas in pixels: there are 2n cells along each axis.
 
-        >>> SearchConfig().cell
+        >>> round(SearchConfig().cell, 9)
         1.1
         """
         return self.extent / (2 * self.window)
