@@ -1,6 +1,6 @@
 """Columns of trajectories as arrays of Arrow, where what is absent is null, and back.
 
-Files are read without Arrow's threads: those that are still alive when Python ends abort the process (apache/arrow issue 34314).
+Files are read without threads of Arrow: one that is still alive when Python ends aborts the process.
 """
 
 from typing import Any
