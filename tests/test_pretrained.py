@@ -90,7 +90,7 @@ def test_the_error_of_an_unknown_model_lists_the_names() -> None:
 
 
 def test_the_baselines_are_shipped() -> None:
-    assert {*GLIMPSES, "ram-8", "ram-4", "conv", "convnet", "spatial-transformer"} == {*NAMES}
+    assert {*GLIMPSES, "search-8", "ram-8", "ram-4", "conv", "convnet", "spatial-transformer"} == {*NAMES}
 
 
 @pytest.mark.parametrize("name", GLIMPSES)
