@@ -16,7 +16,7 @@ from torch import Tensor
 
 from glimpse.attention.precision import in_float32
 
-__all__ = ["gaussian_filters", "paired_filters"]
+__all__ = ["filter_offsets", "gaussian_filters", "paired_filters"]
 
 _NEGLIGIBLE = math.log(1e-26)  # against the nearest pixel: below it a weight is 0, or subnormal numbers make arithmetic slow
 
@@ -52,6 +52,22 @@ def gaussian_filters(center: Tensor, stride: Tensor, sigma: Tensor, *, n_filters
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in (center, stride, sigma))
         raise ValueError(f"center, stride and sigma must share one shape (B,), got {shapes}")
     return paired_filters(center[None], stride, sigma, n_filters=n_filters, n_pixels=n_pixels)[0]
+
+
+def filter_offsets(n: int, like: Tensor) -> Tensor:
+    """Returns the positions of n evenly spaced filters relative to the center of their grid, in strides.
+
+    Args:
+        n: Number of filters along the axis.
+        like: Tensor whose dtype and device the result has.
+
+    Returns:
+        Shape (n,).
+
+    >>> filter_offsets(4, torch.empty(0))
+    tensor([-1.5000, -0.5000,  0.5000,  1.5000])
+    """
+    return torch.arange(n, dtype=like.dtype, device=like.device) - (n - 1) / 2
 
 
 @in_float32
@@ -114,7 +130,7 @@ class _NormalizedGaussians(torch.autograd.Function):
 
 def _relative(centers: Tensor, stride: Tensor, n_filters: int, n_pixels: int) -> tuple[Tensor, Tensor, Tensor]:
     """Returns a' = a - p, (axes, B, N, A), e = mu - p, (axes, B, N), with p the pixel nearest to mu, and the offsets, (N,)."""
-    offset = torch.arange(n_filters, dtype=centers.dtype, device=centers.device) - (n_filters - 1) / 2
+    offset = filter_offsets(n_filters, centers)
     mu = centers[..., None] + offset * stride[:, None]
     nearest = mu.detach().clamp(0, n_pixels - 1).round()
     pixel = torch.arange(n_pixels, dtype=mu.dtype, device=mu.device)  # made there: a copy from the host would wait for the GPU

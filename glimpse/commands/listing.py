@@ -1,6 +1,7 @@
 """Output of the commands that list presets, pretrained models and the columns of trajectories."""
 
 from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
 from glimpse.commands import console
@@ -24,7 +25,7 @@ def list_presets(*, as_json: bool) -> None:
         console.print_json(settings)
         return
     for kind, configs in settings.items():
-        names = dict.fromkeys(name for config in configs.values() for name in config)
+        names = sorted(dict.fromkeys(chain(*configs.values())), key=OF_THE_DATA.__contains__)  # those determined by the data last
         console.print_rows((kind, *configs), [(name, *(config.get(name, "-") for config in configs.values())) for name in names])
 
 

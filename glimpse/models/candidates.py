@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from glimpse.attention.filterbank import filter_offsets
 from glimpse.attention.precision import in_float32
 from glimpse.attention.window import Window
 from glimpse.settings.search import SearchConfig
@@ -82,7 +83,7 @@ class CandidateMap(nn.Module):
         n = overview.shape[-1]
         bright = overview.mean(dim=1)
         relative = bright / (bright.amax(dim=(1, 2), keepdim=True) + _FLAT)
-        columns, rows = (center[0] + _offsets(n, bright) * window.stride[0] for center in (window.center_x, window.center_y))
+        columns, rows = (center[0] + filter_offsets(n, bright) * window.stride[0] for center in (window.center_x, window.center_y))
         inside = _within(rows, size[0], window)[:, None] & _within(columns, size[1], window)  # (n, n)
         scores = (self.gain * relative + learned).masked_fill(~inside, _NEVER)
         log_p = scores.flatten(1).log_softmax(dim=1)
@@ -106,11 +107,6 @@ class CandidateMap(nn.Module):
             places.append(place)
             regions.append(region)
         return places, [*regions, free]
-
-
-def _offsets(n: int, like: Tensor) -> Tensor:
-    """Returns the places of n filters around their center, in strides, shape (n,)."""
-    return torch.arange(n, dtype=like.dtype, device=like.device) - (n - 1) / 2
 
 
 def _within(cells: Tensor, length: int, window: Window) -> Tensor:

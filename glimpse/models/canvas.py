@@ -13,16 +13,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from glimpse.attention.filterbank import filter_offsets
 from glimpse.attention.precision import at_least_float32, in_float32
 from glimpse.attention.window import Window
+from glimpse.models.convolutional import normalized_convolution
 from glimpse.models.linear import Linear
 from glimpse.settings.search import SearchConfig
 
-__all__ = ["Canvas", "CanvasReader", "ReadPattern", "imprint", "normalized_convolution"]
+__all__ = ["MOMENTUM", "Canvas", "CanvasReader", "ReadPattern", "imprint"]
 
 _LEAST = 1e-3  # added to how much a cell was seen: an unseen cell is dark
 _HALF = 0.5  # how much a cell was seen where the reader is told one half
-_MOMENTUM = 0.02  # of running statistics: over some 50 steps, as the weights that are kept are averages too
+
+MOMENTUM = 0.02
+"""Momentum of batch normalization: its statistics average over about 50 steps, since the weights that are kept are averages too."""
 
 
 class Canvas(NamedTuple):
@@ -62,7 +66,7 @@ def imprint(patch: Tensor, window: Window, center: Tensor, cell: float, sigma: T
         weight: How much the glimpse counts.
     """
     n = patch.shape[-1]
-    offset = torch.arange(n, dtype=patch.dtype, device=patch.device) - (n - 1) / 2
+    offset = filter_offsets(n, patch)
     cells = torch.arange(2 * n, dtype=patch.dtype, device=patch.device)
     at = (torch.stack(window[:2], dim=1) - center) / cell + n - 0.5  # (B, 2), in cells
     mu = at[..., None] + offset * (window.stride / cell)[:, None, None]  # (B, 2, n)
@@ -117,10 +121,10 @@ class CanvasReader(nn.Module):
         first, second, features = 2 * config.filters, 4 * config.filters, config.features
         self.found = second * (config.window // 2) ** 2
         self.see = nn.Sequential(
-            normalized_convolution(config.channels + 1, first, side=5, step=2),
-            normalized_convolution(first, first),
-            normalized_convolution(first, second, step=2),
-            normalized_convolution(second, second),
+            normalized_convolution(config.channels + 1, first, side=5, step=2, momentum=MOMENTUM),
+            normalized_convolution(first, first, momentum=MOMENTUM),
+            normalized_convolution(first, second, step=2, momentum=MOMENTUM),
+            normalized_convolution(second, second, momentum=MOMENTUM),
             nn.Flatten(),
         )
         self.connect = Linear(self.found, features)
@@ -136,9 +140,3 @@ class CanvasReader(nn.Module):
         found = self.see(canvases.contiguous(memory_format=torch.channels_last))
         found = found if dropout is None else found * dropout
         return at_least_float32(self.classify(F.relu(self.connect(found)))).log_softmax(dim=1)
-
-
-def normalized_convolution(incoming: int, outgoing: int, *, side: int = 3, step: int = 1) -> nn.Sequential:
-    """Returns a convolution that keeps what it does not step over, batch normalization and rectification."""
-    convolution = nn.Conv2d(incoming, outgoing, side, step, padding=side // 2, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outgoing, momentum=_MOMENTUM), nn.ReLU())

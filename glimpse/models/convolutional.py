@@ -21,7 +21,7 @@ from glimpse.attention.precision import at_least_float32
 from glimpse.models.base import ImageClassifier
 from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
 
-__all__ = ["ConvNet", "TwoLayerConv", "check_shape", "strided_stages"]
+__all__ = ["ConvNet", "TwoLayerConv", "check_shape", "normalized_convolution", "strided_stages"]
 
 _STAGES = ((2, 2), (4, 3))  # for each stage: multiple of the first layer's filters, and number of convolutions
 _AT_ONCE = 25  # images in evaluation on a CPU: features of more are fresh memory for every layer, whose pages are slow to get
@@ -124,19 +124,27 @@ def strided_stages(channels: int, filters: int, stages: Sequence[tuple[int, int]
         filters: Filters of the first layer.
         stages: For each stage its filters, as a multiple of the first layer's, and its number of convolutions.
     """
-    layers = _normalized(channels, filters, side=5, step=2)
+    layers = [*normalized_convolution(channels, filters, side=5, step=2)]
     incoming = filters
     for multiple, count in stages:
         for number in range(count):
-            layers += _normalized(incoming, multiple * filters, side=3, step=1 if number else 2)
+            layers += normalized_convolution(incoming, multiple * filters, step=1 if number else 2)
             incoming = multiple * filters
     return nn.Sequential(*layers).to(memory_format=torch.channels_last)  # a third faster on a CPU
 
 
-def _normalized(incoming: int, outgoing: int, *, side: int, step: int) -> list[nn.Module]:
-    """Returns a convolution that keeps what it does not step over, batch normalization and rectification."""
+def normalized_convolution(incoming: int, outgoing: int, *, side: int = 3, step: int = 1, momentum: float = 0.1) -> nn.Sequential:
+    """Returns a convolution with "same" padding, followed by batch normalization and a ReLU.
+
+    Args:
+        incoming: Number of input channels.
+        outgoing: Number of output channels.
+        side: Side of the filters in pixels, odd.
+        step: Stride of the convolution in pixels.
+        momentum: Weight of a batch in the running statistics.
+    """
     convolution = nn.Conv2d(incoming, outgoing, side, step, padding=side // 2, bias=False)
-    return [convolution, nn.BatchNorm2d(outgoing), nn.ReLU(inplace=True)]
+    return nn.Sequential(convolution, nn.BatchNorm2d(outgoing, momentum=momentum), nn.ReLU(inplace=True))
 
 
 def check_shape(images: Tensor, channels: int) -> None:

@@ -12,12 +12,13 @@ import math
 import torch
 from torch import Tensor, nn
 
+from glimpse.attention.filterbank import filter_offsets
 from glimpse.attention.precision import at_least_float32, in_float32
 from glimpse.attention.window import Window
 from glimpse.models.linear import Linear
 from glimpse.settings.glimpse_classifier import ClassifierConfig, Parametrization
 
-__all__ = ["FINEST_STRIDE", "PLACERS", "Locator", "Pointer", "Scatter", "brightness"]
+__all__ = ["FINEST_STRIDE", "PLACERS", "Locator", "Pointer", "Scatter", "brightness", "expected_offset"]
 
 FINEST_STRIDE = 0.75
 """Smallest stride of a window that a pointer places, in pixels."""
@@ -115,16 +116,10 @@ class Pointer(nn.Module):
         self, state: Tensor, previous: Window, glimpse: Tensor, uniforms: Tensor | None, *, height: int, width: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Returns what the window's center starts from, column and row, and how far a raw step of 1 moves it, all of shape (B,)."""
-        right, down = self._pointed_at(glimpse, self.worth(state))
+        scores = self.gain * brightness(glimpse) + self.worth(state).view(-1, self.n, self.n)
+        right, down = expected_offset(scores).unbind(dim=1)
         step = previous.stride * (self.n - 1) / 2 * self.reach
         return previous.center_x + previous.stride * right, previous.center_y + previous.stride * down, step
-
-    def _pointed_at(self, glimpse: Tensor, worth: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns how far right and down of the window's center it points, in strides, both of shape (B,)."""
-        scores = self.gain * brightness(glimpse).flatten(1) + worth  # (B, n * n)
-        weights = torch.softmax(scores, dim=1).view(-1, self.n, self.n)
-        offset = torch.arange(self.n).to(weights) - (self.n - 1) / 2
-        return weights.sum(dim=1) @ offset, weights.sum(dim=2) @ offset
 
 
 class Scatter(Pointer):
@@ -166,6 +161,20 @@ def brightness(glimpse: Tensor) -> Tensor:
     gray = at_least_float32(glimpse).mean(dim=1)
     above = gray - gray.mean(dim=(1, 2), keepdim=True)
     return above / (above.amax(dim=(1, 2), keepdim=True) + _FLAT)
+
+
+def expected_offset(scores: Tensor) -> Tensor:
+    """Returns the mean position of the filters of a glimpse under a softmax of their scores, relative to the window's center.
+
+    Args:
+        scores: Shape (B, n, n).
+
+    Returns:
+        Position (x, y) in strides, shape (B, 2).
+    """
+    weights = torch.softmax(scores.flatten(1), dim=1).view_as(scores)
+    offset = filter_offsets(scores.shape[1], scores)
+    return torch.stack([weights.sum(dim=1) @ offset, weights.sum(dim=2) @ offset], dim=1)
 
 
 def _inside(center: Tensor, pixels: int) -> Tensor:

@@ -20,10 +20,12 @@ from glimpse.attention.track import Track
 from glimpse.attention.window import Window, read
 from glimpse.models.base import ImageClassifier
 from glimpse.models.candidates import CandidateMap, Candidates, overview_window
-from glimpse.models.canvas import CanvasReader, ReadPattern, imprint, normalized_convolution
+from glimpse.models.canvas import MOMENTUM, CanvasReader, ReadPattern, imprint
+from glimpse.models.convolutional import normalized_convolution
 from glimpse.models.encoder import check_input
 from glimpse.models.linear import Linear
 from glimpse.models.lstm import LSTM, LSTMState
+from glimpse.models.placing import brightness, expected_offset
 from glimpse.settings.search import SearchConfig
 
 __all__ = ["LookEncoder", "SearchClassifier", "SearchResult", "belief_mixture", "rows_read", "search_loss"]
@@ -291,10 +293,10 @@ class LookEncoder(nn.Module):
     def __init__(self, config: SearchConfig) -> None:
         super().__init__()
         stem, trunk, half = config.filters, 2 * config.filters, config.window // 2
-        self.stem = normalized_convolution(config.channels, stem)
+        self.stem = normalized_convolution(config.channels, stem, momentum=MOMENTUM)
         self.trunk = nn.Sequential(
-            normalized_convolution(stem, trunk, step=2),
-            normalized_convolution(trunk, trunk),
+            normalized_convolution(stem, trunk, step=2, momentum=MOMENTUM),
+            normalized_convolution(trunk, trunk, momentum=MOMENTUM),
             nn.Flatten(),
             Linear(trunk * half**2, config.features),
             nn.ReLU(),
@@ -311,13 +313,7 @@ class LookEncoder(nn.Module):
     @in_float32
     def _pointed(self, patch: Tensor, learned: Tensor) -> Tensor:
         """Returns the mean offset (x, y) under a softmax of relative brightness and the network's scores (B, n, n)."""
-        n = patch.shape[-1]
-        bright = patch.mean(dim=1)
-        bright = bright - bright.mean(dim=(1, 2), keepdim=True)
-        bright = bright / (bright.amax(dim=(1, 2), keepdim=True) + 1e-3)
-        weight = (self.gain * bright + learned).flatten(1).softmax(dim=1).view_as(bright)
-        offset = torch.arange(n, dtype=bright.dtype, device=bright.device) - (n - 1) / 2
-        return torch.stack([weight.sum(dim=1) @ offset, weight.sum(dim=2) @ offset], dim=1)
+        return expected_offset(self.gain * brightness(patch) + learned)
 
 
 def rows_read(batch: int, reads: int, *, training: bool) -> list[slice]:

@@ -18,8 +18,6 @@ class ConvConfig(ClassifierSettings):
         kernel: Side of the filters in pixels.
         step: Stride of the convolution in pixels.
         hidden: Number of hidden units after the convolution.
-        channels: Number of image channels C.
-        classes: Number of classes.
         height: Height H of the images in pixels.
         width: Width W of the images in pixels.
     """
@@ -28,8 +26,6 @@ class ConvConfig(ClassifierSettings):
     kernel: Count = 10
     step: Count = 5
     hidden: Count = 256
-    channels: Count = 1
-    classes: Count = 10
     height: Count = 100
     width: Count = 100
 
@@ -55,13 +51,9 @@ class ConvNetConfig(ClassifierSettings):
 
     Attributes:
         filters: Number of filters in the first layer; later stages have more.
-        channels: Number of image channels C.
-        classes: Number of classes.
     """
 
     filters: Count = 16
-    channels: Count = 1
-    classes: Count = 10
 
     @property
     def kind(self) -> str:

@@ -36,8 +36,6 @@ class ClassifierConfig(ClassifierSettings):
         sigma: Initial standard deviation of the filters, in pixels under `paper`, otherwise in strides.
         reach: Distance, in half widths of the last window, that a step of 1 moves the next window beyond the point that the
             glimpse indicates.
-        channels: Number of image channels C.
-        classes: Number of classes.
     """
 
     glimpses: Count = 8
@@ -50,8 +48,6 @@ class ClassifierConfig(ClassifierSettings):
     supervision: Supervision = "linear"
     sigma: Annotated[float, Range(1e-4, 1e4)] = 0.5
     reach: Positive = 0.3
-    channels: Count = 1
-    classes: Count = 10
 
     @property
     def kind(self) -> str:

@@ -36,8 +36,6 @@ class RAMConfig(ClassifierSettings):
             from its glimpse on, `gain` the increase in log-likelihood of the true class, in nats, due to its glimpse.
         supervision: Predictions in the cross-entropy: `last` uses the one after the last glimpse, `linear` all of them with
             linearly increasing weights.
-        channels: Number of image channels C.
-        classes: Number of classes.
     """
 
     glimpses: Count = 8
@@ -53,8 +51,6 @@ class RAMConfig(ClassifierSettings):
     first_glimpse: FirstGlimpse = "random"
     reward: Reward = "gain"
     supervision: Supervision = "linear"
-    channels: Count = 1
-    classes: Count = 10
 
     @property
     def kind(self) -> str:

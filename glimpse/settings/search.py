@@ -28,8 +28,6 @@ class SearchConfig(ClassifierSettings):
         filters: Filters of the first convolution on a look; later ones have two and four times as many.
         nudge: Most pixels that the state moves a read by, along each axis.
         dropout: Share of the canvas's features that are dropped in training.
-        channels: Channels of the images.
-        classes: Number of classes.
     """
 
     glimpses: Count = 8
@@ -41,8 +39,6 @@ class SearchConfig(ClassifierSettings):
     filters: Count = 24
     nudge: NonNegative = 1.0
     dropout: Dropout = 0.3
-    channels: Count = 1
-    classes: Count = 10
 
     def check(self) -> None:
         """Raises ValueError if the window's side is odd."""

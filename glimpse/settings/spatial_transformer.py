@@ -17,15 +17,11 @@ class SpatialTransformerConfig(ClassifierSettings):
         window: Side n of the n x n window that the transformer reads.
         filters: Number of filters in the first layer of the localization network; later layers have more.
         features: Number of hidden units of the classifier on the window.
-        channels: Number of image channels C.
-        classes: Number of classes.
     """
 
     window: Count = 12
     filters: Count = 16
     features: Count = 256
-    channels: Count = 1
-    classes: Count = 10
 
     @property
     def kind(self) -> str:

@@ -20,13 +20,9 @@ class ToyConfig(ClassifierSettings):
 
     Attributes:
         side: Rows and columns of the coarse image.
-        channels: Channels of the images.
-        classes: Number of classes.
     """
 
     side: Count = 4
-    channels: Count = 1
-    classes: Count = 10
 
     @property
     def kind(self) -> str:
@@ -67,8 +63,6 @@ class StareConfig(ToyConfig):
 
     Attributes:
         side: Filters along each axis.
-        channels: Channels of the images.
-        classes: Number of classes.
     """
 
     @property
