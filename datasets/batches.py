@@ -121,7 +121,7 @@ class EpochOrders:
     """Random order of every epoch, a function of (seed, stream, epoch, count); the orders last asked for are cached.
 
     Args:
-        seed: Key of the randomness, 0 to 2^64 - 1.
+        seed: Random seed, 0 to 2^64 - 1.
         stream: Stream of the counter-based generator.
         count: Number of items in an epoch.
         device: Device that the orders are computed and cached on.

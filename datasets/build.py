@@ -107,7 +107,7 @@ def build(
         source: Source of the glyphs.
         split: Split of the source.
         count: Number of images; one per glyph if None. Further images follow further permutations of the glyphs.
-        seed: Key of the randomness, 0 to 2^64 - 1; `EVALUATION_SEED` for validation and test if None.
+        seed: Random seed, 0 to 2^64 - 1; `EVALUATION_SEED` for validation and test if None.
         recipe: Constants of the clutter; the authors' if None.
         device: Device that renders the images.
 

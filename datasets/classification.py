@@ -55,7 +55,7 @@ def cluttered_data(
     Args:
         source: Source of the digits.
         recipe: Constants of the clutter.
-        seed: Key of the training clutter, and of the distortions, 0 to 2^64 - 1.
+        seed: Random seed of the training clutter and the distortions, 0 to 2^64 - 1.
         device: Device of the images.
         distort: Number of distorted copies of every training digit, besides the originals.
         listener: Hears how long the distortions took.

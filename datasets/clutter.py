@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 
 from glimpse.datasets.batches import EVALUATION_SEED, SPLIT_OFFSETS, Batch, EpochOrders, PositionalDataset, Split, unit_range
-from glimpse.datasets.counter import bounded, words
+from glimpse.datasets.counter import STREAMS, bounded, words
 from glimpse.datasets.digits import Digits
 from glimpse.settings.clutter import ClutterRecipe
 
-__all__ = ["ClutteredMNIST"]
+__all__ = ["ClutteredMNIST", "add_patches"]
 
 _AT_ONCE = 128  # images rendered at once on a CPU, so that their canvases fit in its cache and their memory is reused
-_ORDER = 16  # added to the split's stream for the order of its digits
 
 
 class ClutteredMNIST(PositionalDataset):
@@ -32,7 +31,7 @@ class ClutteredMNIST(PositionalDataset):
         digits: Glyphs of the split; images are rendered on their device.
         split: Split that selects the random stream.
         recipe: Constants of the clutter; the authors' if None.
-        seed: Key of the randomness, 0 to 2^64 - 1. Validation and test default to `EVALUATION_SEED`.
+        seed: Random seed, 0 to 2^64 - 1. Validation and test default to `EVALUATION_SEED`.
         epoch: Epoch that items come from; `set_epoch` changes it.
 
     Raises:
@@ -50,7 +49,9 @@ class ClutteredMNIST(PositionalDataset):
             raise ValueError("training clutter needs a seed; only validation and test have a fixed one")
         self.seed = EVALUATION_SEED if seed is None else seed
         self.epoch = epoch
-        self._orders = EpochOrders(self.seed, _ORDER + SPLIT_OFFSETS[split], len(digits.labels), digits.images.device)
+        self._orders = EpochOrders(
+            self.seed, STREAMS["clutter order"] + SPLIT_OFFSETS[split], len(digits.labels), digits.images.device
+        )
 
     def __len__(self) -> int:
         return len(self.digits.labels)
@@ -77,7 +78,9 @@ class ClutteredMNIST(PositionalDataset):
         epochs, index = positions // len(self), positions % len(self)
         digit = self._orders.at(epochs, index)
         epochs, index = epochs.to(device), index.to(device)
-        drawn = words(self.seed, SPLIT_OFFSETS[self.split], epochs, index, 2 + 5 * recipe.pieces)  # (B, 2 + 5 P)
+        drawn = words(
+            self.seed, STREAMS["clutter"] + SPLIT_OFFSETS[self.split], epochs, index, 2 + 5 * recipe.pieces
+        )  # (B, 2 + 5 P)
 
         canvas = torch.zeros(len(positions), recipe.canvas**2, dtype=torch.int32, device=device)
         glyphs = self.digits.images
@@ -85,7 +88,7 @@ class ClutteredMNIST(PositionalDataset):
         free_x, free_y = (recipe.canvas - 2 * recipe.border - side + 1 for side in (width, height))
         left = recipe.border + bounded(drawn[:, 0], free_x)
         top = recipe.border + bounded(drawn[:, 1], free_y)
-        _add(canvas, recipe.canvas, glyphs[digit][:, None], left[:, None], top[:, None])
+        add_patches(canvas, recipe.canvas, glyphs[digit][:, None], left[:, None], top[:, None])
         self._add_pieces(canvas, drawn[:, 2:].reshape(len(positions), recipe.pieces, 5))
         images = canvas.clamp_(max=255).to(torch.uint8).view(-1, recipe.canvas, recipe.canvas)
         centers = torch.stack([left + (width - 1) / 2, top + (height - 1) / 2], dim=1)
@@ -100,11 +103,19 @@ class ClutteredMNIST(PositionalDataset):
         columns = bounded(crop_x, width - recipe.piece_size + 1)[..., None, None] + side
         pieces = self.digits.images[bounded(source, len(self))[..., None, None], rows, columns]  # (B, P, piece_size, piece_size)
         places = recipe.canvas - recipe.piece_size + 1
-        _add(canvas, recipe.canvas, pieces, bounded(piece_x, places), bounded(piece_y, places))
+        add_patches(canvas, recipe.canvas, pieces, bounded(piece_x, places), bounded(piece_y, places))
 
 
-def _add(canvas: Tensor, side: int, patches: Tensor, left: Tensor, top: Tensor) -> None:
-    """Adds patches (B, P, h, w) to the flat canvases (B, S * S), with corners at left and top, both (B, P)."""
+def add_patches(canvas: Tensor, side: int, patches: Tensor, left: Tensor, top: Tensor) -> None:
+    """Adds patches to square canvases, in place.
+
+    Args:
+        canvas: Flat canvases, shape (B, S * S), int32.
+        side: Side S of the canvases in pixels.
+        patches: Shape (B, P, h, w), uint8.
+        left: First column of each patch, shape (B, P).
+        top: First row of each patch, shape (B, P).
+    """
     height, width = patches.shape[2:]
     rows = top[..., None, None] + torch.arange(height, device=canvas.device)[:, None]
     columns = left[..., None, None] + torch.arange(width, device=canvas.device)

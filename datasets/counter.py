@@ -10,7 +10,22 @@ References:
 import torch
 from torch import Tensor
 
-__all__ = ["bounded", "permutation", "philox", "words"]
+__all__ = ["STREAMS", "bounded", "permutation", "philox", "words"]
+
+STREAMS = {
+    "clutter": 0,
+    "clutter order": 16,
+    "split": 64,
+    "order of own images": 80,
+    "order": 96,
+    "binarize": 100,
+    "crop": 104,
+    "two-digit": 108,
+    "hold out": 112,
+    "distortion": 116,
+    "test locations": 1024,
+}
+"""First stream for each purpose. Where the splits differ, their offset, 0 to 2, is added."""
 
 _MASK = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -43,7 +58,7 @@ def words(seed: int, stream: int, epoch: Tensor | int, index: Tensor, n_words: i
 
     Args:
         seed: Key, 0 to 2^64 - 1.
-        stream: Number of an independent sequence, 0 to 2^32 - 1.
+        stream: Number of an independent sequence, 0 to 2^32 - 1; see `STREAMS`.
         epoch: Epoch of all indices, or of each, shape (B,); 0 to 2^32 - 1.
         index: Shape (B,), int64, 0 to 2^32 - 1.
         n_words: Number of words per index.

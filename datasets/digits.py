@@ -14,10 +14,7 @@ from glimpse.datasets.fetch import Progress
 from glimpse.datasets.folders import first_at_hand
 from glimpse.digest import sha256_of_images
 
-__all__ = ["SPLIT_STREAM", "DigitSource", "Digits", "digit_source", "open_digits"]
-
-SPLIT_STREAM = 64
-"""Stream of the counter-based generator for random splits; the clutter uses 0 to 2 and 16 to 18."""
+__all__ = ["DigitSource", "Digits", "digit_source", "open_digits"]
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class GenerativeData:
         binarization: `fixed` for the set's own bits; `dynamic` for bits sampled with the values as probabilities, anew at each
             visit in training and once in validation and test; `none` for values in 0 to 1.
         sha256: Digest of the data that the images are made from.
-        seed: Key of the randomness in the training images; None if the seed determines only their order.
+        seed: Random seed of the training images; None if the seed determines only their order.
         crop: Height and width in pixels of the crops of the stored images; None if they are not cropped.
         size: Height and width in pixels that your own pictures were resized to; None if they were not resized.
         note: Statement that the images are only a part of the set; None if they are all of it.
@@ -112,7 +112,7 @@ def open_generative(
         name_or_path: A name in `GENERATIVE_SETS`; `auto` for the first of `AUTO_SETS` that is found or can be downloaded; or the
             path of a folder of pictures, a `.npz` file or a folder with SVHN's house numbers in full.
         data_dir: Folder to search first; never written to.
-        seed: Key of the training's order, binarization, places and crops, 0 to 2^64 - 1.
+        seed: Random seed of the training's order, binarization, positions and crops, 0 to 2^64 - 1.
         device: Device that the images are kept on and the batches are made on.
         binarization: `dynamic` or `none` in place of the set's default; not for a set of bits.
         crop: Height and width in pixels to crop: at random places in training, from the middle in validation and test. The set's

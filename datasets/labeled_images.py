@@ -14,12 +14,11 @@ from torch import Tensor
 
 from glimpse.datasets.batches import Batch, EpochOrders, PositionalDataset, last_tenth, unit_range
 from glimpse.datasets.build import MANIFEST, read_set
+from glimpse.datasets.counter import STREAMS
 from glimpse.datasets.npz import Part, read_labeled
 from glimpse.digest import sha256_of_file
 
 __all__ = ["DataParts", "ImageSet", "open_data"]
-
-_ORDER_STREAM = 80  # of the counter-based generator
 
 
 class ImageSet(PositionalDataset):
@@ -52,7 +51,7 @@ class ImageSet(PositionalDataset):
         unknown = np.full((len(labels), 2), np.nan)
         self.centers = torch.from_numpy(np.array(unknown if centers is None else centers, dtype=np.float32))
         self.device = torch.device(device)
-        self._orders = None if shuffle_seed is None else EpochOrders(shuffle_seed, _ORDER_STREAM, len(labels))
+        self._orders = None if shuffle_seed is None else EpochOrders(shuffle_seed, STREAMS["order of own images"], len(labels))
 
     def __len__(self) -> int:
         return len(self.labels)

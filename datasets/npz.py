@@ -34,6 +34,10 @@ class Labeled(NamedTuple):
     images: NDArray[Any]
     labels: NDArray[np.int64]
 
+    def at(self, rows: slice | NDArray[np.int64]) -> "Labeled":
+        """Returns the images in these rows, a slice or indices."""
+        return Labeled(self.images[rows], self.labels[rows])
+
 
 def read_labeled(path: Path) -> dict[Part, Labeled]:
     """Returns the parts of a `.npz` file: those of `train`, `valid` and `test` that it has, or `all` if it is not split.

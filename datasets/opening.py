@@ -53,7 +53,7 @@ def _tenths(doing: str, unit: int, name: str, listener: Listener) -> Progress:
 
     def show(done: int, total: int) -> None:
         nonlocal last
-        tenth = 10 * done // total if total > 1_000 * unit or total > 1_000_000 else last
+        tenth = 10 * done // total if total > min(1_000 * unit, 1_000_000) else last
         if tenth != last:
             last = tenth
             listener.note(f"{doing}: {done / unit:,.1f} of {total / unit:,.1f} {name}".rstrip())

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from glimpse.datasets.batches import last_tenth
 from glimpse.datasets.catalog import Request
-from glimpse.datasets.counter import permutation
-from glimpse.datasets.digits import SPLIT_STREAM, Digits, DigitSource, digit_source
+from glimpse.datasets.counter import STREAMS, permutation
+from glimpse.datasets.digits import Digits, DigitSource, digit_source
 from glimpse.datasets.npz import Labeled, read_labeled
 
 __all__ = ["open_own_digits"]
@@ -44,7 +44,7 @@ def open_own_digits(request: Request) -> DigitSource:
 
 def _without_last_tenth(data: Labeled) -> tuple[Labeled, Labeled]:
     kept, held_out = last_tenth(len(data.labels))
-    return Labeled(data.images[kept], data.labels[kept]), Labeled(data.images[held_out], data.labels[held_out])
+    return data.at(kept), data.at(held_out)
 
 
 def _tenths(path: Path, data: Labeled, seed: int) -> list[Labeled]:
@@ -52,9 +52,9 @@ def _tenths(path: Path, data: Labeled, seed: int) -> list[Labeled]:
     count = len(data.labels)
     if count < 10:
         raise ValueError(f"{path}: at least 10 glyphs are needed for a split of 80/10/10, got {count}")
-    order = permutation(seed, SPLIT_STREAM, 0, count).numpy()
+    order = permutation(seed, STREAMS["split"], 0, count).numpy()
     cuts = (count - 2 * (count // 10), count - count // 10)
-    return [Labeled(data.images[chosen], data.labels[chosen]) for chosen in map(np.sort, np.split(order, cuts))]
+    return [data.at(np.sort(chosen)) for chosen in np.split(order, cuts)]
 
 
 def _gray(path: Path, images: NDArray[Any]) -> NDArray[np.uint8]:

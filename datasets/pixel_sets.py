@@ -25,13 +25,10 @@ from glimpse.datasets.batches import (
     last_tenth,
     unit_range,
 )
-from glimpse.datasets.counter import bounded, words
+from glimpse.datasets.counter import STREAMS, bounded, words
 from glimpse.digest import sha256_of_images
 
-__all__ = ["STREAMS", "Images", "Opened", "PixelSet", "SetMaker", "StoredImages", "binarize", "digest"]
-
-STREAMS = {"order": 96, "binarize": 100, "crop": 104, "two-digit": 108, "hold out": 112}
-"""First stream of the counter-based generator for each purpose; `SPLIT_OFFSETS` are added to it."""
+__all__ = ["Images", "Opened", "PixelSet", "SetMaker", "StoredImages", "binarize", "digest"]
 
 
 class Images(NamedTuple):
@@ -74,7 +71,7 @@ def binarize(pixels: Tensor, seed: int, stream: int, epochs: Tensor, index: Tens
 
     Args:
         pixels: Shape (B, C, H, W), uint8.
-        seed: Key of the randomness, 0 to 2^64 - 1.
+        seed: Random seed, 0 to 2^64 - 1.
         stream: Stream of the counter-based generator.
         epochs: Epoch of each image, shape (B,).
         index: Index of each image in its epoch, shape (B,).
@@ -92,7 +89,7 @@ class PixelSet(PositionalDataset):
         count: Number of images in an epoch.
         split: Split that selects the random stream.
         shape: Channels, height and width of every image.
-        seed: Key of the training's randomness, 0 to 2^64 - 1.
+        seed: Random seed of the training images, 0 to 2^64 - 1.
         binarized: Whether every pixel is sampled as 0 or 1 with its value as the probability.
         device: Device that the images are rendered on.
     """
@@ -147,7 +144,7 @@ class StoredImages(PixelSet):
     Args:
         images: All images of the split.
         split: Split that selects the random stream.
-        seed: Key of the training's randomness, 0 to 2^64 - 1.
+        seed: Random seed of the training images, 0 to 2^64 - 1.
         binarized: Whether every pixel is sampled as 0 or 1 with its value as the probability.
         crop: Height and width in pixels to crop: at a random place at each visit in training, from the middle in validation and
             test. Not cropped if None.

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from glimpse.datasets.batches import HOLD_OUT_SEED
 from glimpse.datasets.catalog import Request
-from glimpse.datasets.counter import permutation
-from glimpse.datasets.digits import SPLIT_STREAM, Digits, DigitSource, digit_source
+from glimpse.datasets.counter import STREAMS, permutation
+from glimpse.datasets.digits import Digits, DigitSource, digit_source
 
 __all__ = ["open_sklearn_digits"]
 
@@ -49,7 +49,7 @@ def _in_mnist_frame(images: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 def _stratified(labels: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """Returns the training, validation and test indices, with the number of each class within 1 of its proportion."""
-    shuffled = permutation(HOLD_OUT_SEED, SPLIT_STREAM, 0, len(labels)).numpy()
+    shuffled = permutation(HOLD_OUT_SEED, 0, len(labels)).numpy()
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
     steps = np.arange(len(labels) + 1) * (2 * _HELD_OUT) // len(labels)
     taken = np.diff(steps) == 1  # evenly spaced over the classes

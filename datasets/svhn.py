@@ -29,11 +29,11 @@ from glimpse.atomic import named
 from glimpse.datasets import folders
 from glimpse.datasets.batches import HOLD_OUT_SEED, Split
 from glimpse.datasets.catalog import Request
-from glimpse.datasets.counter import permutation
+from glimpse.datasets.counter import STREAMS, permutation
 from glimpse.datasets.fetch import Progress
 from glimpse.datasets.folders import NotAtHand, missing
 from glimpse.datasets.picture_files import read_picture
-from glimpse.datasets.pixel_sets import STREAMS, Images, Opened
+from glimpse.datasets.pixel_sets import Images, Opened
 from glimpse.digest import sha256_of_blocks, sha256_of_bytes, sha256_of_file
 
 __all__ = ["SIDE", "Number", "find_svhn", "hold_out", "is_svhn", "open_svhn", "prepare", "read_numbers"]

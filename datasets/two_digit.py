@@ -16,6 +16,7 @@ from torch import Tensor
 
 from glimpse.datasets.batches import Split
 from glimpse.datasets.catalog import Request
+from glimpse.datasets.clutter import add_patches
 from glimpse.datasets.counter import bounded, words
 from glimpse.datasets.digit_images import as_images, mnist_of
 from glimpse.datasets.digits import Digits
@@ -38,7 +39,7 @@ class TwoDigits(PixelSet):
     Args:
         digits: Glyphs of the split; images are rendered on their device.
         split: Split that selects the random stream.
-        seed: Key of the training's randomness, 0 to 2^64 - 1.
+        seed: Random seed of the training images, 0 to 2^64 - 1.
         binarized: Whether every pixel is sampled as 0 or 1 with its value as the probability.
     """
 
@@ -54,15 +55,12 @@ class TwoDigits(PixelSet):
 
     def render(self, epochs: Tensor, index: Tensor, item: Tensor) -> Images:
         """Returns the images whose first digits are these items; see `PixelSet.render`."""
-        glyphs = self.digits.images.flatten(1)  # (N, h * w)
         height, width = self.digits.images.shape[1:]
         drawn = words(self.seed, self.stream("two-digit"), epochs, index, 5)  # (B, 5)
+        digit = torch.stack([item, bounded(drawn[:, 4], self.count)], dim=1)  # (B, 2)
+        left, top = bounded(drawn[:, 0:4:2], CANVAS - width + 1), bounded(drawn[:, 1:4:2], CANVAS - height + 1)
         canvas = torch.zeros(len(index), CANVAS * CANVAS, dtype=torch.int32, device=self.device)
-        for digit, place in ((item, drawn[:, :2]), (bounded(drawn[:, 4], self.count), drawn[:, 2:4])):
-            left, top = bounded(place[:, 0], CANVAS - width + 1), bounded(place[:, 1], CANVAS - height + 1)
-            rows = top[:, None] + torch.arange(height, device=self.device)  # (B, h)
-            columns = left[:, None] + torch.arange(width, device=self.device)  # (B, w)
-            canvas.scatter_add_(1, (rows[:, :, None] * CANVAS + columns[:, None]).flatten(1), glyphs[digit].int())
+        add_patches(canvas, CANVAS, self.digits.images[digit], left, top)
         pixels = canvas.clamp(max=255).to(torch.uint8).view(-1, 1, CANVAS, CANVAS)
         return Images.unlabeled(pixels)
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from glimpse.datasets.batches import PositionalDataset
-from glimpse.datasets.counter import words
+from glimpse.datasets.counter import STREAMS, words
 from glimpse.evaluation.metrics import ClassificationResult, summarize
 from glimpse.listener import Listener
 from glimpse.models.base import ImageClassifier, Model
@@ -25,7 +25,6 @@ __all__ = ["Measurement", "call_inputs", "check_classes", "classify", "measure_c
 
 _BATCH = 250
 _SEED = 0
-_STREAM = 1024  # none of the data sets'
 
 
 class Measurement(NamedTuple):
@@ -153,5 +152,5 @@ def uniforms(positions: Tensor, glimpses: int, sample: int = 0) -> Tensor:
     Returns:
         Shape (B, glimpses, 2), float32, on the device of the positions.
     """
-    drawn = words(_SEED, _STREAM, sample, positions, 2 * glimpses)
+    drawn = words(_SEED, STREAMS["test locations"], sample, positions, 2 * glimpses)
     return ((drawn >> 9).to(torch.float32) + 0.5).view(-1, glimpses, 2) / 2**23

@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 import torch
 
-from glimpse.datasets.counter import bounded, permutation, philox, words
+from glimpse.datasets.batches import SPLIT_OFFSETS
+from glimpse.datasets.counter import STREAMS, bounded, permutation, philox, words
 
 FULL = 2**32 - 1
 KNOWN_ANSWERS = [  # counter, key and words of Random123's kat_vectors for philox4x32 with 10 rounds
@@ -76,6 +77,11 @@ def test_words_of_an_index_do_not_depend_on_other_indices() -> None:
 def test_a_seed_out_of_range_is_refused(seed: int) -> None:
     with pytest.raises(ValueError, match=rf"0 to 2\^64 - 1, got {seed}"):
         words(seed, 0, 0, torch.arange(3), 4)
+
+
+def test_no_two_purposes_share_a_stream_in_any_split() -> None:
+    streams = [first + offset for first in STREAMS.values() for offset in SPLIT_OFFSETS.values()]
+    assert len(set(streams)) == len(streams) == 3 * len(STREAMS)
 
 
 def test_bounded_reaches_both_ends_and_is_uniform() -> None:

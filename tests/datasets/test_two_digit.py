@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from glimpse.datasets.batches import EVALUATION_SEED, Split
-from glimpse.datasets.counter import permutation, words
+from glimpse.datasets.counter import STREAMS, permutation, words
 from glimpse.datasets.digits import Digits
-from glimpse.datasets.pixel_sets import STREAMS
 from glimpse.datasets.two_digit import CANVAS, TwoDigits
 
 DRAW = np.random.default_rng(0)
