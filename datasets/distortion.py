@@ -1,6 +1,6 @@
-"""Distorted digits: glyphs turned, scaled, sheared and bent at random, as more training digits than there are.
+"""Distorted digits: random affine and elastic distortions of the glyphs, to augment the training digits.
 
-Copy c of digit i is a function of (seed, c, i). Everything is computed in float64 and sampled in integers, so that devices agree.
+Copy c of digit i is a function of (seed, c, i). Positions are computed in float64, pixels in integers, so that all devices agree.
 Positions are pixels counted from 0, x before y. Dimensions: N glyphs of H x W pixels, a grid of knots.
 
 References:
@@ -20,22 +20,25 @@ from glimpse.listener import Listener
 
 __all__ = ["distorted", "with_distortions"]
 
-_STREAM = 96  # of the counter-based generator
-_TURN, _SHEAR, _SCALE = 0.2, 0.15, (0.87, 1.15)  # radians at most; pixels a row at most; pixels a step, least and most
-_SMOOTHNESS = 4.5  # pixels: standard deviation of the Gaussians that a bend is a sum of, and distance between them
-_BEND = 1.25  # pixels: standard deviation of the displacement along each axis
-_STEPS = 256  # in a pixel, of the places that are sampled
-_AT_ONCE = 1000  # glyphs: what is computed of them stays small
+_STREAM = 96  # stream of the counter-based generator
+_TURN, _SHEAR, _SCALE = 0.2, 0.15, (0.87, 1.15)  # maximum in radians; maximum in pixels per row; minimum and maximum factor
+_SMOOTHNESS = 4.5  # standard deviation of the Gaussians of the elastic distortion, and distance between them, in pixels
+_BEND = 1.25  # standard deviation of the elastic displacement along each axis, in pixels
+_STEPS = 256  # steps per pixel to which positions are rounded
+_CHUNK = 1000  # glyphs that are distorted at once, which limits the memory
 
 
 def with_distortions(digits: Digits, copies: int, *, seed: int, listener: Listener | None = None) -> Digits:
-    """Returns digits with distorted copies of every one after them, copy by copy, on the same device.
+    """Returns the digits followed by their distorted copies, on the same device.
 
     Args:
-        digits: The originals.
-        copies: Number of copies of each, 0 or more.
-        seed: Key of the randomness, 0 to 2^64 - 1.
-        listener: Hears how long it took.
+        digits: Original digits.
+        copies: Number of copies of every digit, at least 0.
+        seed: Random seed, 0 to 2^64 - 1.
+        listener: Receives a note with the number of copies and the time taken.
+
+    Returns:
+        The originals, then the first copy of all digits, then the second, and so on; `digits` itself without copies.
     """
     if copies == 0:
         return digits
@@ -49,49 +52,50 @@ def with_distortions(digits: Digits, copies: int, *, seed: int, listener: Listen
 def distorted(images: Tensor, *, seed: int, copy: int, strength: float = 1.0) -> Tensor:
     r"""Returns a distorted copy of every glyph.
 
-    The result at a place shows the glyph at another place, by bilinear interpolation, with darkness around the glyph:
+    A pixel of the result at (x, y) is the value of the glyph at (x', y'), by bilinear interpolation, with zeros outside the glyph:
 
     .. math:: x' = s_x \cos(t) \, x + (h - \sin t) \, y + b_x, \quad y' = \sin(t) \, x + s_y \cos(t) \, y + b_y
 
-    with x and y counted from the glyph's center, a turn t within 0.2 radians and a shear h within 0.15 either way, both uniform,
-    and factors s of 0.87 to 1.15, their logarithm uniform. The bend b is a sum of Gaussians of deviation 4.5 px around knots
-    4.5 px apart, with normal weights such that its standard deviation is 1.25 px everywhere: the random field of Simard et al.
-    (2003), drawn on a coarser grid.
+    with x and y relative to the center of the glyph, a rotation t uniform in +-0.2 radians, a shear h uniform in +-0.15, and scales
+    s log-uniform in 0.87 to 1.15. The elastic displacement b is a sum of Gaussians with a standard deviation of 4.5 px around knots
+    4.5 px apart. Their weights are normally distributed such that the standard deviation of b is 1.25 px everywhere. This is the
+    random field of Simard et al. (2003), sampled on a coarser grid.
 
     Args:
         images: Shape (N, H, W), uint8.
-        seed: Key of the randomness, 0 to 2^64 - 1.
-        copy: Which copy, from 0.
-        strength: Factor on the turn, the shear, the bend and the logarithm of the scale; 0 returns the glyphs as they are.
+        seed: Random seed, 0 to 2^64 - 1.
+        copy: Index of the copy, from 0.
+        strength: Factor of the rotation, the shear, the displacement and the logarithm of the scales; with 0 the glyphs are
+            unchanged.
 
     Returns:
-        Shape (N, H, W), uint8, on the images' device.
+        Distorted glyphs, shape (N, H, W), uint8, on the images' device.
     """
     height, width = images.shape[1:]
     bump_y, bump_x = _bumps(height, images.device), _bumps(width, images.device)
-    made = []
-    for first in range(0, len(images), _AT_ONCE):
-        share = images[first : first + _AT_ONCE]
-        index = torch.arange(first, first + len(share), device=images.device)
-        numbers = 4 + 2 * bump_y.shape[1] * bump_x.shape[1]
-        drawn = (words(seed, _STREAM, copy, index, numbers).double() + 0.5) / 2**32  # in 0 to 1, both excluded
-        normal = torch.special.ndtri(drawn[:, 4:]).view(len(share), 2, bump_y.shape[1], bump_x.shape[1])
+    distorted_chunks = []
+    for first in range(0, len(images), _CHUNK):
+        chunk = images[first : first + _CHUNK]
+        index = torch.arange(first, first + len(chunk), device=images.device)
+        count = 4 + 2 * bump_y.shape[1] * bump_x.shape[1]
+        drawn = (words(seed, _STREAM, copy, index, count).double() + 0.5) / 2**32  # in 0 to 1, both exclusive
+        normal = torch.special.ndtri(drawn[:, 4:]).view(len(chunk), 2, bump_y.shape[1], bump_x.shape[1])
         bend = strength * _BEND * (bump_y @ normal @ bump_x.T)  # (N, 2, H, W)
-        x, y = _straight(drawn[:, :4], height, width, strength)
-        made.append(_sampled(share, x + bend[:, 0], y + bend[:, 1]))
-    return torch.cat(made) if made else images.clone()
+        x, y = _affine(drawn[:, :4], height, width, strength)
+        distorted_chunks.append(_sampled(chunk, x + bend[:, 0], y + bend[:, 1]))
+    return torch.cat(distorted_chunks) if distorted_chunks else images.clone()
 
 
 def _bumps(length: int, device: torch.device) -> Tensor:
-    """Returns how much each knot moves each pixel along an axis, shape (length, knots): every pixel's squares sum to 1."""
+    """Returns the weight of each knot at each pixel along an axis, shape (length, knots); the squares of every row sum to 1."""
     knots = torch.arange(-2, math.ceil(length / _SMOOTHNESS) + 2, dtype=torch.float64, device=device) * _SMOOTHNESS
     ahead = torch.arange(length, dtype=torch.float64, device=device)[:, None] - knots
     bumps = torch.exp(-0.5 * (ahead / _SMOOTHNESS) ** 2)
     return bumps / bumps.square().sum(dim=1, keepdim=True).sqrt()
 
 
-def _straight(drawn: Tensor, height: int, width: int, strength: float) -> tuple[Tensor, Tensor]:
-    """Returns where each pixel comes from before the bend, x and y, shape (N, H, W) each, for uniform numbers (N, 4)."""
+def _affine(drawn: Tensor, height: int, width: int, strength: float) -> tuple[Tensor, Tensor]:
+    """Returns the source positions x and y of each pixel without the elastic displacement, (N, H, W), for uniform values (N, 4)."""
     low, high = (math.log(bound) for bound in _SCALE)
     turn, shear = (strength * bound * (2 * drawn[:, k] - 1)[:, None, None] for k, bound in ((0, _TURN), (1, _SHEAR)))
     scale_x, scale_y = (torch.exp(strength * (low + (high - low) * drawn[:, k]))[:, None, None] for k in (2, 3))
@@ -104,21 +108,23 @@ def _straight(drawn: Tensor, height: int, width: int, strength: float) -> tuple[
 
 
 def _sampled(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Returns images (N, H, W) at places in pixels, (N, H, W) each, by bilinear interpolation in steps of 1/256 px; 0 outside."""
+    """Returns the values of images (N, H, W) at positions rounded to 1/256 px, (N, H, W), by bilinear interpolation; 0 outside."""
     height, width = images.shape[1:]
-    padded = torch.nn.functional.pad(images, (1, 1, 1, 1)).flatten(1).int()  # a dark edge, which everything outside shows
+    padded = (
+        torch.nn.functional.pad(images, (1, 1, 1, 1)).flatten(1).int()
+    )  # a border of zeros, to which positions outside are clamped
     column, row = (
-        ((_STEPS * place).round().long() + _STEPS).clamp(0, _STEPS * (length + 1) - 1)
-        for place, length in ((x, width), (y, height))
+        ((_STEPS * position).round().long() + _STEPS).clamp(0, _STEPS * (length + 1) - 1)
+        for position, length in ((x, width), (y, height))
     )
     left, top = column // _STEPS, row // _STEPS
-    right_share, low_share = (column % _STEPS).int(), (row % _STEPS).int()
+    right_weight, lower_weight = (column % _STEPS).int(), (row % _STEPS).int()
     corner = (top * (width + 2) + left).flatten(1)
 
-    def seen(step: int) -> Tensor:
-        return padded.gather(1, corner + step).view_as(right_share)
+    def pixel(step: int) -> Tensor:
+        return padded.gather(1, corner + step).view_as(right_weight)
 
-    upper = (_STEPS - right_share) * seen(0) + right_share * seen(1)
-    lower = (_STEPS - right_share) * seen(width + 2) + right_share * seen(width + 3)
-    total = (_STEPS - low_share) * upper + low_share * lower
+    upper = (_STEPS - right_weight) * pixel(0) + right_weight * pixel(1)
+    lower = (_STEPS - right_weight) * pixel(width + 2) + right_weight * pixel(width + 3)
+    total = (_STEPS - lower_weight) * upper + lower_weight * lower
     return ((total + _STEPS**2 // 2) // _STEPS**2).to(torch.uint8)

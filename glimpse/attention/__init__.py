@@ -1,1 +1,1 @@
-"""The equations: Gaussian filterbank, window, read and write. Imports torch only."""
+"""Equations of attention: Gaussian filterbank, window, read, write and retina. Imports torch only."""

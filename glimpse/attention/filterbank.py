@@ -1,6 +1,6 @@
-"""Gaussian filterbank: the differentiable grid of filters that every read and write is made of.
+"""Gaussian filterbank: the differentiable filters of which reads and writes are composed.
 
-Positions are pixels of the image: pixel 0 is the center of the first pixel, pixel A - 1 that of the last; indices count from 0.
+Positions are pixels of the image: 0 is the center of the first pixel, A - 1 that of the last. Indices count from 0.
 Dimensions: B images, N filters along one axis, A pixels along that axis.
 
 References:
@@ -18,7 +18,7 @@ from glimpse.attention.precision import in_float32
 
 __all__ = ["filter_offsets", "gaussian_filters", "paired_filters"]
 
-_NEGLIGIBLE = math.log(1e-26)  # against the nearest pixel: below it a weight is 0, or subnormal numbers make arithmetic slow
+_NEGLIGIBLE = math.log(1e-26)  # relative to the nearest pixel: smaller weights are set to 0, since subnormal numbers are slow
 
 
 def gaussian_filters(center: Tensor, stride: Tensor, sigma: Tensor, *, n_filters: int, n_pixels: int) -> Tensor:
@@ -27,9 +27,9 @@ def gaussian_filters(center: Tensor, stride: Tensor, sigma: Tensor, *, n_filters
     .. math:: F_{ia} = e^{-(a - \mu_i)^2 / 2\sigma^2} / Z_i, \quad \mu_i = g + (i - \tfrac{N - 1}{2}) \, \delta
 
     Eqs. 19-20 and 25-26 of DRAW (Gregor et al., 2015, arXiv:1502.04623), counting from 0. The exponent of the pixel nearest to the
-    filter is taken off every row, so that Z is at least 1: a filter wholly outside the image copies the edge pixel instead of
-    dividing zero by zero. Weights below 1e-26 of the nearest pixel's are 0. Sixteen-bit inputs are computed in float32, under
-    autocast too.
+    filter is subtracted from its row, so that Z is at least 1: a filter outside the image copies the edge pixel instead of dividing
+    zero by zero. Weights below 1e-26 of the nearest pixel's are 0. Sixteen-bit inputs are converted to float32, also under
+    autocast.
 
     Args:
         center: Center of the grid in pixels, shape (B,). Values and gradients are finite up to 1e6 in magnitude.
@@ -39,7 +39,7 @@ def gaussian_filters(center: Tensor, stride: Tensor, sigma: Tensor, *, n_filters
         n_pixels: Number of pixels A along the axis, at least 1.
 
     Returns:
-        Filters, shape (B, N, A), not negative. Every row sums to 1.
+        Filters, shape (B, N, A), nonnegative. Every row sums to 1.
 
     Raises:
         ValueError: If the three parameters do not share one shape (B,), or a count is below 1.
@@ -59,10 +59,10 @@ def filter_offsets(n: int, like: Tensor) -> Tensor:
 
     Args:
         n: Number of filters along the axis.
-        like: Tensor whose dtype and device the result has.
+        like: Tensor that determines the dtype and device of the result.
 
     Returns:
-        Shape (n,).
+        Offsets, shape (n,).
 
     >>> filter_offsets(4, torch.empty(0))
     tensor([-1.5000, -0.5000,  0.5000,  1.5000])
@@ -72,7 +72,7 @@ def filter_offsets(n: int, like: Tensor) -> Tensor:
 
 @in_float32
 def paired_filters(centers: Tensor, stride: Tensor, sigma: Tensor, *, n_filters: int, n_pixels: int) -> Tensor:
-    """Returns the filters along several axes of the same length in one go, each axis as `gaussian_filters` makes it.
+    """Returns the filters along several axes of the same length at once, equal to `gaussian_filters` along each axis.
 
     Args:
         centers: Center of the grid along every axis in pixels, shape (axes, B).
@@ -94,12 +94,12 @@ def paired_filters(centers: Tensor, stride: Tensor, sigma: Tensor, *, n_filters:
 
 
 class _NormalizedGaussians(torch.autograd.Function):
-    """Gaussians around mu over the pixels, each row summing to 1, with the gradient in closed form.
+    """Gaussians around mu, normalized over the pixels, with the gradient in closed form.
 
-    With p the pixel nearest to mu, a' = a - p and e = mu - p, the exponent (p - mu)^2 - (a - mu)^2 = -a' (a' - 2 e) is never
-    positive and 0 at the nearest pixel, and exact in float32 far outside the image, where a difference of squares is not.
+    With p the pixel nearest to mu, a' = a - p and e = mu - p, the exponent (p - mu)^2 - (a - mu)^2 = -a' (a' - 2 e) is 0 at the
+    nearest pixel and never positive. It is exact in float32 far outside the image, where the difference of squares is not.
     For a gradient G on the filters, u = F (G - sum(F G)); the gradients are sum(u a') / sigma^2 for mu and
-    sum(u a' (a' - 2 e)) / sigma^3 for sigma. Written out it takes a third of the time that automatic differentiation takes.
+    sum(u a' (a' - 2 e)) / sigma^3 for sigma. This takes a third of the time of automatic differentiation.
     """
 
     generate_vmap_rule = True
@@ -133,5 +133,7 @@ def _relative(centers: Tensor, stride: Tensor, n_filters: int, n_pixels: int) ->
     offset = filter_offsets(n_filters, centers)
     mu = centers[..., None] + offset * stride[:, None]
     nearest = mu.detach().clamp(0, n_pixels - 1).round()
-    pixel = torch.arange(n_pixels, dtype=mu.dtype, device=mu.device)  # made there: a copy from the host would wait for the GPU
+    pixel = torch.arange(
+        n_pixels, dtype=mu.dtype, device=mu.device
+    )  # created on the device: a copy from the host would synchronize
     return pixel - nearest[..., None], mu - nearest, offset

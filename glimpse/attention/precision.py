@@ -1,6 +1,6 @@
-"""Precision of coordinates, filters and likelihoods: float32 at least, under autocast too.
+"""Precision of coordinates, filters and likelihoods: float32 at least, also under autocast.
 
-Sixteen bits place coordinates near 100 on a grid of 0.5 px (bfloat16) or overflow (float16).
+In bfloat16, coordinates near 100 are rounded to 0.5 px; in float16, values overflow.
 """
 
 import functools
@@ -17,15 +17,15 @@ R = TypeVar("R")
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
-    """Returns the tensor in float32 if its precision is lower, else unchanged."""
+    """Returns the tensor, converted to float32 if its precision is lower."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 def in_float32(function: Callable[P, R]) -> Callable[P, R]:
-    """Returns the function such that it computes in float32 at least.
+    """Decorates a function such that it computes in float32 at least.
 
-    Autocast is off while it runs, and its tensors, also those in named tuples such as a window, are at least float32. It must be
-    called with at least one tensor.
+    Autocast is disabled while it runs, and its tensor arguments, including those in named tuples such as a window, are converted to
+    float32 if their precision is lower. It must be called with at least one tensor, else it raises ValueError.
 
     >>> in_float32(torch.square)(torch.tensor(3.0, dtype=torch.bfloat16)).dtype
     torch.float32
@@ -40,7 +40,7 @@ def in_float32(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _widened(value: Any) -> Any:
-    """Returns a tensor in float32 at least, a named tuple of tensors likewise, and anything else as it is."""
+    """Returns a tensor, or a named tuple of tensors, in float32 at least, and any other value unchanged."""
     if isinstance(value, Tensor):
         return at_least_float32(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -49,7 +49,7 @@ def _widened(value: Any) -> Any:
 
 
 def _device(*values: Any) -> str:
-    """Returns the kind of device of the first tensor, also in a named tuple."""
+    """Returns the device type of the first tensor, including tensors in named tuples."""
     for value in values:
         if isinstance(value, Tensor):
             return value.device.type

@@ -1,4 +1,4 @@
-"""Track: one window of a model over all its steps, what every model that looks through windows answers alike."""
+"""Track: one window of a model over all steps, the common format of all models with windows."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Self
@@ -14,14 +14,14 @@ WindowKind = Literal["glimpse", "read", "write"]
 
 
 class Track(NamedTuple):
-    """One window of a model over all its steps.
+    """One window of a model over all steps.
 
     Attributes:
-        kind: What the window is for: a classifier's `glimpse`, or a generator's `read` or `write`.
-        scale: Which of the nested windows of a step it is, from 0, the smallest.
-        n: Filters, or pixels, along each axis.
+        kind: `glimpse` of a classifier, or `read` or `write` of a generator.
+        scale: Index of the window among the concentric windows of a step; 0 is the smallest.
+        n: Number of filters, or boxes, along each axis.
         window: Fields of shape (B, T), in pixels of the image; sigma is NaN if the window has no blur.
-        patches: What was seen through it or written through it, shape (B, T, C, n, n); None where it was not asked for.
+        patches: Patches that were read or written, shape (B, T, C, n, n); None if they were not requested.
     """
 
     kind: WindowKind
@@ -32,13 +32,13 @@ class Track(NamedTuple):
 
     @classmethod
     def joined(cls, parts: Sequence["Track"]) -> "Track":
-        """Returns the tracks of several batches as the track of one, the images of the first batch first.
+        """Concatenates the tracks of several batches.
 
         Args:
-            parts: At least one; of the same window of one model, with the same number of steps.
+            parts: At least one track; all of the same window of one model, with the same number of steps.
 
         Returns:
-            The track of all images; it has patches if every part has.
+            Track of all images in order, with patches if all parts have them.
         """
         patches = [part.patches for part in parts if part.patches is not None]
         return parts[0]._replace(
@@ -47,7 +47,7 @@ class Track(NamedTuple):
         )
 
     def rows(self, chosen: Tensor | slice) -> Self:
-        """Returns the track of some of the images, chosen by a mask (B,), by their indices or by a slice."""
+        """Returns the track of the images selected by a mask (B,), indices or a slice."""
         patches = None if self.patches is None else self.patches[chosen]
         return self._replace(window=self.window.rows(chosen), patches=patches)
 

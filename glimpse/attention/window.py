@@ -1,6 +1,6 @@
-"""Window of Gaussian filters over an image: its place, how to read a glimpse through it and how to write a patch.
+"""Window of Gaussian filters over an image: its parameters, reading a glimpse and writing a patch.
 
-Positions are pixels of the image, x (to the right) before y (down); pixel 0 is the center of the first pixel; indices count from 0.
+Positions are pixels of the image, x (to the right) before y (down); 0 is the center of the first pixel. Indices count from 0.
 Dimensions: B images, C channels, H rows, W columns, a window of n x n filters, T glimpses.
 
 References:
@@ -20,20 +20,20 @@ from glimpse.attention.precision import in_float32
 __all__ = ["LOG_LIMIT", "Window", "read", "write"]
 
 LOG_LIMIT = 20.0
-"""Raw logarithms are clamped to this magnitude: the exponential of twice as much still fits into float32."""
+"""Limit of the magnitude of the raw logarithms: the exponential of twice this limit is finite in float32."""
 
 
 class Window(NamedTuple):
-    """Place, spacing, blur and gain of an n x n grid of Gaussian filters.
+    """Position, spacing, blur and gain of an n x n grid of Gaussian filters.
 
-    Every field has the same shape: (B,) for one window an image, (B, T) for a sequence of glimpses.
+    All fields have the same shape: (B,) for one window per image, (B, T) for a sequence of glimpses.
 
     Attributes:
         center_x: Column of the grid's center in pixels, counted from 0.
         center_y: Row of the grid's center in pixels, counted from 0.
         stride: Distance between neighboring filters in pixels.
         sigma: Standard deviation of the filters in pixels.
-        intensity: Factor on what is read; a write divides by it.
+        intensity: Factor of a glimpse; a written patch is divided by it.
     """
 
     center_x: Tensor
@@ -45,27 +45,27 @@ class Window(NamedTuple):
     @classmethod
     @in_float32
     def from_raw(cls, raw: Tensor, *, n: int, height: int, width: int) -> "Window":
-        r"""Returns the window that five unconstrained numbers stand for.
+        r"""Returns the window parametrized by five unconstrained values.
 
         .. math:: g_X = \tfrac{A + 1}{2} (\tilde g_X + 1) - 1, \quad g_Y = \tfrac{B + 1}{2} (\tilde g_Y + 1) - 1, \quad
             \delta = \tfrac{\max(A, B) - 1}{N - 1} \tilde\delta
 
-        Eqs. 21-24 of DRAW (arXiv:1502.04623) with A the width and B the height; the 1 taken off turns the paper's count from 1 into
-        one from 0. At zero everywhere the grid spans the longer side exactly. Departures: the three logarithms are clamped to
-        +-20, where the exponentials are still numbers; for n = 1, where eq. 24 divides by zero, the stride is max(H, W) - 1 times
-        its factor, which a single filter does not feel.
+        Eqs. 21-24 of DRAW (arXiv:1502.04623) with A the width and B the height; 1 is subtracted because the paper counts pixels
+        from 1. If all values are zero, the grid spans the longer side exactly. Departures: the three logarithms are clamped to
+        +-20, where the exponentials are finite; for n = 1, where eq. 24 divides by zero, the stride is max(H, W) - 1 times its
+        factor, which has no effect on a single filter.
 
         Args:
             raw: Shape (B, 5): x, y, log sigma^2, log stride factor, log intensity.
-            n: Filters along each axis, at least 1.
-            height: Rows H of the image.
-            width: Columns W of the image.
+            n: Number of filters along each axis, at least 1.
+            height: Height H of the image in pixels, at least 1.
+            width: Width W of the image in pixels, at least 1.
 
         Returns:
             Window with fields of shape (B,), at least float32.
 
         Raises:
-            ValueError: If raw is not of shape (B, 5), or n, height or width is below 1.
+            ValueError: If raw does not have shape (B, 5), or n, height or width is below 1.
         """
         if raw.ndim != 2 or raw.shape[1] != 5:
             raise ValueError(f"raw must have shape (B, 5), got {tuple(raw.shape)}")
@@ -83,23 +83,23 @@ class Window(NamedTuple):
 
     @classmethod
     def stacked(cls, windows: Sequence["Window"], dim: int = 1) -> "Window":
-        """Returns a sequence of T windows as one window.
+        """Stacks a sequence of T windows along a new dimension.
 
         Args:
-            windows: At least one, all with fields of the same shape (B,).
-            dim: Where the new dimension of length T goes.
+            windows: At least one window; all with fields of the same shape (B,).
+            dim: Index of the new dimension.
 
         Returns:
-            Window with fields of shape (B, T); of shape (T, B) for `dim=0`.
+            Window with fields of shape (B, T), or (T, B) for `dim=0`.
         """
         return cls(*(torch.stack(fields, dim) for fields in zip(*windows, strict=True)))
 
     @classmethod
     def joined(cls, parts: Sequence["Window"]) -> "Window":
-        """Returns the windows of several batches as the window of one, the images of the first batch first.
+        """Concatenates the windows of several batches.
 
         Args:
-            parts: At least one; fields of shape (B_i,) each, or (B_i, T) with the same T.
+            parts: At least one window; fields of shape (B_i,), or (B_i, T) with the same T.
 
         Returns:
             Window with fields of shape (sum of B_i,) or (sum of B_i, T).
@@ -107,11 +107,11 @@ class Window(NamedTuple):
         return cls(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
 
     def at(self, step: int) -> "Window":
-        """Returns one step, from 0, of a sequence of windows: fields of shape (B,) of fields of shape (B, T)."""
+        """Returns the window at a step, counted from 0: fields of shape (B,) from fields of shape (B, T)."""
         return Window(*(field[:, step] for field in self))
 
     def rows(self, chosen: Tensor | slice | int) -> "Window":
-        """Returns the windows of some of the images, chosen by a mask (B,), by their indices or by a slice."""
+        """Returns the windows of the images selected by a mask (B,), indices, a slice or one index."""
         return Window(*(field[chosen] for field in self))
 
     def cpu(self) -> "Window":
@@ -119,15 +119,15 @@ class Window(NamedTuple):
         return Window(*(field.float().cpu() for field in self))
 
     def detached(self) -> "Window":
-        """Returns the window with the same values, through which no gradient flows."""
+        """Returns the window detached from the graph of gradients."""
         return Window(*(field.detach() for field in self))
 
     def widened(self, factor: float) -> "Window":
-        """Returns the window around the same center with stride and sigma multiplied by a factor: a coarser scale of a retina."""
+        """Returns the window with the same center, and stride and sigma multiplied by a factor: a coarser scale."""
         return self._replace(stride=factor * self.stride, sigma=factor * self.sigma)
 
     def filters(self, *, n: int, height: int, width: int) -> tuple[Tensor, Tensor]:
-        """Returns the filters down the rows, shape (B, n, H), and along the columns, shape (B, n, W): F_Y and F_X."""
+        """Returns the filters F_Y over rows, shape (B, n, H), and F_X over columns, shape (B, n, W), for fields of shape (B,)."""
         if height == width:
             centers = torch.stack((self.center_y, self.center_x))
             rows, columns = paired_filters(centers, self.stride, self.sigma, n_filters=n, n_pixels=height).unbind()
@@ -140,28 +140,30 @@ class Window(NamedTuple):
 
 @in_float32
 def read(image: Tensor, window: Window, n: int) -> Tensor:
-    r"""Returns the glimpse of n x n numbers that the window sees of the image.
+    r"""Returns the n x n glimpse of an image through a window.
 
     .. math:: \text{read}(x) = \gamma \, F_Y \, x \, F_X^T
 
-    Eq. 27 of DRAW (arXiv:1502.04623) for one image; the same filters serve every channel. Computed in float32 at least, under
-    autocast too.
+    Eq. 27 of DRAW (arXiv:1502.04623) for one image, with the same filters for every channel. Computed in float32 at least, also
+    under autocast.
 
     Args:
         image: Shape (B, C, H, W).
         window: Fields of shape (B,).
-        n: Filters along each axis, at least 1.
+        n: Number of filters along each axis, at least 1.
 
     Returns:
         Glimpse, shape (B, C, n, n): rows before columns.
 
     Raises:
-        ValueError: If the image is not of shape (B, C, H, W) with the window's B.
+        ValueError: If the image does not have shape (B, C, H, W) with the window's B, or n is below 1.
     """
     batch, channels, height, width = _shape(image, "image", window)
     filters_y, filters_x = window.filters(n=n, height=height, width=width)
     columns = image.to(filters_y.dtype).reshape(batch * channels, height, width)
-    every = filters_y[:, None].expand(-1, channels, -1, -1).reshape(batch * channels, n, height)  # smaller to copy than the image
+    every = (
+        filters_y[:, None].expand(-1, channels, -1, -1).reshape(batch * channels, n, height)
+    )  # a copy of the filters is smaller than one of the images
     rows = torch.bmm(every, columns).view(batch, channels * n, width)
     glimpse = torch.bmm(rows, filters_x.transpose(1, 2)).view(batch, channels, n, n)
     return window.intensity.to(glimpse.dtype)[:, None, None, None] * glimpse
@@ -169,23 +171,23 @@ def read(image: Tensor, window: Window, n: int) -> Tensor:
 
 @in_float32
 def write(patch: Tensor, window: Window, height: int, width: int) -> Tensor:
-    r"""Returns the image that a patch makes when it is written through the window.
+    r"""Returns the image of a patch that is written through a window.
 
     .. math:: \text{write}(w) = \tfrac{1}{\hat\gamma} \, \hat F_Y^T \, w \, \hat F_X
 
-    Eq. 29 of DRAW (arXiv:1502.04623); the same filters serve every channel. Computed in float32 at least, under autocast too.
+    Eq. 29 of DRAW (arXiv:1502.04623), with the same filters for every channel. Computed in float32 at least, also under autocast.
 
     Args:
         patch: Shape (B, C, n, n): rows before columns.
-        window: Fields of shape (B,), its intensity not zero.
-        height: Rows H of the image, at least 1.
-        width: Columns W of the image, at least 1.
+        window: Fields of shape (B,), with nonzero intensity.
+        height: Height H of the image in pixels, at least 1.
+        width: Width W of the image in pixels, at least 1.
 
     Returns:
         Image, shape (B, C, H, W).
 
     Raises:
-        ValueError: If the patch is not of shape (B, C, n, n) with the window's B.
+        ValueError: If the patch does not have shape (B, C, n, n) with the window's B, or height or width is below 1.
     """
     batch, channels, n, columns = _shape(patch, "patch", window)
     if n != columns:
@@ -198,7 +200,7 @@ def write(patch: Tensor, window: Window, height: int, width: int) -> Tensor:
 
 
 def _shape(tensor: Tensor, name: str, window: Window) -> torch.Size:
-    """Returns the shape of a batch of images after checking it against the window's."""
+    """Returns the shape of a batch of images, or raises ValueError if it does not match the window."""
     if tensor.ndim != 4:
         raise ValueError(f"{name} must have shape (B, C, H, W), got {tuple(tensor.shape)}")
     if any(field.shape != tensor.shape[:1] for field in window):

@@ -100,8 +100,10 @@ def digits_option(command: F) -> F:
 
 
 def distort_option(command: F) -> F:
-    """Adds `--distort`; its value goes to `glimpse.datasets.distortion.with_distortions`."""
-    text = "Distorted copies of every training digit, affine and elastic, besides the originals. Default: 0."
+    """Adds `--distort`; its value is passed to `glimpse.datasets.distortion.with_distortions`."""
+    text = (
+        "Number of copies of every training digit with random affine and elastic distortions, added to the originals. Default: 0."
+    )
     return click.option("--distort", type=click.IntRange(min=0), default=None, help=text)(command)
 
 

@@ -1,1 +1,1 @@
-"""The models, one a file, and what they share."""
+"""Models, one per file, and their shared layers and losses."""

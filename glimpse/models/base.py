@@ -1,7 +1,7 @@
-"""Base of the models, and of the classifiers: what training, evaluation, comparison and trajectories ask of any of them.
+"""Base classes of all models and of all classifiers: the interface for training, evaluation, comparison and trajectories.
 
-A classifier states its config's class and overrides what differs from a network that sees the whole image at once. Dimensions:
-B images, C channels, H rows, W columns, T glimpses, K classes.
+The defaults are those of a network that sees the whole image at once; a subclass sets `config_class` and overrides what differs.
+Dimensions: B images, C channels, H rows, W columns, T glimpses, K classes.
 """
 
 from pathlib import Path
@@ -20,11 +20,11 @@ __all__ = ["ImageClassifier", "Model"]
 
 
 class Model(nn.Module):
-    """A network that is built from a config and whose weights are stored with it.
+    """Base class of networks that are built from a config, which is saved with their weights.
 
     Attributes:
-        config_class: Class of its config.
-        config: Its settings.
+        config_class: Class of the config.
+        config: Settings.
     """
 
     config_class: ClassVar[type[Config]]
@@ -32,7 +32,7 @@ class Model(nn.Module):
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> Self:
-        """Returns the trained model of a run's folder, a weights file or `pretrained:NAME`, ready to evaluate.
+        """Returns the trained model from a run's folder, a weights file or `pretrained:NAME`, in evaluation mode.
 
         Raises:
             ValueError: If there is no such model, or it is of another class.
@@ -42,42 +42,42 @@ class Model(nn.Module):
 
     @property
     def takes_noise(self) -> bool:
-        """Whether a trained model's answer depends on noise, which its call then takes as `uniforms`."""
+        """Whether predictions depend on noise, the argument `uniforms` of the model's call."""
         return False
 
     @property
     def shows_windows(self) -> bool:
-        """Whether it looks through windows, so that `look` returns them."""
+        """Whether the model has windows, which `look` returns."""
         return False
 
     def inputs(self, glimpses: int | None = None, uniforms: Tensor | None = None) -> dict[str, Any]:
-        """Returns what the model's call takes besides the images when it is evaluated.
+        """Returns the keyword arguments of the model's call in evaluation.
 
         Args:
             glimpses: Number of glimpses T; the config's if None.
-            uniforms: Noise in 0 to 1, shape (B, T, 2), of a model that `takes_noise`.
+            uniforms: Uniform noise in 0 to 1, shape (B, T, 2); used only if `takes_noise`.
 
         Raises:
-            ValueError: If a number of glimpses is asked of a model that sees the whole image at once.
+            ValueError: If a number of glimpses is given to a model that sees the whole image at once.
         """
         if self.config.looks is None and glimpses is not None:
-            raise ValueError(f"a {type(self).__name__} sees the whole image at once: it takes no number of glimpses")
+            raise ValueError(f"a {type(self).__name__} sees the whole image at once: omit the number of glimpses")
         return {} if self.config.looks is None else {"glimpses": glimpses}
 
     def look(self, images: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor | None, tuple[Track, ...]]:
-        """Returns logits of shape (B, T, K), None of a model that does not classify, and where it looked, as tracks.
+        """Returns the class logits, shape (B, T, K), or None if the model is no classifier, and the windows as tracks.
 
         Raises:
-            ValueError: If it has no windows.
+            ValueError: If the model has no windows.
         """
         raise ValueError(f"a {type(self).__name__} has no windows to show")
 
 
 class ImageClassifier(Model):
-    """Base of every classifier. Its call returns a tuple whose first entry is logits of shape (B, T, K), T 1 without glimpses.
+    """Base class of classifiers. The first output of their call is the class logits, shape (B, T, K), with T = 1 without glimpses.
 
     Attributes:
-        training_metrics: Names of what `training_loss` returns besides the loss.
+        training_metrics: Names of the scalars that `training_loss` returns besides the loss.
     """
 
     config: ClassifierSettings
@@ -85,33 +85,34 @@ class ImageClassifier(Model):
 
     @property
     def glimpses(self) -> int:
-        """After how many glimpses it answers: 1 if it sees the whole image at once."""
+        """Number of glimpses T; 1 if the model sees the whole image at once."""
         return self.config.looks or 1
 
     @property
     def capturable(self) -> bool:
-        """Whether its training can be captured as a CUDA graph: noise is not among a capture's inputs."""
+        """Whether training can be captured as a CUDA graph: only without noise, which is no input of the captured graph."""
         return not self.takes_noise
 
     def lesson(self, batch: Any, positions: Tensor) -> Any:
-        """Returns a training batch with what the loss takes besides: nothing, unless it depends on how far training is.
+        """Returns the input of `training_loss`: the batch itself, unless the loss depends on the progress of training.
 
         Args:
-            batch: Labeled images, as a data set gives them.
-            positions: Of the images in the endless sequence, shape (B,), int64: how many were seen before each.
+            batch: Labeled images from a data set.
+            positions: Number of training images before each image, shape (B,), int64.
         """
         return batch
 
     def training_loss(self, network: nn.Module, batch: Any, generator: torch.Generator) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Returns the loss of a training batch, a scalar, the logits that it was computed from, and further scalars by name.
+        """Returns the training loss, the logits and further scalars.
 
         Args:
-            network: What computes the model: itself, compiled, or shared by processes.
-            batch: What `lesson` returned.
-            generator: Source of all noise.
+            network: The model, possibly compiled or wrapped.
+            batch: A batch from `lesson`.
+            generator: Source of all randomness, on the model's device.
 
         Returns:
-            The logits have shape (B', T, K): B' is B times the number of samples of each image.
+            The loss, a scalar; the class logits, shape (B', T, K), where B' is B times the number of samples per image; and the
+            scalars named in `training_metrics`.
         """
         logits: Tensor = network(batch.images)[0]
         return supervised_loss(logits, batch.labels, "last"), logits, {}

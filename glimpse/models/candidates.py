@@ -1,4 +1,4 @@
-"""Candidates: the places of an overview that are likeliest to hold the object.
+"""Candidates: the most likely locations of the object, found in an overview of the image.
 
 Positions are pixels counted from 0, x before y. Dimensions: B images of H x W pixels in C channels, an overview of n x n filters, K
 candidates.
@@ -17,20 +17,20 @@ from glimpse.settings.search import SearchConfig
 
 __all__ = ["CandidateMap", "Candidates", "overview_window"]
 
-_SPACING, _SIGMA = 0.996, 0.9  # stride and blur of the overview, of the image's longer side over n
-_GAIN = 6.0  # of brightness at the start: the brightest cell is e^6 times as likely as a dark one
-_REGION = 16 / 26.4  # of the extent: cells this near to a candidate belong to it
-_BLOB = 9 / 26.4  # of the extent: deviation of the Gaussian within which a candidate is the center of brightness
-_FLAT = 1e-3  # brightness below which an overview shows nothing
+_SPACING, _SIGMA = 0.996, 0.9  # stride and sigma of the overview, in units of the image's longer side divided by n
+_GAIN = 6.0  # initial gain of brightness: the brightest cell is e^6 times as likely as a dark one
+_REGION = 16 / 26.4  # radius of a candidate's region, as a fraction of the extent
+_BLOB = 9 / 26.4  # standard deviation of the Gaussian that weights a candidate's center of mass, as a fraction of the extent
+_FLAT = 1e-3  # brightness below which an overview counts as empty
 _NEVER = -1e4  # log-probability of a region without cells
 
 
 class Candidates(NamedTuple):
-    """Places to look at, the likeliest first.
+    """Candidate locations of the object, the most likely first.
 
     Attributes:
-        places: Position (x, y) of each in pixels, shape (B, K, 2); no gradient passes through it.
-        log_prior: Log-probabilities that the object is at each of them and that it is anywhere else, shape (B, K + 1).
+        places: Positions (x, y) of the candidates in pixels, shape (B, K, 2), without gradient.
+        log_prior: Log-probabilities that the object is at each candidate and, last, that it is elsewhere, shape (B, K + 1).
     """
 
     places: Tensor
@@ -38,7 +38,7 @@ class Candidates(NamedTuple):
 
 
 def overview_window(images: Tensor, n: int) -> Window:
-    """Returns the window of n x n filters that spans images of shape (B, C, H, W), fields of shape (B,)."""
+    """Returns the window of n x n filters that covers whole images of shape (B, C, H, W); its fields have shape (B,)."""
     batch, _, height, width = images.shape
     side = max(height, width) / n
     return Window(
@@ -47,10 +47,11 @@ def overview_window(images: Tensor, n: int) -> Window:
 
 
 class CandidateMap(nn.Module):
-    """Small convolutional network on an overview that says where the object may be.
+    """Small convolutional network that predicts candidate locations of the object from an overview.
 
-    A cell's log-probability is its brightness relative to the brightest, times a learned gain, plus what the network adds, which is
-    0 at first. A candidate is the center of brightness around the best cell that belongs to no other candidate yet.
+    The score of a cell is its brightness relative to the brightest cell, times a learned gain, plus the output of the network,
+    which is initially 0. A softmax over the cells gives their log-probabilities. Candidates are found one after the other: each is
+    the center of brightness around the most likely cell outside the regions of the previous candidates.
 
     Args:
         config: Settings.
@@ -70,16 +71,16 @@ class CandidateMap(nn.Module):
         """Returns the candidates.
 
         Args:
-            overview: What the overview shows, shape (B, C, n, n).
-            window: Its window, the same for every image.
-            height: Rows H of the images.
-            width: Columns W of the images.
+            overview: Overview glimpse of the images, shape (B, C, n, n).
+            window: Window of the overview, the same for every image.
+            height: Height H of the images in pixels.
+            width: Width W of the images in pixels.
         """
-        return self._found(overview, self.score(overview)[:, 0], window, (height, width))
+        return self._candidates(overview, self.score(overview)[:, 0], window, (height, width))
 
     @in_float32
-    def _found(self, overview: Tensor, learned: Tensor, window: Window, size: tuple[int, int]) -> Candidates:
-        """Returns the candidates of an overview (B, C, n, n) with the network's scores (B, n, n) in images of H x W pixels."""
+    def _candidates(self, overview: Tensor, learned: Tensor, window: Window, size: tuple[int, int]) -> Candidates:
+        """Returns the candidates for an overview (B, C, n, n), scores of the network (B, n, n) and images of H x W pixels."""
         n = overview.shape[-1]
         bright = overview.mean(dim=1)
         relative = bright / (bright.amax(dim=(1, 2), keepdim=True) + _FLAT)
@@ -88,12 +89,12 @@ class CandidateMap(nn.Module):
         scores = (self.gain * relative + learned).masked_fill(~inside, _NEVER)
         log_p = scores.flatten(1).log_softmax(dim=1)
         with torch.no_grad():
-            places, regions = self._divided(log_p.view_as(scores), bright, rows, columns)
+            places, regions = self._regions(log_p.view_as(scores), bright, rows, columns)
         log_prior = [log_p.masked_fill(~region.flatten(1), _NEVER).logsumexp(dim=1) for region in regions]
-        return _sorted(torch.stack(places, dim=1), torch.stack(log_prior, dim=1))
+        return _sorted_candidates(torch.stack(places, dim=1), torch.stack(log_prior, dim=1))
 
-    def _divided(self, log_p: Tensor, bright: Tensor, rows: Tensor, columns: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Returns K places (B, 2), and the cells (B, n, n) that belong to each of them and to none."""
+    def _regions(self, log_p: Tensor, bright: Tensor, rows: Tensor, columns: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Returns K positions (B, 2) and K + 1 masks (B, n, n): the cells of each candidate's region, and all other cells."""
         n = len(rows)
         power = bright.clamp(min=0) ** 2
         free = torch.ones_like(log_p, dtype=torch.bool)
@@ -110,22 +111,22 @@ class CandidateMap(nn.Module):
 
 
 def _within(cells: Tensor, length: int, window: Window) -> Tensor:
-    """Returns which cells of the overview, at these pixels along an axis of that length, show some of the image."""
+    """Returns which cells, at these positions along an axis of this length, overlap the image."""
     return (cells - (length - 1) / 2).abs() <= (length + window.stride[0]) / 2
 
 
 def _center_of_mass(power: Tensor, rows: Tensor, columns: Tensor, around: tuple[Tensor, Tensor], deviation: float) -> Tensor:
-    """Returns the center (x, y), shape (B, 2), of weights (B, n, n) under a Gaussian around places (y, x), each (B,)."""
+    """Returns the center of mass (x, y), shape (B, 2), of power (B, n, n) times a Gaussian around positions (y, x), (B,) each."""
     near_y, near_x = (
         torch.exp(-((cells - at[:, None]) ** 2) / (2 * deviation**2)) for cells, at in zip((rows, columns), around, strict=True)
     )
-    weight = near_y[:, :, None] * power * near_x[:, None] + 1e-12  # nothing at all has its center in the middle
+    weight = near_y[:, :, None] * power * near_x[:, None] + 1e-12  # an empty overview has its center of mass in the middle
     total = weight.sum(dim=(1, 2))
     return torch.stack([(weight.sum(dim=1) * columns).sum(dim=1) / total, (weight.sum(dim=2) * rows).sum(dim=1) / total], dim=1)
 
 
-def _sorted(places: Tensor, log_prior: Tensor) -> Candidates:
-    """Returns candidates with the likeliest first."""
+def _sorted_candidates(places: Tensor, log_prior: Tensor) -> Candidates:
+    """Returns the candidates, the most likely first."""
     order = log_prior[:, :-1].detach().argsort(dim=1, descending=True, stable=True)
     places = places.gather(1, order[..., None].expand(-1, -1, 2))
     return Candidates(places, torch.cat([log_prior[:, :-1].gather(1, order), log_prior[:, -1:]], dim=1))

@@ -1,6 +1,6 @@
-"""Canvas: the windows that read a place, what they saw put together on a grid of cells, and the network that reads it.
+"""Canvas: the windows of the reads, a grid that accumulates their glimpses, and the network that classifies it.
 
-Positions are pixels of the image counted from 0, x before y. Dimensions: B images in C channels, glimpses of n x n numbers, a
+Positions are pixels of the image counted from 0, x before y. Dimensions: B images with C channels, glimpses of n x n values, a
 canvas of G x G cells with G = 2n.
 
 References:
@@ -22,48 +22,51 @@ from glimpse.settings.search import SearchConfig
 
 __all__ = ["MOMENTUM", "Canvas", "CanvasReader", "ReadPattern", "imprint"]
 
-_LEAST = 1e-3  # added to how much a cell was seen: an unseen cell is dark
-_HALF = 0.5  # how much a cell was seen where the reader is told one half
+_LEAST = 1e-3  # added to the weight of a cell before the division: a cell without weight is 0
+_HALF = 0.5  # weight of a cell whose coverage is 0.5
 
 MOMENTUM = 0.02
-"""Momentum of batch normalization: its statistics average over about 50 steps, since the weights that are kept are averages too."""
+"""Momentum of batch normalization: running statistics average over about 50 steps, because the saved weights are averages too."""
 
 
 class Canvas(NamedTuple):
-    """What was seen of a place and how much, sums over glimpses.
+    """Weighted sums of glimpses on a grid of cells.
 
     Attributes:
-        written: What was seen in each cell, times how much, shape (B, C, G, G).
-        amount: How much each cell was seen, shape (B, 1, G, G).
+        written: Sum of the weighted values in each cell, shape (B, C, G, G).
+        amount: Sum of the weights in each cell, shape (B, 1, G, G).
     """
 
     written: Tensor
     amount: Tensor
 
     def joined(self, other: "Canvas") -> "Canvas":
-        """Returns what two canvases of the same places show together."""
+        """Returns the sum of two canvases of the same grid."""
         return Canvas(self.written + other.written, self.amount + other.amount)
 
     def image(self, rows: slice) -> Tensor:
-        """Returns some of the canvases as images, shape (B', C + 1, G, G): what was seen, and whether, from 0 to 1."""
+        """Returns some of the canvases as images, shape (B', C + 1, G, G): the weighted means, and last the coverage in 0 to 1."""
         written, amount = self.written[rows], self.amount[rows]
         return torch.cat([written / (amount + _LEAST), amount / (amount + _HALF)], dim=1)
 
 
 @in_float32
 def imprint(patch: Tensor, window: Window, center: Tensor, cell: float, sigma: Tensor | float, weight: float = 1.0) -> Canvas:
-    """Returns the canvas that holds one glimpse: each of its numbers is written as a Gaussian around where its filter was.
+    """Returns the canvas of one glimpse: each of its values is spread by a Gaussian around the position of its filter.
 
-    Unlike `glimpse.attention.window.write`, whose filters each sum to 1 over the image, a filter outside the canvas leaves nothing
-    on it: sums over many glimpses can be divided by how much there is.
+    In `glimpse.attention.window.write` every filter sums to 1 over the image. Here a filter outside the canvas contributes nothing,
+    so that sums over several glimpses can be divided by the sum of their weights.
 
     Args:
-        patch: What was seen, shape (B, C, n, n).
-        window: Where, fields of shape (B,).
+        patch: Glimpse, shape (B, C, n, n).
+        window: Window of the glimpse, fields of shape (B,).
         center: Position (x, y) of the canvas's center in pixels, shape (B, 2).
         cell: Side of a cell in pixels.
-        sigma: Deviation of the Gaussians in cells, a number or shape (B,).
-        weight: How much the glimpse counts.
+        sigma: Standard deviation of the Gaussians in cells, a number or shape (B,).
+        weight: Weight of the glimpse.
+
+    Returns:
+        Canvas of 2n x 2n cells.
     """
     n = patch.shape[-1]
     offset = filter_offsets(n, patch)
@@ -78,7 +81,9 @@ def imprint(patch: Tensor, window: Window, center: Tensor, cell: float, sigma: T
 
 
 class ReadPattern(nn.Module):
-    """Windows of the reads: the first four interleave into a grid of one cell's stride, all are learned, and the state nudges them.
+    """Windows of the reads, with learned offsets, strides and sigmas, shifted by up to `nudge` pixels depending on the state.
+
+    Initially the grids of the first four interleave into one with a stride of one cell.
 
     Args:
         config: Settings.
@@ -96,9 +101,15 @@ class ReadPattern(nn.Module):
 
     @in_float32
     def forward(self, number: int, center: Tensor, output: Tensor) -> Window:
-        """Returns the window of a read, from 0, around centers (x, y), shape (B, 2), for the LSTM's output (B, hidden).
+        """Returns the window of a read.
 
-        The sixth read and all after it are alike.
+        Args:
+            number: Index of the read, from 0; the sixth and all later reads share their parameters.
+            center: Position (x, y) of the object in pixels, shape (B, 2).
+            output: Output of the LSTM, shape (B, hidden).
+
+        Returns:
+            Window with fields of shape (B,), at least float32.
         """
         number = min(number, len(self.offset) - 1)
         place = center + self.cell * self.offset[number] + self.reach * torch.tanh(self.nudge(output))
@@ -107,13 +118,13 @@ class ReadPattern(nn.Module):
 
 
 class CanvasReader(nn.Module):
-    """Batch-normalized convnet that classifies canvases.
+    """Batch-normalized convolutional network that classifies canvases.
 
     Args:
         config: Settings.
 
     Attributes:
-        found: Number of values that the convolutions find in a canvas.
+        found: Number of convolutional features of a canvas.
     """
 
     def __init__(self, config: SearchConfig) -> None:
@@ -131,11 +142,11 @@ class CanvasReader(nn.Module):
         self.classify = nn.Linear(features, config.classes)
 
     def forward(self, canvases: Tensor, dropout: Tensor | None = None) -> Tensor:
-        """Returns log-probabilities, shape (B, classes), at least float32.
+        """Returns class log-probabilities, shape (B, classes), at least float32.
 
         Args:
-            canvases: Their images, shape (B, C + 1, G, G).
-            dropout: Factors on what the convolutions find, shape (B, found); None leaves it as it is.
+            canvases: Images of the canvases, shape (B, C + 1, G, G).
+            dropout: Factors of the convolutional features, shape (B, found); no dropout if None.
         """
         found = self.see(canvases.contiguous(memory_format=torch.channels_last))
         found = found if dropout is None else found * dropout

@@ -1,4 +1,4 @@
-"""Models built from a config, and trained models of every kind, opened by name."""
+"""Construction of models from configs, and loading of trained models of every kind."""
 
 from importlib import import_module
 from pathlib import Path
@@ -14,12 +14,12 @@ __all__ = ["build_classifier", "open_classifier", "open_generator", "open_lookin
 
 
 def build_classifier(config: ClassifierSettings) -> ImageClassifier:
-    """Returns the classifier that a config describes, with fresh weights from torch's global generator."""
+    """Returns a classifier with the settings of a config, initialized from torch's global generator."""
     return _network(CLASSIFIERS[config.kind])(config)
 
 
 def open_model(source: str | Path) -> ImageClassifier | DRAW:
-    """Returns the trained model of a run's folder, a weights file or `pretrained:NAME`, ready to evaluate.
+    """Returns the trained model from a run's folder, a weights file or `pretrained:NAME`, in evaluation mode.
 
     Raises:
         ValueError: If there is no such model.
@@ -35,10 +35,13 @@ def open_model(source: str | Path) -> ImageClassifier | DRAW:
 
 
 def open_looking(source: str | Path) -> ImageClassifier | DRAW:
-    """Returns a trained model that looks through windows as `open_model` does.
+    """Returns a trained model with glimpses, opened like `open_model`.
+
+    A generator without attention is accepted: only its `look` raises ValueError.
 
     Raises:
         ValueError: If there is no such model, or it sees the whole image at once.
+        OSError: If the file cannot be read.
     """
     model = open_model(source)
     if not model.shows_windows and model.config.looks is None:
@@ -47,10 +50,11 @@ def open_looking(source: str | Path) -> ImageClassifier | DRAW:
 
 
 def open_classifier(source: str | Path) -> ImageClassifier:
-    """Returns a trained classifier as `open_model` does.
+    """Returns a trained classifier, opened like `open_model`.
 
     Raises:
-        ValueError: If there is no such model, or it is of another kind.
+        ValueError: If there is no such model, or it is a generator.
+        OSError: If the file cannot be read.
     """
     model = open_model(source)
     if isinstance(model, DRAW):
@@ -59,10 +63,11 @@ def open_classifier(source: str | Path) -> ImageClassifier:
 
 
 def open_generator(source: str | Path) -> DRAW:
-    """Returns a trained generator as `open_model` does.
+    """Returns a trained generator, opened like `open_model`.
 
     Raises:
-        ValueError: If there is no such model, or it is of another kind.
+        ValueError: If there is no such model, or it is a classifier.
+        OSError: If the file cannot be read.
     """
     model: Model = open_model(source)
     if not isinstance(model, DRAW):
@@ -71,6 +76,6 @@ def open_generator(source: str | Path) -> DRAW:
 
 
 def _network(kind: ClassifierKind) -> type[ImageClassifier]:
-    """Returns the class of a kind's network, loaded now."""
+    """Returns the class of a kind's network, importing its module."""
     module, _, name = kind.network.partition(":")
     return cast(type[ImageClassifier], getattr(import_module(module), name))

@@ -1,10 +1,10 @@
-"""Classifiers that see the whole image at once: the two-layer baseline of the papers, and a batch-normalized convnet.
+"""Convolutional classifiers of the whole image: the two-layer baseline of the papers, and a batch-normalized network.
 
-They answer as the glimpse classifiers do, with one prediction for T = 1 look, so that all are trained and evaluated alike.
-Dimensions: B images, C channels, H rows, W columns.
+Their logits have the shape of a glimpse classifier's with T = 1, so that all are trained and evaluated in the same way. Dimensions:
+B images, C channels, H rows, W columns.
 
 References:
-    V. Mnih, N. Heess, A. Graves, K. Kavukcuoglu, "Recurrent Models of Visual Attention", 2014, arXiv:1406.6247 (the baseline).
+    V. Mnih, N. Heess, A. Graves, K. Kavukcuoglu, "Recurrent Models of Visual Attention", 2014, arXiv:1406.6247 (baseline).
     K. Gregor, I. Danihelka, A. Graves, D. J. Rezende, D. Wierstra, "DRAW: A Recurrent Neural Network For Image Generation", 2015,
     arXiv:1502.04623, Table 1 (its error).
     S. Ioffe, C. Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift", 2015,
@@ -23,18 +23,18 @@ from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
 
 __all__ = ["ConvNet", "TwoLayerConv", "check_shape", "normalized_convolution", "strided_stages"]
 
-_STAGES = ((2, 2), (4, 3))  # for each stage: multiple of the first layer's filters, and number of convolutions
-_AT_ONCE = 25  # images in evaluation on a CPU: features of more are fresh memory for every layer, whose pages are slow to get
+_STAGES = ((2, 2), (4, 3))  # per stage: filters as a multiple of the first layer's, and number of convolutions
+_CHUNK = 25  # images at once in evaluation on a CPU: the features of more would be allocated anew in every layer, which is slow
 
 
 class TwoLayerConv(ImageClassifier):
-    """One strided convolution and one fully connected layer, both rectified, before a softmax.
+    """Strided convolution and fully connected layer, each followed by a ReLU, and a softmax.
 
-    The baseline of RAM (Mnih et al., 2014, arXiv:1406.6247) and of DRAW's Table 1. The fully connected layer ties it to one size
-    of images, the config's; rows and columns at the end that no filter fits into are not seen.
+    The baseline of RAM (Mnih et al., 2014, arXiv:1406.6247) and of Table 1 of DRAW. The fully connected layer requires images of
+    the config's size. Rows and columns at the end are ignored if no filter fits into them.
 
     Args:
-        config: Settings; the papers' if None.
+        config: Settings; those of the papers if None.
     """
 
     config_class = ConvConfig
@@ -49,13 +49,13 @@ class TwoLayerConv(ImageClassifier):
         self.classify = nn.Linear(config.hidden, config.classes)
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
-        """Returns what the model believes.
+        """Returns the class logits.
 
         Args:
             images: Shape (B, C, H, W) with the config's C, H and W, 0 to 1.
 
         Returns:
-            A tuple of the logits only, shape (B, 1, classes), at least float32.
+            A tuple of one entry: logits of shape (B, 1, classes), at least float32.
 
         Raises:
             ValueError: If the images have another shape.
@@ -64,17 +64,17 @@ class TwoLayerConv(ImageClassifier):
         if images.ndim != 4 or images.shape[1:] != (config.channels, config.height, config.width):
             expected = f"(B, {config.channels}, {config.height}, {config.width})"
             raise ValueError(f"images must have shape {expected}, got {tuple(images.shape)}")
-        seen = F.relu(self.convolve(images)).flatten(1)
-        logits = self.classify(F.relu(self.connect(seen)))
+        features = F.relu(self.convolve(images)).flatten(1)
+        logits = self.classify(F.relu(self.connect(features)))
         return (at_least_float32(logits)[:, None],)
 
 
 class ConvNet(ImageClassifier):
-    """Batch-normalized convnet over the whole image, with the maximum over all places before the softmax.
+    """Batch-normalized convolutional network over the whole image, with global max pooling before the softmax.
 
-    A 5 x 5 convolution of stride 2, then stages of 3 x 3 convolutions whose first one has stride 2. A digit is in one place among
-    clutter: the maximum over places keeps what was seen there, where their average would drown it. The number of parameters does
-    not depend on the image's size.
+    A 5 x 5 convolution of stride 2 is followed by stages of 3 x 3 convolutions, the first of each stage with stride 2. The digit is
+    at one position among clutter: max pooling keeps its features, whereas average pooling would dilute them. The number of
+    parameters does not depend on the image's size.
 
     Args:
         config: Settings; the defaults if None.
@@ -90,39 +90,39 @@ class ConvNet(ImageClassifier):
         self.classify = nn.Linear(_STAGES[-1][0] * config.filters, config.classes)
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
-        """Returns what the model believes.
+        """Returns the class logits.
 
         Args:
             images: Shape (B, C, H, W), 0 to 1; H and W may differ and change from call to call.
 
         Returns:
-            A tuple of the logits only, shape (B, 1, classes), at least float32.
+            A tuple of one entry: logits of shape (B, 1, classes), at least float32.
 
         Raises:
-            ValueError: If the images have another number of channels than the model, or no pixels.
+            ValueError: If the number of channels is not the config's, or the images have no pixels.
         """
         check_shape(images, self.config.channels)
-        seen = torch.cat([self.stages(share).amax(dim=(2, 3)) for share in self._shares(images)])
-        logits = self.classify(seen)
+        features = torch.cat([self.stages(chunk).amax(dim=(2, 3)) for chunk in self._chunks(images)])
+        logits = self.classify(features)
         return (at_least_float32(logits)[:, None],)
 
-    def _shares(self, images: Tensor) -> list[Tensor]:
-        """Returns the images in shares that a CPU's cache holds the features of, where no image's answer depends on another."""
+    def _chunks(self, images: Tensor) -> list[Tensor]:
+        """Returns the images in chunks whose features fit into a CPU's cache, or in one chunk unless evaluated eagerly on a CPU."""
         if self.training or torch.is_grad_enabled() or images.device.type != "cpu" or torch.compiler.is_compiling():
             return [images]
-        return [images[first : first + _AT_ONCE] for first in range(0, max(1, len(images)), _AT_ONCE)]
+        return [images[first : first + _CHUNK] for first in range(0, max(1, len(images)), _CHUNK)]
 
 
 def strided_stages(channels: int, filters: int, stages: Sequence[tuple[int, int]]) -> nn.Sequential:
-    """Returns a batch-normalized, rectified convnet: a 5 x 5 convolution of stride 2, then stages of 3 x 3 convolutions.
+    """Returns a batch-normalized convolutional network: a 5 x 5 convolution of stride 2, then stages of 3 x 3 convolutions.
 
-    The first convolution of each stage has stride 2, so that S stages answer in steps of 2^(S + 1) pixels; place i of the result,
-    along either axis, is centered on pixel 2^(S + 1) i of the image.
+    The first convolution of each stage has stride 2. With S stages the total stride is 2^(S + 1) pixels: output i along either axis
+    is centered on pixel 2^(S + 1) i of the image.
 
     Args:
-        channels: Channels of the images.
-        filters: Filters of the first layer.
-        stages: For each stage its filters, as a multiple of the first layer's, and its number of convolutions.
+        channels: Number of image channels.
+        filters: Number of filters in the first layer.
+        stages: For each stage, its number of filters as a multiple of the first layer's, and its number of convolutions.
     """
     layers = [*normalized_convolution(channels, filters, side=5, step=2)]
     incoming = filters
@@ -141,7 +141,7 @@ def normalized_convolution(incoming: int, outgoing: int, *, side: int = 3, step:
         outgoing: Number of output channels.
         side: Side of the filters in pixels, odd.
         step: Stride of the convolution in pixels.
-        momentum: Weight of a batch in the running statistics.
+        momentum: Momentum of the running statistics.
     """
     convolution = nn.Conv2d(incoming, outgoing, side, step, padding=side // 2, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outgoing, momentum=momentum), nn.ReLU(inplace=True))

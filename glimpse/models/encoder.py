@@ -1,4 +1,4 @@
-"""Glimpse encoder: what a glimpse shows and where it was, as features for the LSTM; and the check of what glimpse models are given.
+"""Glimpse encoder, and validation of the inputs of models with glimpses.
 
 Dimensions: B images, C channels, H rows, W columns, T glimpses.
 """
@@ -13,12 +13,12 @@ __all__ = ["GlimpseEncoder", "check_input", "training_noise"]
 
 
 class GlimpseEncoder(nn.Module):
-    """What a glimpse shows and where it is, as features for the LSTM: a normalized two-layer network plus a linear map.
+    """Features of a glimpse and its location: a normalized two-layer network of the glimpse plus a linear map of the location.
 
     Args:
-        pixels: Numbers in a glimpse.
-        features: Size of the result.
-        place: Numbers that describe where it is.
+        pixels: Number of values in a glimpse.
+        features: Number of features.
+        place: Number of values that describe the location.
     """
 
     def __init__(self, pixels: int, features: int, place: int) -> None:
@@ -33,16 +33,22 @@ class GlimpseEncoder(nn.Module):
         self.where = nn.Linear(place, features)
 
     def forward(self, glimpse: Tensor, place: Tensor) -> Tensor:
-        """Returns features of shape (B, features) for what was seen, (B, ...), and where, (B, place)."""
+        """Returns features of shape (B, features) for glimpses (B, ...) and their locations (B, place)."""
         features: Tensor = F.relu(self.what(glimpse.flatten(1)) + self.where(place))
         return features
 
 
 def check_input(images: Tensor, channels: int, glimpses: int, uniforms: Tensor | None) -> int:
-    """Returns the number of glimpses, when what a model that looks through windows was given fits it.
+    """Returns the number of glimpses T after validating the inputs of a model with glimpses.
+
+    Args:
+        images: Must have shape (B, C, H, W).
+        channels: Number of channels C that the model supports.
+        glimpses: Must be at least 1.
+        uniforms: Must have shape (B, T, 2), or be None.
 
     Raises:
-        ValueError: If the images have another number of channels, there are no glimpses, or the noise has another shape.
+        ValueError: If an input is invalid.
     """
     if images.ndim != 4 or images.shape[1] != channels:
         raise ValueError(f"images must have shape (B, {channels}, H, W), got {tuple(images.shape)}")
@@ -54,5 +60,5 @@ def check_input(images: Tensor, channels: int, glimpses: int, uniforms: Tensor |
 
 
 def training_noise(count: int, glimpses: int, generator: torch.Generator) -> Tensor:
-    """Returns uniform noise in 0 to 1 for the places of glimpses in training, shape (count, T, 2), on the generator's device."""
+    """Returns uniform noise in 0 to 1 for the locations of glimpses in training, shape (count, T, 2), on the generator's device."""
     return torch.rand(count, glimpses, 2, generator=generator, device=generator.device)

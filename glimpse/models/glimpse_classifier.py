@@ -1,4 +1,4 @@
-"""Recurrent classifier that sees an image only through a few glimpses of a window it moves itself.
+"""Recurrent classifier that sees an image only through a few glimpses, read through windows that it chooses.
 
 Positions are pixels counted from 0, x before y. Dimensions: B images, C channels, H rows, W columns, T glimpses of n x n.
 
@@ -26,10 +26,11 @@ __all__ = ["GlimpseClassifier"]
 
 
 class GlimpseClassifier(ImageClassifier):
-    """LSTM with a softmax after every one of T glimpses of n x n numbers, read through a window that its state places.
+    """LSTM over T glimpses of n x n values with a class prediction after each; the state determines the next window.
 
-    The window of glimpse t is a linear map of the state after glimpse t - 1, so that the first one is learned and the same for
-    every image. The number of parameters does not depend on the image's size.
+    The first window is learned and the same for every image. The window of glimpse t depends on the state after glimpse t - 1 and,
+    unless the parametrization is `paper`, on that glimpse and its window (see `glimpse.models.placing`). The number of parameters
+    does not depend on the image's size.
 
     Args:
         config: Settings; the preset `tuned` if None.
@@ -48,15 +49,15 @@ class GlimpseClassifier(ImageClassifier):
         self.classify = nn.Linear(config.hidden, config.classes)
 
     def forward(self, images: Tensor, glimpses: int | None = None, uniforms: Tensor | None = None) -> tuple[Tensor, Window]:
-        """Returns what the model believes after every glimpse and where it looked.
+        """Returns the class logits after every glimpse and the windows.
 
         Args:
             images: Shape (B, C, H, W), 0 to 1; H and W may differ and change from call to call.
             glimpses: Number of glimpses T, at least 1; the config's if None.
-            uniforms: Noise in 0 to 1, shape (B, T, 2): the places of a model whose parametrization is `random`; others ignore it.
+            uniforms: Uniform noise in 0 to 1, shape (B, T, 2), which determines the centers of random windows; otherwise unused.
 
         Returns:
-            Logits of shape (B, T, classes) and a window whose fields have shape (B, T), in pixels: with several scales, the finest.
+            Logits of shape (B, T, classes), and the windows of the finest scale, fields of shape (B, T), in pixels.
 
         Raises:
             ValueError: If the images have another number of channels than the model, there are no glimpses, or a random model gets
@@ -70,10 +71,10 @@ class GlimpseClassifier(ImageClassifier):
         for t in range(glimpses):
             noise = None if uniforms is None else uniforms[:, t]
             window = self.place(state.output, window, finest, noise, height=height, width=width)
-            glimpse = self._see(images, window)  # (B, S, C, n, n)
+            glimpse = self._read(images, window)  # (B, S, C, n, n)
             finest = glimpse[:, 0]
-            seen = glimpse.flatten(1) if self.encoder is None else self.encoder(glimpse, _place(window, height, width))
-            state = self.lstm(seen, state)
+            features = glimpse.flatten(1) if self.encoder is None else self.encoder(glimpse, _location(window, height, width))
+            state = self.lstm(features, state)
             logits.append(at_least_float32(self.classify(state.output)))
             windows.append(window)
         return torch.stack(logits, dim=1), Window.stacked(windows)
@@ -81,59 +82,62 @@ class GlimpseClassifier(ImageClassifier):
     def look(
         self, images: Tensor, glimpses: int | None = None, uniforms: Tensor | None = None, *, patches: bool = False
     ) -> tuple[Tensor, tuple[Track, ...]]:
-        """Returns what `forward` does, the windows as tracks: what every model that looks through windows answers alike.
+        """Returns the class logits after every glimpse and the windows as tracks.
 
         Args:
             images: Shape (B, C, H, W), 0 to 1.
             glimpses: Number of glimpses T; the config's if None.
             uniforms: Noise, as in `forward`.
-            patches: Whether the tracks are to hold what was seen.
+            patches: Whether to include the glimpses in the tracks.
 
         Returns:
-            Logits of shape (B, T, classes) and one track a scale.
+            Logits of shape (B, T, classes), and one track per scale.
+
+        Raises:
+            ValueError: As `forward`.
         """
         logits, window = self(images, glimpses, uniforms)
         n, steps = self.config.window, range(logits.shape[1])
-        seen = None
+        read_patches = None
         if patches:
-            seen = torch.stack([self._see(images, window.at(t)) for t in steps], dim=1)
+            read_patches = torch.stack([self._read(images, window.at(t)) for t in steps], dim=1)
         return logits, tuple(
-            Track("glimpse", scale, n, window.widened(2**scale), None if seen is None else seen[:, :, scale])
+            Track("glimpse", scale, n, window.widened(2**scale), None if read_patches is None else read_patches[:, :, scale])
             for scale in range(self.config.scales)
         )
 
     @property
     def takes_noise(self) -> bool:
-        """Whether its windows are anywhere."""
+        """Whether predictions depend on noise: True with random windows."""
         return self.config.parametrization == "random"
 
     @property
     def shows_windows(self) -> bool:
-        """It looks through windows."""
+        """Whether the model has windows: True."""
         return True
 
     def inputs(self, glimpses: int | None = None, uniforms: Tensor | None = None) -> dict[str, Any]:
-        """Returns the number of glimpses, and the noise of windows that are anywhere."""
+        """Returns the keyword arguments of the call in evaluation: the number of glimpses, and the noise of random windows."""
         return {"glimpses": glimpses} | ({"uniforms": uniforms} if self.takes_noise else {})
 
     def training_loss(self, network: nn.Module, batch: Any, generator: torch.Generator) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Returns the cross-entropy as the config's supervision weights it, and the logits; see the base class."""
+        """Returns the cross-entropy under the config's supervision, and the logits; see the base class."""
         noise = (None, training_noise(len(batch.images), self.glimpses, generator)) if self.takes_noise else ()
         logits: Tensor = network(batch.images, *noise)[0]
         return supervised_loss(logits, batch.labels, self.config.supervision), logits, {}
 
-    def _see(self, images: Tensor, window: Window) -> Tensor:
-        """Returns the glimpses of every scale around a window, shape (B, S, C, n, n)."""
+    def _read(self, images: Tensor, window: Window) -> Tensor:
+        """Returns the glimpses of all S scales for the finest window, shape (B, S, C, n, n)."""
         n = self.config.window
         return torch.stack([read(images, window.widened(2**scale), n) for scale in range(self.config.scales)], dim=1)
 
 
-def _place(window: Window, height: int, width: int) -> Tensor:
-    """Returns the place of a window in an image of height x width as four numbers of order 1, shape (B, 4)."""
-    place = (
+def _location(window: Window, height: int, width: int) -> Tensor:
+    """Returns the location of a window in an image of H x W pixels as four values of order 1, shape (B, 4)."""
+    location = (
         2 * window.center_x / max(width - 1, 1) - 1,
         2 * window.center_y / max(height - 1, 1) - 1,
         window.stride.log(),
         (window.sigma / window.stride).log(),
     )
-    return torch.stack(place, dim=1)
+    return torch.stack(location, dim=1)

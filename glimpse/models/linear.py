@@ -1,8 +1,8 @@
-"""Linear maps in float32 on a CPU by oneDNN, where torch's own product runs at half the core's rate.
+"""Linear maps in float32 by oneDNN on CPUs where it is faster than torch's default.
 
-torch multiplies float32 matrices by MKL, which uses AVX-512 on Intel's cores only; oneDNN, which also comes with torch, uses it on
-every core that has it. On a Zen 5 core a map of (128, 520) to (128, 1024) ran at 240 GFLOP/s against 114. Which of the two
-multiplies depends only on the machine and the shapes, so that a resumed training equals an uninterrupted one.
+By default torch multiplies float32 matrices with MKL, which uses AVX-512 only on Intel's CPUs; oneDNN, which is included in torch,
+uses it on every CPU that supports it. On a Zen 5 core a map of (128, 520) to (128, 1024) ran at 240 GFLOP/s instead of 114. The
+choice depends only on the machine and the shapes, so that a resumed training equals an uninterrupted one.
 """
 
 from typing import Any
@@ -14,45 +14,48 @@ from torch.utils.flop_counter import flop_registry, register_flop_formula
 
 __all__ = ["Linear", "linear", "runs_eagerly"]
 
-_LEAST = 32  # of a product's three sizes: below it oneDNN's start costs more than it saves
+_LEAST = 32  # minimum of a product's three sizes: below it the overhead of oneDNN exceeds its benefit
 
 _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None  # type: ignore[no-untyped-call]
 _WIDE = torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 class Linear(nn.Linear):
-    """`torch.nn.Linear`, by `linear`."""
+    """`torch.nn.Linear`, computed by `linear`."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (torch's name)
-        """Returns the map of numbers of shape (..., in_features)."""
+        """Returns the outputs, shape (..., out_features), for inputs of shape (..., in_features)."""
         return linear(input, self.weight, self.bias)
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Returns inputs times the transposed weight plus bias, as `torch.nn.functional.linear` does, up to rounding.
+    """Returns inputs times the transposed weight plus bias, equal to `torch.nn.functional.linear` up to rounding.
 
     Args:
         inputs: Shape (..., inputs).
         weight: Shape (outputs, inputs).
-        bias: Shape (outputs,); none if None.
+        bias: Shape (outputs,); no bias if None.
+
+    Returns:
+        Shape (..., outputs).
     """
-    if _is_for_onednn(inputs, weight):
+    if _is_faster_with_onednn(inputs, weight):
         product: Tensor = _OneDNNLinear.apply(inputs, weight, bias)
         return product
     return F.linear(inputs, weight, bias)
 
 
 def runs_eagerly() -> bool:
-    """Returns whether torch neither compiles nor transforms functions: only then do gradients written by hand pay."""
+    """Returns whether torch neither compiles nor transforms functions: only then are handwritten gradients faster."""
     return not torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active()
 
 
 class _OneDNNLinear(torch.autograd.Function):
-    """A linear map by oneDNN; its gradients are linear maps again, and so on."""
+    """Linear map by oneDNN, whose gradients are linear maps again and can be differentiated in turn."""
 
     @staticmethod
     def forward(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        product: Tensor = _ONEDNN(_plain(inputs), _plain(weight), bias, "none", [], "")  # type: ignore[misc]
+        product: Tensor = _ONEDNN(_contiguous(inputs), _contiguous(weight), bias, "none", [], "")  # type: ignore[misc]
         return product
 
     @staticmethod
@@ -70,8 +73,8 @@ class _OneDNNLinear(torch.autograd.Function):
         )
 
 
-def _is_for_onednn(inputs: Tensor, weight: Tensor) -> bool:
-    """Returns whether oneDNN multiplies these two faster than torch, and to the same precision."""
+def _is_faster_with_onednn(inputs: Tensor, weight: Tensor) -> bool:
+    """Returns whether oneDNN multiplies these two matrices faster than torch, with the same precision."""
     return (
         _WIDE
         and _ONEDNN is not None
@@ -85,8 +88,8 @@ def _is_for_onednn(inputs: Tensor, weight: Tensor) -> bool:
     )
 
 
-def _plain(matrix: Tensor) -> Tensor:
-    """Returns the matrix as rows or columns that follow one another; of any others oneDNN multiplies number by number."""
+def _contiguous(matrix: Tensor) -> Tensor:
+    """Returns the matrix with contiguous rows or columns; oneDNN is slow with any other layout."""
     return matrix if matrix.is_contiguous() or matrix.t().is_contiguous() else matrix.contiguous()
 
 
@@ -94,5 +97,5 @@ if _ONEDNN is not None and _ONEDNN not in flop_registry:
 
     @register_flop_formula(_ONEDNN)
     def _operations(inputs: Any, weight: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
-        """Returns what a product costs, as torch's counter counts it: a multiply-add is two operations."""
+        """Returns the number of operations of a product for torch's counter; a multiply-add is two operations."""
         return 2 * int(inputs[0]) * int(inputs[1]) * int(weight[0])

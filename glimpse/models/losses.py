@@ -1,4 +1,4 @@
-"""Losses of the classifiers: cross-entropy over glimpses, and RAM's hybrid of cross-entropy and REINFORCE.
+"""Losses of the classifiers: cross-entropy over glimpses, and the hybrid loss of RAM.
 
 Dimensions: B images, T glimpses.
 
@@ -21,18 +21,18 @@ from glimpse.settings.ram import RAMConfig, Reward
 __all__ = ["REINFORCE_WEIGHT", "Episode", "hybrid_loss", "reinforce_loss", "returns", "supervised_loss"]
 
 REINFORCE_WEIGHT = 0.1
-"""Of REINFORCE in the hybrid loss, so that its noise does not decide how the whole gradient is clipped."""
+"""Weight of REINFORCE in the hybrid loss: small, so that its noise does not dominate the norm of the gradient that is clipped."""
 
 
 class Episode(NamedTuple):
-    """What a recurrent attention model did with a batch of images.
+    """Outputs of the recurrent attention model for a batch of images.
 
     Attributes:
-        logits: After every glimpse, shape (B, T, classes).
-        corners: First column and row (x, y) of every finest patch in pixels, shape (B, T, 2), int64.
-        log_probs: Log-density of every location that the policy sampled, that is of all but the first, shape (B, T - 1); no
-            gradient passes through the locations themselves.
-        baselines: Expected return before each of them, shape (B, T - 1).
+        logits: Class logits after every glimpse, shape (B, T, classes).
+        corners: First column and row (x, y) of the finest patch of every glimpse in pixels, shape (B, T, 2), int64.
+        log_probs: Log-densities of the sampled locations, which are all but the first, shape (B, T - 1); the locations themselves
+            are constants for the gradient.
+        baselines: Return predicted before each sampled location, shape (B, T - 1).
     """
 
     logits: Tensor
@@ -42,12 +42,12 @@ class Episode(NamedTuple):
 
 
 def supervised_loss(logits: Tensor, labels: Tensor, supervision: Supervision) -> Tensor:
-    """Returns the cross-entropy in nats, averaged over images and over the glimpses that are supervised.
+    """Returns the cross-entropy in nats, averaged over images and supervised glimpses.
 
     Args:
-        logits: Shape (B, T, classes).
-        labels: Shape (B,).
-        supervision: `last` counts the last prediction only; `linear` weights prediction t by t.
+        logits: Class logits after every glimpse, shape (B, T, classes).
+        labels: True classes, shape (B,).
+        supervision: `last` uses the last prediction only; `linear` weights prediction t, counted from 1, by t.
 
     Returns:
         A scalar.
@@ -61,51 +61,54 @@ def supervised_loss(logits: Tensor, labels: Tensor, supervision: Supervision) ->
 
 
 def returns(logits: Tensor, labels: Tensor, reward: Reward) -> Tensor:
-    """Returns what the locations brought, shape (B, T - 1), free of gradients.
+    """Returns the returns of the sampled locations, shape (B, T - 1), without gradient.
 
     Args:
-        logits: After every glimpse, shape (B, T, classes).
-        labels: Shape (B,).
-        reward: With `last` all locations get 1 if the last prediction is right, else 0, as in the paper; with `every` a location
-            gets the share of right ones among the predictions that follow it; with `gain` it gets what its glimpse added to the
-            log-probability of the label, in nats, so that none is praised for what another saw.
+        logits: Class logits after every glimpse, shape (B, T, classes).
+        labels: True classes, shape (B,).
+        reward: `last` is 1 for all locations if the last prediction is correct, else 0, as in the paper; `every` is the fraction of
+            correct predictions from the location's glimpse on; `gain` is the increase in log-likelihood of the true class, in nats,
+            due to the location's glimpse, so that no location is rewarded for another's glimpse.
     """
     if reward == "gain":
-        believed = torch.log_softmax(logits.detach(), dim=2).gather(2, labels[:, None, None].expand(-1, logits.shape[1], 1))[..., 0]
-        return believed.diff(dim=1)
-    right = (logits.detach().argmax(dim=2) == labels[:, None]).to(at_least_float32(logits.detach()))[:, 1:]  # (B, T - 1)
+        log_p = torch.log_softmax(logits.detach(), dim=2).gather(2, labels[:, None, None].expand(-1, logits.shape[1], 1))[..., 0]
+        return log_p.diff(dim=1)
+    correct = (logits.detach().argmax(dim=2) == labels[:, None]).to(at_least_float32(logits.detach()))[:, 1:]  # (B, T - 1)
     if reward == "last":
-        return right[:, -1:].expand_as(right)
-    steps = torch.arange(right.shape[1], 0, -1, device=right.device)
-    return right.flip(1).cumsum(1).flip(1) / steps
+        return correct[:, -1:].expand_as(correct)
+    steps = torch.arange(correct.shape[1], 0, -1, device=correct.device)
+    return correct.flip(1).cumsum(1).flip(1) / steps
 
 
 def reinforce_loss(log_probs: Tensor, advantages: Tensor) -> Tensor:
-    r"""Returns a scalar whose gradient is minus REINFORCE's estimate of the expected return's: the advantages pass none.
+    r"""Returns a scalar whose gradient is minus the REINFORCE estimate of the gradient of the expected return.
 
     .. math:: -\frac{1}{B} \sum_b \sum_t \log \pi(l_{bt}) \, (R_{bt} - b_{bt})
 
-    Williams (1992); Mnih et al. (2014), arXiv:1406.6247, eq. 2.
+    Williams (1992); Mnih et al. (2014), arXiv:1406.6247, eq. 2. No gradient passes through the advantages.
 
     Args:
-        log_probs: Log-densities of what was sampled, shape (B, T).
-        advantages: Returns less their baselines, shape (B, T).
+        log_probs: Log-densities of the sampled locations, shape (B, T).
+        advantages: Returns minus baselines, shape (B, T).
     """
     return -(log_probs * advantages.detach()).sum(dim=1).mean()
 
 
 def hybrid_loss(episode: Episode, labels: Tensor, config: RAMConfig) -> tuple[Tensor, dict[str, Tensor]]:
-    """Returns the loss in training, a scalar, and its further parts by name: cross-entropy for what, REINFORCE for where.
+    """Returns the training loss of RAM, and the mean return under the name `reward`, both scalars.
+
+    The loss is the cross-entropy, plus REINFORCE averaged over locations and weighted by `REINFORCE_WEIGHT`, plus the mean squared
+    error of the baselines. With a single glimpse no location is sampled, and the loss is the cross-entropy.
 
     Args:
-        episode: Of B images.
-        labels: Shape (B,).
-        config: Its reward and supervision.
+        episode: Outputs of the model for B images.
+        labels: True classes, shape (B,).
+        config: Settings of the model; its reward and supervision are used.
     """
-    what = supervised_loss(episode.logits, labels, config.supervision)
+    cross_entropy = supervised_loss(episode.logits, labels, config.supervision)
     if not episode.log_probs.numel():
-        return what, {"reward": what.new_zeros(())}
-    gained = returns(episode.logits, labels, config.reward)
-    where = reinforce_loss(episode.log_probs, gained - episode.baselines)
-    baseline = F.mse_loss(episode.baselines, gained)
-    return what + REINFORCE_WEIGHT / gained.shape[1] * where + baseline, {"reward": gained.mean()}
+        return cross_entropy, {"reward": cross_entropy.new_zeros(())}
+    gains = returns(episode.logits, labels, config.reward)
+    reinforce = reinforce_loss(episode.log_probs, gains - episode.baselines)
+    baseline = F.mse_loss(episode.baselines, gains)
+    return cross_entropy + REINFORCE_WEIGHT / gains.shape[1] * reinforce + baseline, {"reward": gains.mean()}

@@ -17,20 +17,20 @@ __all__ = ["LSTM", "LSTMState"]
 
 
 class LSTMState(NamedTuple):
-    """Output h and cell c of an LSTM, both of shape (B, hidden)."""
+    """Output h and cell state c of an LSTM, both of shape (B, hidden)."""
 
     output: Tensor
     cell: Tensor
 
 
 class LSTM(nn.Module):
-    """One step of an LSTM; its initial state is learned, as DRAW's are, and its forget gate starts open.
+    """LSTM cell with a learned initial state, as in DRAW; the bias of the forget gate is initialized to 1.
 
-    The state is an argument and a result, never kept here. The cell stays in float32 under autocast.
+    The state is passed in and returned; the module does not store it. The cell state stays in float32 under autocast.
 
     Args:
-        inputs: Size of the input.
-        hidden: Size of the state.
+        inputs: Number of inputs.
+        hidden: Number of hidden units.
     """
 
     def __init__(self, inputs: int, hidden: int) -> None:
@@ -42,7 +42,7 @@ class LSTM(nn.Module):
             self.gates.bias[hidden : 2 * hidden] = 1.0
 
     def initial(self, batch: int) -> LSTMState:
-        """Returns the learned state before the first step for a batch of that size."""
+        """Returns the learned initial state for a batch of this size."""
         return LSTMState(self.initial_output.expand(batch, -1), self.initial_cell.expand(batch, -1))
 
     def forward(self, inputs: Tensor, state: LSTMState) -> LSTMState:
@@ -53,45 +53,45 @@ class LSTM(nn.Module):
 
 
 def _cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns output and cell, both (B, hidden), after the gates before their activation, (B, 4 hidden), and the last cell."""
-    enter, keep, candidate, leave = gates.chunk(4, dim=1)
-    cell = torch.sigmoid(keep) * cell + torch.sigmoid(enter) * torch.tanh(candidate)
-    return torch.sigmoid(leave) * torch.tanh(cell), cell
+    """Returns the output and the cell state, both (B, hidden), from the preactivations (B, 4 hidden) and the last cell state."""
+    input_gate, forget_gate, candidate, output_gate = gates.chunk(4, dim=1)
+    cell = torch.sigmoid(forget_gate) * cell + torch.sigmoid(input_gate) * torch.tanh(candidate)
+    return torch.sigmoid(output_gate) * torch.tanh(cell), cell
 
 
 class _Cell(torch.autograd.Function):
-    """What `_cell` returns, its gradient in closed form: half the operations of automatic differentiation."""
+    """`_cell` with its gradient in closed form, which needs half the operations of automatic differentiation."""
 
     @staticmethod
     def forward(ctx: Any, gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         hidden = cell.shape[1]
         active = torch.sigmoid(gates)
-        enter, keep, candidate, leave = active.chunk(4, dim=1)
+        input_gate, forget_gate, candidate, output_gate = active.chunk(4, dim=1)
         candidate.copy_(_tanh(gates[:, 2 * hidden : 3 * hidden]))
-        after = torch.addcmul(keep * cell, enter, candidate)
+        after = torch.addcmul(forget_gate * cell, input_gate, candidate)
         bounded = _tanh(after)
         ctx.save_for_backward(gates, cell, active, bounded)
-        return leave * bounded, after
+        return output_gate * bounded, after
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor, grad_after: Tensor) -> tuple[Tensor, ...]:
         gates, cell, active, bounded = ctx.saved_tensors
-        if torch.is_grad_enabled():  # for a gradient of the gradient
+        if torch.is_grad_enabled():  # for second derivatives
             return torch.autograd.grad(_cell(gates, cell), (gates, cell), (grad_output, grad_after), create_graph=True)
         hidden = cell.shape[1]
-        enter, keep, candidate, leave = active.chunk(4, dim=1)
-        grad_after = torch.ops.aten.tanh_backward(grad_output * leave, bounded).add_(grad_after)
+        input_gate, forget_gate, candidate, output_gate = active.chunk(4, dim=1)
+        grad_after = torch.ops.aten.tanh_backward(grad_output * output_gate, bounded).add_(grad_after)
         grad = torch.empty_like(active)
-        for_enter, for_keep, for_candidate, for_leave = grad.chunk(4, dim=1)
-        torch.mul(grad_after, candidate, out=for_enter)
-        torch.mul(grad_after, cell, out=for_keep)
-        torch.mul(grad_output, bounded, out=for_leave)
-        for_candidate.copy_(torch.ops.aten.tanh_backward(grad_after * enter, candidate))
-        for part, opened in ((grad[:, : 2 * hidden], active[:, : 2 * hidden]), (for_leave, leave)):
+        for_input, for_forget, for_candidate, for_output = grad.chunk(4, dim=1)
+        torch.mul(grad_after, candidate, out=for_input)
+        torch.mul(grad_after, cell, out=for_forget)
+        torch.mul(grad_output, bounded, out=for_output)
+        for_candidate.copy_(torch.ops.aten.tanh_backward(grad_after * input_gate, candidate))
+        for part, opened in ((grad[:, : 2 * hidden], active[:, : 2 * hidden]), (for_output, output_gate)):
             torch.ops.aten.sigmoid_backward(part, opened, grad_input=part)
-        return grad, grad_after.mul_(keep)
+        return grad, grad_after.mul_(forget_gate)
 
 
 def _tanh(values: Tensor) -> Tensor:
-    """Returns the hyperbolic tangent; on a CPU by the sigmoid, which torch computes nine times as fast, to 1e-7 in float32."""
+    """Returns the hyperbolic tangent, on a CPU by torch's sigmoid, which is nine times as fast; accurate to 1e-7 in float32."""
     return torch.sigmoid(2 * values).mul_(2).sub_(1) if values.device.type == "cpu" else torch.tanh(values)

@@ -1,4 +1,4 @@
-"""Where the window goes next: DRAW's own parametrization, and one that points at what the last glimpse showed.
+"""Choice of the next window: the parametrization of DRAW, one that points within the last glimpse, and random windows.
 
 Positions are pixels counted from 0, x before y. Dimensions: B images of H x W pixels, a window of n x n filters.
 
@@ -23,22 +23,22 @@ __all__ = ["FINEST_STRIDE", "PLACERS", "Locator", "Pointer", "Scatter", "brightn
 FINEST_STRIDE = 0.75
 """Smallest stride of a window that a pointer places, in pixels."""
 
-_FIRST_PLACE = 4.0  # raw stride of the first window: it sees the whole image
-_GAIN = 5.0  # of brightness at the start: the brightest filter weighs e^5 times the mean one
-_FLAT = 1e-3  # contrast below which a glimpse shows nothing to point at
+_FIRST_STRIDE = 4.0  # raw stride of the first window: it covers the whole image
+_GAIN = 5.0  # initial gain of brightness: the weight of the brightest filter is e^5 times that of a filter of mean brightness
+_FLAT = 1e-3  # contrast below which a glimpse counts as uniform
 
 
 class Locator(nn.Module):
-    """Places the window by DRAW's eqs. 21-24: five numbers, a linear map of the state, decoded by `Window.from_raw`.
+    """Chooses the window by eqs. 21-24 of DRAW: a linear map of the state to five values, decoded by `Window.from_raw`.
 
     Args:
-        config: Settings: its window, hidden units, and sigma in pixels at the start.
+        config: Settings of the model; its `sigma` is in pixels.
     """
 
     def __init__(self, config: ClassifierConfig) -> None:
         super().__init__()
         self.n = config.window
-        self.raw = _quiet(nn.Linear(config.hidden, 5))
+        self.raw = _with_small_weights(nn.Linear(config.hidden, 5))
         with torch.no_grad():
             self.raw.bias[2] = 2 * math.log(config.sigma)
 
@@ -46,35 +46,36 @@ class Locator(nn.Module):
     def forward(
         self, state: Tensor, previous: Window | None, glimpse: Tensor | None, uniforms: Tensor | None, *, height: int, width: int
     ) -> Window:
-        """Returns the window that a state (B, hidden) asks for; what came before does not matter, nor does noise."""
+        """Returns the window for a state (B, hidden); the previous window, its glimpse and the noise are unused."""
         return Window.from_raw(self.raw(state), n=self.n, height=height, width=width)
 
 
 class Pointer(nn.Module):
-    r"""Places the window where the last glimpse showed something, with bounds in place of free exponentials.
+    r"""Chooses the window by pointing to a position within the last glimpse, with bounded stride, sigma and intensity.
 
-    The next center is the mean of a softmax over the n x n filters of the last window, plus a step:
+    The next center is the mean position of the n x n filters of the last window under a softmax, plus a step:
 
     .. math:: g' = g + \delta \sum_{ij} p_{ij} (i, j) + \rho \tfrac{(n - 1) \delta}{2} (x, y), \quad
         p = \text{softmax}(\beta \, b + W h)
 
-    with b the brightness of the glimpse relative to its mean and maximum, beta a learned gain that starts at 5, h the state, rho
-    the config's reach, and (i, j) counted from the window's center. So from the first step the window goes to what is bright, and
-    there is no plateau on which it must find the digit by chance; W learns what is worth looking at. The center stays inside the
-    image, but the gradient passes as if it did not, so that a window at the edge finds back. No gradient passes from a window to
-    the one before it, neither through its place nor through what it read: with chains of eight windows training was slower and
-    gradients reached a mean norm of 60. The stride is between 0.75 px and the one that spans the longer side; sigma is within
-    a factor of 2 of a fixed number of strides, so that little is aliased; the intensity within a factor of e.
+    with b the brightness of the glimpse relative to its mean and maximum, beta a learned gain initialized to 5, h the state, rho
+    the config's reach, and (i, j) counted from the window's center. From the first training step the window moves toward bright
+    pixels, which avoids a plateau of the loss on which it would have to find the digit by chance; W learns to favor other
+    positions. The center is clamped to the image with a straight-through gradient, so that a window at the edge can move back. No
+    gradient passes from a window to the previous one, neither through its parameters nor through its glimpse: with gradients
+    through eight windows training was slower, and the mean gradient norm reached 60. The stride is between 0.75 px and the stride
+    that spans the longer side; sigma is within a factor of 2 of the config's number of strides, which limits aliasing; the
+    intensity is within a factor of e of 1.
 
     Args:
-        config: Settings: its window, hidden units, and sigma in strides at the start.
+        config: Settings of the model; its `sigma` is in strides.
     """
 
     def __init__(self, config: ClassifierConfig) -> None:
         super().__init__()
         self.n, self.sigma, self.reach = config.window, config.sigma, config.reach
-        self.raw = _quiet(nn.Linear(config.hidden, 5))
-        self.worth = _quiet(Linear(config.hidden, self.n**2))
+        self.raw = _with_small_weights(nn.Linear(config.hidden, 5))
+        self.worth = _with_small_weights(Linear(config.hidden, self.n**2))
         self.gain = nn.Parameter(torch.tensor(_GAIN))
 
     @in_float32
@@ -85,25 +86,26 @@ class Pointer(nn.Module):
 
         Args:
             state: Output of the LSTM, shape (B, hidden).
-            previous: The window before, fields of shape (B,); None for the first, which is learned and sees the whole image.
-            glimpse: What it read, shape (B, C, n, n); None for the first.
-            uniforms: Noise in 0 to 1, shape (B, 2), for what is random about the window; a pointer needs none.
-            height: Rows H of the image.
-            width: Columns W of the image.
+            previous: Previous window, fields of shape (B,); None for the first window, which is learned and initially covers the
+                whole image.
+            glimpse: Glimpse of the previous window, shape (B, C, n, n); None for the first window.
+            uniforms: Uniform noise in 0 to 1, shape (B, 2), which determines a random center; unused by a pointer.
+            height: Height H of the image in pixels.
+            width: Width W of the image in pixels.
 
         Returns:
             Window with fields of shape (B,), at least float32.
         """
-        x, y, log_ratio, place, log_intensity = self.raw(state).unbind(dim=1)
+        x, y, log_ratio, raw_stride, log_intensity = self.raw(state).unbind(dim=1)
         coarsest = (max(height, width) - 1) / max(self.n - 1, 1)
         if previous is None or glimpse is None:
-            place = place + _FIRST_PLACE
+            raw_stride = raw_stride + _FIRST_STRIDE
             center_x, center_y = torch.full_like(x, (width - 1) / 2), torch.full_like(y, (height - 1) / 2)
             step = torch.full_like(x, (max(height, width) - 1) / 2 * self.reach)
         else:
             previous, glimpse = previous.detached(), glimpse.detach()
             center_x, center_y, step = self._around(state, previous, glimpse, uniforms, height=height, width=width)
-        stride = FINEST_STRIDE * torch.exp(math.log(max(coarsest / FINEST_STRIDE, 1.0)) * torch.sigmoid(place))
+        stride = FINEST_STRIDE * torch.exp(math.log(max(coarsest / FINEST_STRIDE, 1.0)) * torch.sigmoid(raw_stride))
         return Window(
             center_x=_inside(center_x + step * x, width),
             center_y=_inside(center_y + step * y, height),
@@ -115,7 +117,7 @@ class Pointer(nn.Module):
     def _around(
         self, state: Tensor, previous: Window, glimpse: Tensor, uniforms: Tensor | None, *, height: int, width: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns what the window's center starts from, column and row, and how far a raw step of 1 moves it, all of shape (B,)."""
+        """Returns the center before the step, column and row, and the length of a raw step of 1 in pixels, all of shape (B,)."""
         scores = self.gain * brightness(glimpse) + self.worth(state).view(-1, self.n, self.n)
         right, down = expected_offset(scores).unbind(dim=1)
         step = previous.stride * (self.n - 1) / 2 * self.reach
@@ -123,40 +125,41 @@ class Pointer(nn.Module):
 
 
 class Scatter(Pointer):
-    """Places windows anywhere: what a pointer is worth shows against it.
+    """Chooses random windows: the baseline of `Pointer`.
 
-    The first window, stride, sigma and intensity are a pointer's; all centers but the first are uniform over the image.
+    All centers but the first are uniformly random over the image. The first window, and the stride, sigma and intensity of all
+    windows are chosen as by `Pointer`.
 
     Args:
-        config: Settings: its window, hidden units, and sigma in strides at the start.
+        config: Settings of the model; its `sigma` is in strides.
     """
 
     def __init__(self, config: ClassifierConfig) -> None:
         super().__init__(config)
-        del self.worth, self.gain  # it points at nothing
+        del self.worth, self.gain  # unused: the centers are random
 
     def _around(
         self, state: Tensor, previous: Window, glimpse: Tensor, uniforms: Tensor | None, *, height: int, width: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns a center anywhere in the image, and that no raw step moves it."""
+        """Returns a random center in the image, and a step length of 0."""
         if uniforms is None:
-            raise ValueError("windows at random need uniforms, the noise of their places")
+            raise ValueError("random windows require uniforms, the noise of their centers")
         x, y = at_least_float32(uniforms).unbind(dim=1)
         return (width - 1) * x, (height - 1) * y, torch.zeros_like(x)
 
 
 PLACERS: dict[Parametrization, type[Locator] | type[Pointer]] = {"paper": Locator, "pointing": Pointer, "random": Scatter}
-"""Class that places the windows, by the name of its parametrization."""
+"""Class that chooses the windows, by parametrization."""
 
 
 def brightness(glimpse: Tensor) -> Tensor:
-    """Returns a glimpse, averaged over channels, on a scale where its mean is 0 and its maximum 1.
+    """Returns the mean of a glimpse over channels, shifted and scaled to mean 0 and maximum 1.
 
     Args:
         glimpse: Shape (B, C, n, n).
 
     Returns:
-        Shape (B, n, n); nearly 0 everywhere if the glimpse is flat.
+        Shape (B, n, n); close to 0 if the glimpse is uniform.
     """
     gray = at_least_float32(glimpse).mean(dim=1)
     above = gray - gray.mean(dim=(1, 2), keepdim=True)
@@ -164,10 +167,10 @@ def brightness(glimpse: Tensor) -> Tensor:
 
 
 def expected_offset(scores: Tensor) -> Tensor:
-    """Returns the mean position of the filters of a glimpse under a softmax of their scores, relative to the window's center.
+    """Returns the mean position of a window's filters under a softmax of their scores, relative to the window's center.
 
     Args:
-        scores: Shape (B, n, n).
+        scores: Scores of the filters, rows before columns, shape (B, n, n).
 
     Returns:
         Position (x, y) in strides, shape (B, 2).
@@ -178,12 +181,12 @@ def expected_offset(scores: Tensor) -> Tensor:
 
 
 def _inside(center: Tensor, pixels: int) -> Tensor:
-    """Returns the center moved into the image; its gradient is that of the center as it was."""
+    """Returns the center clamped to the image, with a straight-through gradient."""
     return center + (center.clamp(0, pixels - 1) - center).detach()
 
 
-def _quiet(layer: nn.Linear) -> nn.Linear:
-    """Returns the layer with small weights and no bias, so that training starts from what its zero stands for."""
+def _with_small_weights(layer: nn.Linear) -> nn.Linear:
+    """Returns the layer with its weights reduced to a tenth and its bias set to 0, so that its initial output is close to 0."""
     with torch.no_grad():
         layer.weight.mul_(0.1)
         layer.bias.zero_()

@@ -1,4 +1,4 @@
-"""Recurrent attention model: a classifier that samples where to look and learns it by reinforcement.
+"""Recurrent attention model, RAM: a classifier whose glimpse locations are sampled and learned by REINFORCE.
 
 Locations are x and y in -1 to 1, from the center of the first pixel to that of the last one. Dimensions: B images, C channels,
 H rows, W columns, T glimpses.
@@ -27,11 +27,11 @@ from glimpse.settings.ram import RAMConfig
 
 __all__ = ["RAM", "Episodes"]
 
-_LEAST_STD = 1e-6  # in the density of a policy that does not sample, which no one asks for
+_LEAST_STD = 1e-6  # lower bound in the log-density, so that a standard deviation of 0 does not divide by 0
 
 
 class Episodes(NamedTuple):
-    """A batch of training images with the standard deviation of the location policy for each, shape (B,)."""
+    """A batch of training images, with labels and the standard deviation of the location policy, both of shape (B,)."""
 
     images: Tensor
     labels: Tensor
@@ -39,14 +39,15 @@ class Episodes(NamedTuple):
 
 
 class RAM(ImageClassifier):
-    """Glimpse network over a retina, LSTM core, Gaussian location policy, learned baseline and a softmax after every glimpse.
+    """Glimpse network over a retina, LSTM core, Gaussian location policy, learned baseline, and a class prediction per glimpse.
 
-    Departures from Mnih et al. (2014): the core is an LSTM, like that of the glimpse classifier it is compared with, not rectified
-    units; the glimpse network is normalized, the same as the glimpse classifier's; the location policy is a network with a hidden
-    layer that sees the patches and their place besides the core's state, and moves the last location; its mean is kept inside the
-    image, and its standard deviation falls in training. Unless the config's supervision is `last`, cross-entropy counts after
-    every glimpse, and a location's return is what its own glimpse added (`gain`), not whether the last prediction is right. The
-    policy and the baseline pass no gradient into the core: it and the glimpse network learn what, they learn where.
+    Departures from Mnih et al. (2014): the core is an LSTM, as in the glimpse classifier that RAM is compared with, instead of
+    rectified units. The glimpse network is normalized, and the same as that of the glimpse classifier. The location policy is a
+    network with a hidden layer whose input is the core's state, the patches and their location; its output is added to the last
+    location. Its mean is clamped to the image, and its standard deviation decreases in training. By default the cross-entropy
+    includes the predictions after every glimpse (supervision `linear`), and the return of a location is the increase in
+    log-likelihood due to its own glimpse (reward `gain`), not whether the last prediction is correct. No gradient passes from the
+    policy and the baseline into the core: the core and the glimpse network are trained by the cross-entropy only.
 
     Args:
         config: Settings; the defaults if None.
@@ -69,19 +70,19 @@ class RAM(ImageClassifier):
     def forward(
         self, images: Tensor, glimpses: int | None = None, uniforms: Tensor | None = None, std: Tensor | float | None = None
     ) -> Episode:
-        """Returns what the model believes after every glimpse, where it looked, and how likely it was to look there.
+        """Returns the class logits after every glimpse, the locations, their log-densities and the baselines.
 
         Args:
             images: Shape (B, C, H, W), 0 to 1; H and W may differ and change from call to call.
             glimpses: Number of glimpses T, at least 1; the config's if None.
-            uniforms: The noise of the locations, uniform in 0 to 1, shape (B, T, 2); without it every location is the policy's
-                mean, and the first one the middle.
-            std: Standard deviation of the policy, a number or one for each image, shape (B,); the config's if None. With 0 the
-                noise is used only for a random first location.
+            uniforms: Uniform noise in 0 to 1, shape (B, T, 2), which determines the locations; if None, every location is the
+                policy's mean, and the first one the center of the image.
+            std: Standard deviation of the policy, a number or shape (B,); the config's if None. With 0 the noise affects only a
+                random first location.
 
         Raises:
-            ValueError: If the images have another number of channels than the model, there are no glimpses, or the noise has
-                another shape.
+            ValueError: If the number of channels is not the config's, there are no glimpses, or the noise or the standard deviation
+                has another shape.
         """
         config = self.config
         glimpses = check_input(images, config.channels, config.glimpses if glimpses is None else glimpses, uniforms)
@@ -98,22 +99,22 @@ class RAM(ImageClassifier):
         for t in range(glimpses):
             inside = location.clamp(-1, 1)
             corner = retina.corner((inside + 1) / 2 * sides)  # (B, 2)
-            seen = retina.sample(corner[:, 0], corner[:, 1])
-            state = self.lstm(self.encoder(seen, inside), state)
+            patches = retina.sample(corner[:, 0], corner[:, 1])
+            state = self.lstm(self.encoder(patches, inside), state)
             logits.append(at_least_float32(self.classify(state.output)))
             corners.append(corner)
             if t + 1 < glimpses:
                 core = at_least_float32(state.output.detach())
-                known = torch.cat([core, seen.flatten(1), inside], dim=1)
-                location, log_prob = self._next(known, inside, std, None if uniforms is None else uniforms[:, t + 1])
+                inputs = torch.cat([core, patches.flatten(1), inside], dim=1)
+                location, log_prob = self._next(inputs, inside, std, None if uniforms is None else uniforms[:, t + 1])
                 log_probs.append(log_prob)
                 baselines.append(at_least_float32(self.baseline(core))[:, 0])
-        nothing = location.new_zeros(batch, 0)
+        empty = location.new_zeros(batch, 0)
         return Episode(
             torch.stack(logits, dim=1),
             torch.stack(corners, dim=1),
-            torch.stack(log_probs, dim=1) if log_probs else nothing,
-            torch.stack(baselines, dim=1) if baselines else nothing,
+            torch.stack(log_probs, dim=1) if log_probs else empty,
+            torch.stack(baselines, dim=1) if baselines else empty,
         )
 
     def look(
@@ -125,51 +126,60 @@ class RAM(ImageClassifier):
         *,
         patches: bool = False,
     ) -> tuple[Tensor, tuple[Track, ...]]:
-        """Returns logits of shape (B, T, classes), and the patches of every scale as tracks.
+        """Returns the class logits after every glimpse and the windows as tracks.
 
         Args:
             images: Shape (B, C, H, W), 0 to 1.
             glimpses: Number of glimpses T; the config's if None.
-            uniforms: The noise of the locations, as in `forward`.
-            std: Standard deviation of the policy, as there.
-            patches: Whether the tracks are to hold what was seen.
+            uniforms: Noise, as in `forward`.
+            std: Standard deviation of the policy, as in `forward`.
+            patches: Whether to include the patches in the tracks.
+
+        Returns:
+            Logits of shape (B, T, classes), and one track per scale.
+
+        Raises:
+            ValueError: As `forward`.
         """
         logits, corners, *_ = self(images, glimpses, uniforms, std)
         retina = Retina(images, self.config.window, self.config.scales)
         x, y = corners.unbind(dim=2)  # (B, T)
-        seen = torch.stack([retina.sample(x[:, t], y[:, t]) for t in range(x.shape[1])], dim=1) if patches else None
+        sampled = torch.stack([retina.sample(x[:, t], y[:, t]) for t in range(x.shape[1])], dim=1) if patches else None
         return logits, tuple(
-            Track("glimpse", scale, retina.n, retina.window(x, y, scale), None if seen is None else seen[:, :, scale])
+            Track("glimpse", scale, retina.n, retina.window(x, y, scale), None if sampled is None else sampled[:, :, scale])
             for scale in range(retina.scales)
         )
 
     @property
     def takes_noise(self) -> bool:
-        """Whether it samples locations at test time, or starts anywhere."""
+        """Whether predictions depend on noise: True if locations are sampled at test time or the first one is random."""
         return self.config.test_samples > 0 or self.config.first_glimpse == "random"
 
     @property
     def shows_windows(self) -> bool:
-        """It looks through patches."""
+        """Whether the model has windows: True."""
         return True
 
     @property
     def capturable(self) -> bool:
-        """It samples in training, whatever it does at test time."""
+        """Whether training can be captured as a CUDA graph: False, since locations are sampled in training."""
         return False
 
     def inputs(self, glimpses: int | None = None, uniforms: Tensor | None = None) -> dict[str, Any]:
-        """Returns the number of glimpses, the noise, and a policy that does not spread unless answers average over samples."""
+        """Returns the keyword arguments of the call in evaluation: the number of glimpses, the noise and its standard deviation.
+
+        The standard deviation is 0 unless predictions average over samples.
+        """
         noise = {"uniforms": uniforms, "std": None if self.config.test_samples else 0.0} if self.takes_noise else {}
         return {"glimpses": glimpses} | noise
 
     def lesson(self, batch: Any, positions: Tensor) -> Episodes:
-        """Returns the batch with the policy's standard deviation at each of its positions."""
+        """Returns the batch with the standard deviation of the policy at each position."""
         std = batch.images.new_tensor([self.config.std_at(seen) for seen in positions.tolist()])
         return Episodes(batch.images, batch.labels, std)
 
     def training_loss(self, network: nn.Module, batch: Any, generator: torch.Generator) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Returns the hybrid loss, the logits of every sampled sequence, and the mean return of a location."""
+        """Returns the hybrid loss, the logits for every sampled location sequence, and the mean return; see the base class."""
         samples = self.config.monte_carlo
         images, labels, std = (field.repeat_interleave(samples, dim=0) for field in batch)
         noise = training_noise(len(images), self.glimpses, generator)
@@ -178,31 +188,31 @@ class RAM(ImageClassifier):
         return loss, episode.logits, parts
 
     def _first(self, batch: int, uniforms: Tensor | None, images: Tensor) -> Tensor:
-        """Returns the first locations, shape (B, 2): the middle, or anywhere."""
+        """Returns the first locations, shape (B, 2): the center of the image, or random."""
         if uniforms is None or self.config.first_glimpse == "centered":
             return at_least_float32(images.new_zeros(batch, 2))
         return 2 * at_least_float32(uniforms[:, 0]) - 1
 
     @in_float32
-    def _next(self, known: Tensor, last: Tensor, std: Tensor, uniforms: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Returns the next locations, shape (B, 2), free of gradients, and the log-density (B,) of exactly these numbers.
+    def _next(self, inputs: Tensor, last: Tensor, std: Tensor, uniforms: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Returns the next locations, shape (B, 2), without gradient, and their log-densities, shape (B,).
 
         Args:
-            known: What the policy sees, shape (B, hidden + pixels + 2).
-            last: The locations before, shape (B, 2).
+            inputs: Input of the policy, shape (B, hidden + pixels + 2).
+            last: Last locations, shape (B, 2).
             std: Standard deviation of the policy, shape (B,).
-            uniforms: Noise, shape (B, 2); None takes the means.
+            uniforms: Uniform noise in 0 to 1, shape (B, 2); if None, the locations are the policy's means.
         """
-        mean = last + self.locate(known)
+        mean = last + self.locate(inputs)
         mean = mean + (mean.clamp(-1, 1) - mean).detach()
         noise = torch.zeros_like(mean) if uniforms is None else _normal(uniforms)
         location = (mean + std[:, None] * noise).detach()
-        wide = std.clamp(min=_LEAST_STD)[:, None]
-        log_density = -(((location - mean) / wide) ** 2) / 2 - torch.log(wide * math.sqrt(2 * math.pi))
+        std = std.clamp(min=_LEAST_STD)[:, None]
+        log_density = -(((location - mean) / std) ** 2) / 2 - torch.log(std * math.sqrt(2 * math.pi))
         return location, log_density.sum(dim=1)
 
 
 def _normal(uniforms: Tensor) -> Tensor:
-    """Returns standard normal numbers for uniform ones, by the inverse of the distribution function."""
+    """Returns standard normal values for uniform ones, by the inverse of the cumulative distribution function."""
     normal: Tensor = torch.special.ndtri(at_least_float32(uniforms).clamp(2**-24, 1 - 2**-24))
     return normal

@@ -1,7 +1,7 @@
-"""Recurrent classifier that looks at likely places, chooses one, and reads it by interleaved windows onto a canvas.
+"""Recurrent classifier that searches an image for the object: overview, looks at candidates, and reads of the chosen one.
 
-Positions are pixels counted from 0, x before y. Dimensions: B images, C channels, H rows, W columns, T glimpses of n x n, K
-candidates, L looks, R reads.
+Positions are pixels counted from 0, x before y. Dimensions: B images, C channels, H rows, W columns, T glimpses of n x n values, K
+candidates, L looks, R reads, with T = 1 + L + R.
 
 References:
     K. Gregor, I. Danihelka, A. Graves, D. J. Rezende, D. Wierstra, "DRAW: A Recurrent Neural Network For Image Generation", 2015,
@@ -30,22 +30,22 @@ from glimpse.settings.search import SearchConfig
 
 __all__ = ["LookEncoder", "SearchClassifier", "SearchResult", "belief_mixture", "rows_read", "search_loss"]
 
-_FEWER_LOOKS = 0.25  # of the training steps have one look less, so that fewer glimpses than trained are no surprise
-_EARLY = 0.3  # weight in the loss of every prediction before the last look's, and of every reading before the last
-_LOOK_WEIGHT, _LOOK_SIGMA = 0.05, 0.35  # of a look on the canvas, where a read counts 1; its deviation in strides
-_READ_SIGMA = 0.45  # of a read on the canvas, in cells
-_CONTRAST = 3.0  # gain of brightness in a look at the start: the brightest filter weighs e^3 times the mean one
+_FEWER_LOOKS = 0.25  # fraction of training steps with one look less, so that the model also works with fewer glimpses
+_EARLY = 0.3  # weight in the loss of the predictions before the last look, and of the readings before the last
+_LOOK_WEIGHT, _LOOK_SIGMA = 0.05, 0.35  # weight of a look on the canvas, where a read has weight 1, and its sigma in strides
+_READ_SIGMA = 0.45  # sigma of a read on the canvas, in cells
+_CONTRAST = 3.0  # initial gain of brightness in a look: the brightest filter weighs e^3 times one of mean brightness
 
 
 class SearchResult(NamedTuple):
-    """What a search classifier believes, and where it looked.
+    """Outputs of the search classifier.
 
     Attributes:
-        logits: Log-probabilities after every glimpse, shape (B, T, classes). In training those after a read but the last leave out
-            what was read.
-        window: Fields of shape (B, T), in pixels.
-        readings: Log-probabilities of what each read completed, as it is, whatever the belief: R tensors (B', classes) of the rows
-            that `rows_read` names.
+        logits: Class log-probabilities after every glimpse, shape (B, T, classes). They exclude the readings that were computed for
+            only some rows of the batch, as in training (see `rows_read`).
+        window: Windows of the glimpses, fields of shape (B, T), in pixels.
+        readings: Class log-probabilities of the canvas after each read, for the chosen candidate only: R tensors of shape
+            (B', classes), with the rows given by `rows_read`.
     """
 
     logits: Tensor
@@ -55,18 +55,18 @@ class SearchResult(NamedTuple):
 
 @dataclass
 class _Search:
-    """A search under way on B images: grows by a window, its patch and a prediction at each glimpse.
+    """State of the search in B images, updated at every glimpse.
 
     Attributes:
         images: Shape (B, C, H, W).
-        state: Of the LSTM.
-        candidates: Places.
-        classes: For each candidate, and last for everywhere else, log-probabilities of the classes, shape (B, classes) each.
-        centers: For each candidate its center (x, y) as far as it is known, shape (B, 2) each.
-        scores: For each candidate what a look at it added to its log-prior, shape (B,) each.
-        windows: One a glimpse.
-        looks: What each look saw, shape (B, C, n, n) each.
-        logits: After every glimpse, shape (B, classes) each.
+        state: State of the LSTM.
+        candidates: Candidate locations.
+        classes: Class log-probabilities for an object at each candidate, and last elsewhere; K + 1 tensors of shape (B, classes).
+        centers: Current estimate of each candidate's center (x, y) in pixels; K tensors of shape (B, 2).
+        scores: Score that a look at each candidate adds to its log-prior, 0 before the look; K tensors of shape (B,).
+        windows: Windows of the glimpses.
+        looks: Patches of the looks, shape (B, C, n, n) each.
+        logits: Class log-probabilities after every glimpse, shape (B, classes) each.
     """
 
     images: Tensor
@@ -81,25 +81,27 @@ class _Search:
 
     @property
     def belief(self) -> Tensor:
-        """Log-probabilities that the object is at each candidate, and anywhere else, shape (B, K + 1)."""
+        """Log-probabilities that the object is at each candidate and, last, that it is elsewhere, shape (B, K + 1)."""
         prior = self.candidates.log_prior
         return torch.cat([prior[:, :-1] + torch.stack(self.scores, dim=1), prior[:, -1:]], dim=1).log_softmax(dim=1)
 
     def predict(self) -> None:
-        """Adds the prediction of now."""
+        """Appends the current prediction to `logits`."""
         self.logits.append(belief_mixture(self.belief, torch.stack(self.classes, dim=1)))
 
 
 class SearchClassifier(ImageClassifier):
-    """LSTM that searches an image with coarse glimpses, chooses a place and reads it finely, with a prediction after each glimpse.
+    """LSTM that searches an image with coarse glimpses and reads one location finely, with a class prediction after each glimpse.
 
-    The first glimpse sees the whole image. The next ones look at the places that a small network on it finds likeliest. All others
-    read the looked-at place that is likeliest by the LSTM's scores added to those log-probabilities. The grids of the reads lie
-    between one another's filters, at learned offsets that the state nudges: four of them make one twice as dense. What was seen of
-    the place is written onto a canvas around it, which a convolutional network classifies.
+    The first glimpse, the overview, covers the whole image; a small network on it predicts candidate locations of the object. The
+    next glimpses look at the most likely candidates, and each look adds a score to the log-probability of its candidate. All
+    remaining glimpses read the candidate that is then the most likely. The grids of the reads are interleaved, at learned offsets
+    plus a shift that depends on the state: initially the first four form a grid that is twice as dense. The look at the chosen candidate and the
+    reads are accumulated on a canvas around it, which a convolutional network classifies.
 
-    The prediction is a mixture over the candidates and everywhere else, weighted by belief; a place that was not seen has the guess
-    after the overview. So the likelihood of the labels trains the choice of place: it never learns where the object is.
+    The prediction is a mixture over the candidates and all other locations, weighted by their probabilities; for locations without
+    a look the class probabilities are those after the overview. The likelihood of the labels therefore trains the choice of the
+    candidate, and no locations of objects are needed in training.
 
     Args:
         config: Settings; the defaults if None.
@@ -122,59 +124,66 @@ class SearchClassifier(ImageClassifier):
         self.score, self.score_look = nn.Linear(hidden, 1), nn.Linear(features, 1)
         self.reads = ReadPattern(config)
         self.reader = CanvasReader(config)
-        self.to(memory_format=torch.channels_last)  # of the convolutions: a tenth faster on a CPU
+        self.to(memory_format=torch.channels_last)  # a tenth faster on a CPU
 
     def forward(
         self, images: Tensor, glimpses: int | None = None, looks: int | None = None, dropout: Tensor | None = None
     ) -> SearchResult:
-        """Returns what the model believes after every glimpse and where it looked.
+        """Returns the class log-probabilities after every glimpse, the windows and the readings.
 
         Args:
             images: Shape (B, C, H, W), 0 to 1; H and W may differ and change from call to call.
             glimpses: Number of glimpses T, at least 1; the config's if None.
-            looks: At most this number of looks; the config's number of candidates if None.
-            dropout: Factors on what the reader's convolutions find, shape (rows of `rows_read`, values); None leaves it as it is.
+            looks: Maximum number of looks; the config's number of candidates if None.
+            dropout: Factors of the reader's convolutional features, shape (total rows of `rows_read`, features); no dropout if
+                None.
 
         Raises:
-            ValueError: If the images have another number of channels than the model, or there are no glimpses.
+            ValueError: If the number of channels is not the config's, or there are no glimpses.
         """
         config = self.config
         steps = check_input(images, config.channels, config.glimpses if glimpses is None else glimpses, None)
         looks = self._looks(steps, config.candidates if looks is None else looks)
-        search = self._begun(images)
+        search = self._overview(images)
         if looks:
-            self._look_at(search, looks)
-        readings = self._read_place(search, looks, steps - 1 - looks, dropout)
+            self._look_at_candidates(search, looks)
+        readings = self._read_candidate(search, looks, steps - 1 - looks, dropout)
         return SearchResult(torch.stack(search.logits, dim=1), Window.stacked(search.windows), readings)
 
     def look(
         self, images: Tensor, glimpses: int | None = None, uniforms: Tensor | None = None, *, patches: bool = False
     ) -> tuple[Tensor, tuple[Track, ...]]:
-        """Returns the logits of `forward`, shape (B, T, classes), and the windows as one track.
+        """Returns the class log-probabilities after every glimpse and the windows as tracks.
 
         Args:
             images: Shape (B, C, H, W), 0 to 1.
             glimpses: Number of glimpses T; the config's if None.
-            uniforms: Without effect: nothing is random.
-            patches: Whether the track is to hold what was seen.
+            uniforms: Unused; the model is deterministic.
+            patches: Whether to include the glimpses in the track.
+
+        Returns:
+            Log-probabilities of shape (B, T, classes), and one track.
+
+        Raises:
+            ValueError: As `forward`.
         """
         logits, window, _ = self(images, glimpses)
         n = self.config.window
-        seen = torch.stack([read(images, window.at(t), n) for t in range(logits.shape[1])], dim=1) if patches else None
-        return logits, (Track("glimpse", 0, n, window, seen),)
+        glimpsed = torch.stack([read(images, window.at(t), n) for t in range(logits.shape[1])], dim=1) if patches else None
+        return logits, (Track("glimpse", 0, n, window, glimpsed),)
 
     @property
     def shows_windows(self) -> bool:
-        """It looks through windows."""
+        """Whether the model has windows: True."""
         return True
 
     @property
     def capturable(self) -> bool:
-        """A training step has one look less at random: two graphs would be needed."""
+        """Whether training can be captured as a CUDA graph: False, since the number of looks varies between training steps."""
         return False
 
     def training_loss(self, network: nn.Module, batch: Any, generator: torch.Generator) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Returns the loss of `search_loss`, now and then with one look less, and the logits; see the base class."""
+        """Returns the loss of `search_loss`, for a quarter of the steps with one look less, and the logits; see the base class."""
         fewer = torch.rand((), generator=generator, device=generator.device).item() < _FEWER_LOOKS
         looks = self._looks(self.glimpses, self.config.candidates - fewer)
         dropout = self._dropout(len(batch.images), self.glimpses - 1 - looks, generator)
@@ -182,11 +191,11 @@ class SearchClassifier(ImageClassifier):
         return search_loss(result, batch.labels), result.logits, {}
 
     def _looks(self, glimpses: int, most: int) -> int:
-        """Returns how many of the glimpses are looks: one at least is left to read, unless there are only two."""
+        """Returns the number of looks; at least one glimpse is left for a read, unless there are only two glimpses."""
         return min(glimpses - 1, max(1, min(most, self.config.candidates, glimpses - 2)))
 
     def _dropout(self, batch: int, reads: int, generator: torch.Generator) -> Tensor | None:
-        """Returns random factors for the reader in training, 0 or such that their mean is 1; None if nothing is read or dropped."""
+        """Returns random dropout factors with mean 1 for the reader in training; None without reads or without dropout."""
         share = self.config.dropout
         if share == 0 or reads == 0:
             return None
@@ -194,8 +203,8 @@ class SearchClassifier(ImageClassifier):
         kept = torch.rand(count, self.reader.found, generator=generator, device=generator.device) >= share
         return kept / (1 - share)
 
-    def _begun(self, images: Tensor) -> _Search:
-        """Returns a search after the overview: with candidates, each with the guess for its classes."""
+    def _overview(self, images: Tensor) -> _Search:
+        """Returns the search after the overview: with candidates, and the same class log-probabilities for all of them."""
         config = self.config
         window = overview_window(images, config.window)
         overview = read(images, window, config.window)
@@ -215,17 +224,17 @@ class SearchClassifier(ImageClassifier):
         search.logits.append(guess)
         return search
 
-    def _look_at(self, search: _Search, looks: int) -> None:
-        """Looks at the likeliest candidates, one a glimpse, with a prediction after each."""
+    def _look_at_candidates(self, search: _Search, looks: int) -> None:
+        """Looks at the most likely candidates, one per glimpse, with a prediction after each."""
         places = search.candidates.places[:, :looks]
         images = search.images
         stride = self.log_look_stride.exp().to(places.dtype).expand(len(images))
         one = torch.ones_like(stride)
         windows = [Window(x, y, stride, stride / 2, one) for x, y in (place.unbind(dim=1) for place in places.unbind(dim=1))]
-        seen = [read(images, window, self.config.window) for window in windows]
-        features, shifts = self.look_encoder(torch.stack(seen, dim=1).flatten(0, 1))  # one batch, for batch normalization
+        patches = [read(images, window, self.config.window) for window in windows]
+        features, shifts = self.look_encoder(torch.stack(patches, dim=1).flatten(0, 1))  # one batch, for batch normalization
         features, shifts = features.unflatten(0, (-1, looks)), shifts.unflatten(0, (-1, looks))
-        for k, (window, patch) in enumerate(zip(windows, seen, strict=True)):
+        for k, (window, patch) in enumerate(zip(windows, patches, strict=True)):
             feature = features[:, k]
             search.state = self._attend(search.state, patch, window, feature, images)
             search.centers[k] = places[:, k] + stride[:, None] * shifts[:, k]
@@ -235,8 +244,8 @@ class SearchClassifier(ImageClassifier):
             search.looks.append(patch)
             search.predict()
 
-    def _read_place(self, search: _Search, looks: int, reads: int, dropout: Tensor | None) -> tuple[Tensor, ...]:
-        """Reads the likeliest place that was looked at, with a prediction after each glimpse; returns the readings."""
+    def _read_candidate(self, search: _Search, looks: int, reads: int, dropout: Tensor | None) -> tuple[Tensor, ...]:
+        """Reads the most likely candidate with a look, with a prediction after each read, and returns the readings."""
         if reads == 0:
             return ()
         chosen = search.belief[:, :looks].detach().argmax(dim=1)
@@ -247,12 +256,12 @@ class SearchClassifier(ImageClassifier):
         here = F.one_hot(chosen, classes.shape[1]).bool()[..., None]  # (B, K + 1, 1)
         for reading in readings:
             is_whole = len(reading) == len(chosen)
-            known = torch.where(here, reading[:, None], classes) if is_whole else classes
-            search.logits.append(belief_mixture(belief, known))
+            updated = torch.where(here, reading[:, None], classes) if is_whole else classes
+            search.logits.append(belief_mixture(belief, updated))
         return readings
 
     def _canvases(self, search: _Search, chosen: Tensor, looks: int, reads: int) -> list[Tensor]:
-        """Returns the canvases of the chosen candidates (B,) after each read, of the rows that `rows_read` names."""
+        """Returns the canvases of the chosen candidates (B,) after each read, for the rows given by `rows_read`."""
         config, images = self.config, search.images
         center = _chosen(search.centers[:looks], chosen)
         look = Window(*(_chosen(list(values), chosen) for values in zip(*search.windows[1 : 1 + looks], strict=True)))
@@ -262,7 +271,7 @@ class SearchClassifier(ImageClassifier):
         for number, rows in enumerate(rows_read(len(images), reads, training=self.training)):
             window = self.reads(number, center, search.state.output)
             patch = read(images, window, config.window)
-            if number < reads - 1:  # the last state places no window
+            if number < reads - 1:  # no window follows the last one
                 search.state = self._attend(search.state, patch, window, None, images)
             canvas = canvas.joined(imprint(patch, window, center, config.cell, _READ_SIGMA))
             search.windows.append(window)
@@ -271,20 +280,20 @@ class SearchClassifier(ImageClassifier):
 
     @in_float32
     def _attend(self, state: LSTMState, patch: Tensor, window: Window, feature: Tensor | None, images: Tensor) -> LSTMState:
-        """Returns the state after a glimpse at images, and, of a look, its features (B, features)."""
-        what: Tensor = self.encode(patch.flatten(1)) + self.place(_place(window, *images.shape[2:]))
-        after: LSTMState = self.lstm(what if feature is None else what + feature, state)
-        return after
+        """Returns the state of the LSTM after a glimpse; the features (B, features) of a look are added to its input."""
+        inputs: Tensor = self.encode(patch.flatten(1)) + self.place(_location(window, *images.shape[2:]))
+        updated: LSTMState = self.lstm(inputs if feature is None else inputs + feature, state)
+        return updated
 
     @in_float32
     def _score(self, output: Tensor, feature: Tensor) -> Tensor:
-        """Returns what a look adds to the log-prior of its candidate, shape (B,)."""
+        """Returns the score that a look adds to the log-prior of its candidate, shape (B,)."""
         score: Tensor = self.score(output) + self.score_look(feature)
         return score[:, 0]
 
 
 class LookEncoder(nn.Module):
-    """Batch-normalized convnet on a look: what it shows, and where its center of brightness is.
+    """Batch-normalized convolutional network that returns the features of a look and the center of the object in it.
 
     Args:
         config: Settings.
@@ -306,49 +315,60 @@ class LookEncoder(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, patch: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns features, shape (B, features), and where a look (B, C, n, n) points, (x, y) in strides, shape (B, 2)."""
+        """Returns the features of looks and the offsets of the object from their centers.
+
+        Args:
+            patch: Patches of the looks, shape (B, C, n, n).
+
+        Returns:
+            Features of shape (B, features), and offsets (x, y) in strides of shape (B, 2).
+        """
         stem = self.stem(patch)
-        return self.trunk(stem), self._pointed(patch, self.point(stem)[:, 0])
+        return self.trunk(stem), self._offset(patch, self.point(stem)[:, 0])
 
     @in_float32
-    def _pointed(self, patch: Tensor, learned: Tensor) -> Tensor:
-        """Returns the mean offset (x, y) under a softmax of relative brightness and the network's scores (B, n, n)."""
+    def _offset(self, patch: Tensor, learned: Tensor) -> Tensor:
+        """Returns the mean offset (x, y) under a softmax of relative brightness plus scores of the network (B, n, n)."""
         return expected_offset(self.gain * brightness(patch) + learned)
 
 
 def rows_read(batch: int, reads: int, *, training: bool) -> list[slice]:
-    """Returns which rows of a batch have their canvas classified after each read: all, but in training before the last a few.
+    """Returns the rows of a batch whose canvas is classified after each read, one slice per read.
+
+    In training, with at least 16 images, these are all rows after the last read, and only some rows after the earlier reads, which
+    saves time. Otherwise they are always all rows.
 
     >>> rows_read(128, 4, training=True)
     [slice(0, 32, None), slice(32, 40, None), slice(40, 48, None), slice(0, 128, None)]
     """
-    every = slice(0, batch)
+    whole = slice(0, batch)
     if not training or batch < 16 or reads < 2:
-        return [every] * reads
+        return [whole] * reads
     few = batch // 16
     starts = [(batch // 4 + number * few) % (batch - few) for number in range(reads - 2)]
-    return [slice(0, batch // 4), *(slice(start, start + few) for start in starts), every]
+    return [slice(0, batch // 4), *(slice(start, start + few) for start in starts), whole]
 
 
 def belief_mixture(belief: Tensor, classes: Tensor) -> Tensor:
-    """Returns log-probabilities of the classes, shape (B, classes): the mean of probabilities, weighted by belief.
+    """Returns class log-probabilities, shape (B, classes), of a mixture over locations.
 
     Args:
-        belief: Log-probabilities of K + 1 places, shape (B, K + 1).
-        classes: Log-probabilities of the classes if the object is there, shape (B, K + 1, classes).
+        belief: Log-probabilities of K + 1 locations of the object, shape (B, K + 1).
+        classes: Class log-probabilities given each location, shape (B, K + 1, classes).
     """
     return (belief[..., None] + classes).logsumexp(dim=1)
 
 
 def search_loss(result: SearchResult, labels: Tensor) -> Tensor:
-    """Returns the loss in training in nats, a scalar.
+    """Returns the training loss in nats, a scalar.
 
-    The cross-entropy of the mixture after the last look and of the last reading; every prediction before the one and every reading
-    before the other counts 0.3. A reading counts as it is, not as a part of the mixture: so the reader learns from every image.
+    The loss is the cross-entropy of the prediction after the last look plus that of the last reading, plus 0.3 times the
+    cross-entropies of all earlier predictions and readings. It uses the readings and not the mixtures that include them, so that
+    the reader is trained on every image.
 
     Args:
-        result: In training.
-        labels: Shape (B,).
+        result: Outputs of the model in training mode.
+        labels: True classes, shape (B,).
     """
     reads = len(result.readings)
     looks = result.logits.shape[1] - 1 - reads
@@ -362,17 +382,17 @@ def search_loss(result: SearchResult, labels: Tensor) -> Tensor:
 
 @in_float32
 def _log_softmax(layer: nn.Module, features: Tensor) -> Tensor:
-    """Returns the log-probabilities (B, classes) of a layer's logits for features (B, features)."""
+    """Returns class log-probabilities (B, classes) of a layer for features (B, features)."""
     logits: Tensor = layer(features)
     return logits.log_softmax(dim=1)
 
 
 def _chosen(parts: list[Tensor], chosen: Tensor) -> Tensor:
-    """Returns row b of part chosen[b] for each b, shape (B, ...), of parts that have the shape (B, ...) each."""
+    """Returns row b of parts[chosen[b]] for each b, shape (B, ...), for parts of shape (B, ...) each."""
     return torch.stack(parts, dim=1)[torch.arange(len(chosen), device=chosen.device), chosen]
 
 
-def _place(window: Window, height: int, width: int) -> Tensor:
-    """Returns the place of a window in an image of height x width as four numbers of order 1, shape (B, 4)."""
+def _location(window: Window, height: int, width: int) -> Tensor:
+    """Returns the location of a window in an image of H x W pixels as four values of order 1, shape (B, 4)."""
     x, y, stride, sigma, _ = window
     return torch.stack([2 * x / width - 1, 2 * y / height - 1, stride.log() - 1, sigma.log()], dim=1)

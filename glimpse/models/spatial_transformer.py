@@ -1,7 +1,7 @@
-"""Classifier behind a spatial transformer: a convnet over the whole image decides where a small window is read.
+"""Spatial transformer classifier: a convolutional network over the whole image chooses a small window, which is classified.
 
-Coordinates are the source's, x before y: the outer edges of the first and last pixel are at -1 and 1, so that pixel p of A, counted
-from 0, is centered on (2 p + 1) / A - 1. Dimensions: B images, C channels, H rows, W columns, a window of n x n.
+Coordinates are those of the source, x before y: the outer edges of the first and last pixel are at -1 and 1, so that pixel p of A,
+counted from 0, is centered on (2 p + 1) / A - 1. Dimensions: B images, C channels, H rows, W columns, a window of n x n values.
 
 References:
     M. Jaderberg, K. Simonyan, A. Zisserman, K. Kavukcuoglu, "Spatial Transformer Networks", 2015, arXiv:1506.02025.
@@ -18,18 +18,18 @@ from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 
 __all__ = ["Localizer", "SpatialTransformer", "affine_read"]
 
-_STAGES = ((2, 1), (4, 2))  # of the localization network
-_STEP = 2 ** (len(_STAGES) + 1)  # pixels from one of its places to the next
-_FIRST_SCALE = 0.35  # side of the window at the start, as a part of the image's
+_STAGES = ((2, 1), (4, 2))  # stages of the localization network
+_STEP = 2 ** (len(_STAGES) + 1)  # its stride in pixels
+_FIRST_SCALE = 0.35  # initial side of the window, as a fraction of the image's
 
 
 class SpatialTransformer(ImageClassifier):
-    """Reads one n x n window through an affine matrix that a localization network chooses, and classifies what it shows.
+    """Localization network, affine sampling of one n x n window, and a classifier of the window.
 
-    Jaderberg et al. (2015, arXiv:1506.02025), with one departure: the localization network points (see `Localizer`). The window is
-    read by bilinear interpolation, as in the source: where its points are more than a pixel apart, as when 12 x 12 of them cover a
-    digit of 28 x 28, pixels between them are not seen and the window is aliased. That is a property of the method and left as it
-    is. The number of parameters does not depend on the image's size.
+    The method is that of Jaderberg et al. (2015, arXiv:1506.02025), with one departure: the localization network points to a
+    position (see `Localizer`). The window is sampled by bilinear interpolation, as in the source. If its points are more than a
+    pixel apart, for example if 12 x 12 points cover a digit of 28 x 28 pixels, it is aliased. The number of parameters does not
+    depend on the image's size.
 
     Args:
         config: Settings; the defaults if None.
@@ -53,7 +53,7 @@ class SpatialTransformer(ImageClassifier):
         self.classify = nn.Linear(config.features, config.classes)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns what the model believes and where it looked.
+        """Returns the class logits and the affine matrices of the windows.
 
         Args:
             images: Shape (B, C, H, W), 0 to 1; H and W may differ and change from call to call.
@@ -63,7 +63,7 @@ class SpatialTransformer(ImageClassifier):
             both at least float32.
 
         Raises:
-            ValueError: If the images have another number of channels than the model, or no pixels.
+            ValueError: If the number of channels is not the config's, or the images have no pixels.
         """
         check_shape(images, self.config.channels)
         affine = self.localise(images)
@@ -73,19 +73,19 @@ class SpatialTransformer(ImageClassifier):
 
 
 class Localizer(nn.Module):
-    r"""Localization network: a strided, batch-normalized convnet over the whole image that points at a place.
+    r"""Localization network: a batch-normalized convolutional network over the whole image that points to a position.
 
     .. math:: A = s \, (I + R), \quad t = \sum_{ij} p_{ij} (x_j, y_i) + s \, r, \quad p = \text{softmax}(w \cdot f_{ij}),
         \quad (R, r) = L \Big( \sum_{ij} p_{ij} f_{ij} \Big)
 
-    with f the features at the places (x_j, y_i) of the image and s the scale at the start. The source maps the features of the
-    whole image to six free numbers; among clutter these must find the digit by chance before they learn anything. The mean of a
-    softmax over places is near whatever the features answer to, wherever that is, and L has only what is left to learn: scale,
-    rotation, shear and the rest of the way.
+    with f the features at the positions (x_j, y_i) of the image, s the initial scale, and L a linear map initialized to 0. In the
+    source the features of the whole image are mapped to six unconstrained values; among clutter, training must then find the digit
+    by chance before it makes progress. The mean position under a softmax is close to the position to which the features respond,
+    and L has to learn only the scale, rotation, shear and a residual translation.
 
     Args:
-        channels: Channels of the images.
-        filters: Filters of its first layer.
+        channels: Number of image channels.
+        filters: Number of filters in the first layer.
     """
 
     def __init__(self, channels: int, filters: int) -> None:
@@ -99,14 +99,14 @@ class Localizer(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Returns affine matrices of shape (B, 2, 3), at least float32, for images (B, C, H, W)."""
-        return self._placed(self.stages(images), images)
+        return self._affine(self.stages(images), images)
 
     @in_float32
-    def _placed(self, features: Tensor, images: Tensor) -> Tensor:
+    def _affine(self, features: Tensor, images: Tensor) -> Tensor:
         """Returns the affine matrices for features (B, F, rows, columns) of images (B, C, H, W)."""
         features = features.permute(0, 2, 3, 1)  # (B, rows, columns, F)
         weights = torch.softmax(self.worth(features).flatten(1), dim=1).view(features.shape[:3])
-        x, y = _places(weights.shape[2], images.shape[3], weights), _places(weights.shape[1], images.shape[2], weights)
+        x, y = _positions(weights.shape[2], images.shape[3], weights), _positions(weights.shape[1], images.shape[2], weights)
         pointed = torch.stack([weights.sum(dim=1) @ x, weights.sum(dim=2) @ y], dim=1)  # (B, 2)
         rest = self.rest(torch.einsum("bijf,bij->bf", features, weights)).view(-1, 2, 3)
         start = torch.eye(2, 3).to(rest)
@@ -116,9 +116,9 @@ class Localizer(nn.Module):
 
 @in_float32
 def affine_read(images: Tensor, affine: Tensor, n: int) -> Tensor:
-    """Returns the n x n window that affine matrices place on images, by bilinear interpolation; outside the image all is 0.
+    """Returns the n x n windows that affine matrices sample from images by bilinear interpolation, with zeros outside the image.
 
-    The identity reads the whole image. Sixteen-bit inputs are computed in float32, under autocast too.
+    The identity samples the whole image. Sixteen-bit inputs are converted to float32, also under autocast.
 
     Args:
         images: Shape (B, C, H, W).
@@ -126,14 +126,14 @@ def affine_read(images: Tensor, affine: Tensor, n: int) -> Tensor:
         n: Side of the window.
 
     Returns:
-        Shape (B, C, n, n).
+        Windows, shape (B, C, n, n).
     """
     grid = F.affine_grid(affine, [*images.shape[:2], n, n], align_corners=False)
     window: Tensor = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     return window
 
 
-def _places(count: int, pixels: int, like: Tensor) -> Tensor:
-    """Returns the coordinates of the localization network's places along an axis of `pixels` pixels, shape (count,)."""
+def _positions(count: int, pixels: int, like: Tensor) -> Tensor:
+    """Returns the coordinates of the localization network's outputs along an axis of this number of pixels, shape (count,)."""
     pixel: Tensor = _STEP * torch.arange(count, dtype=like.dtype, device=like.device)
     return (2 * pixel + 1) / pixels - 1

@@ -1,7 +1,8 @@
-"""Trained weights as safetensors files: no code runs when they are read, and their bytes depend on nothing but the training.
+"""Trained weights as safetensors files: reading them runs no code, and their bytes depend only on the training.
 
 References:
-    The safetensors format: github.com/huggingface/safetensors. It orders several metadata keys at random, so one is written.
+    The safetensors format: github.com/huggingface/safetensors. Only one metadata key is written, since the format orders several at
+    random.
 """
 
 import json
@@ -20,7 +21,7 @@ from glimpse.settings.base import from_mapping
 __all__ = ["WEIGHTS", "kept_weights", "load_model", "load_weights", "save_weights"]
 
 WEIGHTS = "model.safetensors"
-"""Name of the weights' file in a run's folder."""
+"""Name of the weights file in a run's folder."""
 
 _KEY = "glimpse"
 
@@ -28,12 +29,12 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Writes weights with what is needed to rebuild and evaluate their model, atomically.
+    """Writes weights atomically, with the facts that are needed to rebuild and evaluate the model.
 
     Args:
         path: File to write.
         weights: Tensors by name.
-        facts: JSON-able: `model` (the class's name), `config` (its config) and `task` (what it was trained on).
+        facts: In JSON's types: `model`, the name of the class; `config`, its settings; `task`, the data that it was trained on.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(weights.items())}
     write_atomically(path, save(tensors, metadata={_KEY: json.dumps(facts, sort_keys=True)}))
@@ -46,40 +47,44 @@ def load_weights(source: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]
         source: A run's folder, a weights file or `pretrained:NAME`.
 
     Raises:
-        ValueError: If there are no weights there, or the file is not this package's.
+        ValueError: If there are no weights, or the file was not written by this package.
+        OSError: If the file cannot be read.
     """
     path = find_weights(source)
     try:
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {}).get(_KEY, "null"))
             if not isinstance(facts, dict) or not {"model", "config", "task"} <= facts.keys() or "kind" not in facts["task"]:
-                raise ValueError(f"its metadata do not say what model it is, under the key {_KEY!r}")
+                raise ValueError(f"its metadata have no description of the model under the key {_KEY!r}")
             return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (the file is no mapping)
     except (SafetensorError, ValueError) as error:
-        way = "take a whole copy of the file, or train again"
-        raise ValueError(f"{path} does not hold weights that glimpse wrote ({error}): {way}") from error
+        way = "copy the file again, or train again"
+        raise ValueError(f"{path} does not contain weights written by glimpse ({error}): {way}") from error
 
 
 def kept_weights(folder: Path) -> dict[int, Path]:
-    """Returns the weights files that a run kept along the way, by the number of images seen until then, in ascending order.
+    """Returns the weights files that a run saved during training, by the number of images seen, in ascending order.
 
     Args:
-        folder: The run's; empty for a folder that has none, or is not there.
+        folder: Folder of the run.
+
+    Returns:
+        Paths by number of images; empty if the folder has no such files or does not exist.
     """
     files = (folder / "checkpoints").glob("weights-*.safetensors")
     return dict(sorted((int(path.stem.partition("-")[2]), path) for path in files))
 
 
 def load_model(kind: type[M], config: type, source: str | Path) -> M:
-    """Returns a trained model, ready to evaluate.
+    """Returns a trained model in evaluation mode.
 
     Args:
-        kind: Its class, which is built from a config.
-        config: That config's class.
+        kind: Class of the model, which is built from a config.
+        config: Class of the config.
         source: A run's folder, a weights file or `pretrained:NAME`.
 
     Raises:
-        ValueError: If there is no such model, or it is of another class.
+        ValueError: If there is no such model, it is of another class, or its weights do not fit its config.
         OSError: If the file cannot be read.
     """
     weights, facts = load_weights(source)
@@ -94,10 +99,10 @@ def load_model(kind: type[M], config: type, source: str | Path) -> M:
 
 
 def find_weights(source: str | Path) -> Path:
-    """Returns the weights file of a run's folder, of `pretrained:NAME`, or the file itself.
+    """Returns the path of the weights file of a run's folder, of `pretrained:NAME`, or of the file itself.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is no such file.
     """
     if isinstance(source, str) and source.startswith(pretrained.PREFIX):
         return pretrained.find(source)
@@ -106,7 +111,7 @@ def find_weights(source: str | Path) -> Path:
         path = path / WEIGHTS
         if not path.is_file():
             raise ValueError(
-                f"{path.parent} holds no {WEIGHTS}: no run has finished a validation there, or it was taken away; put it back, "
+                f"{path.parent} holds no {WEIGHTS}: no run has finished a validation there, or the file was removed; restore it, "
                 "or train in another folder"
             )
     if not path.is_file():

@@ -11,23 +11,24 @@ from glimpse.settings.training import TrainingConfig
 __all__ = ["SEARCH", "Dropout", "SearchConfig"]
 
 Dropout = Annotated[float, Range(0, 0.95)]
-"""Share of features that are dropped in training."""
+"""Fraction of features that are dropped in training."""
 
 
 @dataclass(frozen=True)
 class SearchConfig(ClassifierSettings):
-    """Settings of a search classifier.
+    """Settings of the search classifier.
 
     Attributes:
-        glimpses: Glimpses T before the last prediction.
-        window: Side n of the window of n x n filters, even.
-        candidates: Most places that are looked at before one is chosen; at least one glimpse is left to read it.
-        extent: Side in pixels of the square that a look and the canvas cover: an object and what is around it.
-        hidden: Units of the LSTM.
-        features: Units of the encoders of glimpses and of the canvas.
-        filters: Filters of the first convolution on a look; later ones have two and four times as many.
-        nudge: Most pixels that the state moves a read by, along each axis.
-        dropout: Share of the canvas's features that are dropped in training.
+        glimpses: Number of glimpses T.
+        window: Side n of the n x n window; even.
+        candidates: Maximum number of candidate locations to look at before one of them is read; reduced, down to one, to leave a
+            glimpse for reading.
+        extent: Side in pixels of the square region that a look and the canvas cover, larger than the object.
+        hidden: Number of hidden units of the LSTM.
+        features: Number of units of the encoders of the glimpses and of the canvas.
+        filters: Number of filters in the first convolution on a look; later convolutions have two and four times as many.
+        nudge: Maximum distance in pixels by which the state of the LSTM shifts the window of a read along each axis.
+        dropout: Fraction of the canvas features that are dropped in training.
     """
 
     glimpses: Count = 8
@@ -47,22 +48,22 @@ class SearchConfig(ClassifierSettings):
 
     @property
     def kind(self) -> str:
-        """Name of its kind."""
+        """Name of the kind."""
         return "search"
 
     @property
     def title(self) -> str:
-        """A short name."""
+        """Short name for tables."""
         return glimpse_title(self.kind, self.glimpses, self.window, 1)
 
     @property
     def looks(self) -> int:
-        """Glimpses T."""
+        """Number of glimpses T."""
         return self.glimpses
 
     @property
     def cell(self) -> float:
-        """Side of a cell of the canvas in pixels: there are 2n cells along each axis.
+        """Side of a cell of the canvas in pixels; the canvas has 2n cells along each axis.
 
         >>> round(SearchConfig().cell, 9)
         1.1
@@ -70,13 +71,13 @@ class SearchConfig(ClassifierSettings):
         return self.extent / (2 * self.window)
 
     def reading(self, height: int, width: int) -> Reading:
-        """Returns T n^2 numbers in each channel."""
+        """Returns T n^2 values per channel."""
         return Reading(self.glimpses * self.window**2 * self.channels, whole=False)
 
 
 SEARCH = ClassifierKind(
     name="search",
-    summary="looks at likely places, chooses one and reads it onto a canvas by interleaved windows",
+    summary="recurrent, looks at likely locations, chooses one and reads it by interleaved windows onto a canvas",
     network="glimpse.models.search:SearchClassifier",
     presets={
         "search": ClassifierPreset(
@@ -85,5 +86,5 @@ SEARCH = ClassifierKind(
         )
     },
 )
-"""The learning rate, the weight decay and the average are the best that were found. With `precision` bf16 a CPU that has AVX-512
-BF16 trains a quarter faster."""
+"""The search classifier. Learning rate, weight decay and averaging were tuned. With `precision` bf16, training is a quarter faster
+on CPUs with AVX-512 BF16."""

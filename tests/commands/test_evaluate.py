@@ -192,7 +192,7 @@ def test_a_model_of_the_whole_image_has_one_error_and_no_glimpses(tmp_path: Path
     shown = evaluate(weights).stdout
     assert "glimpse " not in shown
     assert "sampled location" not in shown
-    assert "sees the whole image at once: it takes no number of glimpses" in refused(weights, "--glimpses=2").splitlines()[-1]
+    assert "sees the whole image at once: omit the number of glimpses" in refused(weights, "--glimpses=2").splitlines()[-1]
     assert refused(weights, "--test-samples=2").startswith("--test-samples is for a recurrent attention model (ram)")
 
 

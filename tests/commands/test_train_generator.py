@@ -92,7 +92,7 @@ def test_the_model_and_the_images_can_be_chosen(tmp_path: Path) -> None:
     found = numbers(out)
     assert (found["data"]["binarization"], found["data"]["crop"]) == ("none", [20, 24])
     assert found["bits_per_dimension"] == pytest.approx(found["bound_nats"] / (20 * 24 * np.log(2)))
-    assert "made without attention" in refused("trajectories", out, "--out", tmp_path / "x.csv")
+    assert "built without attention" in refused("trajectories", out, "--out", tmp_path / "x.csv")
 
 
 def test_a_learned_prior_is_an_option_that_every_command_follows(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Distorted digits against a plain loop, and what they depend on."""
+"""Distorted digits compared with a plain loop, and their dependence on seed, copy and digit."""
 
 import math
 
@@ -17,7 +17,7 @@ from glimpse.settings.clutter import ClutterRecipe
 
 
 def glyphs(count: int, height: int = 28, width: int = 28) -> Tensor:
-    """Returns seeded glyphs: smooth blobs."""
+    """Returns seeded glyphs with smooth blobs."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(count, 1, height // 4, width // 4, generator=generator) ** 3
     fine = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")[:, 0]
@@ -25,7 +25,7 @@ def glyphs(count: int, height: int = 28, width: int = 28) -> Tensor:
 
 
 def plain(image: np.ndarray, drawn: list[float]) -> np.ndarray:
-    """Returns a distorted glyph, pixel by pixel, for uniform numbers: turn, shear, two scales, then the bend's knots."""
+    """Returns a distorted glyph, pixel by pixel, for uniform values: rotation, shear, two scales, then the knots."""
     height, width = image.shape
     knots_y, knots_x = ([4.5 * k for k in range(-2, math.ceil(length / 4.5) + 2)] for length in (height, width))
     normal = np.array([float(torch.special.ndtri(torch.tensor(number, dtype=torch.float64))) for number in drawn[4:]])
@@ -58,16 +58,16 @@ def test_a_distorted_glyph_equals_a_plain_loop() -> None:
     for index in (0, 2):
         drawn = (words(5, 96, 2, torch.tensor([index]), 4 + 2 * knots)[0].double() + 0.5) / 2**32
         expected = plain(images[index].numpy().astype(np.float64), drawn.tolist())
-        assert np.abs(made[index].numpy().astype(float) - expected).max() <= 2  # places are rounded to 1/256 px
+        assert np.abs(made[index].numpy().astype(float) - expected).max() <= 2  # positions are rounded to 1/256 px
         assert not torch.equal(made[index], images[index])
 
 
-def test_a_strength_of_zero_leaves_glyphs_as_they_are() -> None:
+def test_glyphs_are_unchanged_with_strength_0() -> None:
     images = glyphs(4)
     assert torch.equal(distorted(images, seed=0, copy=0, strength=0.0), images)
 
 
-def test_a_copy_depends_on_seed_copy_and_digit_alone() -> None:
+def test_a_copy_depends_only_on_seed_copy_and_digit() -> None:
     images = glyphs(1100)
     made = distorted(images, seed=3, copy=1)
     assert made.dtype == torch.uint8
@@ -77,26 +77,28 @@ def test_a_copy_depends_on_seed_copy_and_digit_alone() -> None:
     for other in ({"seed": 4, "copy": 1}, {"seed": 3, "copy": 2}):
         assert not torch.equal(made, distorted(images, **other))
     same = distorted(images[:1].expand(5, -1, -1), seed=3, copy=1)
-    assert len({row.numpy().tobytes() for row in same}) == 5, "every digit has a distortion of its own"
+    assert len({row.numpy().tobytes() for row in same}) == 5, "every digit has a different distortion"
 
 
-def test_the_bend_and_the_scale_are_as_large_as_they_should_be() -> None:
-    ramp = torch.arange(5, 245, 8, dtype=torch.uint8)[:28].expand(4000, 28, 28)  # its brightness says where it is read, in 1/8 px
+def test_the_displacement_has_the_documented_standard_deviation() -> None:
+    ramp = torch.arange(5, 245, 8, dtype=torch.uint8)[:28].expand(
+        4000, 28, 28
+    )  # its brightness encodes the source column in steps of 1/8 px
     made = distorted(ramp, seed=0, copy=0).double()
     center = made[:, 13:15, 13:15].mean(dim=(1, 2))
     shift = (center - ramp[0, 13:15, 13:15].double().mean()) / 8
-    assert float(shift.std()) == pytest.approx(1.25, rel=0.06)  # 4 standard errors, and what a mean of four pixels smooths
+    assert float(shift.std()) == pytest.approx(1.25, rel=0.06)  # 4 standard errors, plus the smoothing by the mean of four pixels
     assert abs(float(shift.mean())) < 0.1
 
 
 @pytest.mark.gpu
-def test_a_gpu_makes_the_same_copies() -> None:
+def test_copies_are_the_same_on_a_gpu() -> None:
     images = glyphs(500)
     assert torch.equal(distorted(images.cuda(), seed=1, copy=0).cpu(), distorted(images, seed=1, copy=0))
 
 
 class _Notes(Listener):
-    """Keeps what it hears."""
+    """Listener that records its notes."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -105,7 +107,7 @@ class _Notes(Listener):
         self.notes.append(text)
 
 
-def test_copies_follow_the_originals_with_their_labels() -> None:
+def test_copies_follow_the_originals_and_have_their_labels() -> None:
     digits, listener = Digits(glyphs(6), torch.arange(6), "toy"), _Notes()
     more = with_distortions(digits, 2, seed=1, listener=listener)
     assert more.labels.tolist() == [*range(6)] * 3
@@ -116,7 +118,7 @@ def test_copies_follow_the_originals_with_their_labels() -> None:
     assert with_distortions(digits, 0, seed=1) is digits
 
 
-def test_only_training_digits_are_distorted_and_the_record_says_how_often() -> None:
+def test_only_training_digits_are_distorted_and_the_record_has_the_number_of_copies() -> None:
     part = Digits(glyphs(6), torch.arange(6), "toy")
     source = digit_source("toy", (part, part, part))
     recipe = ClutterRecipe(canvas=28, pieces=0)

@@ -106,7 +106,7 @@ def test_a_model_that_sees_the_whole_image_takes_no_number_of_glimpses(config: A
     assert call_inputs(model, torch.arange(3)) == {}
     with pytest.raises(ValueError, match=f"a {type(model).__name__} sees the whole image at once"):
         classify(model, batch, torch.arange(3), 2)
-    with pytest.raises(ValueError, match="takes no number of glimpses"):
+    with pytest.raises(ValueError, match="omit the number of glimpses"):
         next(predictions(model, data(3), glimpses=1))
 
 

@@ -1,4 +1,4 @@
-"""Candidates of an overview against a plain loop over its cells."""
+"""Candidates of an overview compared with a plain loop over its cells."""
 
 import math
 
@@ -16,7 +16,7 @@ EXTENT = 26.4
 
 
 def map_of(n: int, channels: int = 1) -> CandidateMap:
-    """Returns a map in float64 whose network adds something of its own."""
+    """Returns a map in float64 whose network has random weights."""
     torch.manual_seed(0)
     made = CandidateMap(SearchConfig(window=n, channels=channels, extent=EXTENT)).double()
     with torch.no_grad():
@@ -26,7 +26,7 @@ def map_of(n: int, channels: int = 1) -> CandidateMap:
 
 
 def plain(overview: NDArray[np.float64], learned: NDArray[np.float64], x: list[float], y: list[float]) -> list[tuple[float, ...]]:
-    """Returns (x, y, log-probability) of three candidates, the likeliest first, and last the log-probability of all other cells."""
+    """Returns (x, y, log-probability) of three candidates, the most likely first, and the log-probability of all other cells."""
     bright = overview.mean(0)
     scores = 6 * bright / (bright.max() + 1e-3) + learned
     probability = np.exp(scores) / np.exp(scores).sum()
@@ -62,7 +62,7 @@ def test_candidates_equal_a_plain_loop_over_the_cells(channels: int) -> None:
     torch.testing.assert_close(found.log_prior.exp().sum(dim=1), torch.ones(5, dtype=torch.float64))
 
 
-def test_a_lone_blob_is_the_first_candidate_and_its_center() -> None:
+def test_the_first_candidate_is_at_the_center_of_a_single_blob() -> None:
     batch = torch.zeros(1, 1, 100, 100, dtype=torch.float64)
     batch[0, 0, 60:70, 20:30] = 1
     window = overview_window(batch, 12)
@@ -72,7 +72,7 @@ def test_a_lone_blob_is_the_first_candidate_and_its_center() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 120), (120, 40), (1, 30), (1, 1), (28, 28)])
-def test_candidates_lie_in_the_image(height: int, width: int) -> None:
+def test_candidates_are_inside_the_image(height: int, width: int) -> None:
     batch = images(4, 1, height, width)
     window = overview_window(batch, 12)
     found = map_of(12)(read(batch, window, 12), window, height, width)
@@ -84,7 +84,7 @@ def test_candidates_lie_in_the_image(height: int, width: int) -> None:
         assert (first <= length - 1 + spacing).all()
 
 
-def test_the_map_gets_a_gradient_and_the_places_none() -> None:
+def test_the_map_has_a_gradient_and_the_positions_have_none() -> None:
     find, batch = map_of(12), images(3, 1, 60, 60)
     window = overview_window(batch, 12)
     found = find(read(batch, window, 12), window, 60, 60)

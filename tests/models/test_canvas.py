@@ -1,4 +1,4 @@
-"""Canvas against a plain loop: the sum of what was seen over the sum of how much it was seen."""
+"""Canvas compared with a plain loop: the weighted mean of the glimpses in each cell."""
 
 import math
 
@@ -14,7 +14,7 @@ N, CELL = 4, 1.3
 
 
 def glimpse_at(seed: int, batch: int = 3) -> tuple[torch.Tensor, Window]:
-    """Returns a random glimpse in two channels, and a random window around pixel 10."""
+    """Returns a random glimpse with two channels, and a random window around pixel 10."""
     numbers = normal(batch, 3, seed=seed)
     stride = 2 * torch.exp(0.2 * numbers[:, 2])
     return images(batch, 2, N, N, seed=seed), Window(
@@ -22,7 +22,7 @@ def glimpse_at(seed: int, batch: int = 3) -> tuple[torch.Tensor, Window]:
     )
 
 
-def test_a_canvas_is_what_was_seen_over_how_much_it_was_seen() -> None:
+def test_a_canvas_is_the_weighted_mean_of_its_glimpses() -> None:
     glimpses = [glimpse_at(seed) for seed in range(3)]
     weights, deviations = (0.05, 1.0, 1.0), (0.7, 0.45, 0.45)
     center = torch.full((3, 2), 10.0, dtype=torch.float64) + 0.1 * normal(3, 2, seed=9)
@@ -38,33 +38,33 @@ def test_a_canvas_is_what_was_seen_over_how_much_it_was_seen() -> None:
             for column in range(2 * N):
                 x = float(center[b, 0]) + (column - N + 0.5) * CELL
                 y = float(center[b, 1]) + (row - N + 0.5) * CELL
-                seen, amount = np.zeros(2), 0.0
+                written, amount = np.zeros(2), 0.0
                 for (patch, window), weight, sigma in zip(glimpses, weights, deviations, strict=True):
                     for i in range(N):
                         for j in range(N):
                             at_x = float(window.center_x[b] + (j - 1.5) * window.stride[b])
                             at_y = float(window.center_y[b] + (i - 1.5) * window.stride[b])
                             share = weight * math.exp(-((x - at_x) ** 2 + (y - at_y) ** 2) / (2 * (sigma * CELL) ** 2))
-                            seen, amount = seen + share * patch[b, :, i, j].numpy(), amount + share
-                np.testing.assert_allclose(image[b, :2, row, column], seen / (amount + 1e-3), rtol=0, atol=1e-12)
+                            written, amount = written + share * patch[b, :, i, j].numpy(), amount + share
+                np.testing.assert_allclose(image[b, :2, row, column], written / (amount + 1e-3), rtol=0, atol=1e-12)
                 np.testing.assert_allclose(image[b, 2, row, column], amount / (amount + 0.5), rtol=0, atol=1e-12)
 
 
-def test_a_glimpse_of_another_place_leaves_nothing() -> None:
+def test_a_glimpse_outside_the_canvas_contributes_nothing() -> None:
     patch, window = glimpse_at(0)
     canvas = imprint(patch, window, torch.full((3, 2), 200.0, dtype=torch.float64), CELL, 0.45)
     assert canvas.amount.max() < 1e-12
     assert canvas.image(slice(0, 3)).abs().max() < 1e-9
 
 
-def test_a_number_and_a_tensor_of_deviations_are_alike() -> None:
+def test_sigma_may_be_a_number_or_a_tensor() -> None:
     patch, window = glimpse_at(0)
     center = torch.full((3, 2), 10.0, dtype=torch.float64)
     same = imprint(patch, window, center, CELL, torch.full((3,), 0.45, dtype=torch.float64))
     torch.testing.assert_close(tuple(imprint(patch, window, center, CELL, 0.45)), tuple(same))
 
 
-def test_the_reader_is_certain_of_one_class_in_all_and_drops_what_it_is_told_to() -> None:
+def test_the_probabilities_of_the_reader_sum_to_1_and_dropout_scales_its_features() -> None:
     torch.manual_seed(0)
     reader = CanvasReader(SearchConfig(window=N, filters=2, features=5, classes=7)).double().eval()
     canvases = images(3, 2, 2 * N, 2 * N)
@@ -72,6 +72,6 @@ def test_the_reader_is_certain_of_one_class_in_all_and_drops_what_it_is_told_to(
     torch.testing.assert_close(plain.exp().sum(dim=1), torch.ones(3, dtype=torch.float64))
     kept = torch.ones(3, reader.found, dtype=torch.float64)
     torch.testing.assert_close(reader(canvases, kept), plain)
-    blind = reader(canvases, 0 * kept)
-    torch.testing.assert_close(blind, blind[:1].expand(3, -1))
+    dropped = reader(canvases, 0 * kept)
+    torch.testing.assert_close(dropped, dropped[:1].expand(3, -1))
     assert not torch.allclose(plain, plain[:1].expand(3, -1))

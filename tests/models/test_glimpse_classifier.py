@@ -311,7 +311,7 @@ def test_random_windows_follow_the_noise_after_a_learned_first_one() -> None:
 
 def test_random_windows_need_noise_of_the_right_shape() -> None:
     model, batch = small("random-glimpses"), images(2, 1, 20, 20)
-    with pytest.raises(ValueError, match="need uniforms"):
+    with pytest.raises(ValueError, match="require uniforms"):
         model(batch)
     assert model(batch, 1)[0].shape == (2, 1, 10)  # the first window is learned
     for shape in ((2, 2, 2), (1, 3, 2), (2, 3), (2, 3, 1), (2, 4, 2)):

@@ -238,7 +238,7 @@ def test_a_scatters_centers_are_uniform_over_the_image_and_pass_no_gradient() ->
 
 def test_a_scatter_without_noise_is_refused() -> None:
     place = Scatter(ClassifierConfig(window=5, hidden=7, parametrization="random"))
-    with pytest.raises(ValueError, match="need uniforms"):
+    with pytest.raises(ValueError, match="require uniforms"):
         place(torch.zeros(2, 7), Window(*torch.ones(5, 2)), torch.zeros(2, 1, 5, 5), None, height=9, width=9)
 
 

@@ -119,7 +119,7 @@ def test_the_first_window_is_the_pointers_and_so_is_the_size_of_all() -> None:
 def test_random_windows_need_noise() -> None:
     model, batch = built(replace(GLIMPSE, parametrization="random")), data(2).batch(torch.arange(2)).images
     assert model(batch, 1)[0].shape == (2, 1, 4)  # the first window is a pointer's
-    with pytest.raises(ValueError, match="windows at random need uniforms"):
+    with pytest.raises(ValueError, match="random windows require uniforms"):
         model(batch)
     with pytest.raises(ValueError, match=r"uniforms must have shape \(2, 3, 2\), got \(2, 2, 2\)"):
         model(batch, None, torch.rand(2, 2, 2))

@@ -1,4 +1,4 @@
-"""The search classifier: beliefs against a loop, what it promises of any image, and its training."""
+"""The search classifier: mixture of predictions, glimpses, training, and validation of settings and inputs."""
 
 import math
 from dataclasses import replace
@@ -19,7 +19,7 @@ SMALL = SearchConfig(glimpses=5, window=4, hidden=6, features=5, filters=2, exte
 
 
 def small(**changes: int | float) -> SearchClassifier:
-    """Returns a small model, seeded, in float64, every parameter moved by noise, ready to evaluate."""
+    """Returns a small seeded model in float64 with noise added to all parameters, in evaluation mode."""
     torch.manual_seed(0)
     model = SearchClassifier(replace(SMALL, **changes)).double()  # type: ignore[arg-type]
     with torch.no_grad():
@@ -28,7 +28,7 @@ def small(**changes: int | float) -> SearchClassifier:
     return model.eval()
 
 
-def test_the_mixture_is_a_mean_of_probabilities_weighted_by_belief() -> None:
+def test_the_mixture_is_the_mean_of_class_probabilities_weighted_by_belief() -> None:
     belief, classes = normal(4, 3).log_softmax(dim=1), normal(4, 3, 5, seed=1).log_softmax(dim=2)
     mixed = belief_mixture(belief, classes)
     for row in range(4):
@@ -49,13 +49,13 @@ def test_every_glimpse_has_a_prediction_and_a_window(glimpses: int, batch: int, 
     assert [reading.shape for reading in result.readings] == [(batch, 7)] * reads
 
 
-def test_predictions_do_not_depend_on_the_other_images_of_a_batch() -> None:
+def test_predictions_do_not_depend_on_other_images_of_the_batch() -> None:
     model, batch = small(), images(37, 1, 30, 24)
-    alone = torch.cat([model(image[None]).logits for image in batch])
-    torch.testing.assert_close(alone, model(batch).logits, rtol=1e-10, atol=1e-10)
+    single = torch.cat([model(image[None]).logits for image in batch])
+    torch.testing.assert_close(single, model(batch).logits, rtol=1e-10, atol=1e-10)
 
 
-def test_the_looks_go_to_the_likeliest_candidates_and_the_reads_to_one_of_them() -> None:
+def test_looks_are_at_the_most_likely_candidates_and_reads_at_one_of_them() -> None:
     model, batch = small(glimpses=8, nudge=0.0), images(6, 1, 60, 60)
     with torch.no_grad():
         model.reads.offset.zero_()
@@ -66,12 +66,12 @@ def test_the_looks_go_to_the_likeliest_candidates_and_the_reads_to_one_of_them()
     torch.testing.assert_close(torch.stack(window[:2], dim=2)[:, 1:4], places)
     reads = torch.stack(window[:2], dim=2)[:, 4:]
     torch.testing.assert_close(reads, reads[:, :1].expand(-1, 4, -1))
-    half = float(model.log_look_stride.detach().exp()) * 1.5  # from a look's center to its outermost filter
+    half = float(model.log_look_stride.detach().exp()) * 1.5  # from the center of a look to its outermost filter
     nearest = (reads[:, :1] - places).abs().amax(dim=2).amin(dim=1)
     assert (nearest <= half).all()
 
 
-def test_four_reads_make_a_grid_twice_as_dense() -> None:
+def test_four_reads_form_a_grid_that_is_twice_as_dense() -> None:
     model = SearchClassifier(SMALL)
     center, output = torch.full((1, 2), 30.0), torch.zeros(1, SMALL.hidden)
     windows = [model.reads(number, center, output).detached() for number in range(4)]
@@ -88,7 +88,7 @@ def test_four_reads_make_a_grid_twice_as_dense() -> None:
     assert len(steps) == 8
 
 
-def test_look_gives_the_windows_as_a_track_with_what_was_seen() -> None:
+def test_look_returns_the_windows_and_patches_as_a_track() -> None:
     model, batch = small(), images(3, 1, 30, 40)
     logits, window, _ = model(batch, 4)
     looked, (track,) = model.look(batch, 4, patches=True)
@@ -104,18 +104,18 @@ def test_look_gives_the_windows_as_a_track_with_what_was_seen() -> None:
 
 
 def loss_of(model: SearchClassifier, batch: Batch, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Returns the training loss and the logits with the noise of a seed."""
+    """Returns the training loss and the logits for a random seed."""
     loss, logits, _ = model.training_loss(model, batch, torch.Generator().manual_seed(seed))
     return loss, logits
 
 
 def batch_of(count: int, side: int = 40) -> Batch:
-    """Returns seeded images in float64, labels and centers."""
+    """Returns a batch of seeded images in float64, labels and centers."""
     labels = torch.arange(count) % 7
     return Batch(images(count, 1, side, side) ** 4, labels, torch.zeros(count, 2))
 
 
-def test_every_parameter_learns_where_all_reads_are_used() -> None:
+def test_every_parameter_learns_if_all_reads_are_used() -> None:
     model = small(glimpses=10).train()
     loss, _ = loss_of(model, batch_of(20))
     loss.backward()  # type: ignore[no-untyped-call]
@@ -123,7 +123,7 @@ def test_every_parameter_learns_where_all_reads_are_used() -> None:
     assert_every_parameter_learns(model)
 
 
-def test_the_loss_depends_on_its_generator_alone() -> None:
+def test_the_loss_depends_only_on_its_generator() -> None:
     model, batch = small().train(), batch_of(20)
     torch.manual_seed(1)
     first, _ = loss_of(model, batch)
@@ -134,14 +134,14 @@ def test_the_loss_depends_on_its_generator_alone() -> None:
     assert first.item() not in others
 
 
-def test_neither_labels_nor_positions_reach_the_predictions() -> None:
+def test_predictions_depend_neither_on_labels_nor_on_positions() -> None:
     model, batch = small().train(), batch_of(20)
     _, logits = loss_of(model, batch)
     _, others = loss_of(model, batch._replace(labels=(batch.labels + 1) % 7, centers=batch.centers + 5))
     assert torch.equal(logits, others)
 
 
-def test_some_steps_have_a_look_less() -> None:
+def test_some_training_steps_have_one_look_less() -> None:
     model, batch, seen = small(glimpses=8).train(), batch_of(4), set()
     for seed in range(30):
         found: list[SearchResult] = []
@@ -155,7 +155,7 @@ def test_some_steps_have_a_look_less() -> None:
     assert seen == {4, 5}
 
 
-def test_the_loss_adds_the_last_reading_to_what_the_looks_say() -> None:
+def test_the_loss_is_the_weighted_cross_entropy_of_predictions_and_readings() -> None:
     logits, labels = normal(2, 6, 3).log_softmax(dim=2), torch.tensor([2, 0])
     readings = tuple(normal(2, 3, seed=seed).log_softmax(dim=1) for seed in range(2))
     window = Window(*(torch.zeros(2, 6) for _ in range(5)))
@@ -169,7 +169,7 @@ def test_the_loss_adds_the_last_reading_to_what_the_looks_say() -> None:
 
 @pytest.mark.parametrize("batch", [1, 15, 16, 17, 100, 128])
 @pytest.mark.parametrize("reads", [1, 2, 5, 20])
-def test_the_last_canvas_of_every_row_is_read(batch: int, reads: int) -> None:
+def test_the_last_canvas_of_every_image_is_classified(batch: int, reads: int) -> None:
     rows = rows_read(batch, reads, training=True)
     assert len(rows) == reads
     assert rows[-1] == slice(0, batch)
@@ -178,7 +178,7 @@ def test_the_last_canvas_of_every_row_is_read(batch: int, reads: int) -> None:
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
-def test_a_small_model_learns_where_a_bright_square_or_cross_is(seed: int) -> None:
+def test_a_small_model_learns_to_find_and_classify_squares_and_crosses(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     model = SearchClassifier(replace(SMALL, glimpses=4, classes=2, filters=3, features=16, hidden=16, dropout=0.0)).train()
@@ -201,7 +201,7 @@ def test_a_small_model_learns_where_a_bright_square_or_cross_is(seed: int) -> No
     assert np.mean(losses[-10:]) < 0.35 < math.log(2)
 
 
-# Settings and input
+# Settings and inputs
 
 
 def test_an_odd_window_is_refused() -> None:
@@ -210,18 +210,18 @@ def test_an_odd_window_is_refused() -> None:
 
 
 @pytest.mark.parametrize("shape", [(3, 40, 40), (2, 3, 40, 40)])
-def test_images_of_another_kind_are_refused(shape: tuple[int, ...]) -> None:
+def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"\(B, 1, H, W\)"):
         small()(torch.zeros(shape))
 
 
-def test_no_glimpses_are_refused() -> None:
+def test_zero_glimpses_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 1, got 0"):
         small()(torch.zeros(1, 1, 9, 9).double(), 0)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
-def test_flat_images_give_finite_values_and_gradients(value: float) -> None:
+def test_uniform_images_have_finite_predictions_and_gradients(value: float) -> None:
     model = small().train()
     loss, logits = loss_of(model, Batch(torch.full((3, 1, 40, 30), value).double(), torch.tensor([1, 2, 3]), torch.zeros(3, 2)))
     loss.backward()  # type: ignore[no-untyped-call]
@@ -229,7 +229,7 @@ def test_flat_images_give_finite_values_and_gradients(value: float) -> None:
     assert_gradients_are_finite(model)
 
 
-def test_places_stay_in_float32_under_autocast() -> None:
+def test_windows_and_predictions_stay_in_float32_under_autocast() -> None:
     model, batch = small().float(), images(4, 1, 100, 100).float()
     exact, _, _ = model(batch)
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -83,14 +83,14 @@ save_weights(Path("other"), GlimpseClassifier(ClassifierConfig(**{vars(CONFIG)!r
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\xff" * 100, b"\x08" + bytes(7) + b"{}      "])
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.safetensors").write_bytes(content)
-    with pytest.raises(ValueError, match="does not hold weights that glimpse wrote"):
+    with pytest.raises(ValueError, match="does not contain weights written by glimpse"):
         load_weights(tmp_path)
 
 
 @pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"glimpse": "{"}, {"glimpse": "[]"}, {"glimpse": '{"model": "x"}'}])
 def test_weights_of_other_programs_are_refused(tmp_path: Path, metadata: dict[str, str] | None) -> None:
     save_file({"weight": torch.zeros(2)}, tmp_path / "foreign.safetensors", metadata=metadata)
-    with pytest.raises(ValueError, match="does not hold weights that glimpse wrote"):
+    with pytest.raises(ValueError, match="does not contain weights written by glimpse"):
         load_weights(tmp_path / "foreign.safetensors")
 
 
@@ -99,7 +99,7 @@ def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
     cut = tmp_path / "cut"
     for length in [*range(0, 64, 7), *random.Random(0).sample(range(len(whole)), 40), len(whole) - 1]:
         cut.write_bytes(whole[:length])
-        with pytest.raises(ValueError, match="does not hold weights that glimpse wrote"):
+        with pytest.raises(ValueError, match="does not contain weights written by glimpse"):
             GlimpseClassifier.from_pretrained(cut)
 
 
