@@ -9,18 +9,16 @@ References:
 """
 
 import math
-import time
 
 import torch
 from torch import Tensor
 
-from glimpse.datasets.counter import words
+from glimpse.datasets.counter import STREAMS, words
 from glimpse.datasets.digits import Digits
 from glimpse.listener import Listener
 
 __all__ = ["distorted", "with_distortions"]
 
-_STREAM = 96  # stream of the counter-based generator
 _TURN, _SHEAR, _SCALE = 0.2, 0.15, (0.87, 1.15)  # maximum in radians; maximum in pixels per row; minimum and maximum factor
 _SMOOTHNESS = 4.5  # standard deviation of the Gaussians of the elastic distortion, and distance between them, in pixels
 _BEND = 1.25  # standard deviation of the elastic displacement along each axis, in pixels
@@ -35,21 +33,24 @@ def with_distortions(digits: Digits, copies: int, *, seed: int, listener: Listen
         digits: Original digits.
         copies: Number of copies of every digit, at least 0.
         seed: Random seed, 0 to 2^64 - 1.
-        listener: Receives a note with the number of copies and the time taken.
+        listener: Receives the progress.
 
     Returns:
         The originals, then the first copy of all digits, then the second, and so on; `digits` itself without copies.
     """
     if copies == 0:
         return digits
-    began = time.monotonic()
-    made = [distorted(digits.images, seed=seed, copy=copy) for copy in range(copies)]
-    if listener is not None:
-        listener.note(f"Made {copies * len(digits.labels):,} distorted digits in {time.monotonic() - began:.0f} s.")
-    return Digits(torch.cat([digits.images, *made]), digits.labels.repeat(copies + 1), digits.source)
+    count = len(digits.labels)
+    images = digits.images.new_empty((copies + 1) * count, *digits.images.shape[1:])
+    images[:count] = digits.images
+    with (listener or Listener()).progress("Distorting", copies * count, unit="digits") as advance:
+        for copy in range(copies):
+            images[(copy + 1) * count : (copy + 2) * count] = distorted(digits.images, seed=seed, copy=copy)
+            advance((copy + 1) * count)
+    return Digits(images, digits.labels.repeat(copies + 1), digits.source)
 
 
-def distorted(images: Tensor, *, seed: int, copy: int, strength: float = 1.0) -> Tensor:
+def distorted(images: Tensor, *, seed: int, copy: int) -> Tensor:
     r"""Returns a distorted copy of every glyph.
 
     A pixel of the result at (x, y) is the value of the glyph at (x', y'), by bilinear interpolation, with zeros outside the glyph:
@@ -65,25 +66,23 @@ def distorted(images: Tensor, *, seed: int, copy: int, strength: float = 1.0) ->
         images: Shape (N, H, W), uint8.
         seed: Random seed, 0 to 2^64 - 1.
         copy: Index of the copy, from 0.
-        strength: Factor of the rotation, the shear, the displacement and the logarithm of the scales; with 0 the glyphs are
-            unchanged.
 
     Returns:
         Distorted glyphs, shape (N, H, W), uint8, on the images' device.
     """
     height, width = images.shape[1:]
     bump_y, bump_x = _bumps(height, images.device), _bumps(width, images.device)
-    distorted_chunks = []
+    result = torch.empty_like(images)
     for first in range(0, len(images), _CHUNK):
         chunk = images[first : first + _CHUNK]
         index = torch.arange(first, first + len(chunk), device=images.device)
         count = 4 + 2 * bump_y.shape[1] * bump_x.shape[1]
-        drawn = (words(seed, _STREAM, copy, index, count).double() + 0.5) / 2**32  # in 0 to 1, both exclusive
+        drawn = (words(seed, STREAMS["distortion"], copy, index, count).double() + 0.5) / 2**32  # in 0 to 1, both exclusive
         normal = torch.special.ndtri(drawn[:, 4:]).view(len(chunk), 2, bump_y.shape[1], bump_x.shape[1])
-        bend = strength * _BEND * (bump_y @ normal @ bump_x.T)  # (N, 2, H, W)
-        x, y = _affine(drawn[:, :4], height, width, strength)
-        distorted_chunks.append(_sampled(chunk, x + bend[:, 0], y + bend[:, 1]))
-    return torch.cat(distorted_chunks) if distorted_chunks else images.clone()
+        bend = _BEND * (bump_y @ normal @ bump_x.T)  # (N, 2, H, W)
+        x, y = _affine(drawn[:, :4], height, width)
+        result[first : first + len(chunk)] = _sampled(chunk, x + bend[:, 0], y + bend[:, 1])
+    return result
 
 
 def _bumps(length: int, device: torch.device) -> Tensor:
@@ -94,11 +93,11 @@ def _bumps(length: int, device: torch.device) -> Tensor:
     return bumps / bumps.square().sum(dim=1, keepdim=True).sqrt()
 
 
-def _affine(drawn: Tensor, height: int, width: int, strength: float) -> tuple[Tensor, Tensor]:
+def _affine(drawn: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     """Returns the source positions x and y of each pixel without the elastic displacement, (N, H, W), for uniform values (N, 4)."""
     low, high = (math.log(bound) for bound in _SCALE)
-    turn, shear = (strength * bound * (2 * drawn[:, k] - 1)[:, None, None] for k, bound in ((0, _TURN), (1, _SHEAR)))
-    scale_x, scale_y = (torch.exp(strength * (low + (high - low) * drawn[:, k]))[:, None, None] for k in (2, 3))
+    turn, shear = (bound * (2 * drawn[:, k] - 1)[:, None, None] for k, bound in ((0, _TURN), (1, _SHEAR)))
+    scale_x, scale_y = (torch.exp(low + (high - low) * drawn[:, k])[:, None, None] for k in (2, 3))
     x = torch.arange(width, dtype=torch.float64, device=drawn.device) - (width - 1) / 2
     y = (torch.arange(height, dtype=torch.float64, device=drawn.device) - (height - 1) / 2)[:, None]
     return (
@@ -110,9 +109,8 @@ def _affine(drawn: Tensor, height: int, width: int, strength: float) -> tuple[Te
 def _sampled(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """Returns the values of images (N, H, W) at positions rounded to 1/256 px, (N, H, W), by bilinear interpolation; 0 outside."""
     height, width = images.shape[1:]
-    padded = (
-        torch.nn.functional.pad(images, (1, 1, 1, 1)).flatten(1).int()
-    )  # a border of zeros, to which positions outside are clamped
+    bordered = torch.nn.functional.pad(images, (1, 1, 1, 1))  # with zeros, to which positions outside are clamped
+    padded = bordered.flatten(1).int()
     column, row = (
         ((_STEPS * position).round().long() + _STEPS).clamp(0, _STEPS * (length + 1) - 1)
         for position, length in ((x, width), (y, height))

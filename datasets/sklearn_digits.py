@@ -49,7 +49,7 @@ def _in_mnist_frame(images: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 def _stratified(labels: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """Returns the training, validation and test indices, with the number of each class within 1 of its proportion."""
-    shuffled = permutation(HOLD_OUT_SEED, 0, len(labels)).numpy()
+    shuffled = permutation(HOLD_OUT_SEED, STREAMS["split"], 0, len(labels)).numpy()
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
     steps = np.arange(len(labels) + 1) * (2 * _HELD_OUT) // len(labels)
     taken = np.diff(steps) == 1  # evenly spaced over the classes

@@ -96,8 +96,8 @@ class SearchClassifier(ImageClassifier):
     The first glimpse, the overview, covers the whole image; a small network on it predicts candidate locations of the object. The
     next glimpses look at the most likely candidates, and each look adds a score to the log-probability of its candidate. All
     remaining glimpses read the candidate that is then the most likely. The grids of the reads are interleaved, at learned offsets
-    plus a shift that depends on the state: initially the first four form a grid that is twice as dense. The look at the chosen candidate and the
-    reads are accumulated on a canvas around it, which a convolutional network classifies.
+    plus a shift that depends on the state: initially the first four form a grid that is twice as dense. The look at the chosen
+    candidate and the reads are accumulated on a canvas around it, which a convolutional network classifies.
 
     The prediction is a mixture over the candidates and all other locations, weighted by their probabilities; for locations without
     a look the class probabilities are those after the overview. The likelihood of the labels therefore trains the choice of the

@@ -163,6 +163,7 @@ def test_batches_of_any_size_and_order_contain_the_same_images(source: DigitSour
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")  # workers start by the default method of the system
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a single core
 @pytest.mark.parametrize("workers", [0, 2])
 def test_workers_give_the_same_images(source: DigitSource, workers: int) -> None:
     clutter = ClutteredMNIST(source.test, "test", epoch=2)
