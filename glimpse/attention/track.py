@@ -22,6 +22,9 @@ class Track(NamedTuple):
         n: Number of filters, or boxes, along each axis.
         window: Fields of shape (B, T), in pixels of the image; sigma is NaN if the window has no blur.
         patches: Patches that were read or written, shape (B, T, C, n, n); None if they were not requested.
+        canvases: Canvas after every step, gray or RGB pixels from 0 to 1, shape (B, T, C, H', W'): of a generator's write windows
+            the image as it is drawn, H' x W' being H x W; of a classifier the grid on which it assembles its glimpses, 0 until
+            there are any. None if the model has no canvas, or patches were not requested.
     """
 
     kind: WindowKind
@@ -29,6 +32,7 @@ class Track(NamedTuple):
     n: int
     window: Window
     patches: Tensor | None = None
+    canvases: Tensor | None = None
 
     @classmethod
     def joined(cls, parts: Sequence["Track"]) -> "Track":
@@ -38,20 +42,26 @@ class Track(NamedTuple):
             parts: At least one track; all of the same window of one model, with the same number of steps.
 
         Returns:
-            Track of all images in order, with patches if all parts have them.
+            Track of all images in order, with patches and canvases if all parts have them.
         """
-        patches = [part.patches for part in parts if part.patches is not None]
         return parts[0]._replace(
             window=Window.joined([part.window for part in parts]),
-            patches=torch.cat(patches) if len(patches) == len(parts) else None,
+            patches=_joined([part.patches for part in parts]),
+            canvases=_joined([part.canvases for part in parts]),
         )
 
     def rows(self, chosen: Tensor | slice) -> Self:
         """Returns the track of the images selected by a mask (B,), indices or a slice."""
-        patches = None if self.patches is None else self.patches[chosen]
-        return self._replace(window=self.window.rows(chosen), patches=patches)
+        patches, canvases = (None if kept is None else kept[chosen] for kept in (self.patches, self.canvases))
+        return self._replace(window=self.window.rows(chosen), patches=patches, canvases=canvases)
 
     def cpu(self) -> Self:
         """Returns the track in float32 on the CPU."""
-        patches = None if self.patches is None else self.patches.float().cpu()
-        return self._replace(window=self.window.cpu(), patches=patches)
+        patches, canvases = (None if kept is None else kept.float().cpu() for kept in (self.patches, self.canvases))
+        return self._replace(window=self.window.cpu(), patches=patches, canvases=canvases)
+
+
+def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
+    """Returns the concatenated parts; None if one of them is None."""
+    kept = [part for part in parts if part is not None]
+    return torch.cat(kept) if len(kept) == len(parts) else None

@@ -238,7 +238,7 @@ class DRAW(Model):
             images: Shape (B, C, H, W), 0 to 1.
             glimpses: Number of steps T, which must be the config's, or None.
             patches: Whether to include the patches: those read from the image, and those written, before the division by the
-                window's intensity.
+                window's intensity; and the canvas after every step.
 
         Returns:
             None, since there are no classes, and two tracks: of the read windows and of the write windows.
@@ -255,9 +255,10 @@ class DRAW(Model):
         reads, writes = ([window for step in steps if (window := getattr(step, kind))] for kind in ("read", "write"))
         read_patches = torch.stack([read(images, window, config.read) for window in reads], dim=1) if patches else None
         written = torch.stack([step.patch for step in steps], dim=1) if patches else None
+        canvases = self.means(torch.stack([step.canvas for step in steps], dim=1)) if patches else None
         return None, (
             Track("read", 0, config.read, Window.stacked(reads), read_patches),
-            Track("write", 0, config.write, Window.stacked(writes), written),
+            Track("write", 0, config.write, Window.stacked(writes), written, canvases),
         )
 
     def means(self, canvas: Tensor) -> Tensor:

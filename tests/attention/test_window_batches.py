@@ -19,8 +19,9 @@ def window(*shape: int, seed: int = 0) -> Window:
 
 
 def track(batch: int, seed: int = 0, patches: bool = True) -> Track:
-    """Returns a track of three steps with patches of 2 x 2 pixels in one channel."""
-    return Track("read", 1, 2, window(batch, 3, seed=seed), normal(batch, 3, 1, 2, 2, seed=seed) if patches else None)
+    """Returns a track of three steps with patches of 2 x 2 pixels and canvases of 4 x 5 in one channel."""
+    kept = (normal(batch, 3, 1, 2, 2, seed=seed), normal(batch, 3, 1, 4, 5, seed=seed)) if patches else ()
+    return Track("read", 1, 2, window(batch, 3, seed=seed), *kept)
 
 
 def same(ours: Window, theirs: Window) -> bool:
@@ -61,11 +62,12 @@ def test_rows_are_those_of_a_plain_loop(chosen: Tensor | slice) -> None:
     part = whole.rows(chosen)
     for ours, theirs in zip(part.window, whole.window, strict=True):
         assert ours.tolist() == [theirs[i].tolist() for i in kept]
-    assert part.patches is not None
-    assert whole.patches is not None
-    assert part.patches.tolist() == [whole.patches[i].tolist() for i in kept]
+    for found, given in ((part.patches, whole.patches), (part.canvases, whole.canvases)):
+        assert found is not None
+        assert given is not None
+        assert found.tolist() == [given[i].tolist() for i in kept]
     assert part[:3] == whole[:3]
-    assert whole._replace(patches=None).rows(chosen).patches is None
+    assert track(4, patches=False).rows(chosen)[4:] == (None, None)
 
 
 def test_windows_on_the_cpu_are_float32() -> None:
@@ -76,8 +78,9 @@ def test_windows_on_the_cpu_are_float32() -> None:
         torch.testing.assert_close(tuple(found), tuple(each), check_dtype=False, rtol=1e-6, atol=1e-6)
     seen = track(4).cpu()
     assert seen.patches is not None
-    assert {field.dtype for field in (*seen.window, seen.patches)} == {torch.float32}
-    assert track(4, patches=False).cpu().patches is None
+    assert seen.canvases is not None
+    assert {field.dtype for field in (*seen.window, seen.patches, seen.canvases)} == {torch.float32}
+    assert track(4, patches=False).cpu()[4:] == (None, None)
 
 
 @pytest.mark.gpu
@@ -104,14 +107,18 @@ def test_joined_tracks_hold_the_images_in_their_order() -> None:
     for rows, part in ((slice(2), parts[0]), (slice(2, None), parts[1])):
         found = joined.rows(rows)
         assert same(found.window, part.window)
-        assert found.patches is not None
-        assert part.patches is not None
-        assert torch.equal(found.patches, part.patches)
+        for ours, theirs in ((found.patches, part.patches), (found.canvases, part.canvases)):
+            assert ours is not None
+            assert theirs is not None
+            assert torch.equal(ours, theirs)
 
 
-def test_joined_tracks_have_patches_only_if_every_part_has() -> None:
-    assert Track.joined([track(2, patches=False), track(3, patches=False)]).patches is None
-    assert Track.joined([track(2), track(3, patches=False)]).patches is None
+def test_joined_tracks_have_patches_and_canvases_only_if_every_part_has() -> None:
+    assert Track.joined([track(2, patches=False), track(3, patches=False)])[4:] == (None, None)
+    assert Track.joined([track(2), track(3, patches=False)])[4:] == (None, None)
+    one = Track.joined([track(2), track(3)._replace(canvases=None)])
+    assert one.patches is not None
+    assert one.canvases is None
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,17 @@ def test_the_tracks_are_those_of_the_posteriors_mean_and_their_patches_make_the_
     assert [track.patches for track in model.look(images)[1]] == [None, None]
 
 
+def test_the_write_track_has_the_pixels_of_the_canvas_after_every_step() -> None:
+    model = small(channels=2)
+    images, noise = data(model)
+    drawing, _ = model.reconstruct(images, torch.zeros_like(noise))
+    _, (reading, writing) = model.look(images, patches=True)
+    assert reading.canvases is None
+    assert writing.canvases is not None
+    torch.testing.assert_close(writing.canvases, 1 / (1 + (-drawing.canvases[:, 1:]).exp()))
+    assert [track.canvases for track in model.look(images)[1]] == [None, None]
+
+
 @pytest.mark.parametrize(
     ("changes", "glimpses", "said"), [({"attention": False}, None, "no windows"), ({}, 4, "3 glimpses, got 4")]
 )
