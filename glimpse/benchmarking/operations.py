@@ -155,7 +155,8 @@ def draw_operations(config: GeneratorConfig) -> Operations:
         seen, drawn = 2 * config.pixels, config.pixels
         moved = Operations(0, _FLOAT * 3 * config.pixels)
     step = moved.plus(Operations.lstm(seen + hidden, hidden)).plus(Operations.linear(hidden, 2 * config.latent))
-    step = step.plus(Operations.lstm(config.latent, hidden)).plus(Operations.linear(hidden, drawn))
+    decoded = config.latent + (config.pixels if config.canvas_input else 0)
+    step = step.plus(Operations.lstm(decoded, hidden)).plus(Operations.linear(hidden, drawn))
     if config.prior == "learned":
         step = step.plus(Operations.linear(hidden, 2 * config.latent))
     return step.times(config.glimpses)

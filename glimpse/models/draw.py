@@ -82,6 +82,8 @@ class DRAW(Model):
     units of the prior at their step: latents sampled from the prior are standard normal for every prior, and the input of the
     decoder is the prior's mean plus its standard deviation times the latent.
 
+    With `canvas_input`, which the paper does not have either, the decoder also gets the means of the canvas's pixels.
+
     Args:
         config: Settings; the defaults if None.
     """
@@ -94,8 +96,9 @@ class DRAW(Model):
         self.config = config = config or GeneratorConfig()
         inputs = 2 * config.channels * config.read**2 if config.attention else 2 * config.pixels
         outputs = config.channels * config.write**2 if config.attention else config.pixels
-        self.encoder = LSTM(inputs + config.hidden, config.hidden)
-        self.decoder = LSTM(config.latent, config.hidden)
+        drawn = config.pixels if config.canvas_input else 0
+        self.encoder = LSTM(inputs + config.hidden, config.hidden, layer_norm=config.layer_norm)
+        self.decoder = LSTM(config.latent + drawn, config.hidden, layer_norm=config.layer_norm)
         self.posterior = Linear(config.hidden, 2 * config.latent)
         self.patch = Linear(config.hidden, outputs)
         self.read_window = _window_map(config, config.read) if config.attention else None
@@ -290,7 +293,10 @@ class DRAW(Model):
 
     def _decode(self, latent: Tensor, prior: Gaussian | None, state: LSTMState, canvas: Tensor) -> tuple[LSTMState, _Step]:
         """Returns the decoder's next state and the results of the step, eqs. 7, 8, 28 and 29, or 18 without attention."""
-        state = self.decoder(latent if prior is None else prior.sample(latent), state)
+        inputs = latent if prior is None else prior.sample(latent)
+        if self.config.canvas_input:
+            inputs = torch.cat([inputs, self.means(canvas).flatten(1)], dim=1)
+        state = self.decoder(inputs, state)
         window = self._window(self.write_window, state.output, self.config.write)
         side = canvas.shape[-2:] if window is None else (self.config.write, self.config.write)
         patch = at_least_float32(self.patch(state.output)).view(len(latent), self.config.channels, *side)

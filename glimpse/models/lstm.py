@@ -3,6 +3,7 @@
 References:
     S. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997, with the forget gate of F. Gers,
     J. Schmidhuber, F. Cummins, 2000.
+    J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer Normalization", 2016, arXiv:1607.06450.
 """
 
 from typing import Any, NamedTuple
@@ -31,13 +32,16 @@ class LSTM(nn.Module):
     Args:
         inputs: Number of inputs.
         hidden: Number of hidden units.
+        layer_norm: Whether the output is layer-normalized, as in DRAW's experiment of section 6.4 of "Layer Normalization"; the
+            cell state and the initial output are not.
     """
 
-    def __init__(self, inputs: int, hidden: int) -> None:
+    def __init__(self, inputs: int, hidden: int, *, layer_norm: bool = False) -> None:
         super().__init__()
         self.gates = Linear(inputs + hidden, 4 * hidden)
         self.initial_output = nn.Parameter(torch.zeros(hidden))
         self.initial_cell = nn.Parameter(torch.zeros(hidden))
+        self.norm = nn.LayerNorm(hidden) if layer_norm else None
         with torch.no_grad():
             self.gates.bias[hidden : 2 * hidden] = 1.0
 
@@ -49,7 +53,8 @@ class LSTM(nn.Module):
         """Returns the state after an input of shape (B, inputs)."""
         joined = torch.cat([inputs, state.output.to(inputs.dtype)], dim=1)
         gates = at_least_float32(self.gates(joined))
-        return LSTMState(*(_Cell.apply(gates, state.cell) if runs_eagerly() else _cell(gates, state.cell)))
+        output, cell = _Cell.apply(gates, state.cell) if runs_eagerly() else _cell(gates, state.cell)
+        return LSTMState(output if self.norm is None else self.norm(output), cell)
 
 
 def _cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:

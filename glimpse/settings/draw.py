@@ -30,6 +30,8 @@ class GeneratorConfig(Config):
             `logistic`: 256 levels under a discretized logistic distribution.
         prior: Distribution of the latents without an image. `standard`: a standard normal at every step, as in the paper;
             `learned`: a Gaussian with independent dimensions whose mean and standard deviation depend on the decoder's last state.
+        layer_norm: Whether the outputs of both LSTMs are layer-normalized.
+        canvas_input: Whether the pixels of the canvas are a further input of the decoder's LSTM.
         beta: Weight of the KL divergence in the training loss; 1 trains the bound.
         beta_warmup: Number of images over which that weight increases linearly from 0; 0 uses the full weight from the start.
         channels: Number of image channels C.
@@ -45,6 +47,8 @@ class GeneratorConfig(Config):
     write: Count = 5
     observation: Observation = "bernoulli"
     prior: Prior = "standard"
+    layer_norm: bool = False
+    canvas_input: bool = False
     beta: NonNegative = 1.0
     beta_warmup: Whole = 0
     channels: Count = 1

@@ -91,7 +91,14 @@ def test_ram_multiplies_what_torch_counts(settings: dict[str, Any], height: int,
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
 @pytest.mark.parametrize(
-    "settings", [{}, {"attention": False}, {"prior": "learned"}, {"channels": 3, "read": 2, "write": 4, "observation": "logistic"}]
+    "settings",
+    [
+        {},
+        {"attention": False},
+        {"prior": "learned"},
+        {"layer_norm": True, "canvas_input": True},
+        {"channels": 3, "read": 2, "write": 4, "observation": "logistic"},
+    ],
 )
 def test_draw_multiplies_what_torch_counts(settings: dict[str, Any], height: int, width: int) -> None:
     config = GeneratorConfig(**{"glimpses": 3, "hidden": 11, "latent": 4, "height": height, "width": width} | settings)

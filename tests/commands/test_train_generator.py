@@ -114,6 +114,20 @@ def test_a_learned_prior_is_an_option_that_every_command_follows(tmp_path: Path)
     assert "with --prior learned, not standard" in line
 
 
+def test_normalized_outputs_and_the_canvas_as_input_are_options_that_are_off_by_default(tmp_path: Path) -> None:
+    out = train(*MODEL, "--layer-norm", "--canvas-input", "--data=digits", *FEW, "--out", tmp_path / "run")
+    chosen, usual, weights = settings_of(out)["model"], vars(GeneratorConfig()), load_weights(out)[0]
+    assert [(name, chosen[name], usual[name]) for name in ("layer_norm", "canvas_input")] == [
+        ("layer_norm", True, False),
+        ("canvas_input", True, False),
+    ]
+    assert weights["decoder.gates.weight"].shape == (64, 4 + 28 * 28 + 16)
+    assert {name for name in weights if "norm" in name} == {
+        f"{part}.norm.{name}" for part in ("encoder", "decoder") for name in ("weight", "bias")
+    }
+    assert np.isfinite(numbers(out)["bound_nats"])
+
+
 def test_the_budget_may_be_given_in_epochs(tmp_path: Path) -> None:
     out = train(*MODEL, "--data=digits", "--epochs=0.05", "--batch-size=16", "--out", tmp_path / "run")
     assert settings_of(out)["training"]["images"] == round(0.05 * 1197)

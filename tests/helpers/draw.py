@@ -17,6 +17,7 @@ EVERY = [
     {"attention": False, "channels": 2},
     {"observation": "logistic", "channels": 3, "read": 1},
     {"prior": "learned"},
+    {"layer_norm": True, "canvas_input": True, "channels": 2},
 ]
 
 
@@ -61,7 +62,11 @@ def paper_run(model: DRAW, x: np.ndarray, noise: np.ndarray) -> dict[str, np.nda
     def lstm(name: str, inputs: np.ndarray, output: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         enter, keep, candidate, leave = np.split(linear(f"{name}.gates", np.concatenate([inputs, output])), 4)
         cell = sigmoid(keep) * cell + sigmoid(enter) * np.tanh(candidate)
-        return sigmoid(leave) * np.tanh(cell), cell
+        output = sigmoid(leave) * np.tanh(cell)
+        if config.layer_norm:
+            output = (output - output.mean()) / np.sqrt(output.var() + 1e-5)
+            output = output * weights[f"{name}.norm.weight"] + weights[f"{name}.norm.bias"]
+        return output, cell
 
     h_enc, enc_cell = weights["encoder.initial_output"], weights["encoder.initial_cell"]
     h_dec, dec_cell = weights["decoder.initial_output"], weights["decoder.initial_cell"]
@@ -86,7 +91,8 @@ def paper_run(model: DRAW, x: np.ndarray, noise: np.ndarray) -> dict[str, np.nda
             center, spread = np.zeros(config.latent), np.ones(config.latent)
         latents.append((z - center) / spread)
         kl.append((np.log(spread / sigma) + (sigma**2 + (mu - center) ** 2) / (2 * spread**2) - 1 / 2).sum())
-        h_dec, dec_cell = lstm("decoder", z, h_dec, dec_cell)
+        drawn = sigmoid(canvas).ravel() if config.canvas_input else np.empty(0)
+        h_dec, dec_cell = lstm("decoder", np.concatenate([z, drawn]), h_dec, dec_cell)
         patch = linear("patch", h_dec)
         if config.attention:
             parameters, f_y, f_x = paper_attention(linear("write_window", h_dec), config.write, height, width)

@@ -24,6 +24,9 @@ from tests.helpers.paper import sigmoid
         {"attention": False, "channels": 2},
         {"glimpses": 1},
         {"prior": "learned"},
+        {"layer_norm": True, "noise": 0.1},  # smaller logits, which the plain loop keeps exact
+        {"canvas_input": True, "channels": 2},
+        {"canvas_input": True, "attention": False},
     ],
 )
 def test_the_model_equals_a_plain_loop_over_the_equations(changes: dict[str, Any]) -> None:
@@ -154,7 +157,7 @@ def test_autocast_changes_little_and_leaves_sums_and_places_in_float32(changes: 
     for given, learned in zip(drawing.read or (), drawn.read or (), strict=True):
         assert torch.equal(given[:, 0], learned[:, 0]), "the learned first window depends on autocast"
     torch.testing.assert_close(bound.total, exact.total, rtol=0.01, atol=0)
-    torch.testing.assert_close(drawing.canvases, drawn.canvases, rtol=0, atol=0.05)
+    torch.testing.assert_close(drawing.canvases, drawn.canvases, rtol=0.01, atol=0.05)
 
 
 @pytest.mark.parametrize("shape", [(3, 7, 9), (3, 2, 7, 9), (3, 1, 9, 7)])

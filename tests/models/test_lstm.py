@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from glimpse.models.lstm import LSTM, LSTMState
@@ -45,8 +46,23 @@ def test_the_initial_state_is_learned_and_the_same_for_every_image() -> None:
     assert lstm.initial_cell.grad.abs().min() > 0
 
 
-def test_the_state_stays_in_float32_under_autocast() -> None:
-    lstm = LSTM(5, 3)
+def test_a_normalized_output_is_torchs_normalization_of_the_output_and_leaves_the_cell_state() -> None:
+    plain, normalized = LSTM(5, 8).double(), LSTM(5, 8, layer_norm=True).double()
+    normalized.load_state_dict(plain.state_dict(), strict=False)
+    assert normalized.norm is not None
+    with torch.no_grad():
+        normalized.norm.weight.copy_(normal(8, seed=4))
+        normalized.norm.bias.copy_(normal(8, seed=5))
+    inputs, state = normal(4, 5), LSTMState(normal(4, 8, seed=1), normal(4, 8, seed=2))
+    ours, expected = normalized(inputs, state), plain(inputs, state)
+    torch.testing.assert_close(ours.cell, expected.cell, rtol=0, atol=0)
+    torch.testing.assert_close(ours.output, F.layer_norm(expected.output, (8,), normal(8, seed=4), normal(8, seed=5)))
+    assert normalized.initial(4).output.abs().max() == 0
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_the_state_stays_in_float32_under_autocast(layer_norm: bool) -> None:
+    lstm = LSTM(5, 3, layer_norm=layer_norm)
     state = lstm.initial(2)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         for _ in range(3):
