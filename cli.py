@@ -199,18 +199,24 @@ def evaluate(as_json: bool, **options: Any) -> None:
 
 
 @glimpse.command()
-@click.option("--what", type=click.Choice(get_args(What)), default="all", show_default=True, help="The part that is measured.")
-@click.option("--growth", is_flag=True, help="Measure how the classifier's and the generator's step grow with their settings.")
+@click.option("--what", type=click.Choice(get_args(What)), default="all", show_default=True, help="Part to measure.")
 @click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), default=2.0, show_default=True, help="Time for each measurement."
+    "--growth", is_flag=True, help="Also measure how the classifier's and the generator's training step grow with their settings."
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=2.0,
+    show_default=True,
+    help="Time per case, on average, in seconds.",
 )
 @device_option
 @click.option(
-    "--threads", type=click.IntRange(min=1), help="Threads on the CPU. Default: as many as train fastest, by measurement."
+    "--threads", type=click.IntRange(min=1), help="Number of CPU threads. Default: the fastest in training, by measurement."
 )
 @json_option
 def bench(as_json: bool, **options: Any) -> None:
-    """Measure how fast the package is on this machine, next to what the machine itself reaches."""
+    """Measure the speed and memory of the package, next to the machine's own matrix product and copy."""
     from glimpse.commands.bench import bench
 
     bench(from_options(BenchRequest, options), as_json=as_json)

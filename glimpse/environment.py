@@ -19,6 +19,7 @@ __all__ = [
     "choose_device",
     "cuda_devices",
     "package_version",
+    "requested_threads",
     "safe_threads",
     "source_commit",
     "usable_cores",
@@ -75,10 +76,19 @@ def use_threads(requested: int | None = None) -> int:
     """
     import torch
 
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    threads = requested or (int(given) if given.isdecimal() and int(given) else safe_threads(usable_cores(), busy_cores()))
+    threads = requested_threads(requested) or safe_threads(usable_cores(), busy_cores())
     torch.set_num_threads(threads)
     return threads
+
+
+def requested_threads(requested: int | None = None) -> int | None:
+    """Returns the requested number of CPU threads: the argument, or OMP_NUM_THREADS if it is a positive number; None for automatic.
+
+    Args:
+        requested: Number of threads, at least 1, or None.
+    """
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return requested or (int(given) if given.isdecimal() else None) or None
 
 
 def safe_threads(cores: int, busy: float) -> int:

@@ -1,1 +1,1 @@
-"""How fast the package is on this machine, next to what the machine itself reaches."""
+"""Speed and memory of the package on this machine, next to the machine's own matrix product and copy."""

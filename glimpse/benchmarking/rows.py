@@ -1,11 +1,11 @@
-"""What a benchmark found: one row a case, the machine's own rates, and how training steps grow."""
+"""Results of a benchmark: one row per case, the rates of the machine, and the growth of training steps."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from glimpse.benchmarking.cases import Case, Growth
+from glimpse.benchmarking.cases import Case
 from glimpse.benchmarking.machine import MachineRates
-from glimpse.benchmarking.timing import Timing
+from glimpse.evaluation.timing import Timing
 from glimpse.settings.requests import BenchRequest
 
 __all__ = ["BenchResult", "BenchRow", "GrowthRow", "bench_row"]
@@ -13,22 +13,23 @@ __all__ = ["BenchResult", "BenchRow", "GrowthRow", "bench_row"]
 
 @dataclass(frozen=True)
 class BenchRow:
-    """How fast a case is. An operation is a multiplication or an addition: a multiply-add counts two.
+    """Speed and memory of a case. A multiply-add is two operations.
 
     Attributes:
-        part: What it belongs to.
-        case: Its name.
-        unit: What is counted, `images` or `filters`.
-        count: Number of them that a call makes or takes.
-        best: Most of them a second, in the fastest round.
-        median: Median over the rounds.
-        rounds: How often it was timed.
-        multiply_adds: For one of them, in products of matrices.
-        gflops: 10^9 operations a second, in the fastest round.
-        product_share: That rate as a share of the machine's own product of the same precision.
-        bytes: That must move for one of them at least.
-        copy_share: The rate of that as a share of the machine's own copy; None where moving bytes does not limit the case.
-        memory: Bytes by which the memory in use grew at most; None where it could not be measured.
+        part: Part of the package.
+        case: Name of the case.
+        unit: What `count` counts, `images` or `filters`.
+        count: Number of images or filters per call.
+        best: Images or filters per second in the fastest round.
+        median: Median over the rounds of images or filters per second.
+        rounds: Number of rounds.
+        multiply_adds: Multiply-adds of matrix products per image or filter.
+        gflops: 10^9 operations per second in the fastest round.
+        product_share: `gflops` as a share of the machine's product in the same precision.
+        bytes: Least memory traffic per image or filter in bytes.
+        copy_share: Least memory traffic per second in the fastest round as a share of the machine's copy; None unless the case is
+            memory-bound.
+        memory: Peak growth of the memory in use in bytes; None if it was not measured.
     """
 
     part: str
@@ -47,11 +48,11 @@ class BenchRow:
 
     @property
     def milliseconds(self) -> float:
-        """Time of a call in the fastest round."""
+        """Time of a call in the fastest round in milliseconds."""
         return 1000 * self.count / self.best
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns all of it for JSON."""
+        """Returns the fields and the milliseconds by name, rounded, in JSON's types."""
         rounded = {"best": 1, "median": 1, "gflops": 3, "product_share": 5, "copy_share": 5}
         values = {name: round(value, rounded[name]) if name in rounded and value else value for name, value in vars(self).items()}
         return values | {"milliseconds": round(self.milliseconds, 4)}
@@ -62,10 +63,10 @@ class GrowthRow:
     """A training step with one setting changed.
 
     Attributes:
-        part: Whose training step.
+        part: Part of the package.
         setting: Name of the setting.
-        value: Its value.
-        row: How fast it is.
+        value: Value of the setting.
+        row: Speed and memory.
     """
 
     part: str
@@ -74,21 +75,21 @@ class GrowthRow:
     row: BenchRow
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns all of it for JSON."""
+        """Returns the setting, its value and the row's fields by name, in JSON's types."""
         return {"setting": self.setting, "value": self.value} | self.row.as_dict()
 
 
 @dataclass(frozen=True)
 class BenchResult:
-    """How fast the package is on this machine.
+    """Result of a benchmark.
 
     Attributes:
-        request: What was asked for.
-        device: Where it was measured.
-        threads: On how many threads of the CPU.
-        images_per_second_by_threads: Rates of a training on each number of threads, from which it was chosen; None if it was not.
-        machine: What the machine itself reaches.
-        rows: Of every case.
+        request: The request.
+        device: Name of the device.
+        threads: Number of CPU threads.
+        images_per_second_by_threads: Training rates by number of threads, from which the number was chosen; None if it was not.
+        machine: Rates of the machine.
+        rows: One row per usual case.
         growth: Training steps with one setting changed.
     """
 
@@ -101,7 +102,7 @@ class BenchResult:
     growth: tuple[GrowthRow, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns all of it for JSON."""
+        """Returns the result in JSON's types, which `--json` prints."""
         rates = self.images_per_second_by_threads
         facts: dict[str, Any] = {
             "what": self.request.what,
@@ -114,24 +115,19 @@ class BenchResult:
         facts |= {"machine": self.machine.as_dict(), "rows": [row.as_dict() for row in self.rows]}
         return facts | ({"growth": [row.as_dict() for row in self.growth]} if self.request.growth else {})
 
-    @classmethod
-    def grown(cls, growths: list[Growth], rows: dict[str, BenchRow]) -> tuple[GrowthRow, ...]:
-        """Returns the rows of the values of settings, out of those of all cases by name."""
-        return tuple(GrowthRow(each.part, each.setting, each.value, rows[each.case.name]) for each in growths)
-
 
 def bench_row(case: Case, timing: Timing, machine: MachineRates, memory: int | None) -> BenchRow:
     """Returns the row of a case.
 
     Args:
-        case: What was timed.
-        timing: How long it took.
-        machine: What the machine itself reached in the same rounds.
-        memory: Bytes that it makes the memory grow by.
+        case: The case.
+        timing: Times of the case.
+        machine: Rates of the machine in the same rounds.
+        memory: Peak growth of the memory in use in bytes; None if it was not measured.
     """
     best = case.count / timing.best
     gflops = 2 * case.operations.multiply_adds * best / 1e9
-    moved = case.operations.bytes * best / 1e9
+    traffic = case.operations.bytes * best / 1e9
     return BenchRow(
         part=case.part,
         case=case.name,
@@ -144,6 +140,6 @@ def bench_row(case: Case, timing: Timing, machine: MachineRates, memory: int | N
         gflops=gflops,
         product_share=gflops / (machine.float32_gflops if case.precision == "fp32" else machine.bfloat16_gflops),
         bytes=case.operations.bytes,
-        copy_share=moved / machine.copy_gb if case.moves else None,
+        copy_share=traffic / machine.copy_gb if case.memory_bound else None,
         memory=memory,
     )

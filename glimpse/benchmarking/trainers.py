@@ -1,25 +1,27 @@
-"""Trainings whose steps are timed: of a preset, on data that need no file, with a budget that does not end.
+"""Trainings whose steps are timed: a preset's, on data without files, with an endless budget.
 
-They are what `glimpse train-classifier` and `glimpse train-generator` run by default but for the validations, which fall due every
-hundred thousand images or so. The digits are scikit-learn's, in MNIST's frame of 28 x 28 pixels.
+They equal the trainings of `glimpse train-classifier` and `glimpse train-generator` without the validations, which are rare. The
+digits are scikit-learn's, in MNIST's frame of 28 x 28 pixels.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self, cast
 
 import torch
 
 from glimpse.benchmarking.operations import Operations, classifier_operations, draw_operations, ram_operations
-from glimpse.benchmarking.timing import Work
 from glimpse.datasets.classification import cluttered_data
 from glimpse.datasets.digits import DigitSource
 from glimpse.datasets.generative import open_generative
 from glimpse.datasets.opening import open_digit_source
+from glimpse.evaluation.timing import Work
+from glimpse.settings.base import Config
 from glimpse.settings.catalog import classifier_preset
+from glimpse.settings.classifier import ClassifierPreset
 from glimpse.settings.clutter import ClutterRecipe
-from glimpse.settings.draw import GENERATOR_PRESETS
+from glimpse.settings.draw import GENERATOR_PRESETS, GeneratorConfig, GeneratorPreset
 from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.ram import RAMConfig
 from glimpse.settings.requests import GeneratorTrainingRequest, Setting
@@ -32,15 +34,21 @@ __all__ = ["ClassifierSteps", "GeneratorSteps", "Steps", "digits"]
 
 _ENDLESS = 10**12  # images
 
+_COUNTED: Mapping[type, Callable[[Any, int, int], Operations]] = {
+    ClassifierConfig: classifier_operations,
+    RAMConfig: ram_operations,
+}
+"""Functions that return the cost of a forward pass, by the type of the model's config."""
+
 
 @dataclass(frozen=True)
 class Steps:
     """Steps of a training.
 
     Attributes:
-        preset: Named settings that it starts from.
-        batch_size: Images a step.
-        settings: Of the model, in place of the preset's.
+        preset: Name of the preset.
+        batch_size: Number of images per step.
+        settings: Settings of the model that replace the preset's.
     """
 
     preset: str
@@ -48,31 +56,49 @@ class Steps:
     settings: Mapping[str, Setting] = field(default_factory=dict)
 
     @property
+    def config(self) -> Config:
+        """Settings of the model."""
+        settings: dict[str, Any] = dict(self.settings)
+        return replace(self._preset.model, **settings)
+
+    @property
     def training(self) -> TrainingConfig:
-        """How it is trained: as the preset says, without an end and without validations."""
-        return replace(self._preset_training, images=_ENDLESS, validate_every=_ENDLESS, batch_size=self.batch_size)
+        """Settings of the training: the preset's, without an end and without validations."""
+        return replace(self._preset.training, images=_ENDLESS, validate_every=_ENDLESS, batch_size=self.batch_size)
 
     @property
     def operations(self) -> Operations:
-        """What a step takes for one image."""
+        """Cost of a step per image."""
         raise NotImplementedError
 
+    def changed(self, setting: str, value: int) -> Self:
+        """Returns the steps with another value of a setting; equal to these steps if the value is the same.
+
+        Args:
+            setting: `batch` for the number of images per step, or the name of a setting of the model.
+            value: New value.
+        """
+        if setting == "batch":
+            return replace(self, batch_size=value)
+        same = getattr(self.config, setting) == value
+        return self if same else replace(self, settings={**self.settings, setting: value})
+
     def trainer(self, device: torch.device) -> Trainer:
-        """Returns a fresh trainer."""
+        """Returns a new trainer."""
         raise NotImplementedError
 
     def work(self, device: torch.device) -> Work:
-        """Returns what takes one step of a fresh trainer each time it is called."""
+        """Returns a function that takes one step of a new trainer at every call."""
         return self.trainer(device).fit().__next__
 
     @property
-    def _preset_training(self) -> TrainingConfig:
+    def _preset(self) -> ClassifierPreset | GeneratorPreset:
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class ClassifierSteps(Steps):
-    """Steps of a classifier's training on cluttered digits, which are drawn in every step.
+    """Steps of a classifier's training on cluttered digits, which every step renders.
 
     Attributes:
         canvas: Side of the images in pixels.
@@ -81,62 +107,57 @@ class ClassifierSteps(Steps):
     canvas: int = ClutterRecipe().canvas
 
     @property
-    def config(self) -> ClassifierConfig | RAMConfig:
-        """Settings of the model.
+    def operations(self) -> Operations:
+        """Cost of a step per image.
 
         Raises:
-            ValueError: If it is of a kind whose operations are not counted.
+            ValueError: If the cost of this kind of model is not counted.
         """
-        settings: dict[str, Any] = dict(self.settings)
-        config = replace(classifier_preset(self.preset).model, **settings)
-        if not isinstance(config, ClassifierConfig | RAMConfig):
-            raise ValueError(f"operations are counted for the glimpse classifier and RAM, not for preset {self.preset}")
-        return config
-
-    @property
-    def operations(self) -> Operations:
-        """What a step takes for one image."""
         config = self.config
-        if isinstance(config, RAMConfig):
-            return ram_operations(config, self.canvas, self.canvas).step
-        return classifier_operations(config, self.canvas, self.canvas).step
+        if type(config) not in _COUNTED:
+            raise ValueError(f"operations are counted for the glimpse classifier and RAM, not for preset {self.preset}")
+        return _COUNTED[type(config)](config, self.canvas, self.canvas).step
+
+    def changed(self, setting: str, value: int) -> Self:
+        """Returns the steps with another value of a setting, which may also be `canvas`; see the base class."""
+        return replace(self, canvas=value) if setting == "canvas" else super().changed(setting, value)
 
     def trainer(self, device: torch.device) -> Trainer:
-        """Returns a fresh trainer."""
+        """Returns a new trainer."""
         training = self.training
         data = cluttered_data(digits(), ClutterRecipe(canvas=self.canvas), seed=training.seed, device=device)
         record: dict[str, Any] = {"preset": self.preset, "model": vars(self.config), "training": vars(training)}
         return classifier_trainer(record, data, device)
 
     @property
-    def _preset_training(self) -> TrainingConfig:
-        return classifier_preset(self.preset).training
+    def _preset(self) -> ClassifierPreset:
+        return classifier_preset(self.preset)
 
 
 @dataclass(frozen=True)
 class GeneratorSteps(Steps):
-    """Steps of DRAW's training on scikit-learn's digits, black or white, of 28 x 28 pixels."""
+    """Steps of DRAW's training on scikit-learn's binarized digits of 28 x 28 pixels."""
+
+    @property
+    def config(self) -> GeneratorConfig:
+        """Settings of the model."""
+        return cast(GeneratorConfig, super().config)
 
     @property
     def operations(self) -> Operations:
-        """What a step takes for one image."""
-        return draw_operations(replace(GENERATOR_PRESETS[self.preset].model, **self._settings)).step
+        """Cost of a step per image."""
+        return draw_operations(self.config).step
 
     def trainer(self, device: torch.device) -> Trainer:
-        """Returns a fresh trainer."""
+        """Returns a new trainer."""
         training = self.training
-        model = replace(GENERATOR_PRESETS[self.preset].model, **self._settings)
         data = open_generative("digits", seed=training.seed, device=device)
         plan = GeneratorPlan(GeneratorTrainingRequest(preset=self.preset))
-        return plan.build({"model": vars(model), "training": vars(training)}, data, device)
+        return plan.build({"model": vars(self.config), "training": vars(training)}, data, device)
 
     @property
-    def _settings(self) -> dict[str, Any]:
-        return dict(self.settings)
-
-    @property
-    def _preset_training(self) -> TrainingConfig:
-        return GENERATOR_PRESETS[self.preset].training
+    def _preset(self) -> GeneratorPreset:
+        return GENERATOR_PRESETS[self.preset]
 
 
 @functools.cache

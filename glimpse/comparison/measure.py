@@ -5,6 +5,7 @@ What is measured is kept and not measured again. Dimensions: B images of a batch
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,17 +17,17 @@ from glimpse.comparison.kept import KeptMeasurements, Measured, Speeds
 from glimpse.comparison.opened import OpenedModel, open_models, task_words
 from glimpse.comparison.rows import Comparison, Conditions
 from glimpse.comparison.time_limit import TimeLimit
-from glimpse.datasets.batches import Batch
 from glimpse.evaluation.classifier import predictions
-from glimpse.evaluation.costs import TIMED_IMAGES, FixedImages, forward_seconds, multiply_adds
+from glimpse.evaluation.costs import TIMED_IMAGES, forward_pass, multiply_adds
 from glimpse.evaluation.images import ImageQuery, TaskImages, check_images, open_task_images
 from glimpse.evaluation.published import published_on
+from glimpse.evaluation.timing import interleaved
 from glimpse.listener import Listener
 from glimpse.settings.requests import CompareRequest, ImageChoice
 
 __all__ = ["measured_comparison"]
 
-_TURNS = 10  # of every model, when they are timed: other work on the machine makes turns longer, never shorter
+_ROUNDS = 10  # of the timing: other work on the machine makes a round longer, never shorter
 
 
 def measured_comparison(
@@ -139,17 +140,14 @@ class _Bench:
         return Measured(torch.cat(predicted).numpy(), torch.cat(labels).numpy(), parameters, operations, (height, width), part)
 
     def speeds(self, models: Sequence[OpenedModel], size: tuple[int, int]) -> Speeds:
-        """Returns how fast models classify: for each the fastest of several turns, which all of them take one after another."""
-        data = _noise(models[0].network.config.channels, size, self.device)
-        seconds: list[list[float]] = [[] for _ in models]
-        with self.listener.progress("Timing inference", (_TURNS + 1) * len(models), unit="turns") as advance:
-            for turn in range(_TURNS + 1):
-                for i, model in enumerate(models):
-                    taken = forward_seconds(model.network.to(self.device), data)
-                    if turn:  # the first one warms up
-                        seconds[i].append(taken)
-                    advance(turn * len(models) + i + 1)
-        rates = [round(len(data) / min(each), 1) for each in seconds]
+        """Returns how many images per second models classify in the fastest of several rounds, each of which times every model."""
+        shape = (TIMED_IMAGES, models[0].network.config.channels, *size)
+        images = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(
+            self.device
+        )  # the content does not affect the speed
+        works = {str(i): partial(forward_pass, model.network.to(self.device), images) for i, model in enumerate(models)}
+        timings = interleaved(works, 0, least_rounds=_ROUNDS, listener=self.listener)
+        rates = [round(TIMED_IMAGES / timing.best, 1) for timing in timings.values()]
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else str(self.device)
         return Speeds(rates, name, self.threads)
 
@@ -166,10 +164,3 @@ def _classes(model: OpenedModel, logits: Tensor, labels: Tensor) -> Tensor:
     if not logits.isfinite().all():
         raise ValueError(f"{model.source} gives logits that are not finite")
     return logits.argmax(dim=-1).cpu()
-
-
-def _noise(channels: int, size: tuple[int, int], device: torch.device) -> FixedImages:
-    """Returns images of noise: what images show does not matter to the speed."""
-    images = torch.rand(TIMED_IMAGES, channels, *size, generator=torch.Generator().manual_seed(0)).to(device)
-    labels = torch.zeros(TIMED_IMAGES, dtype=torch.long, device=device)
-    return FixedImages(Batch(images, labels, torch.zeros(TIMED_IMAGES, 2, device=device)))

@@ -4,6 +4,7 @@ import string
 
 from glimpse.comparison.rows import Comparison, Row
 from glimpse.evaluation.published import PublishedResult
+from glimpse.quantities import short_number
 
 __all__ = ["legend", "pair_table", "pair_title", "table"]
 
@@ -57,8 +58,8 @@ def _measured_cells(row: Row, letters: dict[str, str]) -> _Cells:
         "seeds": len(row.seeds),
         "error %": f"{row.error:.2f}" + _samples(row),
         "95 % interval": f"{row.interval[0]:.2f}-{row.interval[1]:.2f}",
-        "parameters": _short(row.parameters),
-        "multiply-adds": _short(row.multiply_adds),
+        "parameters": short_number(row.parameters),
+        "multiply-adds": short_number(row.multiply_adds),
         "values read": f"{row.reading.values:,}" + ("*" if row.reading.whole else ""),
         "infer/s": f"{row.inference_rate:,.0f}",
     }
@@ -68,7 +69,7 @@ def _measured_cells(row: Row, letters: dict[str, str]) -> _Cells:
         cells["train/s"] = f"{row.training_rate:,.0f}"
     if row.when_reached is not None:
         images, seconds = row.when_reached
-        cells["to published"] = f"{_short(images)}, {_time(seconds)}"
+        cells["to published"] = f"{short_number(images)}, {_time(seconds)}"
     return cells
 
 
@@ -96,7 +97,7 @@ def legend(comparison: Comparison) -> list[str]:
     ]
     facts: dict[str, list[str]] = {}
     for row in comparison.rows:
-        if images := dict.fromkeys(_short(images) for images in row.images if images is not None):
+        if images := dict.fromkeys(short_number(images) for images in row.images if images is not None):
             facts.setdefault(f"trained with {' / '.join(images)} images", []).append(row.model)
     for row in comparison.rows:
         if row.trained_on:
@@ -170,15 +171,3 @@ def _time(seconds: float) -> str:
     if seconds < 59.5:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.2g} h"
-
-
-def _short(number: float) -> str:
-    """Returns a count in three digits.
-
-    >>> _short(775_072), _short(12_345_678), _short(640)
-    ('775k', '12.3M', '640')
-    """
-    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= 0.9995 * factor:
-            return f"{number / factor:.3g}{letter}"
-    return f"{number:.0f}"

@@ -4,17 +4,15 @@ Dimensions: B images, C channels, H rows, W columns, T glimpses of n x n numbers
 """
 
 import copy
-import time
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from glimpse.datasets.batches import Batch, PositionalDataset
-from glimpse.evaluation.classifier import predictions
+from glimpse.evaluation.classifier import classify
 from glimpse.models.base import ImageClassifier
 
-__all__ = ["TIMED_IMAGES", "FixedImages", "forward_seconds", "multiply_adds"]
+__all__ = ["TIMED_IMAGES", "forward_pass", "multiply_adds"]
 
 TIMED_IMAGES = 250
 """Number of images in the batch that a model is timed on."""
@@ -34,41 +32,16 @@ def multiply_adds(model: ImageClassifier, image: Tensor) -> int:
     frozen = copy.deepcopy(model).cpu().requires_grad_(False)  # the counter's hooks fail on views of parameters with a gradient
     counter = FlopCounterMode(display=False)
     with counter:
-        for _ in predictions(frozen, FixedImages(Batch(image, torch.zeros(1, dtype=torch.long), torch.zeros(1, 2)))):
-            pass
+        classify(frozen, image, torch.zeros(1, dtype=torch.int64))
     return int(counter.get_total_flops()) // 2
 
 
-class FixedImages(PositionalDataset):
-    """A data set of images in memory, so that timings do not include rendering.
+def forward_pass(network: ImageClassifier, images: Tensor) -> None:
+    """Classifies images in one batch and waits for the device.
 
     Args:
-        images: All images, N of them.
+        network: Classifier in evaluation mode, on the device of the images.
+        images: Shape (B, C, H, W), in memory, so that a timing does not include rendering.
     """
-
-    def __init__(self, images: Batch) -> None:
-        self.images = images
-
-    def __len__(self) -> int:
-        return len(self.images.labels)
-
-    def batch(self, positions: Tensor) -> Batch:
-        """Returns the images at these positions, shape (B,)."""
-        if len(positions) == len(self):
-            return self.images
-        return Batch(*(values[positions.to(values.device) % len(self)] for values in self.images))
-
-
-def forward_seconds(network: ImageClassifier, data: FixedImages) -> float:
-    """Returns the seconds that a model takes for the forward pass of a data set.
-
-    Args:
-        network: Classifier in evaluation mode, on the device of the data.
-        data: Images.
-    """
-    began = time.monotonic()
-    with torch.no_grad():
-        for logits, _ in predictions(network, data):
-            last = logits
-        float(last.sum())  # waits for the device
-    return max(time.monotonic() - began, 1e-9)
+    logits = classify(network, images, torch.arange(len(images), device=images.device))
+    float(logits.sum())  # waits for the device

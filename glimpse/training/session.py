@@ -20,7 +20,7 @@ from glimpse.training.plan import Picture, TrainingPlan
 from glimpse.training.processes import joined_processes
 from glimpse.training.record import refuse_differences, task_facts
 from glimpse.training.signals import SignalWatch
-from glimpse.training.threads import candidates, fastest_threads
+from glimpse.training.threads import choose_threads
 
 __all__ = ["Training", "TrainingResult", "opened_training", "run_training"]
 
@@ -146,20 +146,12 @@ def opened_training(plan: TrainingPlan[D]) -> Iterator[Training]:
 
 def _choose_threads(plan: TrainingPlan[D], record: dict[str, Any], data: D, device: torch.device) -> None:
     """Sets and records the fastest number of threads, unless one is requested or the training is too short to be timed."""
-    asked = plan.machine.threads is not None or os.environ.get("OMP_NUM_THREADS", "").isdecimal()
-    cores = environment.usable_cores()
-    if asked or cores == 1 or device.type != "cpu" or "WORLD_SIZE" in os.environ:
-        return
     eager = record | {"training": record["training"] | {"compile": False}}
-    most = min(cores, environment.MOST_THREADS)
-    choice = fastest_threads(lambda: plan.build(eager, data, device), candidates(most))
-    if choice is None:
-        torch.set_num_threads(record["environment"]["threads"])
-        return
-    torch.set_num_threads(choice.threads)
-    rates = {str(threads): round(rate, 1) for threads, rate in choice.images_per_second.items()}
-    record["environment"] |= {"threads": choice.threads, "images_per_second_by_threads": rates}
-    plan.listener.note(str(choice))
+    choice = choose_threads(lambda: plan.build(eager, data, device), plan.machine.threads, device)
+    if choice is not None:
+        rates = {str(threads): round(rate, 1) for threads, rate in choice.images_per_second.items()}
+        record["environment"] |= {"threads": choice.threads, "images_per_second_by_threads": rates}
+        plan.listener.note(str(choice))
 
 
 def run_training(plan: TrainingPlan[D], progress: Callable[[Record], None] | None = None) -> TrainingResult:

@@ -5,15 +5,18 @@ to other work.
 """
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from glimpse.training.engine import Record, Trainer
+from glimpse import environment
+from glimpse.evaluation.timing import wall_seconds
+from glimpse.training.engine import Trainer
 
-__all__ = ["ThreadChoice", "candidates", "fastest_threads"]
+__all__ = ["ThreadChoice", "candidates", "choose_threads", "fastest_threads"]
 
 _SECONDS = 2.5  # for all timings together
 _ROUNDS = 5  # largest number of timings of each number of threads
@@ -46,6 +49,30 @@ def candidates(most: int) -> list[int]:
     return sorted({most, *(2**k for k in range(most.bit_length()) if 2**k <= most)})
 
 
+def choose_threads(trainer: Callable[[], Trainer], requested: int | None, device: torch.device) -> ThreadChoice | None:
+    """Sets torch's number of threads to the fastest measured one, and returns the choice.
+
+    Without a measurement the number of threads does not change.
+
+    Args:
+        trainer: Function that makes a new trainer, with the budget of the training.
+        requested: Number of threads that the caller requests; None for automatic.
+        device: Device of the training.
+
+    Returns:
+        The choice; None if nothing was measured: a number is requested, by the caller or by OMP_NUM_THREADS; there is one core; the
+        device is not the CPU; the training has several processes or is too short.
+    """
+    cores = environment.usable_cores()
+    several = "WORLD_SIZE" in os.environ
+    if environment.requested_threads(requested) is not None or cores == 1 or device.type != "cpu" or several:
+        return None
+    before = torch.get_num_threads()
+    choice = fastest_threads(trainer, candidates(min(cores, environment.MOST_THREADS)))
+    torch.set_num_threads(before if choice is None else choice.threads)
+    return choice
+
+
 def fastest_threads(
     trainer: Callable[[], Trainer], numbers: Sequence[int], *, clock: Callable[[], float] = time.perf_counter
 ) -> ThreadChoice | None:
@@ -66,22 +93,15 @@ def fastest_threads(
     records = made.fit()
     best = dict.fromkeys(numbers, math.inf)
     torch.set_num_threads(numbers[0])
-    first = _seconds(records.__next__, clock)
+    first = wall_seconds(records.__next__, 1, clock=clock)
     if first * steps < _TINY or steps <= _ROUNDS * len(numbers) + 1:
         return None
     began = clock()
     for _ in range(_ROUNDS):
         for threads in numbers:
             torch.set_num_threads(threads)
-            best[threads] = min(best[threads], _seconds(records.__next__, clock))
+            best[threads] = min(best[threads], wall_seconds(records.__next__, 1, clock=clock))
         if clock() - began + first * len(numbers) > _SECONDS:
             break
     rates = {threads: batch / seconds for threads, seconds in best.items()}
     return ThreadChoice(max(rates, key=rates.__getitem__), rates)
-
-
-def _seconds(step: Callable[[], Record], clock: Callable[[], float]) -> float:
-    """Returns the duration of a step in seconds."""
-    began = clock()
-    step()
-    return clock() - began

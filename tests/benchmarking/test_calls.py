@@ -9,7 +9,7 @@ import torch
 import glimpse
 from glimpse.benchmarking import calls
 from glimpse.benchmarking.calls import benchmark_request
-from glimpse.benchmarking.cases import cases_of
+from glimpse.benchmarking.cases import bench_plan
 from glimpse.benchmarking.machine import (
     COPIED,
     COPY,
@@ -20,7 +20,7 @@ from glimpse.benchmarking.machine import (
     machine_works,
 )
 from glimpse.benchmarking.rows import BenchRow, bench_row
-from glimpse.benchmarking.timing import Timing
+from glimpse.evaluation.timing import Timing
 from glimpse.settings.requests import BenchRequest, Machine
 from glimpse.training.threads import ThreadChoice
 
@@ -64,7 +64,7 @@ def test_the_machines_works_multiply_and_copy() -> None:
 
 
 def test_a_row_sets_rates_next_to_the_machines() -> None:
-    case = next(case for case in cases_of(BenchRequest("filterbank")) if case.name == "read")
+    case = next(case for case in bench_plan(BenchRequest("filterbank")).cases if case.name == "read")
     machine = machine_rates({name: Timing((1.0,), 1) for name in (PRODUCT_FLOAT32, LINEAR_FLOAT32, PRODUCT_BFLOAT16, COPY)})
     row = bench_row(case, Timing((0.5, 0.25, 1.0), 1), machine, 7)
     multiply_adds, moved = 12 * 100 * 100 + 12 * 12 * 100, 4 * (100 * 100 + 144 + 2 * 12 * 100)
@@ -119,7 +119,7 @@ def test_without_a_number_of_threads_the_fastest_is_measured_and_told(
         asked.extend(numbers)
         return ThreadChoice(1, {1: 30.0, 2: 20.0})
 
-    monkeypatch.setattr(calls, "fastest_threads", measured)
+    monkeypatch.setattr("glimpse.training.threads.fastest_threads", measured)
     torch.set_num_threads(2)
     with caplog.at_level("INFO", logger="glimpse"):
         found = glimpse.benchmark("clutter", seconds=0.001, device="cpu")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from glimpse.benchmarking.cases import cases_of, growths_of, steps_for_threads
+from glimpse.benchmarking.cases import bench_plan, steps_for_threads
 from glimpse.benchmarking.operations import classifier_operations
 from glimpse.benchmarking.trainers import ClassifierSteps, GeneratorSteps
 from glimpse.settings.base import from_mapping
@@ -22,7 +22,7 @@ SMALL = {"glimpses": 2, "window": 4, "hidden": 8}
 
 
 def test_the_filterbanks_cases_give_filters_images_and_gradients() -> None:
-    made = {case.name: (case.count, case.build(CPU)()) for case in cases_of(BenchRequest("filterbank"))}
+    made = {case.name: (case.count, case.build(CPU)()) for case in bench_plan(BenchRequest("filterbank")).cases}
     shapes = {"filters": (128, 12, 100), "read": (128, 1, 12, 12), "write": (128, 1, 100, 100)}
     for name, shape in shapes.items():
         count, result = made[name]
@@ -38,7 +38,7 @@ def test_the_filterbanks_cases_give_filters_images_and_gradients() -> None:
 
 
 def test_clutter_is_drawn_afresh_in_each_call() -> None:
-    work = cases_of(BenchRequest("clutter"))[0].build(CPU)
+    work = bench_plan(BenchRequest("clutter")).cases[0].build(CPU)
     first, second = work(), work()
     assert first.images.shape == (128, 1, 100, 100)  # type: ignore[attr-defined]
     assert not torch.equal(first.images, second.images)  # type: ignore[attr-defined]
@@ -89,16 +89,16 @@ def test_a_kind_without_counted_operations_is_refused() -> None:
     ],
 )
 def test_a_part_has_its_cases(what: What, names: list[str]) -> None:
-    assert [case.name for case in cases_of(BenchRequest(what))] == names
+    assert [case.name for case in bench_plan(BenchRequest(what)).cases] == names
 
 
 def test_all_parts_together_have_each_case_once() -> None:
-    names = [case.name for case in cases_of(BenchRequest(growth=True))]
+    names = [case.name for case in bench_plan(BenchRequest(growth=True)).cases]
     assert len(names) == len(set(names)) == 12 + 8 + 2  # the presets' own values are among the usual cases
 
 
 def test_one_setting_grows_at_a_time() -> None:
-    growths = {(each.setting, each.value): each.case for each in growths_of(BenchRequest("classifier", growth=True))}
+    growths = {(each.setting, each.value): each.case for each in bench_plan(BenchRequest("classifier", growth=True)).growths}
     assert len(growths) == 12
     assert [growths["batch", value].count for value in (32, 128, 512)] == [32, 128, 512]
     for setting, value in (("window", 24), ("glimpses", 32), ("window", 12), ("glimpses", 8)):
@@ -112,7 +112,7 @@ def test_one_setting_grows_at_a_time() -> None:
 
 
 def test_operations_of_a_longer_drawing_grow_with_its_steps() -> None:
-    cases = {each.value: each.case for each in growths_of(BenchRequest("generator", growth=True))}
+    cases = {each.value: each.case for each in bench_plan(BenchRequest("generator", growth=True)).growths}
     assert cases[64].operations.multiply_adds == 4 * cases[16].operations.multiply_adds == 16 * cases[4].operations.multiply_adds
     assert cases[16].name == "draw small"
 

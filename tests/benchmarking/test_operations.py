@@ -114,17 +114,17 @@ def test_a_small_classifier_counted_by_hand() -> None:
     lstm = (5 + 4) * 16
     step = glimpse + encoder + lstm + 4 * 5 + 4 * 10
     pointing = 4 * 9  # not before the first glimpse
-    assert classifier_operations(config, 10, 20) == (2 * step + pointing, 2 * 4 * (10 * 20 + 9 + 3 * (10 + 20)))
+    assert classifier_operations(config, 10, 20) == Operations(2 * step + pointing, 2 * 4 * (10 * 20 + 9 + 3 * (10 + 20)))
 
 
 def test_bytes_counted_by_hand() -> None:
-    assert filter_operations(100) == (0, 400)
+    assert filter_operations(100) == Operations(0, 400)
     assert read_operations(2, 3, 10, 20).bytes == 4 * (2 * 200 + 2 * 9 + 3 * 10 + 3 * 20)  # image, glimpse, both axes' filters
     assert write_operations(1, 3, 10, 20).bytes == 4 * (200 + 9 + 3 * 10 + 3 * 20)
-    assert clutter_operations(100, 8, 8, (28, 28)) == (0, 40_000 + 784 + 512)
+    assert clutter_operations(100, 8, 8, (28, 28)) == Operations(0, 40_000 + 784 + 512)
     assert ram_operations(RAMConfig(glimpses=2, window=3, scales=2), 10, 20).bytes == 4 * (200 + 2 * 2 * 9)
     assert draw_operations(GeneratorConfig(glimpses=3, attention=False)).bytes == 3 * 4 * 3 * 784
 
 
 def test_a_training_step_is_three_forward_passes() -> None:
-    assert Operations(7, 11).step == (21, 33)
+    assert Operations(7, 11).step == Operations(21, 33)

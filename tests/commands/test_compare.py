@@ -179,12 +179,12 @@ def test_a_signal_stops_a_suite_with_its_exit_code_and_the_whole_command_to_go_o
 
 
 def test_an_interrupted_measurement_reports_the_command_that_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*arguments: Any) -> Any:
+    def interrupted(*arguments: Any, **options: Any) -> Any:
         raise KeyboardInterrupt
 
     options = ("compare", "--suite=tiny", "--models=conv", "--seeds=1", "--out", tmp_path, *ON_CPU)
     with monkeypatch.context() as patch:
-        patch.setattr(measure, "forward_seconds", interrupted)
+        patch.setattr(measure, "interleaved", interrupted)
         stopped = invoked(*options)
     assert stopped.exit_code == 130
     line = stopped.stderr.splitlines()[-1]

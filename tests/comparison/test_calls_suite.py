@@ -69,12 +69,12 @@ def test_a_suite_trains_what_is_missing_and_repeats_nothing(
     by_hand = [100 * np.mean(wrong_one_by_one(tmp_path / f"glimpse-2-seed{seed}")) for seed in (0, 1)]
     assert found.rows[0].errors == pytest.approx(by_hand)
 
-    def never(*arguments: Any) -> Any:
+    def never(*arguments: Any, **options: Any) -> Any:
         raise AssertionError("measured or trained again")
 
     for module, name in (
         (measure, "open_task_images"),
-        (measure, "forward_seconds"),
+        (measure, "interleaved"),
         (estimate, "measured_speed"),
         (suite, "opened_training"),
     ):

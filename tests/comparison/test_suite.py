@@ -56,7 +56,7 @@ def test_a_suites_settings_are_options_of_train_classifier(tmp_path: Path, monke
 
 def test_an_estimate_counts_steps_and_their_share_of_the_validations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forward = 7000.0  # seconds for 250 images, counted as the 300 of the validation
-    monkeypatch.setattr(estimate, "forward_seconds", lambda *arguments: forward)
+    monkeypatch.setattr(estimate, "wall_seconds", lambda *arguments: forward)
     found = {}
     for every in (100, 300, 1000):
         (run,) = planned(monkeypatch, tmp_path, replace(TINY, validate_every=every), models=("conv",), images=320, seeds=1)

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from glimpse.settings.training import TrainingConfig
-from glimpse.training import session
 from glimpse.training.calls import train_classifier
 from glimpse.training.engine import Record, Trainer
 from glimpse.training.threads import ThreadChoice, candidates, fastest_threads
@@ -76,7 +75,7 @@ def test_a_training_uses_records_and_keeps_the_measured_number(monkeypatch: pyte
     monkeypatch.setattr("glimpse.environment.usable_cores", lambda: 2)
     monkeypatch.setattr("glimpse.environment.busy_cores", lambda: 0.0)
     measured = ThreadChoice(1, {1: 300.0, 2: 200.0})
-    monkeypatch.setattr(session, "fastest_threads", lambda trainer, numbers: measured)
+    monkeypatch.setattr("glimpse.training.threads.fastest_threads", lambda trainer, numbers: measured)
     out = tmp_path / "run"
     train_classifier(images=64, batch_size=32, out=out, **TINY)
     environment = settings_of(out)["environment"]
@@ -91,7 +90,7 @@ def test_a_given_number_is_not_measured(monkeypatch: pytest.MonkeyPatch, tmp_pat
     def never(*_: object) -> None:
         raise AssertionError("measured")
 
-    monkeypatch.setattr(session, "fastest_threads", never)
+    monkeypatch.setattr("glimpse.training.threads.fastest_threads", never)
     train_classifier(images=64, batch_size=32, out=tmp_path / "asked", threads=1, **TINY)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     train_classifier(images=64, batch_size=32, out=tmp_path / "variable", **TINY)
@@ -109,3 +108,10 @@ def test_timing_does_not_change_the_training(monkeypatch: pytest.MonkeyPatch, tm
     train_classifier(out=tmp_path / "plain", threads=chosen, **settings, **TINY)
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("timed", "plain")]
     assert weights[0] == weights[1]
+
+
+def test_a_coarse_clock_does_not_divide_by_zero() -> None:
+    clock = Clock({1: 0.5, 2: 0.5})
+    choice = fastest_threads(lambda: cast(Trainer, clock), [1, 2], clock=lambda: float(int(clock.now)))
+    assert choice is not None
+    assert all(rate > 0 for rate in choice.images_per_second.values())
