@@ -82,7 +82,7 @@ class Retina:
         )
         index = self._first + rows[..., :, None] * self._row + columns[..., None, :]  # (B, S, n, n)
         batch, channels = self._values.shape[:2]
-        values = self._values.gather(2, index.view(batch, 1, -1).expand(-1, channels, -1))
+        values = self._values.gather(2, index.flatten(1)[:, None].expand(-1, channels, -1))
         return values.view(batch, channels, self.scales, self.n, self.n).transpose(1, 2)
 
 

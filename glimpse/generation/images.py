@@ -8,7 +8,7 @@ from torch import Tensor
 
 from glimpse.datasets.generative import GenerativeData
 from glimpse.datasets.picture_files import load_picture
-from glimpse.datasets.pixel_sets import StoredImages
+from glimpse.datasets.pixel_sets import PixelSet
 from glimpse.evaluation.images import ImageQuery, open_training_images
 from glimpse.generation.opened import OpenGenerator
 from glimpse.settings.positions import parse_positions
@@ -45,7 +45,7 @@ def open_set(generator: OpenGenerator, choice: SetChoice) -> GenerativeData:
     return data
 
 
-def part_of(data: GenerativeData, split: Split) -> StoredImages:
+def part_of(data: GenerativeData, split: Split) -> PixelSet:
     """Returns the test or the validation part of a set.
 
     Raises:
@@ -53,8 +53,7 @@ def part_of(data: GenerativeData, split: Split) -> StoredImages:
     """
     if split not in get_args(Split):
         raise ValueError(f"split must be {' or '.join(get_args(Split))}, got {split!r}")
-    part: StoredImages = getattr(data, split)
-    return part
+    return data.test if split == "test" else data.valid
 
 
 def selected_images(

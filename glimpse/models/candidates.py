@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from glimpse.attention.filterbank import filter_offsets
-from glimpse.attention.precision import in_float32
+from glimpse.attention.precision import at_least_float32, in_float32
 from glimpse.attention.window import Window
 from glimpse.settings.search import SearchConfig
 
 __all__ = ["CandidateMap", "Candidates", "overview_window"]
 
 _SPACING, _SIGMA = 0.996, 0.9  # stride and sigma of the overview, in units of the image's longer side divided by n
+_INTENSITY = 3.0  # of the overview: its values, means over large areas, are small compared with those of other glimpses
 _GAIN = 6.0  # initial gain of brightness: the brightest cell is e^6 times as likely as a dark one
 _REGION = 16 / 26.4  # radius of a candidate's region, as a fraction of the extent
 _BLOB = 9 / 26.4  # standard deviation of the Gaussian that weights a candidate's center of mass, as a fraction of the extent
@@ -38,12 +39,14 @@ class Candidates(NamedTuple):
 
 
 def overview_window(images: Tensor, n: int) -> Window:
-    """Returns the window of n x n filters that covers whole images of shape (B, C, H, W); its fields have shape (B,)."""
+    """Returns the window of n x n filters that covers whole images of shape (B, C, H, W).
+
+    Its fields have shape (B,) and are at least float32.
+    """
     batch, _, height, width = images.shape
-    side = max(height, width) / n
-    return Window(
-        *(images.new_full((batch,), value) for value in ((width - 1) / 2, (height - 1) / 2, _SPACING * side, _SIGMA * side, 3))
-    )
+    like, side = at_least_float32(images[:0]), max(height, width) / n
+    values = ((width - 1) / 2, (height - 1) / 2, _SPACING * side, _SIGMA * side, _INTENSITY)
+    return Window(*(like.new_full((batch,), value) for value in values))
 
 
 class CandidateMap(nn.Module):
@@ -72,7 +75,7 @@ class CandidateMap(nn.Module):
 
         Args:
             overview: Overview glimpse of the images, shape (B, C, n, n).
-            window: Window of the overview, the same for every image.
+            window: Window of the overview, fields of shape (B,).
             height: Height H of the images in pixels.
             width: Width W of the images in pixels.
         """
@@ -84,8 +87,9 @@ class CandidateMap(nn.Module):
         n = overview.shape[-1]
         bright = overview.mean(dim=1)
         relative = bright / (bright.amax(dim=(1, 2), keepdim=True) + _FLAT)
-        columns, rows = (center[0] + filter_offsets(n, bright) * window.stride[0] for center in (window.center_x, window.center_y))
-        inside = _within(rows, size[0], window)[:, None] & _within(columns, size[1], window)  # (n, n)
+        offset = filter_offsets(n, bright) * window.stride[:, None]
+        columns, rows = (center[:, None] + offset for center in (window.center_x, window.center_y))  # (B, n)
+        inside = _within(rows, size[0], window)[:, :, None] & _within(columns, size[1], window)[:, None]  # (B, n, n)
         scores = (self.gain * relative + learned).masked_fill(~inside, _NEVER)
         log_p = scores.flatten(1).log_softmax(dim=1)
         with torch.no_grad():
@@ -95,13 +99,14 @@ class CandidateMap(nn.Module):
 
     def _regions(self, log_p: Tensor, bright: Tensor, rows: Tensor, columns: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Returns K positions (B, 2) and K + 1 masks (B, n, n): the cells of each candidate's region, and all other cells."""
-        n = len(rows)
+        n = rows.shape[1]
         power = bright.clamp(min=0) ** 2
         free = torch.ones_like(log_p, dtype=torch.bool)
         places, regions = [], []
         for _ in range(self.count):
             best = log_p.masked_fill(~free, -math.inf).flatten(1).argmax(dim=1)
-            place = _center_of_mass(power, rows, columns, (rows[best // n], columns[best % n]), _BLOB * self.extent)
+            around = rows.gather(1, best[:, None] // n), columns.gather(1, best[:, None] % n)
+            place = _center_of_mass(power, rows, columns, around, _BLOB * self.extent)
             distance = ((rows - place[:, 1:]) ** 2)[:, :, None] + ((columns - place[:, :1]) ** 2)[:, None]  # (B, n, n)
             region = (distance < (_REGION * self.extent) ** 2) & free
             free = free & ~region
@@ -111,14 +116,14 @@ class CandidateMap(nn.Module):
 
 
 def _within(cells: Tensor, length: int, window: Window) -> Tensor:
-    """Returns which cells, at these positions along an axis of this length, overlap the image."""
-    return (cells - (length - 1) / 2).abs() <= (length + window.stride[0]) / 2
+    """Returns which cells, at positions (B, n) along an axis of this length, overlap the image."""
+    return (cells - (length - 1) / 2).abs() <= (length + window.stride[:, None]) / 2
 
 
 def _center_of_mass(power: Tensor, rows: Tensor, columns: Tensor, around: tuple[Tensor, Tensor], deviation: float) -> Tensor:
-    """Returns the center of mass (x, y), shape (B, 2), of power (B, n, n) times a Gaussian around positions (y, x), (B,) each."""
+    """Returns the center of mass (x, y), shape (B, 2), of power (B, n, n) times a Gaussian around positions (y, x), (B, 1) each."""
     near_y, near_x = (
-        torch.exp(-((cells - at[:, None]) ** 2) / (2 * deviation**2)) for cells, at in zip((rows, columns), around, strict=True)
+        torch.exp(-((cells - at) ** 2) / (2 * deviation**2)) for cells, at in zip((rows, columns), around, strict=True)
     )
     weight = near_y[:, :, None] * power * near_x[:, None] + 1e-12  # an empty overview has its center of mass in the middle
     total = weight.sum(dim=(1, 2))

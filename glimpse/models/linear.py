@@ -2,7 +2,8 @@
 
 By default torch multiplies float32 matrices with MKL, which uses AVX-512 only on Intel's CPUs; oneDNN, which is included in torch,
 uses it on every CPU that supports it. On a Zen 5 core a map of (128, 520) to (128, 1024) ran at 240 GFLOP/s instead of 114. The
-choice depends only on the machine and the shapes, so that a resumed training equals an uninterrupted one.
+choice depends on the machine, the shapes and dtypes, autocast, `torch.compile`, transformations of functions such as `vmap`, and
+`torch.backends.mkldnn.enabled`. A resumed training has all of them in common with an uninterrupted one, and therefore equals it.
 """
 
 from typing import Any

@@ -56,7 +56,7 @@ def supervised_loss(logits: Tensor, labels: Tensor, supervision: Supervision) ->
         return F.cross_entropy(logits[:, -1], labels)
     steps = logits.shape[1]
     nll = F.cross_entropy(logits.flatten(0, 1), labels.repeat_interleave(steps), reduction="none").view(-1, steps)  # (B, T)
-    weights = torch.arange(1, steps + 1).to(nll)
+    weights = torch.arange(1, steps + 1, dtype=nll.dtype, device=nll.device)
     return (nll.mean(dim=0) * weights).sum() / weights.sum()
 
 

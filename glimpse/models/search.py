@@ -8,6 +8,7 @@ References:
     arXiv:1502.04623 (windows of Gaussian filters).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ from glimpse.models.lstm import LSTM, LSTMState
 from glimpse.models.placing import brightness, expected_offset
 from glimpse.settings.search import SearchConfig
 
-__all__ = ["LookEncoder", "SearchClassifier", "SearchResult", "belief_mixture", "rows_read", "search_loss"]
+__all__ = ["LookEncoder", "SearchClassifier", "SearchResult", "belief_mixture", "rows_in_training", "search_loss"]
 
 _FEWER_LOOKS = 0.25  # fraction of training steps with one look less, so that the model also works with fewer glimpses
 _EARLY = 0.3  # weight in the loss of the predictions before the last look, and of the readings before the last
@@ -41,16 +42,18 @@ class SearchResult(NamedTuple):
     """Outputs of the search classifier.
 
     Attributes:
-        logits: Class log-probabilities after every glimpse, shape (B, T, classes). They exclude the readings that were computed for
-            only some rows of the batch, as in training (see `rows_read`).
+        logits: Class log-probabilities after every glimpse, shape (B, T, classes). Those after a read include its reading only if
+            that was computed for all images of the batch.
         window: Windows of the glimpses, fields of shape (B, T), in pixels.
         readings: Class log-probabilities of the canvas after each read, for the chosen candidate only: R tensors of shape
-            (B', classes), with the rows given by `rows_read`.
+            (B', classes).
+        rows: Rows of the batch that each reading was computed for, R slices.
     """
 
     logits: Tensor
     window: Window
     readings: tuple[Tensor, ...]
+    rows: tuple[slice, ...]
 
 
 @dataclass
@@ -127,28 +130,41 @@ class SearchClassifier(ImageClassifier):
         self.to(memory_format=torch.channels_last)  # a tenth faster on a CPU
 
     def forward(
-        self, images: Tensor, glimpses: int | None = None, looks: int | None = None, dropout: Tensor | None = None
+        self,
+        images: Tensor,
+        glimpses: int | None = None,
+        looks: int | None = None,
+        rows: Sequence[slice] | None = None,
+        dropout: Tensor | None = None,
     ) -> SearchResult:
         """Returns the class log-probabilities after every glimpse, the windows and the readings.
 
         Args:
             images: Shape (B, C, H, W), 0 to 1; H and W may differ and change from call to call.
             glimpses: Number of glimpses T, at least 1; the config's if None.
-            looks: Maximum number of looks; the config's number of candidates if None.
-            dropout: Factors of the reader's convolutional features, shape (total rows of `rows_read`, features); no dropout if
+            looks: Number of looks L: from 1 to T - 1 and at most the config's number of candidates, or 0 with a single glimpse. If
+                None, the largest number that leaves a glimpse for a read; 1 with two glimpses.
+            rows: Rows of the batch whose canvas is classified after each read, R slices; all rows after every read if None.
+            dropout: Factors of the reader's convolutional features, shape (total number of these rows, features); no dropout if
                 None.
 
         Raises:
-            ValueError: If the number of channels is not the config's, or there are no glimpses.
+            ValueError: If the number of channels is not the config's, there are no glimpses, the number of looks is out of range,
+                or there is not one slice per read.
         """
         config = self.config
         steps = check_input(images, config.channels, config.glimpses if glimpses is None else glimpses, None)
-        looks = self._looks(steps, config.candidates if looks is None else looks)
+        looks, least = self._looks(steps) if looks is None else looks, min(1, steps - 1)
+        if not least <= looks <= min(steps - 1, config.candidates):
+            raise ValueError(f"looks must be {least} to {min(steps - 1, config.candidates)}, got {looks}")
+        rows = (slice(0, len(images)),) * (steps - 1 - looks) if rows is None else tuple(rows)
+        if len(rows) != steps - 1 - looks:
+            raise ValueError(f"rows must have one slice for each of the {steps - 1 - looks} reads, got {len(rows)}")
         search = self._overview(images)
         if looks:
             self._look_at_candidates(search, looks)
-        readings = self._read_candidate(search, looks, steps - 1 - looks, dropout)
-        return SearchResult(torch.stack(search.logits, dim=1), Window.stacked(search.windows), readings)
+        readings = self._read_candidate(search, looks, rows, dropout)
+        return SearchResult(torch.stack(search.logits, dim=1), Window.stacked(search.windows), readings, rows)
 
     def look(
         self, images: Tensor, glimpses: int | None = None, uniforms: Tensor | None = None, *, patches: bool = False
@@ -167,7 +183,7 @@ class SearchClassifier(ImageClassifier):
         Raises:
             ValueError: As `forward`.
         """
-        logits, window, _ = self(images, glimpses)
+        logits, window, *_ = self(images, glimpses)
         n = self.config.window
         glimpsed = torch.stack([read(images, window.at(t), n) for t in range(logits.shape[1])], dim=1) if patches else None
         return logits, (Track("glimpse", 0, n, window, glimpsed),)
@@ -185,21 +201,25 @@ class SearchClassifier(ImageClassifier):
     def training_loss(self, network: nn.Module, batch: Any, generator: torch.Generator) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Returns the loss of `search_loss`, for a quarter of the steps with one look less, and the logits; see the base class."""
         fewer = torch.rand((), generator=generator, device=generator.device).item() < _FEWER_LOOKS
-        looks = self._looks(self.glimpses, self.config.candidates - fewer)
-        dropout = self._dropout(len(batch.images), self.glimpses - 1 - looks, generator)
-        result: SearchResult = network(batch.images, None, looks, dropout)
+        looks = self._looks(self.glimpses)
+        looks -= fewer and looks > 1
+        rows = rows_in_training(len(batch.images), self.glimpses - 1 - looks)
+        result: SearchResult = network(batch.images, None, looks, rows, self._dropout(rows, generator))
         return search_loss(result, batch.labels), result.logits, {}
 
-    def _looks(self, glimpses: int, most: int) -> int:
-        """Returns the number of looks; at least one glimpse is left for a read, unless there are only two glimpses."""
-        return min(glimpses - 1, max(1, min(most, self.config.candidates, glimpses - 2)))
+    def _looks(self, glimpses: int) -> int:
+        """Returns the default number of looks: that of the candidates, reduced to leave a glimpse for a read, but not below 1.
 
-    def _dropout(self, batch: int, reads: int, generator: torch.Generator) -> Tensor | None:
-        """Returns random dropout factors with mean 1 for the reader in training; None without reads or without dropout."""
+        With a single glimpse, the overview, it is 0.
+        """
+        return min(glimpses - 1, max(1, min(self.config.candidates, glimpses - 2)))
+
+    def _dropout(self, rows: Sequence[slice], generator: torch.Generator) -> Tensor | None:
+        """Returns random dropout factors with mean 1 for the reader; None without reads or without dropout."""
         share = self.config.dropout
-        if share == 0 or reads == 0:
+        if share == 0 or not rows:
             return None
-        count = sum(rows.stop - rows.start for rows in rows_read(batch, reads, training=True))
+        count = sum(part.stop - part.start for part in rows)
         kept = torch.rand(count, self.reader.found, generator=generator, device=generator.device) >= share
         return kept / (1 - share)
 
@@ -233,7 +253,7 @@ class SearchClassifier(ImageClassifier):
         windows = [Window(x, y, stride, stride / 2, one) for x, y in (place.unbind(dim=1) for place in places.unbind(dim=1))]
         patches = [read(images, window, self.config.window) for window in windows]
         features, shifts = self.look_encoder(torch.stack(patches, dim=1).flatten(0, 1))  # one batch, for batch normalization
-        features, shifts = features.unflatten(0, (-1, looks)), shifts.unflatten(0, (-1, looks))
+        features, shifts = (both.unflatten(0, (len(images), looks)) for both in (features, shifts))
         for k, (window, patch) in enumerate(zip(windows, patches, strict=True)):
             feature = features[:, k]
             search.state = self._attend(search.state, patch, window, feature, images)
@@ -244,12 +264,12 @@ class SearchClassifier(ImageClassifier):
             search.looks.append(patch)
             search.predict()
 
-    def _read_candidate(self, search: _Search, looks: int, reads: int, dropout: Tensor | None) -> tuple[Tensor, ...]:
+    def _read_candidate(self, search: _Search, looks: int, rows: tuple[slice, ...], dropout: Tensor | None) -> tuple[Tensor, ...]:
         """Reads the most likely candidate with a look, with a prediction after each read, and returns the readings."""
-        if reads == 0:
+        if not rows:
             return ()
         chosen = search.belief[:, :looks].detach().argmax(dim=1)
-        canvases = self._canvases(search, chosen, looks, reads)
+        canvases = self._canvases(search, chosen, looks, rows)
         log_p = self.reader(torch.cat(canvases), dropout)  # one batch, for batch normalization
         readings: tuple[Tensor, ...] = torch.split(log_p, [len(canvas) for canvas in canvases])
         belief, classes = search.belief, torch.stack(search.classes, dim=1)
@@ -260,27 +280,35 @@ class SearchClassifier(ImageClassifier):
             search.logits.append(belief_mixture(belief, updated))
         return readings
 
-    def _canvases(self, search: _Search, chosen: Tensor, looks: int, reads: int) -> list[Tensor]:
-        """Returns the canvases of the chosen candidates (B,) after each read, for the rows given by `rows_read`."""
+    def _canvases(self, search: _Search, chosen: Tensor, looks: int, rows: tuple[slice, ...]) -> list[Tensor]:
+        """Returns the canvases of the chosen candidates (B,) after each read, for these rows of the batch."""
         config, images = self.config, search.images
         center = _chosen(search.centers[:looks], chosen)
         look = Window(*(_chosen(list(values), chosen) for values in zip(*search.windows[1 : 1 + looks], strict=True)))
         sigma = _LOOK_SIGMA / config.cell * look.stride
         canvas = imprint(_chosen(search.looks, chosen), look, center, config.cell, sigma, _LOOK_WEIGHT)
         canvases = []
-        for number, rows in enumerate(rows_read(len(images), reads, training=self.training)):
+        for number, part in enumerate(rows):
             window = self.reads(number, center, search.state.output)
             patch = read(images, window, config.window)
-            if number < reads - 1:  # no window follows the last one
+            if number < len(rows) - 1:  # no window follows the last one
                 search.state = self._attend(search.state, patch, window, None, images)
             canvas = canvas.joined(imprint(patch, window, center, config.cell, _READ_SIGMA))
             search.windows.append(window)
-            canvases.append(canvas.image(rows))
+            canvases.append(canvas.image(part))
         return canvases
 
     @in_float32
     def _attend(self, state: LSTMState, patch: Tensor, window: Window, feature: Tensor | None, images: Tensor) -> LSTMState:
-        """Returns the state of the LSTM after a glimpse; the features (B, features) of a look are added to its input."""
+        """Returns the state of the LSTM after a glimpse, the `patch` read through a window.
+
+        Args:
+            state: State before the glimpse.
+            patch: Glimpse, shape (B, C, n, n).
+            window: Window of the glimpse, fields of shape (B,).
+            feature: Features of a look from `LookEncoder`, shape (B, features), added to the input; None for other glimpses.
+            images: Images, shape (B, C, H, W), whose size normalizes the location.
+        """
         inputs: Tensor = self.encode(patch.flatten(1)) + self.place(_location(window, *images.shape[2:]))
         updated: LSTMState = self.lstm(inputs if feature is None else inputs + feature, state)
         return updated
@@ -332,17 +360,17 @@ class LookEncoder(nn.Module):
         return expected_offset(self.gain * brightness(patch) + learned)
 
 
-def rows_read(batch: int, reads: int, *, training: bool) -> list[slice]:
-    """Returns the rows of a batch whose canvas is classified after each read, one slice per read.
+def rows_in_training(batch: int, reads: int) -> list[slice]:
+    """Returns the rows of a batch whose canvas is classified after each read in training, one slice per read.
 
-    In training, with at least 16 images, these are all rows after the last read, and only some rows after the earlier reads, which
-    saves time. Otherwise they are always all rows.
+    With at least 16 images these are all rows after the last read, and only some rows after the earlier reads, which saves time.
+    With fewer images they are always all rows.
 
-    >>> rows_read(128, 4, training=True)
+    >>> rows_in_training(128, 4)
     [slice(0, 32, None), slice(32, 40, None), slice(40, 48, None), slice(0, 128, None)]
     """
     whole = slice(0, batch)
-    if not training or batch < 16 or reads < 2:
+    if batch < 16 or reads < 2:
         return [whole] * reads
     few = batch // 16
     starts = [(batch // 4 + number * few) % (batch - few) for number in range(reads - 2)]
@@ -367,7 +395,7 @@ def search_loss(result: SearchResult, labels: Tensor) -> Tensor:
     the reader is trained on every image.
 
     Args:
-        result: Outputs of the model in training mode.
+        result: Outputs of the model.
         labels: True classes, shape (B,).
     """
     reads = len(result.readings)
@@ -375,7 +403,7 @@ def search_loss(result: SearchResult, labels: Tensor) -> Tensor:
     loss = F.nll_loss(result.logits[:, looks], labels)
     for t in range(looks):
         loss = loss + _EARLY * F.nll_loss(result.logits[:, t], labels)
-    for number, (rows, log_p) in enumerate(zip(rows_read(len(labels), reads, training=True), result.readings, strict=True)):
+    for number, (rows, log_p) in enumerate(zip(result.rows, result.readings, strict=True)):
         loss = loss + (1.0 if number == reads - 1 else _EARLY) * F.nll_loss(log_p, labels[rows])
     return loss
 

@@ -109,7 +109,7 @@ class Localizer(nn.Module):
         x, y = _positions(weights.shape[2], images.shape[3], weights), _positions(weights.shape[1], images.shape[2], weights)
         pointed = torch.stack([weights.sum(dim=1) @ x, weights.sum(dim=2) @ y], dim=1)  # (B, 2)
         rest = self.rest(torch.einsum("bijf,bij->bf", features, weights)).view(-1, 2, 3)
-        start = torch.eye(2, 3).to(rest)
+        start = torch.eye(2, 3, dtype=rest.dtype, device=rest.device)
         affine: Tensor = F.pad(pointed[:, :, None], (2, 0)) + _FIRST_SCALE * (start + rest)
         return affine
 
@@ -128,6 +128,8 @@ def affine_read(images: Tensor, affine: Tensor, n: int) -> Tensor:
     Returns:
         Windows, shape (B, C, n, n).
     """
+    if not len(images):
+        return images.new_empty(0, images.shape[1], n, n)  # which affine_grid refuses
     grid = F.affine_grid(affine, [*images.shape[:2], n, n], align_corners=False)
     window: Tensor = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     return window

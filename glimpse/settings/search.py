@@ -21,8 +21,8 @@ class SearchConfig(ClassifierSettings):
     Attributes:
         glimpses: Number of glimpses T.
         window: Side n of the n x n window; even.
-        candidates: Maximum number of candidate locations to look at before one of them is read; reduced, down to one, to leave a
-            glimpse for reading.
+        candidates: Number of candidate locations to look at before one of them is read. With few glimpses it is reduced, but not
+            below one, to leave a glimpse for reading; with two glimpses none is left.
         extent: Side in pixels of the square region that a look and the canvas cover, larger than the object.
         hidden: Number of hidden units of the LSTM.
         features: Number of units of the encoders of the glimpses and of the canvas.

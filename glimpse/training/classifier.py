@@ -93,7 +93,7 @@ def classifier_trainer(record: dict[str, Any], data: ClassifierData, device: tor
         torch.manual_seed(config.seed)
         model = build_classifier(model_config)
     if config.cuda_graph and not model.capturable:
-        raise ValueError(f"--cuda-graph is not for models with random locations, such as preset {record['preset']}: leave it out")
+        raise ValueError(f"the training of preset {record['preset']} cannot be captured as a CUDA graph: leave out --cuda-graph")
     return Trainer(ClassificationTask(model.to(device), data.train, data.valid), config, device)
 
 

@@ -152,7 +152,7 @@ def test_own_images_say_how_large_the_two_layers_are(color: Path, tmp_path: Path
     assert [model[name] for name in ("channels", "height", "width", "classes")] == [3, 16, 24, 3]
 
 
-@pytest.mark.parametrize("model", ["ram", "random-glimpses"])
-def test_a_model_that_looks_at_random_is_not_captured(model: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["ram", "random-glimpses", "search"])
+def test_a_model_whose_training_has_random_locations_or_looks_is_not_captured(model: str, tmp_path: Path) -> None:
     line = refused(*TINY, f"--model={model}", "--cuda-graph", "--out", str(tmp_path / "run"))
-    assert f"--cuda-graph is not for models with random locations, such as preset {model}: leave it out" in line
+    assert f"the training of preset {model} cannot be captured as a CUDA graph: leave out --cuda-graph" in line

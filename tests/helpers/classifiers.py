@@ -10,11 +10,13 @@ from glimpse.models.catalog import build_classifier
 from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
 from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.ram import RAMConfig
+from glimpse.settings.search import SearchConfig
 from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 
 SIDE = 20
 GLIMPSE = ClassifierConfig(glimpses=3, window=4, hidden=6, features=5, classes=4)
 RECURRENT = RAMConfig(glimpses=3, window=4, scales=2, hidden=6, features=5, classes=4, policy_std=0.2, policy_std_start=0.5)
+SEARCH = SearchConfig(glimpses=5, window=4, hidden=6, features=5, filters=2, extent=9.0, classes=4)
 WHOLE = (
     ConvConfig(classes=4, height=SIDE, width=SIDE),
     ConvNetConfig(filters=2, classes=4),

@@ -71,6 +71,14 @@ def test_the_first_candidate_is_at_the_center_of_a_single_blob() -> None:
     assert found.log_prior[0, 0] > math.log(0.5)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_the_overview_of_sixteen_bit_images_is_in_float32(dtype: torch.dtype) -> None:
+    batch = torch.zeros(2, 1, 300, 400)
+    for field, expected in zip(overview_window(batch.to(dtype), 12), overview_window(batch, 12), strict=True):
+        assert field.dtype == torch.float32
+        assert torch.equal(field, expected)
+
+
 @pytest.mark.parametrize(("height", "width"), [(40, 120), (120, 40), (1, 30), (1, 1), (28, 28)])
 def test_candidates_are_inside_the_image(height: int, width: int) -> None:
     batch = images(4, 1, height, width)

@@ -10,7 +10,7 @@ import torch
 from glimpse.attention.window import Window, read
 from glimpse.datasets.batches import Batch
 from glimpse.models.candidates import overview_window
-from glimpse.models.search import SearchClassifier, SearchResult, belief_mixture, rows_read, search_loss
+from glimpse.models.search import SearchClassifier, SearchResult, belief_mixture, rows_in_training, search_loss
 from glimpse.settings.search import SearchConfig
 from tests.helpers.gradients import assert_every_parameter_learns, assert_gradients_are_finite
 from tests.helpers.tensors import images, normal
@@ -59,7 +59,7 @@ def test_looks_are_at_the_most_likely_candidates_and_reads_at_one_of_them() -> N
     model, batch = small(glimpses=8, nudge=0.0), images(6, 1, 60, 60)
     with torch.no_grad():
         model.reads.offset.zero_()
-    _, window, readings = model(batch)
+    _, window, readings, _ = model(batch)
     assert len(readings) == 4
     overview = overview_window(batch, 4)
     places, _ = model.find(read(batch, overview, 4), overview, 60, 60)
@@ -90,7 +90,7 @@ def test_four_reads_form_a_grid_that_is_twice_as_dense() -> None:
 
 def test_look_returns_the_windows_and_patches_as_a_track() -> None:
     model, batch = small(), images(3, 1, 30, 40)
-    logits, window, _ = model(batch, 4)
+    logits, window, *_ = model(batch, 4)
     looked, (track,) = model.look(batch, 4, patches=True)
     torch.testing.assert_close(looked, logits)
     torch.testing.assert_close(tuple(track.window), tuple(window))
@@ -141,8 +141,9 @@ def test_predictions_depend_neither_on_labels_nor_on_positions() -> None:
     assert torch.equal(logits, others)
 
 
-def test_some_training_steps_have_one_look_less() -> None:
-    model, batch, seen = small(glimpses=8).train(), batch_of(4), set()
+@pytest.mark.parametrize(("glimpses", "reads"), [(3, {1}), (4, {1, 2}), (5, {1, 2}), (8, {4, 5})])
+def test_some_training_steps_have_one_look_less(glimpses: int, reads: set[int]) -> None:
+    model, batch, seen = small(glimpses=glimpses).train(), batch_of(4), set()
     for seed in range(30):
         found: list[SearchResult] = []
 
@@ -152,7 +153,44 @@ def test_some_training_steps_have_one_look_less() -> None:
 
         model.training_loss(network, batch, torch.Generator().manual_seed(seed))  # type: ignore[arg-type]
         seen.add(len(found[0].readings))
-    assert seen == {4, 5}
+    assert seen == reads
+
+
+def test_the_loss_in_evaluation_mode_is_that_of_the_same_rows() -> None:
+    model, batch = small(glimpses=8), batch_of(33)
+    found: list[SearchResult] = []
+
+    def network(*inputs: object) -> SearchResult:
+        found.append(model(*inputs))
+        return found[-1]
+
+    model.training_loss(network, batch, torch.Generator().manual_seed(0))  # type: ignore[arg-type]
+    (result,) = found
+    assert list(result.rows) == rows_in_training(33, len(result.readings))
+    assert [len(reading) for reading in result.readings] == [rows.stop - rows.start for rows in result.rows]
+
+
+@pytest.mark.parametrize("reads", [1, 2, 4])
+def test_readings_of_some_rows_are_those_of_all_rows_and_no_prediction_includes_them(reads: int) -> None:
+    model, batch = small(glimpses=reads + 4), images(20, 1, 40, 40)
+    rows = [*(slice(number, 5 + 2 * number) for number in range(reads - 1)), slice(0, 20)]
+    whole, some = model(batch), model(batch, rows=rows)
+    for part, reading, every in zip(rows, some.readings, whole.readings, strict=True):
+        torch.testing.assert_close(reading, every[part])
+    torch.testing.assert_close(some.logits[:, -1], whole.logits[:, -1])
+    if reads > 1:
+        assert not torch.allclose(some.logits[:, -2], whole.logits[:, -2])
+
+
+@pytest.mark.parametrize(("glimpses", "looks"), [(1, 1), (4, 0), (4, 4), (8, 4)])
+def test_a_number_of_looks_that_does_not_fit_is_refused(glimpses: int, looks: int) -> None:
+    with pytest.raises(ValueError, match=f"looks must be . to ., got {looks}"):
+        small()(images(2, 1, 20, 20), glimpses, looks)
+
+
+def test_rows_of_another_number_of_reads_are_refused() -> None:
+    with pytest.raises(ValueError, match="one slice for each of the 4 reads, got 1"):
+        small()(images(2, 1, 20, 20), 8, rows=[slice(0, 2)])
 
 
 def test_the_loss_is_the_weighted_cross_entropy_of_predictions_and_readings() -> None:
@@ -164,17 +202,17 @@ def test_the_loss_is_the_weighted_cross_entropy_of_predictions_and_readings() ->
         for t in range(3):
             expected -= 0.3 * float(logits[row, t, label]) / 2
         expected -= float(logits[row, 3, label] + 0.3 * readings[0][row, label] + readings[1][row, label]) / 2
-    assert float(search_loss(SearchResult(logits, window, readings), labels)) == pytest.approx(expected, rel=1e-12)
+    result = SearchResult(logits, window, readings, (slice(0, 2), slice(0, 2)))
+    assert float(search_loss(result, labels)) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("batch", [1, 15, 16, 17, 100, 128])
 @pytest.mark.parametrize("reads", [1, 2, 5, 20])
 def test_the_last_canvas_of_every_image_is_classified(batch: int, reads: int) -> None:
-    rows = rows_read(batch, reads, training=True)
+    rows = rows_in_training(batch, reads)
     assert len(rows) == reads
     assert rows[-1] == slice(0, batch)
     assert all(0 <= each.start < each.stop <= batch for each in rows)
-    assert rows_read(batch, reads, training=False) == [slice(0, batch)] * reads
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
@@ -231,8 +269,8 @@ def test_uniform_images_have_finite_predictions_and_gradients(value: float) -> N
 
 def test_windows_and_predictions_stay_in_float32_under_autocast() -> None:
     model, batch = small().float(), images(4, 1, 100, 100).float()
-    exact, _, _ = model(batch)
+    exact = model(batch).logits
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits, window, readings = model(batch)
+        logits, window, readings, _ = model(batch)
     assert all(tensor.dtype == torch.float32 for tensor in (logits, *window, *readings))
     torch.testing.assert_close(logits, exact, rtol=0, atol=0.1)
