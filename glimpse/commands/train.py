@@ -38,7 +38,7 @@ def train(plan: TrainingPlan[Any], words: Words) -> int:
         if training.finished:
             if first:
                 path = training.folder.path
-                console.note(f"{path} is finished: {training.total:,} images. Evaluate it with: glimpse evaluate {path}")
+                console.note(f"{path} is finished: {training.start:,} images. Evaluate it with: glimpse evaluate {path}")
             return 0
         with SignalWatch() as asked:
             try:
@@ -72,5 +72,7 @@ def show_records(training: Training, records: Iterator[Record], words: Words) ->
             view.update(record.images, words.status(latest))
             if record.message:
                 view.say(f"Warning: {record.message}")
+    if training.trainer.stopped_early:
+        console.note(f"Stopped early: the last {training.trainer.stale} validations were no better than one before")
     for line in words.last(training):
         console.note(line)

@@ -11,7 +11,7 @@ from glimpse.models.catalog import open_classifier
 from glimpse.models.weights import find_weights, load_weights
 from glimpse.pretrained import PREFIX, available
 from glimpse.settings.clutter import ClutterRecipe
-from glimpse.settings.training import whole_batches
+from glimpse.settings.training import TrainingConfig, whole_batches
 from glimpse.training.folder import RunFolder
 
 __all__ = ["OpenedModel", "open_models", "task_words"]
@@ -56,9 +56,18 @@ class OpenedModel:
         return None if self.run is None else whole_batches(self.run["training"]["images"], self.run["training"]["batch_size"])
 
     @property
+    def stopped_early(self) -> bool:
+        """Whether its training ended because the validation had not improved for long enough."""
+        errors = [float(row["valid_error"]) for row in self.progress if row.get("valid_error")]
+        if self.run is None or not errors:
+            return False
+        patience = self.run["training"].get("patience", 0)
+        return TrainingConfig(patience=patience).stops_early(len(errors) - 1 - errors.index(min(errors)))
+
+    @property
     def unfinished(self) -> str | None:
         """How far its training is where it is not finished; None where it is, or that is not known."""
-        if not self.progress or self.images is None or self.budget is None or self.images >= self.budget:
+        if not self.progress or self.images is None or self.budget is None or self.images >= self.budget or self.stopped_early:
             return None
         return f"{self.source} is not finished: {self.images:,} of {self.budget:,} images"
 

@@ -28,6 +28,7 @@ class TrainingConfig(Config):
         clip_norm: Maximum global norm of the gradients.
         averaging: Number of images over which the weights are averaged exponentially; 0 disables averaging.
         validate_every: Number of images between validations.
+        patience: Number of validations in a row without a better one after which the training stops early; 0 never stops early.
         log_every: Number of images between rows of training metrics.
         precision: `bf16` runs the networks under autocast; coordinates and filters stay in float32.
         compile: Whether the model is compiled by torch.compile.
@@ -45,6 +46,7 @@ class TrainingConfig(Config):
     clip_norm: Positive = 1.0
     averaging: Whole = 256_000
     validate_every: Count = 100_000
+    patience: Whole = 0
     log_every: Count = 10_000
     precision: Precision = "fp32"
     compile: bool = False
@@ -61,6 +63,10 @@ class TrainingConfig(Config):
     def total_images(self) -> int:
         """Budget in images, rounded up to whole batches."""
         return whole_batches(self.images, self.batch_size)
+
+    def stops_early(self, stale: int) -> bool:
+        """Returns whether the training stops after this number of validations in a row without a better one."""
+        return 0 < self.patience <= stale
 
 
 def whole_batches(images: int, batch_size: int) -> int:

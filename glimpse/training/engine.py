@@ -127,7 +127,7 @@ class Trainer:
         self.averaged = AveragedModel(task.model, multi_avg_fn=averaging_update(config)) if config.averaging else None
         self.network = _network(task.model, config, self.world)
         self.optimizer = adamw(task.model, config, device)
-        self.step = self.skipped = self.skipped_in_row = 0
+        self.step = self.skipped = self.skipped_in_row = self.stale = 0
         self.best = math.inf
         self._sums: dict[str, float] = defaultdict(float)
 
@@ -138,8 +138,13 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether the budget is spent."""
-        return self.step >= self.config.steps
+        """Whether the budget is spent, or the training stopped early."""
+        return self.step >= self.config.steps or self.stopped_early
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the last validations, as many as the config's patience, were no better than one before."""
+        return self.config.stops_early(self.stale)
 
     @property
     def model(self) -> nn.Module:
@@ -152,7 +157,7 @@ class Trainer:
             "model": self.task.model.state_dict(),
             "averaged": self.averaged.state_dict() if self.averaged is not None else None,
             "optimizer": self.optimizer.state_dict(),
-            "counters": {"step": self.step, "skipped": self.skipped, "skipped_in_row": self.skipped_in_row, "best": self.best},
+            "counters": {name: getattr(self, name) for name in ("step", "skipped", "skipped_in_row", "best", "stale")},
             "sums": dict(self._sums),
         }
 
@@ -167,7 +172,7 @@ class Trainer:
         self._sums = defaultdict(float, state["sums"])
 
     def fit(self) -> Iterator[Record]:
-        """Trains to the end of the budget, yielding at least one record per step.
+        """Trains to the end of the budget, or until patience ends, yielding at least one record per step.
 
         Raises:
             TrainingDivergedError: If `MOST_SKIPPED` consecutive steps had no finite loss or gradient.
@@ -198,6 +203,8 @@ class Trainer:
                     yield Record("warning", self.images, message=message)
                 if score < self.best:
                     best, self.best = True, score
+            if due:
+                self.stale = self._from_first(0 if best else self.stale + 1)
             yield Record("metrics", self.images, values, best)
             since, seen = time.monotonic(), self.images
 
@@ -236,6 +243,14 @@ class Trainer:
         if self.world > 1:
             dist.all_reduce(joined)
         return dict(zip(values, (joined / self.world).tolist(), strict=True))
+
+    def _from_first(self, count: int) -> int:
+        """Returns a number of the process that validates, in every process, so that all of them stop early at the same step."""
+        if self.world == 1 or not self.config.patience:
+            return count
+        shared = torch.tensor(count, device=self.device)
+        dist.broadcast(shared, 0)
+        return int(shared)
 
     def _metrics(self) -> dict[str, float]:
         """Returns the means since the last row of metrics, and resets them."""

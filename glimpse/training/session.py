@@ -36,7 +36,7 @@ class TrainingResult:
         images: Number of images seen.
         metric: Validation metric that selects the best weights: `error` in percent, or `bound` in nats.
         best: Lowest value of the metric; NaN for a finished run without checkpoints.
-        finished: Whether the budget is spent.
+        finished: Whether the budget is spent, or the training stopped early.
     """
 
     folder: Path
@@ -61,18 +61,17 @@ class Training:
 
     Attributes:
         start: Number of images seen at the latest checkpoint.
-        total: Number of images at the end of the training.
+        total: Number of images at the end of the budget.
+        finished: Whether the training had ended before it was opened.
     """
 
     def __init__(self, folder: RunFolder, record: dict[str, Any], trainer: Trainer, picture: Picture | None) -> None:
         self.folder, self.record, self.trainer, self._picture = folder, record, trainer, picture
         self.total = trainer.config.total_images
-        self.start = folder.images_seen(folder.load(trainer.device), self.total)
-
-    @property
-    def finished(self) -> bool:
-        """Whether the budget was spent before this training was opened."""
-        return self.start >= self.total
+        state = folder.load(trainer.device)
+        self.start = folder.images_seen(state, self.total)
+        stale = 0 if state is None else state["trainer"]["counters"].get("stale", 0)  # runs of older versions have none
+        self.finished = self.start >= self.total or trainer.config.stops_early(stale)
 
     def records(self, checkpoint_every: float = 60.0, stop: Callable[[], int | None] = lambda: None) -> Iterator[Record]:
         """Trains to the end of the budget and writes all files of the run; yields the trainer's records.
@@ -101,7 +100,7 @@ class Training:
         if self.finished and trainer.step == 0:  # finished before, and not run again
             state = self.folder.load(torch.device("cpu"))
             best = math.nan if state is None else float(state["trainer"]["counters"]["best"])
-            return TrainingResult(self.folder.path, self.total, metric, best, finished=True)
+            return TrainingResult(self.folder.path, self.start, metric, best, finished=True)
         return TrainingResult(self.folder.path, trainer.images, metric, trainer.best, trainer.finished)
 
 

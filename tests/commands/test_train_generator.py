@@ -9,6 +9,7 @@ import torch
 from glimpse.datasets.generative import open_generative
 from glimpse.models.weights import load_weights
 from glimpse.settings.draw import GENERATOR_PRESETS, GeneratorConfig
+from glimpse.training.generator import GenerationTask
 from tests.helpers.commands import invoked, succeeded
 from tests.helpers.generator_runs import FEW, MODEL, SMALL, color_file, numbers, pictures, refused, train
 from tests.helpers.runs import metrics, settings_of
@@ -126,6 +127,21 @@ def test_normalized_outputs_and_the_canvas_as_input_are_options_that_are_off_by_
         f"{part}.norm.{name}" for part in ("encoder", "decoder") for name in ("weight", "bias")
     }
     assert np.isfinite(numbers(out)["bound_nats"])
+
+
+def test_training_stops_early_once_the_validation_bound_no_longer_improves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([50.0, 40.0, 41.0, 40.0, 30.0])
+    monkeypatch.setattr(GenerationTask, "validate", lambda *_: {"bound": next(scores), "kl": 1.0})
+    budget = ["--images=160", "--batch-size=16", "--validate-every=32", "--log-every=16", "--patience=2"]
+    done = succeeded("train-generator", *MODEL, "--data=digits", *budget, "--threads=1", "--out", tmp_path / "run")
+    rows = metrics(tmp_path / "run")
+    assert rows[-1]["images"] == 128
+    assert "Stopped early: the last 2 validations were no better than one before" in done.stderr
+    (best,) = [row for row in rows if row["images"] == 64]
+    assert f"bound 40.00 nats, {40 - best['reconstruction'] - best['kl']:+.2f} over training. Weights" in done.stderr
+    again = succeeded("train-generator", "--resume", "--threads=1", "--out", tmp_path / "run")
+    assert "is finished: 128 images" in again.stderr
+    assert metrics(tmp_path / "run") == rows
 
 
 def test_the_budget_may_be_given_in_epochs(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Comparing trained models from Python: measurements against a plain loop, and refused input."""
 
 import json
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -124,6 +125,13 @@ def test_an_unfinished_run_gives_a_warning(runs: dict[str, Path], tmp_path: Path
     for name in ("metrics.csv", "model.safetensors"):
         (folder / name).write_bytes((runs["seed-0"] / name).read_bytes())
     with pytest.warns(UserWarning, match="is not finished: 320 of 1,024 images"):
+        compared(folder)
+    config["training"]["patience"] = 1
+    (folder / "config.json").write_text(json.dumps(config))
+    rows = (folder / "metrics.csv").read_text().splitlines()
+    (folder / "metrics.csv").write_text("\n".join([*rows, rows[-1].replace("320", "480", 1)]) + "\n")
+    with warnings.catch_warnings():  # a run that stopped early is finished
+        warnings.simplefilter("error")
         compared(folder)
 
 

@@ -68,6 +68,43 @@ def test_the_best_validation_is_marked_and_nan_does_not_end_the_search() -> None
     assert [record.best for record in rows] == [False, True, False, True]
 
 
+@pytest.mark.parametrize(
+    ("patience", "scores", "images"),
+    [
+        (0, [1.0, 2.0, 2.0, 2.0], 400),
+        (1, [3.0, 2.0, 2.0, 1.0], 300),
+        (2, [1.0, 2.0, 2.0, 0.0], 300),
+        (2, [3.0, 4.0, 2.0, 2.0], 400),
+        (2, [math.nan, math.nan, 1.0, 0.0], 200),
+        (3, [1.0, 2.0, 2.0, 2.0], 400),
+    ],
+)
+def test_training_stops_early_after_that_many_validations_without_a_better_one(
+    patience: int, scores: list[float], images: int
+) -> None:
+    trainer = Trainer(Plane(scores=iter(scores)), replace(TOY, patience=patience), torch.device("cpu"))
+    found = list(trainer.fit())
+    assert found[-1].images == images
+    assert found[-1].values["valid_error"] == pytest.approx(scores[images // 100 - 1], nan_ok=True)
+    assert trainer.finished
+    assert not list(trainer.fit())
+
+
+def test_patience_is_kept_in_the_state_and_states_without_it_start_anew() -> None:
+    config, device = replace(TOY, patience=2), torch.device("cpu")
+    first = Trainer(Plane(scores=iter([1.0, 2.0])), config, device)
+    for record in first.fit():
+        if record.images == 200:
+            break
+    state = copy.deepcopy(first.state())
+    second, third = (Trainer(Plane(scores=iter([2.0, 2.0])), config, device) for _ in range(2))
+    second.restore(state)
+    assert list(second.fit())[-1].images == 300
+    del state["counters"]["stale"]  # as an older version wrote it
+    third.restore(state)
+    assert list(third.fit())[-1].images == 400
+
+
 def test_training_is_the_same_twice_and_follows_the_seed() -> None:
     models = [Plane(noise=1.0) for _ in range(3)]
     for model, seed in zip(models, (5, 5, 6), strict=True):

@@ -57,7 +57,7 @@ def test_two_processes_train_like_one_and_write_one_folder(alone: Path, tmp_path
     assert done.returncode == 0, done.stderr
     assert_alike(out, alone)
     assert len(list(out.glob("events.*"))) == 1
-    assert done.stderr.count("Weights, metrics and checkpoints lie in") == 1
+    assert done.stderr.count("Weights, metrics and checkpoints are in") == 1
     again = run("train-classifier", "--resume", "--device=cpu", "--out", str(out), processes=2)
     assert (again.returncode, "is finished" in again.stderr) == (0, True)
 
@@ -81,6 +81,23 @@ cli.main()
     assert "plateau" in done.stderr
     assert "may be diverging" in done.stderr
     assert column(tmp_path / "run", "images")[-1] == 320
+
+
+def test_two_processes_stop_early_together(tmp_path: Path) -> None:
+    code = f"""
+import sys
+from glimpse import cli
+from glimpse.training.classifier import ClassificationTask
+ClassificationTask.validate = lambda self, model: {{"error": 1.0, "nll": 1.0}}
+sys.argv = ["glimpse", *{[*TRAIN, "--validate-every=32", "--patience=2", "--out", str(tmp_path / "run")]!r}]
+cli.main()
+"""
+    (tmp_path / "started.py").write_text(code)
+    command = [sys.executable, *TORCHRUN, str(tmp_path / "started.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Stopped early: the last 2 validations") == 1
+    assert column(tmp_path / "run", "images")[-1] == 96
 
 
 def test_two_processes_that_are_stopped_resume(alone: Path, tmp_path: Path) -> None:
