@@ -35,6 +35,7 @@ from glimpse.commands.options import (
     threads_option,
     training_options,
 )
+from glimpse.datasets.limits import NO_LIMITS
 from glimpse.settings.catalog import CLASSIFIERS, OF_THE_DATA, classifier_presets, setting_names
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.draw import GENERATOR_PRESETS, generator_setting_names
@@ -59,8 +60,11 @@ __all__ = ["glimpse", "main"]
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="glimpse")
 @click.option("--debug", is_flag=True, envvar="GLIMPSE_DEBUG", help="Show the traceback of an error.")
-def glimpse(debug: bool) -> None:
+@click.option("--no-limits", is_flag=True, help=f"Read arrays and pictures of any size, as does {NO_LIMITS}=1.")
+def glimpse(debug: bool, no_limits: bool) -> None:
     """Differentiable visual attention: train and evaluate models that choose where to look."""
+    if no_limits:
+        os.environ[NO_LIMITS] = "1"
     # Waiting threads should sleep: with spinning threads on a shared core, two were up to 30 times slower than one. OpenMP reads
     # the variable when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

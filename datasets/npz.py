@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from glimpse.datasets.array_files import ArrayArchive
+
 __all__ = ["Labeled", "Part", "read_images", "read_labeled"]
 
 Part = Literal["all", "train", "valid", "test"]
@@ -20,7 +22,6 @@ _NAMES: dict[Part, tuple[str, str]] = {
 }
 _WHOLE = ("images", "labels")
 _MAX_CLASSES = 1 << 16
-_Arrays = dict[str, NDArray[Any]]
 
 
 class Labeled(NamedTuple):
@@ -39,25 +40,32 @@ class Labeled(NamedTuple):
         return Labeled(self.images[rows], self.labels[rows])
 
 
-def read_labeled(path: Path) -> dict[Part, Labeled]:
+def read_labeled(path: Path, most: int | None = None) -> dict[Part, Labeled]:
     """Returns the parts of a `.npz` file: those of `train`, `valid` and `test` that it has, or `all` if it is not split.
 
     The arrays are named `X_train`/`y_train`, `X_valid`/`y_valid`, `X_test`/`y_test`, or `images`/`labels`. In a file with a
-    validation or a test part but no `X_train`, `images`/`labels` are the training part.
+    validation or a test part but no `X_train`, `images`/`labels` are the training part. Other arrays are not read.
+
+    Args:
+        path: The file.
+        most: Largest number of images of each part to read, the first ones; all if None.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is not a readable `.npz`, or an array has a wrong name, shape, type or range.
+        ValueError: If the file is not a readable `.npz`, or an array has a wrong name, shape, type or range, or is too large.
     """
-    arrays = _load(path)
-    names = {part: pair for part, pair in _NAMES.items() if not arrays.keys().isdisjoint(pair)}
-    if not names or ("train" not in names and arrays.keys() >= set(_WHOLE)):
-        names["train" if names else "all"] = _WHOLE
-    for name in (name for pair in names.values() for name in pair):
-        if name not in arrays:
-            found = ", ".join(sorted(arrays)) or "nothing"
-            raise ValueError(f"{path}: no array {name!r}; expected images and labels, or X_train and y_train, ..., found {found}")
-    return _checked(path, arrays, names)
+    with ArrayArchive(path) as arrays:
+        found = set(arrays.names)
+        names = {part: pair for part, pair in _NAMES.items() if not found.isdisjoint(pair)}
+        if not names or ("train" not in names and found >= set(_WHOLE)):
+            names["train" if names else "all"] = _WHOLE
+        for name in (name for pair in names.values() for name in pair):
+            if name not in found:
+                listed = ", ".join(arrays.names) or "nothing"
+                raise ValueError(
+                    f"{path}: no array {name!r}; expected images and labels, or X_train and y_train, ..., found {listed}"
+                )
+        return _checked(arrays, names, most)
 
 
 def read_images(path: Path) -> dict[Part, Labeled]:
@@ -67,54 +75,37 @@ def read_images(path: Path) -> dict[Part, Labeled]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is not a readable `.npz`, or an array has a wrong name, shape, type or range.
+        ValueError: If the file is not a readable `.npz`, or an array has a wrong name, shape, type or range, or is too large.
     """
-    arrays = _load(path)
-    names = {part: pair for part, pair in _NAMES.items() if pair[0] in arrays}
-    if "train" not in names and _WHOLE[0] in arrays:
-        names["train"] = _WHOLE
-    if not names:
-        found = ", ".join(sorted(arrays)) or "nothing"
-        raise ValueError(f"{path}: no images; expected images, or X_train and X_test, found {found}")
-    return _checked(path, arrays, names)
+    with ArrayArchive(path) as arrays:
+        names = {part: pair for part, pair in _NAMES.items() if pair[0] in arrays.names}
+        if "train" not in names and _WHOLE[0] in arrays.names:
+            names["train"] = _WHOLE
+        if not names:
+            listed = ", ".join(arrays.names) or "nothing"
+            raise ValueError(f"{path}: no images; expected images, or X_train and X_test, found {listed}")
+        return _checked(arrays, names)
 
 
-def _load(path: Path) -> _Arrays:
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}")
-    try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise ValueError("it holds a single array without a name")
-            return {name: archive[name] for name in archive.files}
-    except MemoryError as error:
-        raise ValueError(f"{path}: damaged, or too large for this machine's memory ({_one_line(error)})") from error
-    except Exception as error:  # damage raises many types of errors, those of zipfile, zlib and tokenize among them
-        raise ValueError(f"{path}: not a .npz file of plain arrays, as np.savez writes it ({_one_line(error)})") from error
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
-def _checked(path: Path, arrays: _Arrays, names: dict[Part, tuple[str, str]]) -> dict[Part, Labeled]:
+def _checked(arrays: ArrayArchive, names: dict[Part, tuple[str, str]], most: int | None = None) -> dict[Part, Labeled]:
     """Returns the images and labels of these names; missing labels are -1."""
-    parts = {part: _labeled(path, arrays, *pair) for part, pair in names.items()}
+    parts = {part: _labeled(arrays, *pair, most) for part, pair in names.items()}
     shapes = {part: data.images.shape[1:] for part, data in parts.items()}
     if len(set(shapes.values())) > 1:
-        raise ValueError(f"{path}: the parts have images of different shapes (height, width, channels): {shapes}")
+        raise ValueError(f"{arrays.path}: the parts have images of different shapes (height, width, channels): {shapes}")
     return parts
 
 
-def _labeled(path: Path, arrays: _Arrays, x_name: str, y_name: str) -> Labeled:
-    images = _images(arrays[x_name], f"{path}: {x_name}")
-    if y_name not in arrays:
+def _labeled(arrays: ArrayArchive, x_name: str, y_name: str, most: int | None) -> Labeled:
+    """Returns images and their labels; their numbers are compared before any value is read."""
+    path, is_labeled = arrays.path, y_name in arrays.names
+    counts = [(arrays.header(name).shape or (0,))[0] for name in (x_name, *([y_name] if is_labeled else []))]
+    if len(set(counts)) > 1:
+        raise ValueError(f"{path}: {counts[0]} images in {x_name} but {counts[1]} labels in {y_name}")
+    images = _images(arrays.read(x_name, most), f"{path}: {x_name}")
+    if not is_labeled:
         return Labeled(images, np.full(len(images), -1, dtype=np.int64))
-    labels = _labels(arrays[y_name], f"{path}: {y_name}")
-    if len(images) != len(labels):
-        raise ValueError(f"{path}: {len(images)} images in {x_name} but {len(labels)} labels in {y_name}")
-    return Labeled(images, labels)
+    return Labeled(images, _labels(arrays.read(y_name, most), f"{path}: {y_name}"))
 
 
 def _images(array: NDArray[Any], where: str) -> NDArray[Any]:

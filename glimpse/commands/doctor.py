@@ -15,7 +15,7 @@ from glimpse.environment import busy_cores, choose_device, cuda_devices, usable_
 
 __all__ = ["doctor", "flatten", "report"]
 
-_VARIABLES = ("GLIMPSE_DATA", "GLIMPSE_DEBUG", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES")
+_VARIABLES = ("GLIMPSE_DATA", "GLIMPSE_DEBUG", "GLIMPSE_NO_LIMITS", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES")
 
 
 def doctor(data_dir: Path | None, *, as_json: bool) -> None:

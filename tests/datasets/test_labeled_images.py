@@ -125,7 +125,7 @@ def with_header(folder: Path, header: str) -> Path:
     ("header", "message"),
     [
         ("{'descr': '|u1', 'fortran_order': False, 'shape': (40, 6", "not a .npz file"),
-        ("{'descr': '|u1', 'fortran_order': False, 'shape': (1000000, 100000, 10000), }\n", "too large for this machine's memory"),
+        ("{'descr': '|u1', 'fortran_order': False, 'shape': (40, 100000, 10000), }\n", "images takes 40.0 GB, the limit is 8 GB"),
         ("{'descr': '|u1', 'fortran_order': False, 'shape': (-1,), }\n", "not a .npz file"),
         ("{'descr': 7, 'fortran_order': False, 'shape': (40,), }\n", "not a .npz file"),
     ],
