@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from glimpse.datasets.counter import permutation
 
 __all__ = [
+    "EVALUATION_BATCH",
     "EVALUATION_SEED",
     "HOLD_OUT_SEED",
     "SPLIT_OFFSETS",
@@ -30,6 +31,9 @@ Split = Literal["train", "valid", "test"]
 
 EVALUATION_SEED = 150204623
 """Seed of every validation and test set, independent of the training's seed, so that errors are comparable."""
+
+EVALUATION_BATCH = 250
+"""Number of images per batch in evaluations."""
 
 HOLD_OUT_SEED = 0
 """Seed of every fixed selection of images that are held out for validation or test."""

@@ -14,7 +14,7 @@ from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
 from glimpse.datasets.generative import open_generative
 from glimpse.evaluation.classifier import predictions
-from glimpse.evaluation.generator import GenerationResult, measure_generator
+from glimpse.evaluation.generator import measure_generator
 from glimpse.models.catalog import open_classifier
 from glimpse.models.draw import DRAW
 from glimpse.models.glimpse_classifier import GlimpseClassifier
@@ -58,8 +58,7 @@ def test_a_shipped_generator_has_weights_facts_card_and_license(name: str) -> No
 def test_the_shipped_generator_of_digits_has_the_stated_bound(data_folder: Path) -> None:
     facts = pretrained.available()["draw-mnist"]
     data = open_generative("binarized-mnist", data_dir=data_folder)
-    (*_, result) = measure_generator(DRAW.from_pretrained("pretrained:draw-mnist"), Head(data.test, 1000))
-    assert isinstance(result, GenerationResult)
+    result = measure_generator(DRAW.from_pretrained("pretrained:draw-mnist"), Head(data.test, 1000))
     assert result.bound_nats == pytest.approx(facts["bound_nats"], abs=3 * result.standard_error)  # of 1,000 images
 
 

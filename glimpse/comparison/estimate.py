@@ -9,7 +9,8 @@ import torch
 
 from glimpse import environment
 from glimpse.comparison.suite import PlannedRun
-from glimpse.evaluation.costs import TIMED_IMAGES, forward_pass
+from glimpse.datasets.batches import EVALUATION_BATCH
+from glimpse.evaluation.costs import forward_pass
 from glimpse.evaluation.timing import wall_seconds
 from glimpse.listener import Listener
 from glimpse.models.base import ImageClassifier
@@ -142,7 +143,7 @@ def measured_speed(planned: PlannedRun, device: torch.device, threads: int, list
     record, data = plan.new_run(device, threads)
     trainer = plan.build(record, data, device)
     step = _seconds_per_step(trainer)
-    sample = data.valid.batch(torch.arange(min(TIMED_IMAGES, len(data.valid)))).images
+    sample = data.valid.batch(torch.arange(min(EVALUATION_BATCH, len(data.valid)))).images
     network = cast(ImageClassifier, trainer.model.eval())
     validation = wall_seconds(lambda: forward_pass(network, sample), 1) * len(data.valid) / len(sample)
     return step / trainer.config.batch_size + validation / min(int(settings["validate_every"]), planned.total)

@@ -17,8 +17,9 @@ from glimpse.comparison.kept import KeptMeasurements, Measured, Speeds
 from glimpse.comparison.opened import OpenedModel, open_models, task_words
 from glimpse.comparison.rows import Comparison, Conditions
 from glimpse.comparison.time_limit import TimeLimit
+from glimpse.datasets.batches import EVALUATION_BATCH
 from glimpse.evaluation.classifier import predictions
-from glimpse.evaluation.costs import TIMED_IMAGES, forward_pass, multiply_adds
+from glimpse.evaluation.costs import forward_pass, multiply_adds
 from glimpse.evaluation.images import ImageQuery, TaskImages, check_images, open_task_images
 from glimpse.evaluation.published import published_on
 from glimpse.evaluation.timing import interleaved
@@ -141,13 +142,13 @@ class _Bench:
 
     def speeds(self, models: Sequence[OpenedModel], size: tuple[int, int]) -> Speeds:
         """Returns how many images per second models classify in the fastest of several rounds, each of which times every model."""
-        shape = (TIMED_IMAGES, models[0].network.config.channels, *size)
+        shape = (EVALUATION_BATCH, models[0].network.config.channels, *size)
         images = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(
             self.device
         )  # the content does not affect the speed
         works = {str(i): partial(forward_pass, model.network.to(self.device), images) for i, model in enumerate(models)}
         timings = interleaved(works, 0, least_rounds=_ROUNDS, listener=self.listener)
-        rates = [round(TIMED_IMAGES / timing.best, 1) for timing in timings.values()]
+        rates = [round(EVALUATION_BATCH / timing.best, 1) for timing in timings.values()]
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else str(self.device)
         return Speeds(rates, name, self.threads)
 

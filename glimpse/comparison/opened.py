@@ -8,7 +8,7 @@ from typing import Any
 from glimpse.digest import sha256_of_file
 from glimpse.models.base import ImageClassifier
 from glimpse.models.catalog import open_classifier
-from glimpse.models.weights import find_weights, load_weights
+from glimpse.models.weights import find_weights, read_facts
 from glimpse.pretrained import PREFIX, available
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.training import TrainingConfig, whole_batches
@@ -90,7 +90,7 @@ def open_models(sources: Sequence[str]) -> list[OpenedModel]:
 
 def _opened(source: str) -> OpenedModel:
     """Returns a trained model with what is known of it."""
-    _, facts = load_weights(source)
+    facts = read_facts(source)
     if facts["task"]["kind"] == "generative":
         raise ValueError(f"{source} holds a generator, which has no error: compare classifiers")
     folder = RunFolder(Path(source))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from glimpse.datasets.batches import PositionalDataset
+from glimpse.datasets.batches import EVALUATION_BATCH, PositionalDataset
 from glimpse.datasets.counter import STREAMS, words
 from glimpse.evaluation.metrics import ClassificationResult, summarize
 from glimpse.listener import Listener
@@ -23,7 +23,6 @@ from glimpse.models.base import ImageClassifier, Model
 
 __all__ = ["Measurement", "call_inputs", "check_classes", "classify", "measure_classifier", "predictions", "uniforms"]
 
-_BATCH = 250
 _SEED = 0
 
 
@@ -94,7 +93,7 @@ def predictions(model: ImageClassifier, data: PositionalDataset, glimpses: int |
         ValueError: If a number of glimpses is given for a model that sees the whole image at once.
     """
     first = 0
-    for batch in data.batches(_BATCH, stop=len(data)):
+    for batch in data.batches(EVALUATION_BATCH, stop=len(data)):
         positions = torch.arange(first, first + len(batch.images), device=batch.images.device)
         yield classify(model, batch.images, positions, glimpses), batch.labels
         first += len(batch.images)

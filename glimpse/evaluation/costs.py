@@ -12,10 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from glimpse.evaluation.classifier import classify
 from glimpse.models.base import ImageClassifier
 
-__all__ = ["TIMED_IMAGES", "forward_pass", "multiply_adds"]
-
-TIMED_IMAGES = 250
-"""Number of images in the batch that a model is timed on."""
+__all__ = ["forward_pass", "multiply_adds"]
 
 
 def multiply_adds(model: ImageClassifier, image: Tensor) -> int:

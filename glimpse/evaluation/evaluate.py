@@ -16,7 +16,7 @@ from glimpse.listener import Listener
 from glimpse.models.base import ImageClassifier
 from glimpse.models.catalog import open_model
 from glimpse.models.draw import DRAW
-from glimpse.models.weights import load_weights
+from glimpse.models.weights import read_facts
 from glimpse.settings.classifier import ClassifierSettings
 from glimpse.settings.draw import GeneratorConfig
 from glimpse.settings.requests import EvaluationRequest, from_options
@@ -97,10 +97,11 @@ def evaluate_request(request: EvaluationRequest, listener: Listener | None = Non
         FileNotFoundError: If the data that it was trained on are not available.
     """
     listener = listener or Listener()
-    _, facts = load_weights(request.model)
+    facts = read_facts(request.model)
     threads = environment.use_threads(request.machine.threads)
     device = environment.choose_device(request.machine.device)
     model = open_model(request.model).to(device)
+    _refuse_options(request, model)
     images = open_task_images(ImageQuery(request.model, facts["task"], request.images, request.split, device, listener))
     result: ClassificationResult | GenerationResult
     if isinstance(model, DRAW):
@@ -115,22 +116,32 @@ def evaluate_request(request: EvaluationRequest, listener: Listener | None = Non
         glimpses=glimpses,
         result=result,
         data=images.description,
-        images_per_second=round(result.n / seconds, 1),
+        images_per_second=round(result.n / max(seconds, 1e-9), 1),
         device=str(device),
         threads=threads,
         test_samples=model.config.samples,
     )
 
 
+def _refuse_options(request: EvaluationRequest, model: ImageClassifier | DRAW) -> None:
+    """Raises ValueError if a setting does not fit the model; the images need not be opened for that."""
+    if isinstance(model, DRAW):
+        if request.glimpses is not None:
+            steps = model.config.glimpses
+            raise ValueError(f"a generator always takes the {steps} steps that it was trained with: leave out --glimpses")
+    else:
+        model.inputs(request.glimpses)
+        if request.importance_samples is not None:
+            raise ValueError("--importance-samples is for a generator: a classifier has no bound")
+    if request.test_samples is not None and model.config.samples is None:
+        raise ValueError("--test-samples is for a recurrent attention model (ram): no other model samples its locations")
+
+
 def _classifier(
     model: ImageClassifier, images: TaskImages, request: EvaluationRequest, listener: Listener
 ) -> tuple[ClassificationResult, float]:
     """Returns the metrics of a classifier and the seconds they took; sets the number of samples if the request has one."""
-    if request.importance_samples is not None:
-        raise ValueError("--importance-samples is for a generator: a classifier has no bound")
     if request.test_samples is not None:
-        if model.config.samples is None:
-            raise ValueError("--test-samples is for a recurrent attention model (ram): no other model samples its locations")
         model.config = dataclasses.replace(model.config, test_samples=request.test_samples)  # type: ignore[call-arg]
     check_images(images, model.config.channels, model.config.image_size)
     return measure_classifier(model, images.data, request.glimpses, listener)
@@ -138,15 +149,8 @@ def _classifier(
 
 def _generator(model: DRAW, images: TaskImages, request: EvaluationRequest, listener: Listener) -> tuple[GenerationResult, float]:
     """Returns the metrics of a generator and the seconds they took."""
-    config = model.config
-    if request.glimpses is not None:
-        raise ValueError(f"a generator always takes the {config.glimpses} steps that it was trained with: leave out --glimpses")
-    check_images(images, config.channels, config.image_size)
+    check_images(images, model.config.channels, model.config.image_size)
     began = time.monotonic()
-    with listener.progress("Evaluating", len(images.data)) as advance:
-        for step in measure_generator(model, images.data, importance_samples=request.importance_samples or 0):
-            if isinstance(step, GenerationResult):
-                result = step
-            else:
-                advance(step)
+    samples = request.importance_samples or 0
+    result = measure_generator(model, images.data, importance_samples=samples, listener=listener)
     return result, time.monotonic() - began

@@ -11,16 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glimpse.datasets.batches import PositionalDataset
+from glimpse.datasets.batches import EVALUATION_BATCH, EVALUATION_SEED, PositionalDataset
+from glimpse.listener import Listener
 from glimpse.models.draw import DRAW
 from glimpse.models.likelihood import bits_per_dimension
 
-__all__ = ["NOISE_SEED", "GenerationResult", "evaluation_noise", "measure_generator"]
-
-NOISE_SEED = 150204623
-"""Seed of the noise of every evaluation, independent of the training's seed, so that bounds are comparable."""
-
-_EVALUATION_BATCH = 250
+__all__ = ["GenerationResult", "evaluation_noise", "measure_generator"]
 
 
 @dataclass(frozen=True)
@@ -57,33 +53,37 @@ class GenerationResult:
 
 
 def measure_generator(
-    model: DRAW, data: PositionalDataset, *, importance_samples: int = 0, rows: int = 1000
-) -> Iterator[int | GenerationResult]:
-    """Yields the number of images done after every batch and, at the end, the result.
+    model: DRAW, data: PositionalDataset, *, importance_samples: int = 0, rows: int = 1000, listener: Listener | None = None
+) -> GenerationResult:
+    """Returns the metrics of a generator on a whole data set.
 
     Args:
         model: Generator in evaluation mode, on the device of the data.
         data: Images.
         importance_samples: Number of samples of the importance-weighted bound; not computed if 0.
         rows: Number of samples, over all images, that the importance-weighted bound evaluates at once.
+        listener: Receives the progress.
     """
     bounds: list[Tensor] = []
     kls: list[Tensor] = []
     weighted: list[Tensor] = []
-    with torch.no_grad():
+    done = 0
+    with torch.no_grad(), (listener or Listener()).progress("Evaluating", len(data)) as advance:
         for images, noise in evaluation_noise(model, data):
             bound = model(images, noise)
             bounds.append(bound.total.double().cpu())
             kls.append(bound.kl.double().cpu())
             if importance_samples:
-                generator = torch.Generator(images.device).manual_seed(NOISE_SEED + 1 + sum(map(len, weighted)))
-                weighted.append(-model.importance_bound(images, generator, importance_samples, rows=rows).double().cpu())
-            yield sum(map(len, bounds))
+                generator = torch.Generator(images.device).manual_seed(EVALUATION_SEED + 1 + done)
+                noises = (_noise(model, len(images), generator) for _ in range(importance_samples))
+                weighted.append(-model.importance_bound(images, noises, rows=rows).double().cpu())
+            done += len(images)
+            advance(done)
     total, kl = torch.cat(bounds), torch.cat(kls)  # (N,), (N, T)
     config = model.config
     nats, error = _mean(total)
     tighter, tighter_error = _mean(torch.cat(weighted)) if weighted else (None, None)
-    yield GenerationResult(
+    return GenerationResult(
         n=len(total),
         bound_nats=nats,
         standard_error=error,
@@ -105,6 +105,11 @@ def _mean(values: Tensor) -> tuple[float, float]:
 
 def evaluation_noise(model: DRAW, data: PositionalDataset) -> Iterator[tuple[Tensor, Tensor]]:
     """Yields all images (B, C, H, W), batch by batch, with noise that depends only on their positions and the type of device."""
-    for number, batch in enumerate(data.batches(_EVALUATION_BATCH, stop=len(data))):
-        generator = torch.Generator(batch.images.device).manual_seed(NOISE_SEED * 1000 + number)
-        yield batch.images, model.noise(len(batch.images), generator)
+    for number, batch in enumerate(data.batches(EVALUATION_BATCH, stop=len(data))):
+        generator = torch.Generator(batch.images.device).manual_seed(EVALUATION_SEED * 1000 + number)
+        yield batch.images, _noise(model, len(batch.images), generator)
+
+
+def _noise(model: DRAW, count: int, generator: torch.Generator) -> Tensor:
+    """Returns noise for the first images of a batch; torch's random numbers depend on how many are generated at once."""
+    return model.noise(EVALUATION_BATCH, generator)[:count]

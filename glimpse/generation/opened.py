@@ -12,7 +12,7 @@ from glimpse.generation.sampling import Drawn, draw_latents, reconstruct_images
 from glimpse.listener import Listener
 from glimpse.models.catalog import open_generator
 from glimpse.models.draw import DRAW
-from glimpse.models.weights import load_weights
+from glimpse.models.weights import read_facts
 from glimpse.settings.requests import Machine
 
 __all__ = ["OpenGenerator", "opened_generator"]
@@ -83,7 +83,7 @@ def opened_generator(source: str, machine: Machine, listener: Listener | None = 
         ValueError: If there is no such model, or it is no generator.
         OSError: If a file cannot be read.
     """
-    _, facts = load_weights(source)
+    facts = read_facts(source)
     environment.use_threads(machine.threads)
     model = open_generator(source).to(environment.choose_device(machine.device))
     return OpenGenerator(source, model, facts["task"], listener or Listener())

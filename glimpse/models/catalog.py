@@ -6,7 +6,7 @@ from typing import cast
 
 from glimpse.models.base import ImageClassifier, Model
 from glimpse.models.draw import DRAW
-from glimpse.models.weights import load_weights
+from glimpse.models.weights import read_facts
 from glimpse.settings.catalog import CLASSIFIERS, kind_of_class
 from glimpse.settings.classifier import ClassifierKind, ClassifierSettings
 
@@ -25,7 +25,7 @@ def open_model(source: str | Path) -> ImageClassifier | DRAW:
         ValueError: If there is no such model.
         OSError: If the file cannot be read.
     """
-    _, facts = load_weights(source)
+    facts = read_facts(source)
     if facts["model"] == DRAW.__name__:
         return DRAW.from_pretrained(source)
     known = [*dict.fromkeys(kind.class_name for kind in CLASSIFIERS.values()), DRAW.__name__]

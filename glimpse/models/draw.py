@@ -11,7 +11,8 @@ References:
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import torch
@@ -170,15 +171,13 @@ class DRAW(Model):
         return self._log_likelihood(images, canvas) + posterior.log_ratio(noise).sum(dim=1)
 
     @torch.no_grad()
-    def importance_bound(
-        self, images: Tensor, noise: Tensor | torch.Generator, samples: int | None = None, *, rows: int = 1000
-    ) -> Tensor:
+    def importance_bound(self, images: Tensor, noise: Iterable[Tensor], *, rows: int = 1000) -> Tensor:
         """Returns the logarithm of the mean importance weight: a lower bound on log p(x) that is tighter with more samples.
 
         Args:
             images: Shape (B, C, H, W), 0 to 1.
-            noise: Standard normal noise, shape (S, B, T, Z), or a generator to sample it with, one sample after another.
-            samples: Number of samples S; required with a generator.
+            noise: Standard normal noise of each sample, shape (B, T, Z): a tensor (S, B, T, Z), or an iterator that generates the
+                noise as it is needed.
             rows: Batch size over images and samples, at least B; it does not affect the result.
 
         Returns:
@@ -187,15 +186,14 @@ class DRAW(Model):
         Raises:
             ValueError: If there is no sample, or the images or the noise have another shape.
         """
-        samples = len(noise) if isinstance(noise, Tensor) else samples
-        if samples is None or samples < 1:
-            raise ValueError(f"samples must be at least 1, got {samples}")
-        share, sums = max(1, rows // max(1, len(images))), []
-        for first in range(0, samples, share):
-            chunk = range(first, min(first + share, samples))
-            drawn = [noise[s] if isinstance(noise, Tensor) else self.noise(len(images), noise) for s in chunk]
-            weights = self.log_weights(images.repeat(len(chunk), 1, 1, 1), torch.cat(drawn))
-            sums.append(weights.view(len(chunk), -1).logsumexp(dim=0))
+        noises, share = iter(noise), max(1, rows // max(1, len(images)))
+        samples, sums = 0, []
+        while drawn := list(islice(noises, share)):
+            weights = self.log_weights(images.repeat(len(drawn), 1, 1, 1), torch.cat(drawn))
+            sums.append(weights.view(len(drawn), -1).logsumexp(dim=0))
+            samples += len(drawn)
+        if not samples:
+            raise ValueError("expected noise of at least one sample, got none")
         return torch.stack(sums).logsumexp(dim=0) - math.log(samples)
 
     def draw(self, latents: Tensor) -> Drawing:

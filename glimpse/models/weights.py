@@ -5,8 +5,9 @@ References:
     random.
 """
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from glimpse import pretrained
 from glimpse.atomic import write_atomically
 from glimpse.settings.base import from_mapping
 
-__all__ = ["WEIGHTS", "kept_weights", "load_model", "load_weights", "save_weights"]
+__all__ = ["WEIGHTS", "kept_weights", "load_model", "load_weights", "read_facts", "save_weights"]
 
 WEIGHTS = "model.safetensors"
 """Name of the weights file in a run's folder."""
@@ -50,13 +51,26 @@ def load_weights(source: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]
         ValueError: If there are no weights, or the file was not written by this package.
         OSError: If the file cannot be read.
     """
+    with _opened(source) as (file, facts):
+        return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (the file is no mapping)
+
+
+def read_facts(source: str | Path) -> dict[str, Any]:
+    """Returns the facts stored with weights, without reading the weights; arguments and errors as `load_weights`."""
+    with _opened(source) as (_, facts):
+        return facts
+
+
+@contextlib.contextmanager
+def _opened(source: str | Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Context with a weights file and its facts."""
     path = find_weights(source)
     try:
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {}).get(_KEY, "null"))
             if not isinstance(facts, dict) or not {"model", "config", "task"} <= facts.keys() or "kind" not in facts["task"]:
                 raise ValueError(f"its metadata have no description of the model under the key {_KEY!r}")
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (the file is no mapping)
+            yield file, facts
     except (SafetensorError, ValueError) as error:
         way = "copy the file again, or train again"
         raise ValueError(f"{path} does not contain weights written by glimpse ({error}): {way}") from error

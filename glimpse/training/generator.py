@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from glimpse.datasets.batches import PositionalDataset
+from glimpse.datasets.batches import EVALUATION_BATCH, PositionalDataset
 from glimpse.datasets.catalog import AUTO, GENERATIVE_SETS, choices
 from glimpse.datasets.generative import GenerativeData
 from glimpse.datasets.opening import open_generative_data
@@ -192,7 +192,7 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
 def _mean_image(images: PositionalDataset) -> Tensor:
     """Returns the mean (C, H, W) of the first training images."""
     count = min(_AVERAGED, len(images))
-    return torch.stack([batch.images.sum(dim=0) for batch in images.batches(250, stop=count)]).sum(dim=0) / count
+    return torch.stack([batch.images.sum(dim=0) for batch in images.batches(EVALUATION_BATCH, stop=count)]).sum(dim=0) / count
 
 
 @torch.no_grad()

@@ -5,15 +5,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from glimpse.datasets.batches import Batch, PositionalDataset
+from glimpse.datasets.batches import EVALUATION_BATCH, Batch, PositionalDataset
 from glimpse.evaluation.classifier import call_inputs
 from glimpse.models.base import Model
 from glimpse.settings.requests import Verdict
 from glimpse.trajectories.views import Trajectories
 
 __all__ = ["collect", "look_at", "matches"]
-
-_BATCH = 250
 
 
 def collect(
@@ -28,7 +26,7 @@ def collect(
         glimpses: Number of steps; the model's own if None.
         patches: Whether to keep what was seen through the windows.
     """
-    for chosen in torch.split(positions, _BATCH):
+    for chosen in torch.split(positions, EVALUATION_BATCH):
         yield look_at(model, data.batch(chosen), chosen, glimpses=glimpses, patches=patches)
 
 

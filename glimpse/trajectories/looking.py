@@ -15,7 +15,7 @@ from glimpse.evaluation.images import ImageQuery, TaskImages, check_images, open
 from glimpse.listener import Listener
 from glimpse.models.base import Model
 from glimpse.models.catalog import open_looking
-from glimpse.models.weights import load_weights
+from glimpse.models.weights import read_facts
 from glimpse.settings.positions import parse_positions
 from glimpse.settings.requests import LookRequest, TrajectoryFilter, TrajectoryRequest, flag
 from glimpse.trajectories.collecting import collect, look_at, matches
@@ -129,7 +129,7 @@ def opened_gaze(
         FileNotFoundError: If the images are not at hand.
     """
     listener, selection = listener or Listener(), request.selection
-    _, facts = load_weights(request.model)
+    facts = read_facts(request.model)
     environment.use_threads(request.machine.threads)
     device = environment.choose_device(request.machine.device)
     model = open_looking(request.model).to(device)

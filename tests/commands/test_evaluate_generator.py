@@ -1,13 +1,16 @@
 """`glimpse evaluate` of generators: the bound against a plain loop, and published results."""
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from glimpse.datasets.generative import open_generative
-from glimpse.evaluation.generator import GenerationResult, measure_generator
+from glimpse.evaluation.evaluate import evaluate
+from glimpse.evaluation.generator import measure_generator
 from glimpse.evaluation.published import published_bounds_on
 from glimpse.models.draw import DRAW
 from tests.helpers.commands import invoked
@@ -24,10 +27,9 @@ pytestmark = pytest.mark.usefixtures("without_pictures")
 def test_the_evaluation_is_measured_by_hand(generator_run: Path) -> None:
     found, by_split = numbers(generator_run, "--importance-samples=3"), {}
     for split in ("test", "valid"):
-        *_, result = measure_generator(
+        result = measure_generator(
             DRAW.from_pretrained(generator_run), getattr(open_generative("digits"), split), importance_samples=3
         )
-        assert isinstance(result, GenerationResult)
         by_split[split] = json.loads(json.dumps(result.as_dict()))
     assert {name: found[name] for name in by_split["test"]} == by_split["test"]
     assert {"bound_nats", "standard_error", "n", "importance_nats"} <= found.keys()
@@ -105,8 +107,22 @@ def test_images_that_a_generator_cannot_be_evaluated_on_are_one_line(
     assert said in refused("evaluate", generator_run, *options)
 
 
-def test_importance_samples_are_for_generators(classifier_run: Path) -> None:
+def test_options_of_other_models_are_refused_before_the_images_are_opened(
+    classifier_run: Path, generator_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*arguments: Any) -> Any:
+        raise AssertionError("opened")
+
+    monkeypatch.setattr("glimpse.evaluation.evaluate.open_task_images", never)
     assert "--importance-samples is for a generator" in refused("evaluate", classifier_run, "--importance-samples=2")
+    assert "--test-samples is for a recurrent attention model" in refused("evaluate", classifier_run, "--test-samples=2")
+    assert "--test-samples is for a recurrent attention model" in refused("evaluate", generator_run, "--test-samples=2")
+    assert "leave out --glimpses" in refused("evaluate", generator_run, "--glimpses=3")
+
+
+def test_a_coarse_clock_gives_a_finite_rate(generator_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.monotonic", lambda: 5.0)
+    assert math.isfinite(evaluate(generator_run, device="cpu", threads=1).images_per_second)
 
 
 @pytest.mark.parametrize("name", ["binarized-mnist", "dynamic-mnist", "two-digit", "svhn", "svhn-32", "cifar10"])

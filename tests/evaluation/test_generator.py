@@ -1,6 +1,8 @@
 """A generator's loss, validation and evaluation, against plain loops over single images."""
 
+import contextlib
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,8 @@ from torch import Tensor
 
 from glimpse.datasets.generative import GenerativeData, open_generative
 from glimpse.datasets.pixel_sets import Images, StoredImages
-from glimpse.evaluation.generator import GenerationResult, measure_generator
+from glimpse.evaluation.generator import GenerationResult, evaluation_noise, measure_generator
+from glimpse.listener import Advance, Listener
 from glimpse.models.draw import DRAW, Bound
 from glimpse.settings.draw import GeneratorConfig
 from glimpse.settings.training import TrainingConfig
@@ -66,11 +69,21 @@ def one_by_one(model: DRAW, images: Tensor, noise: Tensor) -> tuple[np.ndarray, 
     return np.array(reconstruction), np.array(kl)
 
 
+class Watcher(Listener):
+    """Keeps the progress."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    @contextlib.contextmanager
+    def progress(self, title: str, total: int, *, unit: str = "images") -> Iterator[Advance]:
+        yield self.steps.append
+
+
 def measured(model: DRAW, data: Any, **options: Any) -> tuple[list[int], GenerationResult]:
     """Returns the progress and the result of an evaluation."""
-    *progress, result = measure_generator(model, data, **options)
-    assert isinstance(result, GenerationResult)
-    return [int(step) for step in progress if isinstance(step, int)], result
+    watcher = Watcher()
+    return watcher.steps, measure_generator(model, data, listener=watcher, **options)
 
 
 # Training
@@ -218,3 +231,24 @@ def test_a_single_image_has_no_standard_error() -> None:
     assert result.n == 1
     assert math.isfinite(result.bound_nats)
     assert math.isnan(result.standard_error)
+
+
+def test_the_noise_of_an_image_does_not_depend_on_the_number_of_images() -> None:
+    model = generator(channels=3, height=6, width=9)
+    few, many = (torch.cat([noise for _, noise in evaluation_noise(model, color(count))]) for count in (7, 300))
+    assert torch.equal(few, many[:7])
+    assert many.shape == (300, 3, 4)
+
+
+def test_the_importance_bound_of_an_image_does_not_depend_on_the_number_of_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, given = generator(channels=3, height=6, width=9), []
+
+    def kept(self: DRAW, images: Tensor, noise: Iterator[Tensor], *, rows: int) -> Tensor:
+        given.append(torch.stack(list(noise)))
+        return torch.zeros(len(images))
+
+    monkeypatch.setattr(DRAW, "importance_bound", kept)
+    for count in (7, 250):
+        measured(model, color(count), importance_samples=2)
+    few, many = given
+    assert torch.equal(few, many[:, :7])
