@@ -189,6 +189,12 @@ def interpolate(as_json: bool, **options: Any) -> None:
     type=click.IntRange(min=1),
     help="For a generator: number of importance samples of a tighter bound.",
 )
+@click.option(
+    "--diagnose",
+    is_flag=True,
+    help="For a classifier: count its errors by cause (the object was not found, or misread), glimpse, class, ink and clutter.",
+)
+@click.option("--figure", type=FILE, help="Plot that diagnosis to this .png.")
 @image_options
 @json_option
 def evaluate(as_json: bool, **options: Any) -> None:

@@ -77,6 +77,11 @@ class PositionalDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
         """Sets the epoch that items come from."""
         self.epoch = epoch
 
+    @property
+    def uncluttered(self) -> "PositionalDataset | None":
+        """The same images without clutter; None if they are not known."""
+        return None
+
     def batch(self, positions: Tensor) -> Batch:
         """Returns the images at these positions, shape (B,), int64."""
         raise NotImplementedError

@@ -8,6 +8,8 @@ References:
     V. Mnih, N. Heess, A. Graves, K. Kavukcuoglu, "Recurrent Models of Visual Attention", 2014, arXiv:1406.6247.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -55,6 +57,11 @@ class ClutteredMNIST(PositionalDataset):
 
     def __len__(self) -> int:
         return len(self.digits.labels)
+
+    @property
+    def uncluttered(self) -> "ClutteredMNIST":
+        """The same digits at the same places, without pieces: the place of a digit is determined by the first random words."""
+        return ClutteredMNIST(self.digits, self.split, replace(self.recipe, pieces=0), seed=self.seed, epoch=self.epoch)
 
     def batch(self, positions: Tensor) -> Batch:
         """Returns the images at these positions, shape (B,), on the device of the digits."""

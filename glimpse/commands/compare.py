@@ -1,10 +1,8 @@
 """Output of `glimpse compare`: time estimates and trainings of a suite, the table and the files of a comparison."""
 
-import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,7 @@ from glimpse.comparison.rows import Comparison
 from glimpse.comparison.suite import Stop, plan_suite
 from glimpse.comparison.table import legend, pair_table, pair_title, table
 from glimpse.comparison.time_limit import OutOfTimeError
-from glimpse.settings.record import refuse_record
+from glimpse.settings.record import check_output
 from glimpse.settings.requests import CompareRequest, SuiteRequest, chosen, flag
 from glimpse.training.loop import StoppedError
 from glimpse.training.session import Training
@@ -99,13 +97,7 @@ def _check_files(files: ComparisonFiles) -> None:
         OSError: If its folder cannot be created.
     """
     for name, path in chosen(files).items():
-        if path.suffix.lower() != _ENDINGS[name]:
-            raise ValueError(f"--{name} writes a {_ENDINGS[name]} file, got {path}")
-        refuse_record(path)
-        with suppress(FileExistsError, NotADirectoryError):  # reported below
-            path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-            raise ValueError(f"--{name} cannot write {path}: choose a file in a writable folder")
+        check_output(flag(name), path, _ENDINGS[name])
 
 
 def _run(training: Training, stop: Stop) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from glimpse.commands import console
 from glimpse.commands.console import ConsoleListener
+from glimpse.commands.diagnosis import show_diagnosis
 from glimpse.evaluation import prediction
 from glimpse.evaluation.evaluate import Evaluation, evaluate_request
 from glimpse.evaluation.generator import GenerationResult
@@ -24,6 +25,8 @@ def evaluate(request: EvaluationRequest, *, as_json: bool) -> None:
         _show_classifier(found, found.result)
     else:
         _show_generator(found, found.result)
+    if found.figure is not None:
+        console.note(f"Wrote {found.figure}")
 
 
 def predict(model: str, pictures: Sequence[Path], machine: Machine, *, invert: bool, as_json: bool) -> None:
@@ -66,7 +69,9 @@ def _show_classifier(found: Evaluation, result: ClassificationResult) -> None:
     described = " ".join(f"{key}={value}" for key, value in found.data.items() if key != "recipe")
     console.print_rows((found.model, described), facts)
     glimpses = len(result.error_by_glimpse)
-    if glimpses > 1:
+    if found.diagnosis is not None:
+        show_diagnosis(found.diagnosis)
+    if glimpses > 1 and (found.diagnosis is None or found.diagnosis.by_glimpse is None):
         steps = [(step, f"{error:.2f}") for step, error in enumerate(result.error_by_glimpse, start=1)]
         console.print_rows(("glimpse", "error %"), steps)
     classes = range(len(result.confusion))

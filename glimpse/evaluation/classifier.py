@@ -9,21 +9,49 @@ References:
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from glimpse.datasets.batches import EVALUATION_BATCH, PositionalDataset
+from glimpse.attention.window import Window
+from glimpse.datasets.batches import EVALUATION_BATCH, Batch, PositionalDataset
 from glimpse.datasets.counter import STREAMS, words
 from glimpse.evaluation.metrics import ClassificationResult, summarize
 from glimpse.listener import Listener
 from glimpse.models.base import ImageClassifier, Model
 
-__all__ = ["Measurement", "call_inputs", "check_classes", "classify", "measure_classifier", "predictions", "uniforms"]
+__all__ = [
+    "Answers",
+    "Measurement",
+    "answers",
+    "call_inputs",
+    "check_classes",
+    "classify",
+    "measure_classifier",
+    "predictions",
+    "uniforms",
+]
 
 _SEED = 0
+
+
+class Answers(NamedTuple):
+    """Predictions of a classifier for a batch of images.
+
+    Attributes:
+        positions: Position of each image in its data set, shape (B,), int64.
+        batch: The images, their labels and the centers of their digits.
+        logits: Logits after each glimpse, shape (B, T, K), float32.
+        window: Windows of the smallest scale, fields of shape (B, T); None if they were not requested, or the model has none. For a
+            model that averages over samples, those of the first sample.
+    """
+
+    positions: Tensor
+    batch: Batch
+    logits: Tensor
+    window: Window | None = None
 
 
 class Measurement(NamedTuple):
@@ -39,7 +67,11 @@ class Measurement(NamedTuple):
 
 
 def measure_classifier(
-    model: ImageClassifier, data: PositionalDataset, glimpses: int | None = None, listener: Listener | None = None
+    model: ImageClassifier,
+    data: PositionalDataset,
+    glimpses: int | None = None,
+    listener: Listener | None = None,
+    observe: Callable[[Answers], None] | None = None,
 ) -> Measurement:
     """Returns the metrics of a classifier on a whole data set.
 
@@ -48,6 +80,7 @@ def measure_classifier(
         data: Images and labels.
         glimpses: Number of glimpses; the model's own if None.
         listener: Hears the progress.
+        observe: Called with the answers for every batch, which then include the windows.
 
     Raises:
         ValueError: If the data have a class that the model does not have, or a number of glimpses is given for a model that sees
@@ -56,10 +89,12 @@ def measure_classifier(
     logits, labels = [], []
     began = time.monotonic()
     with (listener or Listener()).progress("Evaluating", len(data)) as advance:
-        for scores, truth in predictions(model, data, glimpses):
-            check_classes(model, truth)
-            logits.append(scores.cpu())
-            labels.append(truth.cpu())
+        for found in answers(model, data, glimpses, windows=observe is not None):
+            check_classes(model, found.batch.labels)
+            logits.append(found.logits.cpu())
+            labels.append(found.batch.labels.cpu())
+            if observe is not None:
+                observe(found)
             advance(sum(map(len, labels)))
     seconds = time.monotonic() - began
     return Measurement(summarize(torch.cat(logits), torch.cat(labels), model.config.classes), seconds)
@@ -80,7 +115,6 @@ def check_classes(model: ImageClassifier, labels: Tensor) -> None:
         raise ValueError(f"the model has classes 0 to {model.config.classes - 1}, the images have {highest}")
 
 
-@torch.no_grad()
 def predictions(model: ImageClassifier, data: PositionalDataset, glimpses: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
     """Yields logits (B, T, K), float32, and labels (B,) of a whole data set, batch by batch.
 
@@ -92,10 +126,35 @@ def predictions(model: ImageClassifier, data: PositionalDataset, glimpses: int |
     Raises:
         ValueError: If a number of glimpses is given for a model that sees the whole image at once.
     """
+    for found in answers(model, data, glimpses):
+        yield found.logits, found.batch.labels
+
+
+@torch.no_grad()
+def answers(
+    model: ImageClassifier, data: PositionalDataset, glimpses: int | None = None, *, windows: bool = False
+) -> Iterator[Answers]:
+    """Yields the predictions of a classifier for a whole data set, batch by batch.
+
+    Args:
+        model: Classifier in evaluation mode, on the device of the data.
+        data: Images and labels; their positions determine the noise of a model with random locations.
+        glimpses: Number of glimpses; the model's own if None.
+        windows: Whether to include the windows, if the model has any.
+
+    Raises:
+        ValueError: If a number of glimpses is given for a model that sees the whole image at once.
+    """
     first = 0
     for batch in data.batches(EVALUATION_BATCH, stop=len(data)):
         positions = torch.arange(first, first + len(batch.images), device=batch.images.device)
-        yield classify(model, batch.images, positions, glimpses), batch.labels
+        window = None
+        if windows and model.shows_windows:
+            found, tracks = model.look(batch.images, **call_inputs(model, positions, glimpses))
+            window = next(track.window for track in tracks if track.scale == 0)
+        if window is None or found is None or (model.config.samples or 0) > 1:
+            found = classify(model, batch.images, positions, glimpses)
+        yield Answers(positions, batch, found.float(), window)
         first += len(batch.images)
 
 

@@ -8,17 +8,19 @@ from typing import Any
 
 from glimpse import environment
 from glimpse.evaluation.classifier import measure_classifier
+from glimpse.evaluation.diagnosis import Diagnosis, Evidence
 from glimpse.evaluation.generator import GenerationResult, measure_generator
 from glimpse.evaluation.images import ImageQuery, TaskImages, check_images, open_task_images
 from glimpse.evaluation.metrics import ClassificationResult
 from glimpse.evaluation.published import PublishedBound, PublishedResult, published_bounds_on, published_on
 from glimpse.listener import Listener
-from glimpse.models.base import ImageClassifier
+from glimpse.models.base import ImageClassifier, Model
 from glimpse.models.catalog import open_model
 from glimpse.models.draw import DRAW
 from glimpse.models.weights import read_facts
 from glimpse.settings.classifier import ClassifierSettings
 from glimpse.settings.draw import GeneratorConfig
+from glimpse.settings.record import check_output
 from glimpse.settings.requests import EvaluationRequest, from_options
 
 __all__ = ["Evaluation", "evaluate", "evaluate_request"]
@@ -39,6 +41,8 @@ class Evaluation:
         threads: Number of CPU threads.
         test_samples: Number of sampled sequences of locations that a prediction averages over; None for a model that does not
             sample locations.
+        diagnosis: Errors by their cause; None if it was not requested.
+        figure: File of the diagnosis's figure; None if there is none.
     """
 
     model: str
@@ -50,6 +54,8 @@ class Evaluation:
     device: str
     threads: int
     test_samples: int | None = None
+    diagnosis: Diagnosis | None = None
+    figure: Path | None = None
 
     @property
     def published(self) -> tuple[PublishedResult, ...] | tuple[PublishedBound, ...]:
@@ -62,7 +68,8 @@ class Evaluation:
         """Returns the evaluation in JSON's types."""
         sampled = {} if self.test_samples is None else {"test_samples": self.test_samples}
         facts = {"model": self.model} | self.result.as_dict() | {"glimpses": self.glimpses} | sampled | {"data": self.data}
-        return facts | {"images_per_second": self.images_per_second, "device": self.device, "threads": self.threads}
+        facts |= {"images_per_second": self.images_per_second, "device": self.device, "threads": self.threads}
+        return facts if self.diagnosis is None else facts | {"diagnosis": self.diagnosis.as_dict()}
 
 
 def evaluate(model: str | Path, *, listener: Listener | None = None, **options: Any) -> Evaluation:
@@ -72,7 +79,7 @@ def evaluate(model: str | Path, *, listener: Listener | None = None, **options: 
         model: Folder of a run, weights file or `pretrained:NAME`.
         listener: Hears progress, notes and warnings.
         options: Options of `glimpse evaluate` by name, with `_` for `-`: `split`, `glimpses`, `test_samples`, `importance_samples`,
-            `data`, `data_dir`, `digits`, `canvas`, `pieces`, `piece_size`, `border`, `device`, `threads`.
+            `diagnose`, `figure`, `data`, `data_dir`, `digits`, `canvas`, `pieces`, `piece_size`, `border`, `device`, `threads`.
 
     Returns:
         The evaluation; `--json` prints its `as_dict()`.
@@ -95,8 +102,11 @@ def evaluate_request(request: EvaluationRequest, listener: Listener | None = Non
     Raises:
         ValueError: If there is no such model, or the images or a setting do not fit it.
         FileNotFoundError: If the data that it was trained on are not available.
+        OSError: If a file cannot be read or written.
     """
     listener = listener or Listener()
+    if request.figure is not None:
+        check_output("--figure", request.figure, ".png")
     facts = read_facts(request.model)
     threads = environment.use_threads(request.machine.threads)
     device = environment.choose_device(request.machine.device)
@@ -104,13 +114,15 @@ def evaluate_request(request: EvaluationRequest, listener: Listener | None = Non
     _refuse_options(request, model)
     images = open_task_images(ImageQuery(request.model, facts["task"], request.images, request.split, device, listener))
     result: ClassificationResult | GenerationResult
+    evidence = None
     if isinstance(model, DRAW):
         result, seconds = _generator(model, images, request, listener)
         glimpses = model.config.glimpses
     else:
-        result, seconds = _classifier(model, images, request, listener)
+        evidence = Evidence(images.data, model.config.classes) if request.diagnose else None
+        result, seconds = _classifier(model, images, request, listener, evidence)
         glimpses = request.glimpses or model.glimpses
-    return Evaluation(
+    found = Evaluation(
         model=request.model,
         config=model.config,
         glimpses=glimpses,
@@ -120,12 +132,37 @@ def evaluate_request(request: EvaluationRequest, listener: Listener | None = Non
         device=str(device),
         threads=threads,
         test_samples=model.config.samples,
+        diagnosis=None if evidence is None else evidence.diagnosis(),
+        figure=request.figure,
     )
+    if found.diagnosis is not None:
+        _note_gaps(model, found.diagnosis, listener)
+    if found.diagnosis is not None and request.figure is not None:
+        from glimpse.evaluation.diagnosis_figure import diagnosis_figure  # matplotlib is not needed before
+
+        diagnosis_figure(found.diagnosis, request.figure, title=request.model)
+    return found
+
+
+def _note_gaps(model: Model, diagnosis: Diagnosis, listener: Listener) -> None:
+    """Tells a listener which parts of a diagnosis are left out, and which windows it is based on."""
+    gaps = []
+    if diagnosis.search is None:
+        why = "the positions of the digits are not known" if model.shows_windows else "the model has no windows"
+        gaps.append(f"search and reading, since {why}")
+    if diagnosis.by_ink is None:
+        gaps.append("ink and clutter, since the images are not generated here")
+    if gaps:
+        listener.note(f"Left out of the diagnosis: {'; '.join(gaps)}")
+    if diagnosis.search is not None and (model.config.samples or 0) > 1:
+        listener.note(f"The windows of the diagnosis are those of the first of {model.config.samples} sampled sequences")
 
 
 def _refuse_options(request: EvaluationRequest, model: ImageClassifier | DRAW) -> None:
     """Raises ValueError if a setting does not fit the model; the images need not be opened for that."""
     if isinstance(model, DRAW):
+        if request.diagnose:
+            raise ValueError("--diagnose is for a classifier: a generator makes no errors")
         if request.glimpses is not None:
             steps = model.config.glimpses
             raise ValueError(f"a generator always takes the {steps} steps that it was trained with: leave out --glimpses")
@@ -138,13 +175,13 @@ def _refuse_options(request: EvaluationRequest, model: ImageClassifier | DRAW) -
 
 
 def _classifier(
-    model: ImageClassifier, images: TaskImages, request: EvaluationRequest, listener: Listener
+    model: ImageClassifier, images: TaskImages, request: EvaluationRequest, listener: Listener, evidence: Evidence | None
 ) -> tuple[ClassificationResult, float]:
     """Returns the metrics of a classifier and the seconds they took; sets the number of samples if the request has one."""
     if request.test_samples is not None:
         model.config = dataclasses.replace(model.config, test_samples=request.test_samples)  # type: ignore[call-arg]
     check_images(images, model.config.channels, model.config.image_size)
-    return measure_classifier(model, images.data, request.glimpses, listener)
+    return measure_classifier(model, images.data, request.glimpses, listener, None if evidence is None else evidence.add)
 
 
 def _generator(model: DRAW, images: TaskImages, request: EvaluationRequest, listener: Listener) -> tuple[GenerationResult, float]:

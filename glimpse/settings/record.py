@@ -1,10 +1,12 @@
-"""Records of a run: reading its config.json, and protecting its metrics from being overwritten."""
+"""Records of a run: reading its config.json, and protecting its metrics from being overwritten by other files."""
 
 import json
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["METRICS", "read_config", "refuse_record"]
+__all__ = ["METRICS", "check_output", "read_config", "refuse_record"]
 
 METRICS = "metrics.csv"
 """Name of the file that holds a run's metrics."""
@@ -51,3 +53,24 @@ def refuse_record(path: Path) -> None:
     file = path.resolve()
     if file.name.lower() == METRICS and (file.parent / "config.json").is_file():
         raise ValueError(f"{path} holds the metrics of a run: choose another name or folder")
+
+
+def check_output(option: str, path: Path, ending: str) -> None:
+    """Checks, before a computation, that its result can be written to a file, and creates the file's folder.
+
+    Args:
+        option: Option that names the file, for the message.
+        path: File to be written.
+        ending: Its required extension, such as `.png`.
+
+    Raises:
+        ValueError: If the file has another extension, holds the metrics of a run, or cannot be written.
+        OSError: If its folder cannot be created.
+    """
+    if path.suffix.lower() != ending:
+        raise ValueError(f"{option} writes a {ending} file, got {path}")
+    refuse_record(path)
+    with suppress(FileExistsError, NotADirectoryError):  # reported below
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ValueError(f"{option} cannot write {path}: choose a file in a writable folder")

@@ -1,6 +1,7 @@
 """Request to evaluate a trained model."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from glimpse.settings.requests.choices import ImageChoice, Machine, Split
 
@@ -17,8 +18,13 @@ class EvaluationRequest:
         glimpses: Number of glimpses, if other than in training.
         test_samples: For a model that samples locations: number of sequences to average over; 0 follows the policy's mean.
         importance_samples: For a generator: number of importance samples of a tighter bound.
+        diagnose: For a classifier: whether to count its errors by cause, class, glimpse, ink and clutter.
+        figure: File of a figure of that diagnosis, a `.png`; None for no figure.
         images: Images to evaluate on; by default those of the model's task.
         machine: Device and threads.
+
+    Raises:
+        ValueError: If there is a figure without a diagnosis.
     """
 
     model: str
@@ -26,5 +32,11 @@ class EvaluationRequest:
     glimpses: int | None = None
     test_samples: int | None = None
     importance_samples: int | None = None
+    diagnose: bool = False
+    figure: Path | None = None
     images: ImageChoice = field(default_factory=ImageChoice)
     machine: Machine = field(default_factory=Machine)
+
+    def __post_init__(self) -> None:
+        if self.figure is not None and not self.diagnose:
+            raise ValueError("--figure draws the diagnosis: add --diagnose")
