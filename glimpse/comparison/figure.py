@@ -38,7 +38,7 @@ class _Point(NamedTuple):
     @property
     def color(self) -> str:
         """Color of its kind."""
-        return PALETTE[_KINDS.index(self.kind)] if self.kind in _KINDS else INK
+        return PALETTE[_KINDS.index(self.kind)] if self.kind in _KINDS else MUTED
 
 
 def write_figure(path: str | Path, comparison: Comparison) -> list[str]:

@@ -18,7 +18,7 @@ from glimpse.comparison.opened import OpenedModel, open_models, task_words
 from glimpse.comparison.rows import Comparison, Conditions
 from glimpse.comparison.time_limit import TimeLimit
 from glimpse.datasets.batches import EVALUATION_BATCH
-from glimpse.evaluation.classifier import predictions
+from glimpse.evaluation.classifier import check_classes, predictions
 from glimpse.evaluation.costs import forward_pass, multiply_adds
 from glimpse.evaluation.images import ImageQuery, TaskImages, check_images, open_task_images
 from glimpse.evaluation.published import published_on
@@ -159,9 +159,7 @@ def _classes(model: OpenedModel, logits: Tensor, labels: Tensor) -> Tensor:
     Raises:
         ValueError: If a label is none of the model's classes or a logit is not finite.
     """
-    classes = model.network.config.classes
-    if int(labels.max()) >= classes:
-        raise ValueError(f"{model.source} knows classes 0 to {classes - 1}, the images have {int(labels.max())}")
+    check_classes(model.network, labels, model.source)
     if not logits.isfinite().all():
         raise ValueError(f"{model.source} gives logits that are not finite")
     return logits.argmax(dim=-1).cpu()

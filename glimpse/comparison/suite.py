@@ -225,7 +225,8 @@ def train_suite(
                 if stopped.code == OUT_OF_TIME:
                     raise OutOfTimeError from stopped
                 raise
-            if planned.request.settings.get("compile"):
-                torch.compiler.reset()  # else the next model of the class counts as one too many
+            finally:
+                if planned.request.settings.get("compile"):
+                    torch.compiler.reset()  # else the next model of the class counts as one too many
         trained.append(planned)
     return trained

@@ -100,19 +100,20 @@ def measure_classifier(
     return Measurement(summarize(torch.cat(logits), torch.cat(labels), model.config.classes), seconds)
 
 
-def check_classes(model: ImageClassifier, labels: Tensor) -> None:
+def check_classes(model: Model, labels: Tensor, name: str = "the model") -> None:
     """Checks that all labels are classes of a model.
 
     Args:
         model: A classifier.
         labels: Labels from 0, shape (B,).
+        name: Name of the model in the error.
 
     Raises:
         ValueError: If a label is not one of the model's classes.
     """
     highest = int(labels.max())
     if highest >= model.config.classes:
-        raise ValueError(f"the model has classes 0 to {model.config.classes - 1}, the images have {highest}")
+        raise ValueError(f"{name} has classes 0 to {model.config.classes - 1}, the images have {highest}")
 
 
 def predictions(model: ImageClassifier, data: PositionalDataset, glimpses: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:

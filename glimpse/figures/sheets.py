@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glimpse.attention.track import Track
-from glimpse.figures.style import INK, OTHER, WRONG, time_colors
+from glimpse.figures.style import INK, OTHER, time_colors
 from glimpse.figures.windows import (
     add_legend,
     as_array,
@@ -34,7 +34,7 @@ _HEAD, _NARROWEST = 0.26, 3.4  # inches: a title over the whole sheet, a sheet w
 
 
 class Looked(NamedTuple):
-    """Images, where a model looked at them, and what it took them for.
+    """Images, where a model looked at them, and what it predicted.
 
     Attributes:
         images: Gray or RGB images in 0 to 1, shape (N, C, H, W), C 1 or 3.
@@ -119,8 +119,8 @@ def _sheet(count: int, columns: int, size: Sequence[int], *, strip: float, title
 
 def _write_title(axes: Axes, label: int, predicted: int | None, probability: float | None) -> None:
     """Writes the label above an image, and the predicted class where it is another."""
-    text, wrong = verdict(label, predicted, probability)
-    axes.set_title(text, fontsize=7.5, pad=2.5, color=WRONG if wrong else INK, fontweight="bold" if wrong else "normal")
+    text, style = verdict(label, predicted, probability)
+    axes.set_title(text, fontsize=7.5, pad=2.5, **style)
 
 
 def _write_classes(axes: Axes, classes: NDArray[Any], label: int, colors: NDArray[Any]) -> None:

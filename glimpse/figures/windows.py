@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glimpse.attention.track import Track
-from glimpse.figures.style import DIGIT, FRAME, dashes, time_colors
+from glimpse.figures.style import DIGIT, FRAME, INK, WRONG, dashes, time_colors
 
 __all__ = [
     "add_legend",
@@ -61,19 +61,20 @@ def rgb_pictures(images: Tensor) -> NDArray[Any]:
     return np.repeat(pictures, 3, axis=-1) if pictures.shape[-1] == 1 else pictures
 
 
-def verdict(label: int, predicted: int | None, probability: float | None = None) -> tuple[str, bool]:
-    """Returns a title in words, and whether the prediction is wrong.
+def verdict(label: int, predicted: int | None, probability: float | None = None) -> tuple[str, dict[str, Any]]:
+    """Returns a title in words, and matplotlib's properties of its text: bold and red if the prediction is wrong.
 
     Args:
         label: True class; below 0 where unknown.
         predicted: Predicted class; None of a model that does not classify.
         probability: Of the predicted class, 0 to 1.
     """
-    wrong = predicted is not None and label >= 0 and predicted != label
-    words = [str(label)] if label >= 0 else [] if predicted is None else [f"seen as {predicted}"]
-    if wrong:
-        words.append(f"taken for {predicted}")
-    return ", ".join(words) + ("" if probability is None else f" ({100 * probability:.0f} %)"), wrong
+    words = [str(label)] if label >= 0 else []
+    if predicted is not None and predicted != label:
+        words.append(f"predicted {predicted}")
+    chance = "" if probability is None else f" ({100 * probability:.0f} %)"
+    wrong = len(words) == 2
+    return ", ".join(words) + chance, {"color": WRONG, "fontweight": "bold"} if wrong else {"color": INK, "fontweight": "normal"}
 
 
 def check_tracks(images: Tensor, tracks: Sequence[Track]) -> tuple[int, int]:

@@ -12,13 +12,14 @@ from glimpse.settings.requests import ExportRequest, TrajectoryFormat
 from glimpse.trajectories.files import open_writer
 from glimpse.trajectories.looking import Gaze, opened_gaze
 from glimpse.trajectories.page.page import write_page
+from glimpse.trajectories.pictures import MOST_ANIMATED, trajectory_gif, trajectory_sheet
 from glimpse.trajectories.table import Table
 from glimpse.trajectories.views import Trajectories
 
 __all__ = ["Export", "export_request"]
 
 _FEW = {"png": 8, "gif": 9, "html": 300}  # images where no count is given
-_MOST = {"png": 100, "gif": 16}
+_MOST = {"png": 100, "gif": MOST_ANIMATED}
 
 
 @dataclass(frozen=True)
@@ -132,25 +133,9 @@ def _write(parts: Iterable[Trajectories], request: ExportRequest, kind: Trajecto
     if kind == "html":
         write_page(parts, out, title=f"Glimpses of {model}", facts={"model": model, "images": name})
     elif kind == "png" or kind == "gif":
-        from glimpse.trajectories.pictures import trajectory_gif, trajectory_sheet  # matplotlib is not needed before
-
         draw = trajectory_sheet if kind == "png" else trajectory_gif
-        draw(_of_one_size(parts), out)
+        draw(Trajectories.joined(list(parts)), out)
     else:
         with open_writer(out, kind) as writer:
             for part in parts:
                 writer.write(Table.from_trajectories(part, pixels=request.pixels))
-
-
-def _of_one_size(parts: Iterable[Trajectories]) -> Trajectories:
-    """Returns all trajectories as one.
-
-    Raises:
-        ValueError: If the images differ in size.
-    """
-    kept = list(parts)
-    sizes = {tuple(part.images.shape[2:]) for part in kept}
-    if len(sizes) > 1:
-        named = " and ".join(f"{width}x{height}" for height, width in sorted(sizes))
-        raise ValueError(f"pictures of {named} pixels do not fit one sheet: draw them one by one, or make a .html")
-    return Trajectories.joined(kept)

@@ -11,6 +11,7 @@ from torch import Tensor
 from glimpse import environment
 from glimpse.datasets.batches import Batch
 from glimpse.datasets.picture_files import load_picture
+from glimpse.evaluation.classifier import check_classes
 from glimpse.evaluation.images import ImageQuery, TaskImages, check_images, open_task_images
 from glimpse.listener import Listener
 from glimpse.models.base import Model
@@ -99,9 +100,7 @@ class Gaze:
             return
         for part in collect(self.model, self.images.data, self.positions, glimpses=self.glimpses, patches=patches):
             if part.probabilities is not None:
-                classes, highest = part.probabilities.shape[-1], int(part.labels.max())
-                if highest >= classes:
-                    raise ValueError(f"the model has classes 0 to {classes - 1}, the images have {highest}")
+                check_classes(self.model, part.labels)
             yield part
 
     def _at_picture(self, i: int, patches: bool) -> Trajectories:

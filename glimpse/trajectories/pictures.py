@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from glimpse.attention.track import Track
 from glimpse.figures.files import check_ending, gif, png, rendered, save, tiled
 from glimpse.figures.sheets import Looked, window_sheet
-from glimpse.figures.style import INK, MUTED, OTHER, RIGHT, WRONG, time_colors
+from glimpse.figures.style import MUTED, OTHER, RIGHT, time_colors
 from glimpse.figures.windows import (
     add_legend,
     as_array,
@@ -35,9 +35,11 @@ from glimpse.figures.windows import (
 )
 from glimpse.trajectories.views import Trajectories
 
-__all__ = ["learning_gif", "sheet_png", "trajectory_gif", "trajectory_sheet"]
+__all__ = ["MOST_ANIMATED", "learning_gif", "sheet_png", "trajectory_gif", "trajectory_sheet"]
 
-_MOST = 16  # images in an animation
+MOST_ANIMATED = 16
+"""Maximum number of images in an animation."""
+
 _CLASSES = 10  # shown for an image, at most
 _BAND = "#dff3e4"  # the true class's row
 _HOLD = 2.0  # seconds that an animation's last frame stays, at least
@@ -60,7 +62,7 @@ def trajectory_sheet(trajectories: Trajectories, path: str | Path) -> None:
         OSError: If the file cannot be written.
     """
     check_ending(path, ".png")
-    _check(trajectories)
+    _looked(trajectories)
     ranges, pictures = _ranges(trajectories), rgb_pictures(trajectories.images)
     layout = _Layout.of(trajectories)
     rows = [rendered(_sheet_row(trajectories, i, pictures[i], ranges, layout)) for i in range(len(trajectories))]
@@ -81,9 +83,9 @@ def trajectory_gif(trajectories: Trajectories, path: str | Path, *, seconds_per_
         OSError: If the file cannot be written.
     """
     check_ending(path, ".gif")
-    _check(trajectories)
-    if len(trajectories) > _MOST:
-        raise ValueError(f"an animation shows at most {_MOST} images, got {len(trajectories)}")
+    _looked(trajectories)
+    if len(trajectories) > MOST_ANIMATED:
+        raise ValueError(f"an animation shows at most {MOST_ANIMATED} images, got {len(trajectories)}")
     if not seconds_per_step >= 0.02:
         raise ValueError(f"seconds_per_step must be at least 0.02, got {seconds_per_step}")
     ranges, pictures = _ranges(trajectories), rgb_pictures(trajectories.images)
@@ -93,8 +95,7 @@ def trajectory_gif(trajectories: Trajectories, path: str | Path, *, seconds_per_
     for t in range(trajectories.steps):
         grid = tiled([card.at(t) for card in cards], columns)
         frames.append(np.concatenate([rendered(_clock(t, trajectories.tracks, grid.shape[1], cards[0].dpi)), grid]))
-    seconds = [seconds_per_step] * (len(frames) - 1) + [max(_HOLD, 3 * seconds_per_step)]
-    save(path, gif(frames, seconds))
+    save(path, gif(frames, _durations(len(frames), seconds_per_step)))
 
 
 def learning_gif(
@@ -118,7 +119,7 @@ def learning_gif(
     if len(shapes) != 1:
         raise ValueError(f"frames must hold images of one shape, got {sorted(shapes)}")
     pixels = [rendered(_windows(shown, columns, f"{seen:,} training images seen")) for seen, shown in frames]
-    save(path, gif(pixels, [seconds_per_frame] * (len(pixels) - 1) + [max(_HOLD, 3 * seconds_per_frame)]))
+    save(path, gif(pixels, _durations(len(pixels), seconds_per_frame)))
 
 
 def sheet_png(trajectories: Trajectories, *, columns: int = 4) -> bytes:
@@ -134,25 +135,32 @@ def sheet_png(trajectories: Trajectories, *, columns: int = 4) -> bytes:
     return png(rendered(_windows(trajectories, columns)))
 
 
+def _durations(frames: int, seconds: float) -> list[float]:
+    """Returns the seconds that each frame is shown: the last one as long as three, and at least two seconds."""
+    return [seconds] * (frames - 1) + [max(_HOLD, 3 * seconds)]
+
+
 def _windows(trajectories: Trajectories, columns: int, title: str = "") -> Figure:
     """Returns a sheet of windows with everything on it that is known."""
-    _check(trajectories)
-    best = None if trajectories.probabilities is None else trajectories.probabilities.max(dim=-1).values
-    known = trajectories.predictions, best, trajectories.digits
-    looked = Looked(trajectories.images, trajectories.tracks, trajectories.labels, *known)
-    return window_sheet(looked, columns=columns, title=title)
+    return window_sheet(_looked(trajectories), columns=columns, title=title)
 
 
-def _check(trajectories: Trajectories) -> None:
-    """Raises a ValueError unless trajectories fit together and can be drawn."""
+def _looked(trajectories: Trajectories) -> Looked:
+    """Returns what a sheet shows of trajectories.
+
+    Raises:
+        ValueError: If the shapes do not fit together, or nothing is there to draw.
+    """
     count, steps = check_tracks(trajectories.images, trajectories.tracks)
     belief = trajectories.probabilities
     if belief is not None and (belief.ndim != 3 or belief.shape[:2] != (count, steps) or not belief.shape[2]):
         raise ValueError(f"probabilities must have shape ({count}, {steps}, K), got {tuple(belief.shape)}")
-    for name, expected in (("index", (count,)), ("labels", (count,)), ("digits", (count, 2))):
-        found = tuple(getattr(trajectories, name).shape)
-        if found != expected:
-            raise ValueError(f"{name} must have shape {expected}, got {found}")
+    if trajectories.index.shape != (count,):
+        raise ValueError(f"index must have shape ({count},), got {tuple(trajectories.index.shape)}")
+    known = trajectories.predictions, None if belief is None else belief.amax(dim=-1), trajectories.digits
+    looked = Looked(trajectories.images, trajectories.tracks, trajectories.labels, *known)
+    looked.check()
+    return looked
 
 
 # What was seen
@@ -295,15 +303,12 @@ def _add_axes(figure: Figure, left: float, top: float, width: float, height: flo
 
 
 def _write_verdict(figure: Figure, trajectories: Trajectories, i: int, t: int, *, prefix: str, size: float) -> Artist:
-    """Writes what an image is and what it was taken for after a step, in red where that is wrong."""
+    """Writes the label of an image and the class predicted after a step, in red where it is wrong."""
     belief = None if trajectories.probabilities is None else as_array(trajectories.probabilities[i, t])
     predicted, chance = (None, None) if belief is None else (int(belief.argmax()), float(belief.max()))
-    text, wrong = verdict(int(trajectories.labels[i]), predicted, chance)
-    color, weight = (WRONG, "bold") if wrong else (INK, "normal")
+    text, style = verdict(int(trajectories.labels[i]), predicted, chance)
     across, down = figure.get_size_inches()
-    return figure.text(
-        _EDGE / across, 1 - 0.05 / down, prefix + text, va="top", ha="left", fontsize=size, color=color, fontweight=weight
-    )
+    return figure.text(_EDGE / across, 1 - 0.05 / down, prefix + text, va="top", ha="left", fontsize=size, **style)
 
 
 def _foot(trajectories: Trajectories, ranges: dict[str, tuple[float, float]], layout: _Layout) -> Figure:

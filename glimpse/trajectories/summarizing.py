@@ -9,7 +9,9 @@ from glimpse.models.catalog import open_looking
 from glimpse.models.weights import kept_weights
 from glimpse.settings.requests import LearningRequest, SummaryRequest, TrajectoryFilter
 from glimpse.trajectories.looking import opened_gaze
+from glimpse.trajectories.pictures import learning_gif
 from glimpse.trajectories.summary import Summary, summarize_trajectories
+from glimpse.trajectories.summary_figure import summary_figure
 from glimpse.trajectories.views import Trajectories
 
 __all__ = ["Learning", "ModelSummary", "learning_request", "summary_request"]
@@ -80,8 +82,6 @@ def summary_request(request: SummaryRequest, listener: Listener | None = None) -
     gaze = opened_gaze(looked, request.filter, listener)
     summary = summarize_trajectories(gaze.found(looked.count, request.filter, patches=False), gaze.frame)
     if out is not None:
-        from glimpse.trajectories.summary_figure import summary_figure  # matplotlib is not needed before
-
         summary_figure(summary, out)
     return ModelSummary(looked.model, gaze.name, summary, out)
 
@@ -114,7 +114,5 @@ def learning_request(request: LearningRequest, listener: Listener | None = None)
             then = replace(gaze, model=open_looking(path).to(gaze.device))
             frames.append((images, Trajectories.joined(list(then.parts()))))
             advance(len(frames))
-    from glimpse.trajectories.pictures import learning_gif  # matplotlib is not needed before
-
     learning_gif(frames, out)
     return Learning(looked.model, gaze.name, out, len(gaze.positions), len(frames))

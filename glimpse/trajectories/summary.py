@@ -66,7 +66,7 @@ class Summary:
         steps: One entry for each kind of window and step.
         heat: For each kind of window the share of its centers in each cell of a grid over the image, shape (T, rows, columns);
             cells are whole pixels wide, with at most 50 along an axis; centers outside count at the edge.
-        size: Height and width of the images in pixels; of the first ones, where they differ.
+        size: Height and width of that image in pixels; of the first one, if the images differ in size.
     """
 
     images: int
@@ -94,13 +94,12 @@ def summarize_trajectories(parts: Iterable[Trajectories], frame: tuple[int, int]
     heat: dict[WindowKind, NDArray[np.float64]] = {}
     size, images = (0, 0), 0
     for part in parts:
-        height, width = part.images.shape[2:]
-        size, images = size if images else (height, width), images + len(part)
+        size, images = size if images else (part.images.shape[2], part.images.shape[3]), images + len(part)
         if part.predictions is not None and bool((part.labels != UNKNOWN).all()):
             wrong.append((part.predictions != part.labels[:, None]).float())  # (N, T)
         for track in (track for track in part.tracks if track.scale == 0):
             kept.setdefault(track.kind, []).append(_facts(track, part.digits, frame))
-            heat[track.kind] = heat.get(track.kind, 0) + _counts(track, height, width)
+            heat[track.kind] = heat.get(track.kind, 0) + _counts(track, *size)
     if not images:
         raise ValueError("there is not one image to summarize")
     errors = 100 * torch.cat(wrong).mean(dim=0) if sum(map(len, wrong)) == images else None

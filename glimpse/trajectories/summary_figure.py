@@ -8,13 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
+from glimpse.attention.track import WindowKind
 from glimpse.figures.files import check_ending, save
-from glimpse.figures.style import PALETTE, tidy
+from glimpse.figures.style import PALETTE, dashes, tidy
 from glimpse.trajectories.summary import FAR, StepSummary, Summary, cell_side
 
 __all__ = ["summary_figure"]
 
 _MAPS = 8  # heat maps at most in a row
+_COLORS: dict[WindowKind, str] = {"glimpse": PALETTE[0], "read": PALETTE[0], "write": PALETTE[1]}
 
 
 def summary_figure(summary: Summary, path: str | Path) -> None:
@@ -33,13 +35,16 @@ def summary_figure(summary: Summary, path: str | Path) -> None:
     """
     check_ending(path, ".png")
     kinds = list(summary.heat)
-    knows_digits = any(step.distance is not None for step in summary.steps)
-    panels = [_draw_distance, _draw_shares, _draw_width] if knows_digits else [_draw_width]
+    panels = [_draw_width]
+    if any(value is not None for step in summary.steps for value in _shares(step).values()):
+        panels.insert(0, _draw_shares)
+    if any(step.distance is not None for step in summary.steps):
+        panels.insert(0, _draw_distance)
     figure = Figure(figsize=(11.0, 3.2 + 1.75 * len(kinds)), dpi=130, layout="constrained")
     parts = figure.subfigures(1 + len(kinds), 1, squeeze=False, height_ratios=[3.2] + [1.75] * len(kinds))[:, 0]
     for axes, panel in zip(parts[0].subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        for color, kind in zip(PALETTE, kinds, strict=False):
-            panel(axes, [step for step in summary.steps if step.window == kind], color, kind if len(kinds) > 1 else "")
+        for kind in kinds:
+            panel(axes, [step for step in summary.steps if step.window == kind], kind if len(kinds) > 1 else "")
         axes.set_ylim(bottom=0)  # last, since it ends the fitting to what is drawn
         axes.set_xlabel("step")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -49,33 +54,36 @@ def summary_figure(summary: Summary, path: str | Path) -> None:
     save(path, figure)
 
 
-def _draw_distance(axes: Axes, steps: Sequence[StepSummary], color: str, name: str) -> None:
+def _draw_distance(axes: Axes, steps: Sequence[StepSummary], name: str) -> None:
     """Draws the median distance from the digit with its quartiles."""
     known = [(step.step, step.distance, *step.distance_quartiles) for step in steps if step.distance_quartiles is not None]
     t, median, low, high = zip(*known, strict=True)
+    color = _COLORS[steps[0].window]
     axes.fill_between(t, low, high, color=color, alpha=0.18, linewidth=0, label=f"{name} quartiles".strip())
     axes.plot(t, median, color=color, marker="o", markersize=4, label=f"{name} median".strip())
     axes.set_ylabel("window's center to digit's (px)")
 
 
-def _draw_shares(axes: Axes, steps: Sequence[StepSummary], color: str, name: str) -> None:
-    """Draws what is a percentage: error, images missed, digits covered."""
-    lines = {
-        "error": [step.error for step in steps],
-        f"window over {FAR:g} px away": [step.far for step in steps],
-        "digit covered by the box": [step.covered for step in steps],
-    }
-    for (label, values), line in zip(lines.items(), PALETTE, strict=False):
-        known = [value for value in values if value is not None]
+def _shares(step: StepSummary) -> dict[str, float | None]:
+    """Returns the percentages of a step by their name in the legend."""
+    return {"error": step.error, f"window over {FAR:g} px away": step.far, "digit covered by the box": step.covered}
+
+
+def _draw_shares(axes: Axes, steps: Sequence[StepSummary], name: str) -> None:
+    """Draws the percentages that are known for every step: error, images missed, digits covered."""
+    for label, color in zip(_shares(steps[0]), PALETTE, strict=False):
+        known = [value for step in steps if (value := _shares(step)[label]) is not None]
         if len(known) == len(steps):
-            axes.plot([step.step for step in steps], known, color=line, marker="o", markersize=4, label=f"{name} {label}".strip())
+            line = dashes(steps[0].window)
+            (curve,) = axes.plot([step.step for step in steps], known, color=color, linestyle=line, marker="o", markersize=4)
+            curve.set_label(f"{name} {label}".strip())
     axes.set_ylim(0, 102)
     axes.set_ylabel("%")
 
 
-def _draw_width(axes: Axes, steps: Sequence[StepSummary], color: str, name: str) -> None:
+def _draw_width(axes: Axes, steps: Sequence[StepSummary], name: str) -> None:
     """Draws stride and sigma with their quartiles."""
-    t = [step.step for step in steps]
+    t, color = [step.step for step in steps], _COLORS[steps[0].window]
     low, high = zip(*(step.stride_quartiles for step in steps), strict=True)
     axes.fill_between(t, low, high, color=color, alpha=0.18, linewidth=0)
     axes.plot(t, [step.stride for step in steps], color=color, marker="o", markersize=4, label=f"{name} stride".strip())
@@ -87,9 +95,9 @@ def _draw_width(axes: Axes, steps: Sequence[StepSummary], color: str, name: str)
     axes.set_ylabel("median (px)")
 
 
-def _draw_maps(part: SubFigure, summary: Summary, kind: str) -> None:
+def _draw_maps(part: SubFigure, summary: Summary, kind: WindowKind) -> None:
     """Draws the heat maps of a window's centers."""
-    maps = next(maps for name, maps in summary.heat.items() if name == kind)
+    maps = summary.heat[kind]
     shown = np.unique(np.linspace(0, len(maps) - 1, min(_MAPS, len(maps))).round().astype(int))
     height, width = summary.size
     side = cell_side(height, width)

@@ -65,7 +65,17 @@ class Trajectories:
 
     @classmethod
     def joined(cls, parts: Sequence["Trajectories"]) -> "Trajectories":
-        """Returns the parts, of one model and one size of image, as one."""
+        """Returns the parts, of one model, as one.
+
+        Raises:
+            ValueError: If the images differ in size.
+        """
+        sizes = {tuple(part.images.shape[2:]) for part in parts}
+        if len(sizes) > 1:
+            named = " and ".join(f"{width}x{height}" for height, width in sorted(sizes))
+            raise ValueError(
+                f"images of {named} pixels do not fit into one picture: draw them one by one; a .html page shows images of any size"
+            )
         probabilities = [part.probabilities for part in parts if part.probabilities is not None]
         return cls(
             index=torch.cat([part.index for part in parts]),

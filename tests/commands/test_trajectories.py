@@ -194,7 +194,7 @@ def test_own_pictures_of_different_sizes_go_into_one_file(weights: Path, tmp_pat
     assert {row["label"] for row in rows} == {None}
     assert rows[0]["center_x"] != rows[3]["center_x"]
     made(weights, *pictures, "--out", tmp_path / "own.html")
-    assert "do not fit one sheet" in refused(weights, *pictures, "--out", tmp_path / "own.png")
+    assert "do not fit into one picture" in refused(weights, *pictures, "--out", tmp_path / "own.png")
     assert not (tmp_path / "own.png").exists()
     assert "class is unknown" in refused(weights, *pictures, "--only", "wrong", "--out", tmp_path / "own.csv")
 

@@ -1,6 +1,7 @@
 """The figure of a comparison: error against values read, measured and published."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from glimpse.comparison.figure import write_figure
 from glimpse.comparison.rows import Comparison
 from glimpse.figures.files import save
 from glimpse.figures.style import MUTED
+from glimpse.settings.catalog import CLASSIFIERS
 from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
 from tests.helpers.comparisons import CLUTTERED, LABELS, compared, of_nine_models, trained
 
@@ -93,3 +95,16 @@ def test_the_errors_axis_has_numbers_to_read_and_ends_at_100_percent(
     low, high = axes.get_ylim()
     assert high <= 100
     assert len([tick for tick in axes.get_yticks() if low <= tick <= high]) >= 3
+
+
+def test_every_kind_has_a_color_of_its_own_and_an_unknown_one_is_gray(
+    suite: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Figure] = []
+    monkeypatch.setattr(figure, "save", lambda path, drawn: kept.append(drawn))
+    kinds = [*CLASSIFIERS, "another"]
+    rows = tuple(replace(suite.rows[0], kind=kind, published=None) for kind in kinds)
+    write_figure(tmp_path / "a.png", replace(suite, rows=rows, alone=()))
+    colors = [line.get_color() for line in kept[0].axes[0].get_lines() if line.get_marker() == "o" and len(line.get_xdata())]  # type: ignore[arg-type]
+    assert len(set(colors)) == len(kinds)
+    assert colors[-1] == MUTED

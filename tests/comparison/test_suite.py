@@ -1,5 +1,6 @@
 """A suite's plan: its runs, their options and progress, and the time that remains."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ from click import Command
 from glimpse.cli import glimpse
 from glimpse.comparison import estimate
 from glimpse.comparison.estimate import estimate_suite, measured_speed
-from glimpse.comparison.suite import PlannedRun, plan_suite
+from glimpse.comparison.suite import PlannedRun, plan_suite, train_suite
 from glimpse.settings import catalog
 from glimpse.settings.requests import Machine, SuiteRequest, chosen
 from glimpse.settings.suites import SUITES, Suite
 from glimpse.training.classifier import ClassifierPlan
+from glimpse.training.engine import TrainingDivergedError
 from tests.helpers.suites import TINY
 
 CPU = Machine("cpu", 1)
@@ -113,3 +115,16 @@ def test_seeds_of_a_model_that_differ_in_a_setting_are_refused_by_name(started: 
 def test_the_folder_of_a_run_is_not_a_suites(started: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="conv-seed0 is a run's own folder: choose another --out"):
         planned(monkeypatch, started / "conv-seed0")
+
+
+def test_a_compiled_model_that_diverges_is_forgotten_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, resets = planned(monkeypatch, tmp_path, models=("conv",), seeds=2, compile=True), []
+
+    def diverging(*arguments: object) -> None:
+        raise TrainingDivergedError("no finite loss")
+
+    monkeypatch.setattr("glimpse.comparison.suite.opened_training", lambda plan: nullcontext())
+    monkeypatch.setattr("torch.compiler.reset", lambda: resets.append(True))
+    with pytest.warns(UserWarning, match="left out"):
+        assert train_suite(plan, run=diverging) == []
+    assert len(resets) == 2

@@ -14,7 +14,7 @@ from torch import Tensor
 from glimpse.attention.track import Track, WindowKind
 from glimpse.attention.window import Window
 from glimpse.figures.files import rendered
-from glimpse.figures.style import DIGIT, time_colors
+from glimpse.figures.style import DIGIT, INK, WRONG, time_colors
 from glimpse.figures.windows import (
     check_tracks,
     draw_center,
@@ -139,8 +139,8 @@ def test_a_cross_is_at_the_digits_center_and_nowhere_if_it_is_unknown() -> None:
     ("label", "predicted", "probability", "words", "wrong"),
     [
         (3, 3, 0.987, "3 (99 %)", False),
-        (3, 5, 0.5, "3, taken for 5 (50 %)", True),
-        (-1, 5, 0.5, "seen as 5 (50 %)", False),
+        (3, 5, 0.5, "3, predicted 5 (50 %)", True),
+        (-1, 5, 0.5, "predicted 5 (50 %)", False),
         (3, None, None, "3", False),
         (-1, None, None, "", False),
     ],
@@ -148,7 +148,8 @@ def test_a_cross_is_at_the_digits_center_and_nowhere_if_it_is_unknown() -> None:
 def test_the_verdict_names_the_known_classes(
     label: int, predicted: int | None, probability: float | None, words: str, wrong: bool
 ) -> None:
-    assert verdict(label, predicted, probability) == (words, wrong)
+    style = {"color": WRONG, "fontweight": "bold"} if wrong else {"color": INK, "fontweight": "normal"}
+    assert verdict(label, predicted, probability) == (words, style)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_filters_show_the_images_that_a_plain_loop_finds(open_page: Opener, part
 def test_a_filter_without_matches_is_reported_and_reset_by_a_button(open_page: Opener, part: Trajectories) -> None:
     page = open_page(part)
     slide(page, "Lowest confidence in percent", 100)
-    expect(page.get_by_text("No image is like that.")).to_be_visible()
+    expect(page.get_by_text("No images match.")).to_be_visible()
     page.get_by_role("button", name="Show all").click()
     assert indices(page) == list(range(100, 112))
 

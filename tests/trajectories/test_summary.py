@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 
 from glimpse.attention.track import Track
@@ -97,6 +99,15 @@ def test_the_smallest_of_nested_windows_counts(make_trajectories: Callable[..., 
     assert summarize_trajectories([views]).steps[0].stride == pytest.approx(float(views.tracks[0].window.stride[:, 0].median()))
 
 
+def test_images_of_different_sizes_share_the_heat_map_of_the_first(make_trajectories: Callable[..., Trajectories]) -> None:
+    first, second = make_trajectories(2, 3, height=40, width=60), make_trajectories(3, 3, height=70, width=30, first=5)
+    summary = summarize_trajectories([first, second])
+    assert (summary.size, summary.images) == ((40, 60), 5)
+    alone = summarize_trajectories([first]).heat["glimpse"]
+    assert summary.heat["glimpse"].shape == alone.shape
+    assert summary.heat["glimpse"].sum(axis=(1, 2)) == pytest.approx(np.ones(3))
+
+
 def test_no_image_is_refused() -> None:
     with pytest.raises(ValueError, match="not one image"):
         summarize_trajectories([])
@@ -112,3 +123,20 @@ def test_the_figure_is_drawn(known: bool, make_trajectories: Callable[..., Traje
         assert len(picture.convert("RGB").getcolors(1 << 20) or []) > 20
     with pytest.raises(ValueError, match=r"\.png"):
         summary_figure(summarize_trajectories([views]), tmp_path / "summary.pdf")
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_the_figure_shows_the_error_without_the_digits_positions(
+    labels: bool, make_trajectories: Callable[..., Trajectories], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Figure] = []
+    monkeypatch.setattr("glimpse.trajectories.summary_figure.save", lambda path, figure: kept.append(figure))
+    views = replace(make_trajectories(5, 3), digits=torch.full((5, 2), torch.nan))
+    summary = summarize_trajectories([views if labels else replace(views, labels=torch.full((5,), -1))])
+    summary_figure(summary, tmp_path / "summary.png")
+    panels = {axes.get_ylabel(): axes for axes in kept[0].axes if axes.get_ylabel()}
+    assert list(panels) == (["%", "median (px)"] if labels else ["median (px)"])
+    if labels:
+        (curve,) = panels["%"].get_lines()
+        assert curve.get_label() == "error"
+        np.testing.assert_allclose(np.asarray(curve.get_ydata()), [step.error or 0.0 for step in summary.steps])

@@ -19,8 +19,7 @@ function showImage() {
 
 function showVerdict(item) {
   const label = item.label === null ? [] : [`label ${item.label}`];
-  const verb = item.right === false ? "taken for" : "predicted";
-  const belief = classifies ? [`in the end ${verb} ${item.prediction} with ${percent(item.confidence)}`] : [];
+  const belief = classifies ? [`in the end predicted ${item.prediction} with ${percent(item.confidence)}`] : [];
   $("verdict").textContent = `${[...label, ...belief].join(", ")} ${markOf(item.right)}`;
   $("verdict").className = styleOf(item.right);
 }

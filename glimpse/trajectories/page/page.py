@@ -28,7 +28,7 @@ from torch import Tensor
 
 from glimpse.atomic import atomic_file
 from glimpse.attention.track import Track
-from glimpse.figures.files import png
+from glimpse.figures.files import check_ending, png
 from glimpse.trajectories.views import Trajectories
 
 __all__ = ["write_page"]
@@ -52,9 +52,8 @@ def write_page(
         ValueError: If there is not one image, or the images are neither gray nor RGB, or the path does not end in `.html`.
         OSError: If the file cannot be written.
     """
+    check_ending(path, ".html")
     path = Path(path)
-    if path.suffix.lower() != ".html":
-        raise ValueError(f"the file's name must end in .html, got {path}")
     before, after = _template(title, facts or {}).split(_DATA)
     data = _chunks(trajectories_chunks)
     first = next(data, None)
@@ -102,16 +101,16 @@ def _chunk(part: Trajectories) -> dict[str, Any]:
         "images": [_base64(png(_pixels(image))) for image in part.images],
         "digits": _floats(part.digits),
         "probabilities": None if probabilities is None else _floats(probabilities),
-        "tracks": [_track(track, part.images.shape[1]) for track in part.tracks],
+        "tracks": [_track(track) for track in part.tracks],
     }
 
 
-def _track(track: Track, channels: int) -> dict[str, Any]:
-    """Returns what the page needs of one window over all steps; of its patches, the image's own channels."""
+def _track(track: Track) -> dict[str, Any]:
+    """Returns what the page needs of one window over all steps."""
     windows = _floats(torch.stack(track.window, dim=-1))
     facts: dict[str, Any] = {"kind": track.kind, "scale": track.scale, "n": track.n, "windows": windows, "patches": None}
     if track.patches is not None:
-        patches = track.patches[:, :, :channels]
+        patches = track.patches
         low, high = float(patches.min()), float(patches.max())
         shades = (patches - low) / ((high - low) or 1.0)
         facts |= {"patches": _base64(_bytes(shades).tobytes()), "low": low, "high": high, "channels": patches.shape[2]}
