@@ -7,13 +7,17 @@ References:
     V. Mnih, N. Heess, A. Graves, K. Kavukcuoglu, "Recurrent Models of Visual Attention", 2014, arXiv:1406.6247.
 """
 
+from typing import TypeVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from glimpse.attention.window import Window
 
-__all__ = ["Retina"]
+__all__ = ["Retina", "patch_window"]
+
+Side = TypeVar("Side", int, Tensor)
 
 
 class Retina:
@@ -40,29 +44,12 @@ class Retina:
         self._first = (areas.cumsum(0) - areas)[:, None, None]
         self._row = sizes[:, 1, None, None]
         spread = 2 ** torch.arange(scales, device=device)  # (S,)
-        self._shift = n * (spread - 1) // 2  # distance from the first pixel of the finest patch to that of a coarser patch
+        self._shift = _shift(n, spread)
         self._grid = spread[:, None] * torch.arange(1, n + 1, device=device) - 1  # (S, n), relative to the first box of the level
 
     def corner(self, center: Tensor) -> Tensor:
         """Returns the first pixel of the finest patch nearest to a center, both in pixels, for centers of any shape; int64."""
         return torch.round(center - (self.n - 1) / 2).long()
-
-    def window(self, corner_x: Tensor, corner_y: Tensor, scale: int) -> Window:
-        """Returns the window of a patch: the grid of the centers of its n x n boxes, with sigma NaN, since boxes have no sigma.
-
-        Args:
-            corner_x: First column of the finest patch, of any shape.
-            corner_y: First row of the finest patch, of the same shape.
-            scale: Index of the patch; 0 is the finest.
-
-        Returns:
-            Window with fields of the same shape as the corners.
-        """
-        side, shift = 2**scale, int(self._shift[scale])
-        middle = (self.n * side - 1) / 2 - shift
-        center_x, center_y = corner_x + middle, corner_y + middle
-        stride = torch.full_like(center_x, float(side))
-        return Window(center_x, center_y, stride, torch.full_like(stride, torch.nan), torch.ones_like(stride))
 
     def sample(self, corner_x: Tensor, corner_y: Tensor) -> Tensor:
         """Returns the patches of all scales at one location per image.
@@ -84,6 +71,30 @@ class Retina:
         batch, channels = self._values.shape[:2]
         values = self._values.gather(2, index.flatten(1)[:, None].expand(-1, channels, -1))
         return values.view(batch, channels, self.scales, self.n, self.n).transpose(1, 2)
+
+
+def patch_window(corner_x: Tensor, corner_y: Tensor, n: int, scale: int) -> Window:
+    """Returns the window of a patch: the grid of the centers of its n x n boxes, with sigma NaN, since boxes have no sigma.
+
+    Args:
+        corner_x: First column of the finest patch, of any shape.
+        corner_y: First row of the finest patch, of the same shape.
+        n: Side of the n x n patches.
+        scale: Index of the patch; 0 is the finest.
+
+    Returns:
+        Window with fields of the same shape as the corners.
+    """
+    side = 2**scale
+    middle = (n * side - 1) / 2 - _shift(n, side)
+    center_x, center_y = corner_x + middle, corner_y + middle
+    stride = torch.full_like(center_x, float(side))
+    return Window(center_x, center_y, stride, torch.full_like(stride, torch.nan), torch.ones_like(stride))
+
+
+def _shift(n: int, side: Side) -> Side:
+    """Returns the distance in pixels from the first pixel of the finest patch to that of a patch with boxes of this side."""
+    return n * (side - 1) // 2
 
 
 def _halved_resolution(level: Tensor, side: int) -> Tensor:

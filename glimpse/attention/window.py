@@ -82,17 +82,13 @@ class Window(NamedTuple):
         )
 
     @classmethod
-    def stacked(cls, windows: Sequence["Window"], dim: int = 1) -> "Window":
-        """Stacks a sequence of T windows along a new dimension.
+    def stacked(cls, windows: Sequence["Window"]) -> "Window":
+        """Stacks the windows of T steps with fields of shape (B,) into one window with fields of shape (B, T).
 
         Args:
-            windows: At least one window; all with fields of the same shape (B,).
-            dim: Index of the new dimension.
-
-        Returns:
-            Window with fields of shape (B, T), or (T, B) for `dim=0`.
+            windows: At least one window.
         """
-        return cls(*(torch.stack(fields, dim) for fields in zip(*windows, strict=True)))
+        return cls(*(torch.stack(fields, dim=1) for fields in zip(*windows, strict=True)))
 
     @classmethod
     def joined(cls, parts: Sequence["Window"]) -> "Window":

@@ -167,7 +167,7 @@ def _counterpart(
 ) -> PublishedResult | None:
     """Returns the published row of a model like this one; what a published one reads is counted over one sequence of locations."""
     values = config.reading(*size).values // max(1, config.samples or 0)
-    return counterpart(published, config.kind, glimpses=config.looks, values_read=values)
+    return counterpart(published, config.kind, glimpses=config.glimpses, values_read=values)
 
 
 def _training_rate(progress: Sequence[Mapping[str, str]]) -> float | None:

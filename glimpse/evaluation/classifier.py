@@ -196,7 +196,7 @@ def call_inputs(model: Model, positions: Tensor, glimpses: int | None = None, sa
     Raises:
         ValueError: If a number of glimpses is given for a model that sees the whole image at once.
     """
-    noise = uniforms(positions, glimpses or model.config.looks, sample) if model.takes_noise else None
+    noise = uniforms(positions, glimpses or model.config.glimpses, sample) if model.takes_noise else None
     return model.inputs(glimpses, noise)
 
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from glimpse.attention.track import Track
 from glimpse.models.losses import supervised_loss
-from glimpse.models.weights import load_model
-from glimpse.settings.base import Config
+from glimpse.models.weights import load_weights
+from glimpse.settings.base import Config, from_mapping
 from glimpse.settings.classifier import ClassifierSettings
 
 __all__ = ["ImageClassifier", "Model"]
@@ -35,10 +35,18 @@ class Model(nn.Module):
         """Returns the trained model from a run's folder, a weights file or `pretrained:NAME`, in evaluation mode.
 
         Raises:
-            ValueError: If there is no such model, or it is of another class.
+            ValueError: If there is no such model, it is of another class, or its weights do not fit its config.
             OSError: If the file cannot be read.
         """
-        return load_model(cls, cls.config_class, path)
+        weights, facts = load_weights(path)
+        if facts["model"] != cls.__name__:
+            raise ValueError(f"{path} holds the weights of {facts['model']}, not of {cls.__name__}")
+        model = cls(from_mapping(cls.config_class, facts["config"]))
+        try:
+            model.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError(f"{path} holds weights that do not fit its config ({' '.join(str(error).split())})") from error
+        return model.eval()
 
     @property
     def takes_noise(self) -> bool:
@@ -60,9 +68,9 @@ class Model(nn.Module):
         Raises:
             ValueError: If a number of glimpses is given to a model that sees the whole image at once.
         """
-        if self.config.looks is None and glimpses is not None:
+        if self.config.glimpses is None and glimpses is not None:
             raise ValueError(f"a {type(self).__name__} sees the whole image at once: omit the number of glimpses")
-        return {} if self.config.looks is None else {"glimpses": glimpses}
+        return {} if self.config.glimpses is None else {"glimpses": glimpses}
 
     def look(self, images: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor | None, tuple[Track, ...]]:
         """Returns the class logits, shape (B, T, K), or None if the model is no classifier, and the windows as tracks.
@@ -86,7 +94,7 @@ class ImageClassifier(Model):
     @property
     def glimpses(self) -> int:
         """Number of glimpses T; 1 if the model sees the whole image at once."""
-        return self.config.looks or 1
+        return self.config.glimpses or 1
 
     @property
     def capturable(self) -> bool:

@@ -30,11 +30,11 @@ class Candidates(NamedTuple):
     """Candidate locations of the object, the most likely first.
 
     Attributes:
-        places: Positions (x, y) of the candidates in pixels, shape (B, K, 2), without gradient.
+        locations: Positions (x, y) of the candidates in pixels, shape (B, K, 2), without gradient.
         log_prior: Log-probabilities that the object is at each candidate and, last, that it is elsewhere, shape (B, K + 1).
     """
 
-    places: Tensor
+    locations: Tensor
     log_prior: Tensor
 
 
@@ -93,26 +93,26 @@ class CandidateMap(nn.Module):
         scores = (self.gain * relative + learned).masked_fill(~inside, _NEVER)
         log_p = scores.flatten(1).log_softmax(dim=1)
         with torch.no_grad():
-            places, regions = self._regions(log_p.view_as(scores), bright, rows, columns)
+            locations, regions = self._regions(log_p.view_as(scores), bright, rows, columns)
         log_prior = [log_p.masked_fill(~region.flatten(1), _NEVER).logsumexp(dim=1) for region in regions]
-        return _sorted_candidates(torch.stack(places, dim=1), torch.stack(log_prior, dim=1))
+        return _sorted_candidates(torch.stack(locations, dim=1), torch.stack(log_prior, dim=1))
 
     def _regions(self, log_p: Tensor, bright: Tensor, rows: Tensor, columns: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Returns K positions (B, 2) and K + 1 masks (B, n, n): the cells of each candidate's region, and all other cells."""
         n = rows.shape[1]
         power = bright.clamp(min=0) ** 2
         free = torch.ones_like(log_p, dtype=torch.bool)
-        places, regions = [], []
+        locations, regions = [], []
         for _ in range(self.count):
             best = log_p.masked_fill(~free, -math.inf).flatten(1).argmax(dim=1)
             around = rows.gather(1, best[:, None] // n), columns.gather(1, best[:, None] % n)
-            place = _center_of_mass(power, rows, columns, around, _BLOB * self.extent)
-            distance = ((rows - place[:, 1:]) ** 2)[:, :, None] + ((columns - place[:, :1]) ** 2)[:, None]  # (B, n, n)
+            location = _center_of_mass(power, rows, columns, around, _BLOB * self.extent)
+            distance = ((rows - location[:, 1:]) ** 2)[:, :, None] + ((columns - location[:, :1]) ** 2)[:, None]  # (B, n, n)
             region = (distance < (_REGION * self.extent) ** 2) & free
             free = free & ~region
-            places.append(place)
+            locations.append(location)
             regions.append(region)
-        return places, [*regions, free]
+        return locations, [*regions, free]
 
 
 def _within(cells: Tensor, length: int, window: Window) -> Tensor:
@@ -130,8 +130,8 @@ def _center_of_mass(power: Tensor, rows: Tensor, columns: Tensor, around: tuple[
     return torch.stack([(weight.sum(dim=1) * columns).sum(dim=1) / total, (weight.sum(dim=2) * rows).sum(dim=1) / total], dim=1)
 
 
-def _sorted_candidates(places: Tensor, log_prior: Tensor) -> Candidates:
+def _sorted_candidates(locations: Tensor, log_prior: Tensor) -> Candidates:
     """Returns the candidates, the most likely first."""
     order = log_prior[:, :-1].detach().argsort(dim=1, descending=True, stable=True)
-    places = places.gather(1, order[..., None].expand(-1, -1, 2))
-    return Candidates(places, torch.cat([log_prior[:, :-1].gather(1, order), log_prior[:, -1:]], dim=1))
+    locations = locations.gather(1, order[..., None].expand(-1, -1, 2))
+    return Candidates(locations, torch.cat([log_prior[:, :-1].gather(1, order), log_prior[:, -1:]], dim=1))

@@ -16,17 +16,14 @@ from torch import Tensor, nn
 from glimpse.attention.filterbank import filter_offsets
 from glimpse.attention.precision import at_least_float32, in_float32
 from glimpse.attention.window import Window
-from glimpse.models.convolutional import normalized_convolution
+from glimpse.models.convolutional import AVERAGING_MOMENTUM, normalized_convolution
 from glimpse.models.linear import Linear
 from glimpse.settings.search import SearchConfig
 
-__all__ = ["MOMENTUM", "Canvas", "CanvasReader", "ReadPattern", "imprint"]
+__all__ = ["Canvas", "CanvasClassifier", "ReadPattern", "imprint"]
 
 _LEAST = 1e-3  # added to the weight of a cell before the division: a cell without weight is 0
 _HALF = 0.5  # weight of a cell whose coverage is 0.5
-
-MOMENTUM = 0.02
-"""Momentum of batch normalization: running statistics average over about 50 steps, because the saved weights are averages too."""
 
 
 class Canvas(NamedTuple):
@@ -40,8 +37,8 @@ class Canvas(NamedTuple):
     written: Tensor
     amount: Tensor
 
-    def joined(self, other: "Canvas") -> "Canvas":
-        """Returns the sum of two canvases of the same grid."""
+    def plus(self, other: "Canvas") -> "Canvas":
+        """Returns the sum of two canvases with the same grid."""
         return Canvas(self.written + other.written, self.amount + other.amount)
 
     def image(self, rows: slice) -> Tensor:
@@ -51,7 +48,7 @@ class Canvas(NamedTuple):
 
 
 @in_float32
-def imprint(patch: Tensor, window: Window, center: Tensor, cell: float, sigma: Tensor | float, weight: float = 1.0) -> Canvas:
+def imprint(patch: Tensor, window: Window, center: Tensor, cell: float, sigma: Tensor, weight: float = 1.0) -> Canvas:
     """Returns the canvas of one glimpse: each of its values is spread by a Gaussian around the position of its filter.
 
     In `glimpse.attention.window.write` every filter sums to 1 over the image. Here a filter outside the canvas contributes nothing,
@@ -62,7 +59,7 @@ def imprint(patch: Tensor, window: Window, center: Tensor, cell: float, sigma: T
         window: Window of the glimpse, fields of shape (B,).
         center: Position (x, y) of the canvas's center in pixels, shape (B, 2).
         cell: Side of a cell in pixels.
-        sigma: Standard deviation of the Gaussians in cells, a number or shape (B,).
+        sigma: Standard deviation of the Gaussians in cells, shape (B,).
         weight: Weight of the glimpse.
 
     Returns:
@@ -73,8 +70,7 @@ def imprint(patch: Tensor, window: Window, center: Tensor, cell: float, sigma: T
     cells = torch.arange(2 * n, dtype=patch.dtype, device=patch.device)
     at = (torch.stack(window[:2], dim=1) - center) / cell + n - 0.5  # (B, 2), in cells
     mu = at[..., None] + offset * (window.stride / cell)[:, None, None]  # (B, 2, n)
-    spread = sigma[:, None, None, None] if isinstance(sigma, Tensor) else sigma
-    columns, rows = torch.exp(-0.5 * ((cells - mu[..., None]) / spread) ** 2).unbind(dim=1)  # (B, n, G) each
+    columns, rows = torch.exp(-0.5 * ((cells - mu[..., None]) / sigma[:, None, None, None]) ** 2).unbind(dim=1)  # (B, n, G) each
     rows = weight * rows
     written = rows[:, None].transpose(2, 3) @ patch @ columns[:, None]
     return Canvas(written, (rows.sum(dim=1)[:, :, None] * columns.sum(dim=1)[:, None])[:, None])
@@ -117,7 +113,7 @@ class ReadPattern(nn.Module):
         return Window(place[:, 0], place[:, 1], stride, sigma, torch.ones_like(stride))
 
 
-class CanvasReader(nn.Module):
+class CanvasClassifier(nn.Module):
     """Batch-normalized convolutional network that classifies canvases.
 
     Args:
@@ -132,10 +128,10 @@ class CanvasReader(nn.Module):
         first, second, features = 2 * config.filters, 4 * config.filters, config.features
         self.found = second * (config.window // 2) ** 2
         self.see = nn.Sequential(
-            normalized_convolution(config.channels + 1, first, side=5, step=2, momentum=MOMENTUM),
-            normalized_convolution(first, first, momentum=MOMENTUM),
-            normalized_convolution(first, second, step=2, momentum=MOMENTUM),
-            normalized_convolution(second, second, momentum=MOMENTUM),
+            normalized_convolution(config.channels + 1, first, side=5, step=2, momentum=AVERAGING_MOMENTUM),
+            normalized_convolution(first, first, momentum=AVERAGING_MOMENTUM),
+            normalized_convolution(first, second, step=2, momentum=AVERAGING_MOMENTUM),
+            normalized_convolution(second, second, momentum=AVERAGING_MOMENTUM),
             nn.Flatten(),
         )
         self.connect = Linear(self.found, features)

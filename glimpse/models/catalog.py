@@ -44,7 +44,7 @@ def open_looking(source: str | Path) -> ImageClassifier | DRAW:
         OSError: If the file cannot be read.
     """
     model = open_model(source)
-    if not model.shows_windows and model.config.looks is None:
+    if not model.shows_windows and model.config.glimpses is None:
         raise ValueError(f"{source} is a {type(model).__name__}, which sees the whole image at once: it has no windows to show")
     return model
 

@@ -19,9 +19,13 @@ from torch import Tensor, nn
 
 from glimpse.attention.precision import at_least_float32
 from glimpse.models.base import ImageClassifier
+from glimpse.models.inputs import check_images
 from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
 
-__all__ = ["ConvNet", "TwoLayerConv", "check_shape", "normalized_convolution", "strided_stages"]
+__all__ = ["AVERAGING_MOMENTUM", "ConvNet", "TwoLayerConv", "normalized_convolution", "strided_stages"]
+
+AVERAGING_MOMENTUM = 0.02
+"""Momentum of batch normalization with running statistics over about 50 steps, for networks whose weights are averaged."""
 
 _STAGES = ((2, 2), (4, 3))  # per stage: filters as a multiple of the first layer's, and number of convolutions
 _CHUNK = 25  # images at once in evaluation on a CPU: the features of more would be allocated anew in every layer, which is slow
@@ -101,7 +105,7 @@ class ConvNet(ImageClassifier):
         Raises:
             ValueError: If the number of channels is not the config's, or the images have no pixels.
         """
-        check_shape(images, self.config.channels)
+        check_images(images, self.config.channels)
         features = torch.cat([self.stages(chunk).amax(dim=(2, 3)) for chunk in self._chunks(images)])
         logits = self.classify(features)
         return (at_least_float32(logits)[:, None],)
@@ -145,9 +149,3 @@ def normalized_convolution(incoming: int, outgoing: int, *, side: int = 3, step:
     """
     convolution = nn.Conv2d(incoming, outgoing, side, step, padding=side // 2, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outgoing, momentum=momentum), nn.ReLU(inplace=True))
-
-
-def check_shape(images: Tensor, channels: int) -> None:
-    """Raises ValueError if images are not of shape (B, channels, H, W) with at least one pixel."""
-    if images.ndim != 4 or images.shape[1] != channels or 0 in images.shape[2:]:
-        raise ValueError(f"images must have shape (B, {channels}, H, W), got {tuple(images.shape)}")

@@ -253,7 +253,7 @@ class DRAW(Model):
         if glimpses not in (None, config.glimpses):
             raise ValueError(f"this model has {config.glimpses} glimpses, got {glimpses}")
         steps = [step for _, step in self._steps(images, images.new_zeros(len(images), config.glimpses, config.latent))]
-        reads, writes = ([window for step in steps if (window := getattr(step, kind))] for kind in ("read", "write"))
+        reads, writes = [step.read for step in steps if step.read], [step.write for step in steps if step.write]
         read_patches = torch.stack([read(images, window, config.read) for window in reads], dim=1) if patches else None
         written = torch.stack([step.patch for step in steps], dim=1) if patches else None
         canvases = self.means(torch.stack([step.canvas for step in steps], dim=1)) if patches else None

@@ -1,15 +1,21 @@
-"""Glimpse encoder, and validation of the inputs of models with glimpses.
+"""Networks that return the features of a glimpse: of any glimpse, and of a look of the search classifier.
 
-Dimensions: B images, C channels, H rows, W columns, T glimpses.
+Dimensions: B images, C channels, a glimpse of n x n values.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from glimpse.attention.precision import in_float32
+from glimpse.models.convolutional import AVERAGING_MOMENTUM, normalized_convolution
 from glimpse.models.linear import Linear
+from glimpse.models.placing import brightness, expected_offset
+from glimpse.settings.search import SearchConfig
 
-__all__ = ["GlimpseEncoder", "check_input", "training_noise"]
+__all__ = ["GlimpseEncoder", "LookEncoder"]
+
+_CONTRAST = 3.0  # initial gain of brightness in a look: the brightest filter weighs e^3 times one of mean brightness
 
 
 class GlimpseEncoder(nn.Module):
@@ -38,27 +44,41 @@ class GlimpseEncoder(nn.Module):
         return features
 
 
-def check_input(images: Tensor, channels: int, glimpses: int, uniforms: Tensor | None) -> int:
-    """Returns the number of glimpses T after validating the inputs of a model with glimpses.
+class LookEncoder(nn.Module):
+    """Batch-normalized convolutional network that returns the features of a look and the center of the object in it.
 
     Args:
-        images: Must have shape (B, C, H, W).
-        channels: Number of channels C that the model supports.
-        glimpses: Must be at least 1.
-        uniforms: Must have shape (B, T, 2), or be None.
-
-    Raises:
-        ValueError: If an input is invalid.
+        config: Settings.
     """
-    if images.ndim != 4 or images.shape[1] != channels:
-        raise ValueError(f"images must have shape (B, {channels}, H, W), got {tuple(images.shape)}")
-    if glimpses < 1:
-        raise ValueError(f"glimpses must be at least 1, got {glimpses}")
-    if uniforms is not None and uniforms.shape != (len(images), glimpses, 2):
-        raise ValueError(f"uniforms must have shape ({len(images)}, {glimpses}, 2), got {tuple(uniforms.shape)}")
-    return glimpses
 
+    def __init__(self, config: SearchConfig) -> None:
+        super().__init__()
+        stem, trunk, half = config.filters, 2 * config.filters, config.window // 2
+        self.stem = normalized_convolution(config.channels, stem, momentum=AVERAGING_MOMENTUM)
+        self.trunk = nn.Sequential(
+            normalized_convolution(stem, trunk, step=2, momentum=AVERAGING_MOMENTUM),
+            normalized_convolution(trunk, trunk, momentum=AVERAGING_MOMENTUM),
+            nn.Flatten(),
+            Linear(trunk * half**2, config.features),
+            nn.ReLU(),
+        )
+        self.point, self.gain = nn.Conv2d(stem, 1, 1), nn.Parameter(torch.tensor(_CONTRAST))
+        for parameter in self.point.parameters():
+            nn.init.zeros_(parameter)
 
-def training_noise(count: int, glimpses: int, generator: torch.Generator) -> Tensor:
-    """Returns uniform noise in 0 to 1 for the locations of glimpses in training, shape (count, T, 2), on the generator's device."""
-    return torch.rand(count, glimpses, 2, generator=generator, device=generator.device)
+    def forward(self, patch: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns the features of looks and the offsets of the object from their centers.
+
+        Args:
+            patch: Patches of the looks, shape (B, C, n, n).
+
+        Returns:
+            Features of shape (B, features), and offsets (x, y) in strides of shape (B, 2).
+        """
+        stem = self.stem(patch)
+        return self.trunk(stem), self._offset(patch, self.point(stem)[:, 0])
+
+    @in_float32
+    def _offset(self, patch: Tensor, learned: Tensor) -> Tensor:
+        """Returns the mean offset (x, y) under a softmax of relative brightness plus scores of the network (B, n, n)."""
+        return expected_offset(self.gain * brightness(patch) + learned)

@@ -16,7 +16,8 @@ from glimpse.attention.precision import at_least_float32
 from glimpse.attention.track import Track
 from glimpse.attention.window import Window, read
 from glimpse.models.base import ImageClassifier
-from glimpse.models.encoder import GlimpseEncoder, check_input, training_noise
+from glimpse.models.encoder import GlimpseEncoder
+from glimpse.models.inputs import check_inputs, training_noise
 from glimpse.models.losses import supervised_loss
 from glimpse.models.lstm import LSTM
 from glimpse.models.placing import PLACERS
@@ -64,7 +65,7 @@ class GlimpseClassifier(ImageClassifier):
                 no noise for each of them.
         """
         config = self.config
-        glimpses = check_input(images, config.channels, config.glimpses if glimpses is None else glimpses, uniforms)
+        glimpses = check_inputs(images, config.channels, config.glimpses if glimpses is None else glimpses, uniforms)
         batch, _, height, width = images.shape
         state, window, finest = self.lstm.initial(batch), None, None
         logits, windows = [], []
@@ -109,7 +110,7 @@ class GlimpseClassifier(ImageClassifier):
     @property
     def takes_noise(self) -> bool:
         """Whether predictions depend on noise: True with random windows."""
-        return self.config.parametrization == "random"
+        return self.place.takes_noise
 
     @property
     def shows_windows(self) -> bool:

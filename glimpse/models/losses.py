@@ -1,4 +1,4 @@
-"""Losses of the classifiers: cross-entropy over glimpses, and the hybrid loss of RAM.
+"""Losses of the classifiers: cross-entropy over glimpses, the hybrid loss of RAM, and the loss of the search classifier.
 
 Dimensions: B images, T glimpses.
 
@@ -15,13 +15,25 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from glimpse.attention.precision import at_least_float32
+from glimpse.attention.window import Window
 from glimpse.settings.glimpse_classifier import Supervision
 from glimpse.settings.ram import RAMConfig, Reward
 
-__all__ = ["REINFORCE_WEIGHT", "Episode", "hybrid_loss", "reinforce_loss", "returns", "supervised_loss"]
+__all__ = [
+    "REINFORCE_WEIGHT",
+    "Episode",
+    "SearchResult",
+    "hybrid_loss",
+    "reinforce_loss",
+    "returns",
+    "search_loss",
+    "supervised_loss",
+]
 
 REINFORCE_WEIGHT = 0.1
 """Weight of REINFORCE in the hybrid loss: small, so that its noise does not dominate the norm of the gradient that is clipped."""
+
+_EARLY = 0.3  # weight in the loss of search: of all predictions but the one after the last look and the last one from the canvas
 
 
 class Episode(NamedTuple):
@@ -39,6 +51,24 @@ class Episode(NamedTuple):
     corners: Tensor
     log_probs: Tensor
     baselines: Tensor
+
+
+class SearchResult(NamedTuple):
+    """Outputs of the search classifier.
+
+    Attributes:
+        logits: Class log-probabilities after every glimpse, shape (B, T, classes). After a read they depend on the canvas only if
+            it was classified for all images of the batch.
+        window: Windows of the glimpses, fields of shape (B, T), in pixels.
+        canvas_logits: Class log-probabilities of the canvas after each read, for the chosen candidate only: R tensors of shape
+            (B', classes).
+        rows: Rows of the batch whose canvas was classified after each read, R slices.
+    """
+
+    logits: Tensor
+    window: Window
+    canvas_logits: tuple[Tensor, ...]
+    rows: tuple[slice, ...]
 
 
 def supervised_loss(logits: Tensor, labels: Tensor, supervision: Supervision) -> Tensor:
@@ -112,3 +142,24 @@ def hybrid_loss(episode: Episode, labels: Tensor, config: RAMConfig) -> tuple[Te
     reinforce = reinforce_loss(episode.log_probs, gains - episode.baselines)
     baseline = F.mse_loss(episode.baselines, gains)
     return cross_entropy + REINFORCE_WEIGHT / gains.shape[1] * reinforce + baseline, {"reward": gains.mean()}
+
+
+def search_loss(result: SearchResult, labels: Tensor) -> Tensor:
+    """Returns the training loss in nats, a scalar.
+
+    The loss is the cross-entropy of the prediction after the last look plus that of the last prediction from the canvas, plus 0.3
+    times the cross-entropies of all earlier ones. It uses the predictions from the canvas and not the mixtures that include them,
+    so that the classifier of the canvas is trained on every image.
+
+    Args:
+        result: Outputs of the model.
+        labels: True classes, shape (B,).
+    """
+    reads = len(result.canvas_logits)
+    looks = result.logits.shape[1] - 1 - reads
+    loss = F.nll_loss(result.logits[:, looks], labels)
+    for t in range(looks):
+        loss = loss + _EARLY * F.nll_loss(result.logits[:, t], labels)
+    for number, (rows, log_p) in enumerate(zip(result.rows, result.canvas_logits, strict=True)):
+        loss = loss + (1.0 if number == reads - 1 else _EARLY) * F.nll_loss(log_p, labels[rows])
+    return loss

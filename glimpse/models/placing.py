@@ -8,6 +8,7 @@ References:
 """
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,12 @@ class Locator(nn.Module):
 
     Args:
         config: Settings of the model; its `sigma` is in pixels.
+
+    Attributes:
+        takes_noise: Whether the windows depend on noise.
     """
+
+    takes_noise: ClassVar[bool] = False
 
     def __init__(self, config: ClassifierConfig) -> None:
         super().__init__()
@@ -69,7 +75,12 @@ class Pointer(nn.Module):
 
     Args:
         config: Settings of the model; its `sigma` is in strides.
+
+    Attributes:
+        takes_noise: Whether the windows depend on noise.
     """
+
+    takes_noise: ClassVar[bool] = False
 
     def __init__(self, config: ClassifierConfig) -> None:
         super().__init__()
@@ -133,6 +144,8 @@ class Scatter(Pointer):
     Args:
         config: Settings of the model; its `sigma` is in strides.
     """
+
+    takes_noise = True
 
     def __init__(self, config: ClassifierConfig) -> None:
         super().__init__(config)

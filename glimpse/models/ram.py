@@ -10,16 +10,18 @@ References:
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from glimpse.attention.precision import at_least_float32, in_float32
-from glimpse.attention.retina import Retina
+from glimpse.attention.retina import Retina, patch_window
 from glimpse.attention.track import Track
 from glimpse.models.base import ImageClassifier
-from glimpse.models.encoder import GlimpseEncoder, check_input, training_noise
+from glimpse.models.encoder import GlimpseEncoder
+from glimpse.models.inputs import check_inputs, training_noise
 from glimpse.models.linear import Linear
 from glimpse.models.losses import Episode, hybrid_loss
 from glimpse.models.lstm import LSTM
@@ -85,7 +87,7 @@ class RAM(ImageClassifier):
                 has another shape.
         """
         config = self.config
-        glimpses = check_input(images, config.channels, config.glimpses if glimpses is None else glimpses, uniforms)
+        glimpses = check_inputs(images, config.channels, config.glimpses if glimpses is None else glimpses, uniforms)
         batch = len(images)
         retina = Retina(images, config.window, config.scales)
         sides = torch.tensor([retina.width - 1, retina.height - 1], device=images.device)
@@ -142,13 +144,13 @@ class RAM(ImageClassifier):
             ValueError: As `forward`.
         """
         logits, corners, *_ = self(images, glimpses, uniforms, std)
-        retina = Retina(images, self.config.window, self.config.scales)
+        n, scales = self.config.window, self.config.scales
         x, y = corners.unbind(dim=2)  # (B, T)
-        sampled = torch.stack([retina.sample(x[:, t], y[:, t]) for t in range(x.shape[1])], dim=1) if patches else None
-        return logits, tuple(
-            Track("glimpse", scale, retina.n, retina.window(x, y, scale), None if sampled is None else sampled[:, :, scale])
-            for scale in range(retina.scales)
-        )
+        sampled: Sequence[Tensor | None] = [None] * scales
+        if patches:
+            retina = Retina(images, n, scales)
+            sampled = torch.stack([retina.sample(x[:, t], y[:, t]) for t in range(x.shape[1])], dim=1).unbind(dim=2)
+        return logits, tuple(Track("glimpse", k, n, patch_window(x, y, n, k), sampled[k]) for k in range(scales))
 
     @property
     def takes_noise(self) -> bool:

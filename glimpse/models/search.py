@@ -9,7 +9,7 @@ References:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -21,39 +21,19 @@ from glimpse.attention.track import Track
 from glimpse.attention.window import Window, read
 from glimpse.models.base import ImageClassifier
 from glimpse.models.candidates import CandidateMap, Candidates, overview_window
-from glimpse.models.canvas import MOMENTUM, CanvasReader, ReadPattern, imprint
-from glimpse.models.convolutional import normalized_convolution
-from glimpse.models.encoder import check_input
+from glimpse.models.canvas import Canvas, CanvasClassifier, ReadPattern, imprint
+from glimpse.models.encoder import LookEncoder
+from glimpse.models.inputs import check_inputs
 from glimpse.models.linear import Linear
+from glimpse.models.losses import SearchResult, search_loss
 from glimpse.models.lstm import LSTM, LSTMState
-from glimpse.models.placing import brightness, expected_offset
 from glimpse.settings.search import SearchConfig
 
-__all__ = ["LookEncoder", "SearchClassifier", "SearchResult", "belief_mixture", "rows_in_training", "search_loss"]
+__each_ = ["SearchClassifier", "belief_mixture", "rows_in_training"]
 
 _FEWER_LOOKS = 0.25  # fraction of training steps with one look less, so that the model also works with fewer glimpses
-_EARLY = 0.3  # weight in the loss of the predictions before the last look, and of the readings before the last
 _LOOK_WEIGHT, _LOOK_SIGMA = 0.05, 0.35  # weight of a look on the canvas, where a read has weight 1, and its sigma in strides
 _READ_SIGMA = 0.45  # sigma of a read on the canvas, in cells
-_CONTRAST = 3.0  # initial gain of brightness in a look: the brightest filter weighs e^3 times one of mean brightness
-
-
-class SearchResult(NamedTuple):
-    """Outputs of the search classifier.
-
-    Attributes:
-        logits: Class log-probabilities after every glimpse, shape (B, T, classes). Those after a read include its reading only if
-            that was computed for all images of the batch.
-        window: Windows of the glimpses, fields of shape (B, T), in pixels.
-        readings: Class log-probabilities of the canvas after each read, for the chosen candidate only: R tensors of shape
-            (B', classes).
-        rows: Rows of the batch that each reading was computed for, R slices.
-    """
-
-    logits: Tensor
-    window: Window
-    readings: tuple[Tensor, ...]
-    rows: tuple[slice, ...]
 
 
 @dataclass
@@ -65,10 +45,8 @@ class _Search:
         state: State of the LSTM.
         candidates: Candidate locations.
         classes: Class log-probabilities for an object at each candidate, and last elsewhere; K + 1 tensors of shape (B, classes).
-        centers: Current estimate of each candidate's center (x, y) in pixels; K tensors of shape (B, 2).
         scores: Score that a look at each candidate adds to its log-prior, 0 before the look; K tensors of shape (B,).
         windows: Windows of the glimpses.
-        looks: Patches of the looks, shape (B, C, n, n) each.
         logits: Class log-probabilities after every glimpse, shape (B, classes) each.
     """
 
@@ -76,11 +54,9 @@ class _Search:
     state: LSTMState
     candidates: Candidates
     classes: list[Tensor]
-    centers: list[Tensor]
     scores: list[Tensor]
     windows: list[Window]
-    looks: list[Tensor] = field(default_factory=list)
-    logits: list[Tensor] = field(default_factory=list)
+    logits: list[Tensor]
 
     @property
     def belief(self) -> Tensor:
@@ -91,6 +67,13 @@ class _Search:
     def predict(self) -> None:
         """Appends the current prediction to `logits`."""
         self.logits.append(belief_mixture(self.belief, torch.stack(self.classes, dim=1)))
+
+
+class _Looks(NamedTuple):
+    """Looks at L candidates: glimpses of shape (B, L, C, n, n), and the centers (x, y) of the object in them, shape (B, L, 2)."""
+
+    glimpses: Tensor
+    centers: Tensor
 
 
 class SearchClassifier(ImageClassifier):
@@ -126,7 +109,7 @@ class SearchClassifier(ImageClassifier):
         self.guess, self.classify_look = nn.Linear(hidden, classes), nn.Linear(features, classes)
         self.score, self.score_look = nn.Linear(hidden, 1), nn.Linear(features, 1)
         self.reads = ReadPattern(config)
-        self.reader = CanvasReader(config)
+        self.reader = CanvasClassifier(config)  # named as in the shipped weights
         self.to(memory_format=torch.channels_last)  # a tenth faster on a CPU
 
     def forward(
@@ -137,7 +120,7 @@ class SearchClassifier(ImageClassifier):
         rows: Sequence[slice] | None = None,
         dropout: Tensor | None = None,
     ) -> SearchResult:
-        """Returns the class log-probabilities after every glimpse, the windows and the readings.
+        """Returns the class log-probabilities after every glimpse, the windows, and the class log-probabilities of the canvas.
 
         Args:
             images: Shape (B, C, H, W), 0 to 1; H and W may differ and change from call to call.
@@ -145,15 +128,15 @@ class SearchClassifier(ImageClassifier):
             looks: Number of looks L: from 1 to T - 1 and at most the config's number of candidates, or 0 with a single glimpse. If
                 None, the largest number that leaves a glimpse for a read; 1 with two glimpses.
             rows: Rows of the batch whose canvas is classified after each read, R slices; all rows after every read if None.
-            dropout: Factors of the reader's convolutional features, shape (total number of these rows, features); no dropout if
-                None.
+            dropout: Factors of the convolutional features of the canvas, shape (total number of these rows, features); no dropout
+                if None.
 
         Raises:
             ValueError: If the number of channels is not the config's, there are no glimpses, the number of looks is out of range,
                 or there is not one slice per read.
         """
         config = self.config
-        steps = check_input(images, config.channels, config.glimpses if glimpses is None else glimpses, None)
+        steps = check_inputs(images, config.channels, config.glimpses if glimpses is None else glimpses, None)
         looks, least = self._looks(steps) if looks is None else looks, min(1, steps - 1)
         if not least <= looks <= min(steps - 1, config.candidates):
             raise ValueError(f"looks must be {least} to {min(steps - 1, config.candidates)}, got {looks}")
@@ -161,10 +144,9 @@ class SearchClassifier(ImageClassifier):
         if len(rows) != steps - 1 - looks:
             raise ValueError(f"rows must have one slice for each of the {steps - 1 - looks} reads, got {len(rows)}")
         search = self._overview(images)
-        if looks:
-            self._look_at_candidates(search, looks)
-        readings = self._read_candidate(search, looks, rows, dropout)
-        return SearchResult(torch.stack(search.logits, dim=1), Window.stacked(search.windows), readings, rows)
+        looked = self._look_at_candidates(search, looks) if looks else None
+        canvas_logits = self._read_candidate(search, looked, rows, dropout) if looked is not None and rows else ()
+        return SearchResult(torch.stack(search.logits, dim=1), Window.stacked(search.windows), canvas_logits, rows)
 
     def look(
         self, images: Tensor, glimpses: int | None = None, uniforms: Tensor | None = None, *, patches: bool = False
@@ -215,7 +197,7 @@ class SearchClassifier(ImageClassifier):
         return min(glimpses - 1, max(1, min(self.config.candidates, glimpses - 2)))
 
     def _dropout(self, rows: Sequence[slice], generator: torch.Generator) -> Tensor | None:
-        """Returns random dropout factors with mean 1 for the reader; None without reads or without dropout."""
+        """Returns random dropout factors with mean 1 for the canvas; None without reads or without dropout."""
         share = self.config.dropout
         if share == 0 or not rows:
             return None
@@ -232,132 +214,90 @@ class SearchClassifier(ImageClassifier):
         state = self._attend(self.lstm.initial(len(images)), overview, window, None, images)
         guess = _log_softmax(self.guess, state.output)
         count = config.candidates
-        search = _Search(
+        return _Search(
             images=images,
             state=state,
             candidates=candidates,
             classes=[guess] * (count + 1),
-            centers=list(candidates.places.unbind(dim=1)),
             scores=[torch.zeros_like(candidates.log_prior[:, 0])] * count,
             windows=[window],
+            logits=[guess],
         )
-        search.logits.append(guess)
-        return search
 
-    def _look_at_candidates(self, search: _Search, looks: int) -> None:
+    def _look_at_candidates(self, search: _Search, looks: int) -> _Looks:
         """Looks at the most likely candidates, one per glimpse, with a prediction after each."""
-        places = search.candidates.places[:, :looks]
-        images = search.images
-        stride = self.log_look_stride.exp().to(places.dtype).expand(len(images))
+        images, locations = search.images, search.candidates.locations[:, :looks]
+        stride = self.log_look_stride.exp().to(locations.dtype).expand(len(images))
         one = torch.ones_like(stride)
-        windows = [Window(x, y, stride, stride / 2, one) for x, y in (place.unbind(dim=1) for place in places.unbind(dim=1))]
-        patches = [read(images, window, self.config.window) for window in windows]
-        features, shifts = self.look_encoder(torch.stack(patches, dim=1).flatten(0, 1))  # one batch, for batch normalization
-        features, shifts = (both.unflatten(0, (len(images), looks)) for both in (features, shifts))
-        for k, (window, patch) in enumerate(zip(windows, patches, strict=True)):
-            feature = features[:, k]
-            search.state = self._attend(search.state, patch, window, feature, images)
-            search.centers[k] = places[:, k] + stride[:, None] * shifts[:, k]
-            search.scores[k] = self._score(search.state.output, feature)
-            search.classes[k] = _log_softmax(self.classify_look, feature)
+        windows = [Window(x, y, stride, stride / 2, one) for x, y in (at.unbind(dim=1) for at in locations.unbind(dim=1))]
+        glimpses = torch.stack([read(images, window, self.config.window) for window in windows], dim=1)
+        features, offsets = self.look_encoder(glimpses.flatten(0, 1))  # one batch, for batch normalization
+        classes, scores = _log_softmax(self.classify_look, features), _linear(self.score_look, features)
+        features, classes, scores, offsets = (
+            each.unflatten(0, (len(images), looks)) for each in (features, classes, scores, offsets)
+        )
+        for k, window in enumerate(windows):
+            search.state = self._attend(search.state, glimpses[:, k], window, features[:, k], images)
+            search.scores[k] = (_linear(self.score, search.state.output) + scores[:, k])[:, 0]
+            search.classes[k] = classes[:, k]
             search.windows.append(window)
-            search.looks.append(patch)
             search.predict()
+        return _Looks(glimpses, locations + stride[:, None, None] * offsets)
 
-    def _read_candidate(self, search: _Search, looks: int, rows: tuple[slice, ...], dropout: Tensor | None) -> tuple[Tensor, ...]:
-        """Reads the most likely candidate with a look, with a prediction after each read, and returns the readings."""
-        if not rows:
-            return ()
-        chosen = search.belief[:, :looks].detach().argmax(dim=1)
-        canvases = self._canvases(search, chosen, looks, rows)
+    def _read_candidate(
+        self, search: _Search, looks: _Looks, rows: tuple[slice, ...], dropout: Tensor | None
+    ) -> tuple[Tensor, ...]:
+        """Reads the most likely of the candidates with a look, predicts after each read, and returns `canvas_logits`."""
+        belief = search.belief
+        chosen = belief[:, : looks.centers.shape[1]].detach().argmax(dim=1)
+        canvases = self._canvases(search, looks, chosen, rows)
         log_p = self.reader(torch.cat(canvases), dropout)  # one batch, for batch normalization
-        readings: tuple[Tensor, ...] = torch.split(log_p, [len(canvas) for canvas in canvases])
-        belief, classes = search.belief, torch.stack(search.classes, dim=1)
+        canvas_logits: tuple[Tensor, ...] = torch.split(log_p, [len(canvas) for canvas in canvases])
+        classes = torch.stack(search.classes, dim=1)
         here = F.one_hot(chosen, classes.shape[1]).bool()[..., None]  # (B, K + 1, 1)
-        for reading in readings:
-            is_whole = len(reading) == len(chosen)
-            updated = torch.where(here, reading[:, None], classes) if is_whole else classes
+        for found in canvas_logits:
+            is_whole = len(found) == len(chosen)
+            updated = torch.where(here, found[:, None], classes) if is_whole else classes
             search.logits.append(belief_mixture(belief, updated))
-        return readings
+        return canvas_logits
 
-    def _canvases(self, search: _Search, chosen: Tensor, looks: int, rows: tuple[slice, ...]) -> list[Tensor]:
+    def _canvases(self, search: _Search, looks: _Looks, chosen: Tensor, rows: tuple[slice, ...]) -> list[Tensor]:
         """Returns the canvases of the chosen candidates (B,) after each read, for these rows of the batch."""
         config, images = self.config, search.images
-        center = _chosen(search.centers[:looks], chosen)
-        look = Window(*(_chosen(list(values), chosen) for values in zip(*search.windows[1 : 1 + looks], strict=True)))
-        sigma = _LOOK_SIGMA / config.cell * look.stride
-        canvas = imprint(_chosen(search.looks, chosen), look, center, config.cell, sigma, _LOOK_WEIGHT)
+        center = _chosen(looks.centers, chosen)
+        canvas = self._canvas_of_look(search, looks, chosen, center)
         canvases = []
         for number, part in enumerate(rows):
             window = self.reads(number, center, search.state.output)
-            patch = read(images, window, config.window)
+            glimpse = read(images, window, config.window)
             if number < len(rows) - 1:  # no window follows the last one
-                search.state = self._attend(search.state, patch, window, None, images)
-            canvas = canvas.joined(imprint(patch, window, center, config.cell, _READ_SIGMA))
+                search.state = self._attend(search.state, glimpse, window, None, images)
+            canvas = canvas.plus(imprint(glimpse, window, center, config.cell, torch.full_like(window.stride, _READ_SIGMA)))
             search.windows.append(window)
             canvases.append(canvas.image(part))
         return canvases
 
+    def _canvas_of_look(self, search: _Search, looks: _Looks, chosen: Tensor, center: Tensor) -> Canvas:
+        """Returns the canvas around a center (B, 2) after the look at the chosen candidate (B,)."""
+        x, y = _chosen(search.candidates.locations, chosen).unbind(dim=1)
+        window = search.windows[1]._replace(center_x=x, center_y=y)  # all looks have the same stride, sigma and intensity
+        cell = self.config.cell
+        return imprint(_chosen(looks.glimpses, chosen), window, center, cell, _LOOK_SIGMA / cell * window.stride, _LOOK_WEIGHT)
+
     @in_float32
-    def _attend(self, state: LSTMState, patch: Tensor, window: Window, feature: Tensor | None, images: Tensor) -> LSTMState:
-        """Returns the state of the LSTM after a glimpse, the `patch` read through a window.
+    def _attend(self, state: LSTMState, glimpse: Tensor, window: Window, feature: Tensor | None, images: Tensor) -> LSTMState:
+        """Returns the state of the LSTM after a glimpse.
 
         Args:
             state: State before the glimpse.
-            patch: Glimpse, shape (B, C, n, n).
+            glimpse: Shape (B, C, n, n).
             window: Window of the glimpse, fields of shape (B,).
             feature: Features of a look from `LookEncoder`, shape (B, features), added to the input; None for other glimpses.
             images: Images, shape (B, C, H, W), whose size normalizes the location.
         """
-        inputs: Tensor = self.encode(patch.flatten(1)) + self.place(_location(window, *images.shape[2:]))
+        inputs: Tensor = self.encode(glimpse.flatten(1)) + self.place(_window_features(window, *images.shape[2:]))
         updated: LSTMState = self.lstm(inputs if feature is None else inputs + feature, state)
         return updated
-
-    @in_float32
-    def _score(self, output: Tensor, feature: Tensor) -> Tensor:
-        """Returns the score that a look adds to the log-prior of its candidate, shape (B,)."""
-        score: Tensor = self.score(output) + self.score_look(feature)
-        return score[:, 0]
-
-
-class LookEncoder(nn.Module):
-    """Batch-normalized convolutional network that returns the features of a look and the center of the object in it.
-
-    Args:
-        config: Settings.
-    """
-
-    def __init__(self, config: SearchConfig) -> None:
-        super().__init__()
-        stem, trunk, half = config.filters, 2 * config.filters, config.window // 2
-        self.stem = normalized_convolution(config.channels, stem, momentum=MOMENTUM)
-        self.trunk = nn.Sequential(
-            normalized_convolution(stem, trunk, step=2, momentum=MOMENTUM),
-            normalized_convolution(trunk, trunk, momentum=MOMENTUM),
-            nn.Flatten(),
-            Linear(trunk * half**2, config.features),
-            nn.ReLU(),
-        )
-        self.point, self.gain = nn.Conv2d(stem, 1, 1), nn.Parameter(torch.tensor(_CONTRAST))
-        for parameter in self.point.parameters():
-            nn.init.zeros_(parameter)
-
-    def forward(self, patch: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the features of looks and the offsets of the object from their centers.
-
-        Args:
-            patch: Patches of the looks, shape (B, C, n, n).
-
-        Returns:
-            Features of shape (B, features), and offsets (x, y) in strides of shape (B, 2).
-        """
-        stem = self.stem(patch)
-        return self.trunk(stem), self._offset(patch, self.point(stem)[:, 0])
-
-    @in_float32
-    def _offset(self, patch: Tensor, learned: Tensor) -> Tensor:
-        """Returns the mean offset (x, y) under a softmax of relative brightness plus scores of the network (B, n, n)."""
-        return expected_offset(self.gain * brightness(patch) + learned)
 
 
 def rows_in_training(batch: int, reads: int) -> list[slice]:
@@ -387,40 +327,24 @@ def belief_mixture(belief: Tensor, classes: Tensor) -> Tensor:
     return (belief[..., None] + classes).logsumexp(dim=1)
 
 
-def search_loss(result: SearchResult, labels: Tensor) -> Tensor:
-    """Returns the training loss in nats, a scalar.
-
-    The loss is the cross-entropy of the prediction after the last look plus that of the last reading, plus 0.3 times the
-    cross-entropies of all earlier predictions and readings. It uses the readings and not the mixtures that include them, so that
-    the reader is trained on every image.
-
-    Args:
-        result: Outputs of the model.
-        labels: True classes, shape (B,).
-    """
-    reads = len(result.readings)
-    looks = result.logits.shape[1] - 1 - reads
-    loss = F.nll_loss(result.logits[:, looks], labels)
-    for t in range(looks):
-        loss = loss + _EARLY * F.nll_loss(result.logits[:, t], labels)
-    for number, (rows, log_p) in enumerate(zip(result.rows, result.readings, strict=True)):
-        loss = loss + (1.0 if number == reads - 1 else _EARLY) * F.nll_loss(log_p, labels[rows])
-    return loss
-
-
 @in_float32
+def _linear(layer: nn.Module, features: Tensor) -> Tensor:
+    """Returns the outputs of a layer for features (B, features), at least float32."""
+    outputs: Tensor = layer(features)
+    return outputs
+
+
 def _log_softmax(layer: nn.Module, features: Tensor) -> Tensor:
-    """Returns class log-probabilities (B, classes) of a layer for features (B, features)."""
-    logits: Tensor = layer(features)
-    return logits.log_softmax(dim=1)
+    """Returns class log-probabilities (B, classes) of a layer for features (B, features), at least float32."""
+    return _linear(layer, features).log_softmax(dim=1)
 
 
-def _chosen(parts: list[Tensor], chosen: Tensor) -> Tensor:
-    """Returns row b of parts[chosen[b]] for each b, shape (B, ...), for parts of shape (B, ...) each."""
-    return torch.stack(parts, dim=1)[torch.arange(len(chosen), device=chosen.device), chosen]
+def _chosen(values: Tensor, chosen: Tensor) -> Tensor:
+    """Returns values[b, chosen[b]] for each b, shape (B, ...), for values of shape (B, K, ...)."""
+    return values[torch.arange(len(chosen), device=chosen.device), chosen]
 
 
-def _location(window: Window, height: int, width: int) -> Tensor:
-    """Returns the location of a window in an image of H x W pixels as four values of order 1, shape (B, 4)."""
+def _window_features(window: Window, height: int, width: int) -> Tensor:
+    """Returns the center, stride and sigma of a window in an image of H x W pixels as four values of order 1, shape (B, 4)."""
     x, y, stride, sigma, _ = window
     return torch.stack([2 * x / width - 1, 2 * y / height - 1, stride.log() - 1, sigma.log()], dim=1)

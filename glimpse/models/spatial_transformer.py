@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from glimpse.attention.precision import at_least_float32, in_float32
 from glimpse.models.base import ImageClassifier
-from glimpse.models.convolutional import check_shape, strided_stages
+from glimpse.models.convolutional import strided_stages
+from glimpse.models.inputs import check_images
 from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 
 __all__ = ["Localizer", "SpatialTransformer", "affine_read"]
@@ -65,7 +66,7 @@ class SpatialTransformer(ImageClassifier):
         Raises:
             ValueError: If the number of channels is not the config's, or the images have no pixels.
         """
-        check_shape(images, self.config.channels)
+        check_images(images, self.config.channels)
         affine = self.localise(images)
         window = affine_read(images, affine, self.config.window)
         logits = self.classify(self.what(window.flatten(1)))

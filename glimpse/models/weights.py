@@ -9,24 +9,21 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from glimpse import pretrained
 from glimpse.atomic import write_atomically
-from glimpse.settings.base import from_mapping
 
-__all__ = ["WEIGHTS", "kept_weights", "load_model", "load_weights", "read_facts", "save_weights"]
+__all__ = ["WEIGHTS", "find_weights", "kept_weights", "load_weights", "read_facts", "save_weights"]
 
 WEIGHTS = "model.safetensors"
 """Name of the weights file in a run's folder."""
 
 _KEY = "glimpse"
-
-M = TypeVar("M", bound=nn.Module)
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -87,29 +84,6 @@ def kept_weights(folder: Path) -> dict[int, Path]:
     """
     files = (folder / "checkpoints").glob("weights-*.safetensors")
     return dict(sorted((int(path.stem.partition("-")[2]), path) for path in files))
-
-
-def load_model(kind: type[M], config: type, source: str | Path) -> M:
-    """Returns a trained model in evaluation mode.
-
-    Args:
-        kind: Class of the model, which is built from a config.
-        config: Class of the config.
-        source: A run's folder, a weights file or `pretrained:NAME`.
-
-    Raises:
-        ValueError: If there is no such model, it is of another class, or its weights do not fit its config.
-        OSError: If the file cannot be read.
-    """
-    weights, facts = load_weights(source)
-    if facts["model"] != kind.__name__:
-        raise ValueError(f"{source} holds the weights of {facts['model']}, not of {kind.__name__}")
-    model = kind(from_mapping(config, facts["config"]))
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(f"{source} holds weights that do not fit its config ({' '.join(str(error).split())})") from error
-    return model.eval()
 
 
 def find_weights(source: str | Path) -> Path:

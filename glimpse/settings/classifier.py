@@ -26,7 +26,7 @@ class Reading(NamedTuple):
 class ClassifierSettings(Config):
     """Base class of classifiers' configs.
 
-    Kinds that look through windows, or that support a single image size, override the corresponding properties.
+    Kinds with windows, or that support a single image size, override the corresponding properties.
 
     Attributes:
         channels: Number of image channels C.
@@ -47,8 +47,8 @@ class ClassifierSettings(Config):
         return self.kind
 
     @property
-    def looks(self) -> int | None:
-        """Number of glimpses T; None if the model sees the whole image at once."""
+    def glimpses(self) -> int | None:
+        """Number of glimpses T, a field of kinds with windows; None if the model sees the whole image at once."""
         return None
 
     @property

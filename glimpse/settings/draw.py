@@ -61,11 +61,6 @@ class GeneratorConfig(Config):
         return self.channels * self.height * self.width
 
     @property
-    def looks(self) -> int:
-        """Number of steps T."""
-        return self.glimpses
-
-    @property
     def samples(self) -> None:
         """Always None: DRAW does not sample locations."""
         return

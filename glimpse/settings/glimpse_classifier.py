@@ -64,11 +64,6 @@ class ClassifierConfig(ClassifierSettings):
         paper = " (paper)" if self.parametrization == "paper" else ""
         return glimpse_title(self.kind + paper, self.glimpses, self.window, self.scales)
 
-    @property
-    def looks(self) -> int:
-        """Number of glimpses T."""
-        return self.glimpses
-
     def reading(self, height: int, width: int) -> Reading:
         """Returns T n^2 values per scale and channel.
 

@@ -63,11 +63,6 @@ class RAMConfig(ClassifierSettings):
         return glimpse_title(self.kind, self.glimpses, self.window, self.scales)
 
     @property
-    def looks(self) -> int:
-        """Number of glimpses T."""
-        return self.glimpses
-
-    @property
     def samples(self) -> int:
         """Number of sampled location sequences that a prediction averages over."""
         return self.test_samples

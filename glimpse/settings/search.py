@@ -8,10 +8,7 @@ from glimpse.settings.classifier import ClassifierKind, ClassifierPreset, Classi
 from glimpse.settings.glimpse_classifier import glimpse_title
 from glimpse.settings.training import TrainingConfig
 
-__all__ = ["SEARCH", "Dropout", "SearchConfig"]
-
-Dropout = Annotated[float, Range(0, 0.95)]
-"""Fraction of features that are dropped in training."""
+__all__ = ["SEARCH", "SearchConfig"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class SearchConfig(ClassifierSettings):
     features: Count = 128
     filters: Count = 24
     nudge: NonNegative = 1.0
-    dropout: Dropout = 0.3
+    dropout: Annotated[float, Range(0, 0.95)] = 0.3
 
     def check(self) -> None:
         """Raises ValueError if the window's side is odd."""
@@ -55,11 +52,6 @@ class SearchConfig(ClassifierSettings):
     def title(self) -> str:
         """Short name for tables."""
         return glimpse_title(self.kind, self.glimpses, self.window, 1)
-
-    @property
-    def looks(self) -> int:
-        """Number of glimpses T."""
-        return self.glimpses
 
     @property
     def cell(self) -> float:

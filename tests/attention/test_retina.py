@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from glimpse.attention.retina import Retina
+from glimpse.attention.retina import Retina, patch_window
 from glimpse.attention.window import Window
 from tests.helpers.tensors import images
 
@@ -93,7 +93,7 @@ def test_one_pixel_lights_the_numbers_whose_boxes_contain_it(n: int, height: int
         x, y = (torch.tensor([int(rng.integers(-3, side))]) for side in (width, height))
         seen = retina.sample(x, y)[0, :, 0]
         for scale in range(3):
-            window = retina.window(x, y, scale)
+            window = patch_window(x, y, n, scale)
             offset = (np.arange(n) - (n - 1) / 2) * window.stride.item()
             down = np.abs(window.center_y.item() + offset - row) < 2**scale / 2  # the boxes that hold the pixel
             right = np.abs(window.center_x.item() + offset - column) < 2**scale / 2
@@ -104,9 +104,8 @@ def test_one_pixel_lights_the_numbers_whose_boxes_contain_it(n: int, height: int
 def test_the_windows_are_the_grids_of_the_boxes_centers(n: int) -> None:
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randint(-20, 60, (2, 4, 7), generator=generator)  # (B, T) each
-    retina = Retina(images(1, 1, 30, 40), n, 4)
     for scale in range(4):
-        window = retina.window(x, y, scale)
+        window = patch_window(x, y, n, scale)
         assert isinstance(window, Window)
         assert all(field.shape == (4, 7) for field in window)
         assert window.sigma.isnan().all()
@@ -121,9 +120,9 @@ def test_the_windows_are_the_grids_of_the_boxes_centers(n: int) -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 12])
 def test_all_patches_have_one_center_but_for_half_a_pixel(n: int) -> None:
-    retina, corner = Retina(images(1, 1, 30, 40), n, 5), torch.tensor([7])
+    corner = torch.tensor([7])
     for scale in range(5):
-        away = retina.window(corner, corner, scale).center_x.item() - (7 + (n - 1) / 2)
+        away = patch_window(corner, corner, n, scale).center_x.item() - (7 + (n - 1) / 2)
         assert away == (0.5 if n % 2 and scale else 0.0)
 
 

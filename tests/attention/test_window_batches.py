@@ -38,11 +38,6 @@ def test_a_step_of_stacked_windows_is_the_window_of_that_step() -> None:
             assert [float(getattr(stacked, name)[i, t]) for i in range(4)] == values.tolist()
 
 
-def test_windows_are_stacked_before_the_images_if_asked() -> None:
-    steps = [window(4, seed=t) for t in range(3)]
-    assert same(Window(*(field.T for field in Window.stacked(steps, dim=0))), Window.stacked(steps))
-
-
 @pytest.mark.parametrize("steps", [(), (3,)])
 def test_rows_of_joined_windows_are_the_parts(steps: tuple[int, ...]) -> None:
     first, second = window(2, *steps, seed=1), window(5, *steps, seed=2)

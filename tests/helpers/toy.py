@@ -1,7 +1,7 @@
 """Toy kinds of classifiers: settings, a network, and the entry for the catalog. One sees the whole image, one looks."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from glimpse.attention.track import Track
 from glimpse.attention.window import Window, read
 from glimpse.models.base import ImageClassifier
-from glimpse.settings.base import Count
+from glimpse.settings.base import Count, Range
 from glimpse.settings.classifier import ClassifierKind, ClassifierPreset, ClassifierSettings, Reading
 from glimpse.settings.training import TrainingConfig
 
@@ -63,17 +63,15 @@ class StareConfig(ToyConfig):
 
     Attributes:
         side: Filters along each axis.
+        glimpses: Number of glimpses.
     """
+
+    glimpses: Annotated[int, Range(1, 1)] = 1
 
     @property
     def kind(self) -> str:
         """Name of the kind."""
         return "stare"
-
-    @property
-    def looks(self) -> int:
-        """One glimpse."""
-        return 1
 
     def reading(self, height: int, width: int) -> Reading:
         """Returns the numbers of the window."""

@@ -43,7 +43,7 @@ def plain(overview: NDArray[np.float64], learned: NDArray[np.float64], x: list[f
         own = {cell for cell in free if math.hypot(y[cell[0]] - at_y, x[cell[1]] - at_x) < EXTENT * 16 / 26.4}
         free -= own
         found.append((at_x, at_y, math.log(sum(probability[cell] for cell in own))))
-    return [*sorted(found, key=lambda place: -place[2]), (math.log(sum(probability[cell] for cell in free)),)]
+    return [*sorted(found, key=lambda each: -each[2]), (math.log(sum(probability[cell] for cell in free)),)]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -55,9 +55,9 @@ def test_candidates_equal_a_plain_loop_over_the_cells(channels: int) -> None:
     cells = [49.5 + (i - 5.5) * 0.996 * 100 / 12 for i in range(n)]
     for row in range(5):
         learned = find.score(overview)[row, 0].detach().numpy()
-        *places, (rest,) = plain(overview[row].numpy(), learned, cells, cells)
-        np.testing.assert_allclose(found.places[row].numpy(), [place[:2] for place in places], rtol=0, atol=1e-9)
-        expected = [place[2] for place in places] + [rest]
+        *locations, (rest,) = plain(overview[row].numpy(), learned, cells, cells)
+        np.testing.assert_allclose(found.locations[row].numpy(), [location[:2] for location in locations], rtol=0, atol=1e-9)
+        expected = [location[2] for location in locations] + [rest]
         np.testing.assert_allclose(found.log_prior[row].detach().numpy(), expected, rtol=0, atol=1e-9)
     torch.testing.assert_close(found.log_prior.exp().sum(dim=1), torch.ones(5, dtype=torch.float64))
 
@@ -67,7 +67,7 @@ def test_the_first_candidate_is_at_the_center_of_a_single_blob() -> None:
     batch[0, 0, 60:70, 20:30] = 1
     window = overview_window(batch, 12)
     found = CandidateMap(SearchConfig()).double()(read(batch, window, 12), window, 100, 100)
-    assert (found.places[0, 0] - torch.tensor([24.5, 64.5])).abs().max() < 1.5
+    assert (found.locations[0, 0] - torch.tensor([24.5, 64.5])).abs().max() < 1.5
     assert found.log_prior[0, 0] > math.log(0.5)
 
 
@@ -87,7 +87,7 @@ def test_candidates_are_inside_the_image(height: int, width: int) -> None:
     assert found.log_prior.isfinite().all()
     spacing = float(window.stride[0])
     for k, length in ((0, width), (1, height)):
-        first = found.places[:, 0, k]
+        first = found.locations[:, 0, k]
         assert (first >= -spacing).all()
         assert (first <= length - 1 + spacing).all()
 
@@ -96,7 +96,7 @@ def test_the_map_has_a_gradient_and_the_positions_have_none() -> None:
     find, batch = map_of(12), images(3, 1, 60, 60)
     window = overview_window(batch, 12)
     found = find(read(batch, window, 12), window, 60, 60)
-    assert not found.places.requires_grad
+    assert not found.locations.requires_grad
     (found.log_prior * normal(3, 4)).sum().backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in find.parameters())
     assert find.gain.grad is not None

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from glimpse.attention.window import Window
-from glimpse.models.canvas import Canvas, CanvasReader, imprint
+from glimpse.models.canvas import Canvas, CanvasClassifier, imprint
 from glimpse.settings.search import SearchConfig
 from tests.helpers.tensors import images, normal
 
@@ -29,7 +29,7 @@ def test_a_canvas_is_the_weighted_mean_of_its_glimpses() -> None:
     canvas: Canvas | None = None
     for (patch, window), weight, sigma in zip(glimpses, weights, deviations, strict=True):
         part = imprint(patch, window, center, CELL, torch.full((3,), sigma, dtype=torch.float64), weight)
-        canvas = part if canvas is None else canvas.joined(part)
+        canvas = part if canvas is None else canvas.plus(part)
     assert canvas is not None
     image = canvas.image(slice(0, 3)).numpy()
     assert image.shape == (3, 3, 2 * N, 2 * N)
@@ -52,26 +52,19 @@ def test_a_canvas_is_the_weighted_mean_of_its_glimpses() -> None:
 
 def test_a_glimpse_outside_the_canvas_contributes_nothing() -> None:
     patch, window = glimpse_at(0)
-    canvas = imprint(patch, window, torch.full((3, 2), 200.0, dtype=torch.float64), CELL, 0.45)
+    canvas = imprint(patch, window, torch.full((3, 2), 200.0, dtype=torch.float64), CELL, torch.full((3,), 0.45))
     assert canvas.amount.max() < 1e-12
     assert canvas.image(slice(0, 3)).abs().max() < 1e-9
 
 
-def test_sigma_may_be_a_number_or_a_tensor() -> None:
-    patch, window = glimpse_at(0)
-    center = torch.full((3, 2), 10.0, dtype=torch.float64)
-    same = imprint(patch, window, center, CELL, torch.full((3,), 0.45, dtype=torch.float64))
-    torch.testing.assert_close(tuple(imprint(patch, window, center, CELL, 0.45)), tuple(same))
-
-
-def test_the_probabilities_of_the_reader_sum_to_1_and_dropout_scales_its_features() -> None:
+def test_the_probabilities_of_a_canvas_sum_to_1_and_dropout_scales_its_features() -> None:
     torch.manual_seed(0)
-    reader = CanvasReader(SearchConfig(window=N, filters=2, features=5, classes=7)).double().eval()
+    classifier = CanvasClassifier(SearchConfig(window=N, filters=2, features=5, classes=7)).double().eval()
     canvases = images(3, 2, 2 * N, 2 * N)
-    plain = reader(canvases)
+    plain = classifier(canvases)
     torch.testing.assert_close(plain.exp().sum(dim=1), torch.ones(3, dtype=torch.float64))
-    kept = torch.ones(3, reader.found, dtype=torch.float64)
-    torch.testing.assert_close(reader(canvases, kept), plain)
-    dropped = reader(canvases, 0 * kept)
+    kept = torch.ones(3, classifier.found, dtype=torch.float64)
+    torch.testing.assert_close(classifier(canvases, kept), plain)
+    dropped = classifier(canvases, 0 * kept)
     torch.testing.assert_close(dropped, dropped[:1].expand(3, -1))
     assert not torch.allclose(plain, plain[:1].expand(3, -1))

@@ -66,7 +66,7 @@ def test_a_model_of_the_other_kind_or_none_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("model", [*CLASSIFIERS_OF_EVERY_KIND, GENERATOR], ids=lambda model: type(model).__name__)
 def test_a_model_is_opened_to_look_only_if_it_looks(model: ImageClassifier | DRAW, tmp_path: Path) -> None:
     file = saved(tmp_path, model)
-    if model.config.looks is not None:
+    if model.config.glimpses is not None:
         assert type(open_looking(file)) is type(model)
     else:
         with pytest.raises(ValueError, match=f"a {type(model).__name__}, which sees the whole image at once: it has no windows"):

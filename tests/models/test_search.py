@@ -10,7 +10,8 @@ import torch
 from glimpse.attention.window import Window, read
 from glimpse.datasets.batches import Batch
 from glimpse.models.candidates import overview_window
-from glimpse.models.search import SearchClassifier, SearchResult, belief_mixture, rows_in_training, search_loss
+from glimpse.models.losses import SearchResult, search_loss
+from glimpse.models.search import SearchClassifier, belief_mixture, rows_in_training
 from glimpse.settings.search import SearchConfig
 from tests.helpers.gradients import assert_every_parameter_learns, assert_gradients_are_finite
 from tests.helpers.tensors import images, normal
@@ -33,7 +34,7 @@ def test_the_mixture_is_the_mean_of_class_probabilities_weighted_by_belief() -> 
     mixed = belief_mixture(belief, classes)
     for row in range(4):
         for k in range(5):
-            expected = sum(math.exp(belief[row, place]) * math.exp(classes[row, place, k]) for place in range(3))
+            expected = sum(math.exp(belief[row, location]) * math.exp(classes[row, location, k]) for location in range(3))
             assert math.exp(mixed[row, k]) == pytest.approx(expected, rel=1e-12)
 
 
@@ -46,7 +47,7 @@ def test_every_glimpse_has_a_prediction_and_a_window(glimpses: int, batch: int, 
     torch.testing.assert_close(result.logits.exp().sum(dim=2), torch.ones(batch, glimpses, dtype=torch.float64))
     assert all(field.shape == (batch, glimpses) and field.isfinite().all() for field in result.window)
     reads = max(0, glimpses - 1 - max(1, min(3, glimpses - 2)))
-    assert [reading.shape for reading in result.readings] == [(batch, 7)] * reads
+    assert [log_p.shape for log_p in result.canvas_logits] == [(batch, 7)] * reads
 
 
 def test_predictions_do_not_depend_on_other_images_of_the_batch() -> None:
@@ -59,16 +60,36 @@ def test_looks_are_at_the_most_likely_candidates_and_reads_at_one_of_them() -> N
     model, batch = small(glimpses=8, nudge=0.0), images(6, 1, 60, 60)
     with torch.no_grad():
         model.reads.offset.zero_()
-    _, window, readings, _ = model(batch)
-    assert len(readings) == 4
+    _, window, canvas_logits, _ = model(batch)
+    assert len(canvas_logits) == 4
     overview = overview_window(batch, 4)
-    places, _ = model.find(read(batch, overview, 4), overview, 60, 60)
-    torch.testing.assert_close(torch.stack(window[:2], dim=2)[:, 1:4], places)
+    locations, _ = model.find(read(batch, overview, 4), overview, 60, 60)
+    torch.testing.assert_close(torch.stack(window[:2], dim=2)[:, 1:4], locations)
     reads = torch.stack(window[:2], dim=2)[:, 4:]
     torch.testing.assert_close(reads, reads[:, :1].expand(-1, 4, -1))
     half = float(model.log_look_stride.detach().exp()) * 1.5  # from the center of a look to its outermost filter
-    nearest = (reads[:, :1] - places).abs().amax(dim=2).amin(dim=1)
+    nearest = (reads[:, :1] - locations).abs().amax(dim=2).amin(dim=1)
     assert (nearest <= half).all()
+
+
+def test_predictions_after_looks_equal_a_loop_over_the_looks() -> None:
+    model, batch = small(glimpses=8), images(6, 1, 60, 60) ** 4
+    logits, window, *_ = model(batch)
+    overview = window.at(0)
+    candidates = model.find(read(batch, overview, 4), overview, 60, 60)
+    state = model._attend(model.lstm.initial(6), read(batch, overview, 4), overview, None, batch)
+    classes = [model.guess(state.output).log_softmax(dim=1)] * 4
+    torch.testing.assert_close(logits[:, 0], classes[0])
+    log_weights = list(candidates.log_prior.unbind(dim=1))
+    for k in range(3):
+        glimpse = read(batch, window.at(1 + k), 4)
+        features, _ = model.look_encoder(glimpse)
+        state = model._attend(state, glimpse, window.at(1 + k), features, batch)
+        log_weights[k] = log_weights[k] + (model.score(state.output) + model.score_look(features))[:, 0]
+        classes[k] = model.classify_look(features).log_softmax(dim=1)
+        belief = torch.stack(log_weights, dim=1).softmax(dim=1)
+        mixed = sum(belief[:, [i]] * classes[i].exp() for i in range(4))
+        torch.testing.assert_close(logits[:, 1 + k].exp(), mixed)
 
 
 def test_four_reads_form_a_grid_that_is_twice_as_dense() -> None:
@@ -152,7 +173,7 @@ def test_some_training_steps_have_one_look_less(glimpses: int, reads: set[int]) 
             return kept[-1]
 
         model.training_loss(network, batch, torch.Generator().manual_seed(seed))  # type: ignore[arg-type]
-        seen.add(len(found[0].readings))
+        seen.add(len(found[0].canvas_logits))
     assert seen == reads
 
 
@@ -166,17 +187,17 @@ def test_the_loss_in_evaluation_mode_is_that_of_the_same_rows() -> None:
 
     model.training_loss(network, batch, torch.Generator().manual_seed(0))  # type: ignore[arg-type]
     (result,) = found
-    assert list(result.rows) == rows_in_training(33, len(result.readings))
-    assert [len(reading) for reading in result.readings] == [rows.stop - rows.start for rows in result.rows]
+    assert list(result.rows) == rows_in_training(33, len(result.canvas_logits))
+    assert [len(log_p) for log_p in result.canvas_logits] == [rows.stop - rows.start for rows in result.rows]
 
 
 @pytest.mark.parametrize("reads", [1, 2, 4])
-def test_readings_of_some_rows_are_those_of_all_rows_and_no_prediction_includes_them(reads: int) -> None:
+def test_some_rows_of_the_canvas_are_classified_as_all_rows_are_and_no_prediction_includes_them(reads: int) -> None:
     model, batch = small(glimpses=reads + 4), images(20, 1, 40, 40)
     rows = [*(slice(number, 5 + 2 * number) for number in range(reads - 1)), slice(0, 20)]
     whole, some = model(batch), model(batch, rows=rows)
-    for part, reading, every in zip(rows, some.readings, whole.readings, strict=True):
-        torch.testing.assert_close(reading, every[part])
+    for part, ours, every in zip(rows, some.canvas_logits, whole.canvas_logits, strict=True):
+        torch.testing.assert_close(ours, every[part])
     torch.testing.assert_close(some.logits[:, -1], whole.logits[:, -1])
     if reads > 1:
         assert not torch.allclose(some.logits[:, -2], whole.logits[:, -2])
@@ -193,16 +214,16 @@ def test_rows_of_another_number_of_reads_are_refused() -> None:
         small()(images(2, 1, 20, 20), 8, rows=[slice(0, 2)])
 
 
-def test_the_loss_is_the_weighted_cross_entropy_of_predictions_and_readings() -> None:
+def test_the_loss_is_the_weighted_cross_entropy_of_all_predictions() -> None:
     logits, labels = normal(2, 6, 3).log_softmax(dim=2), torch.tensor([2, 0])
-    readings = tuple(normal(2, 3, seed=seed).log_softmax(dim=1) for seed in range(2))
+    canvas_logits = tuple(normal(2, 3, seed=seed).log_softmax(dim=1) for seed in range(2))
     window = Window(*(torch.zeros(2, 6) for _ in range(5)))
     expected = 0.0
     for row, label in enumerate(labels.tolist()):
         for t in range(3):
             expected -= 0.3 * float(logits[row, t, label]) / 2
-        expected -= float(logits[row, 3, label] + 0.3 * readings[0][row, label] + readings[1][row, label]) / 2
-    result = SearchResult(logits, window, readings, (slice(0, 2), slice(0, 2)))
+        expected -= float(logits[row, 3, label] + 0.3 * canvas_logits[0][row, label] + canvas_logits[1][row, label]) / 2
+    result = SearchResult(logits, window, canvas_logits, (slice(0, 2), slice(0, 2)))
     assert float(search_loss(result, labels)) == pytest.approx(expected, rel=1e-12)
 
 
@@ -271,6 +292,6 @@ def test_windows_and_predictions_stay_in_float32_under_autocast() -> None:
     model, batch = small().float(), images(4, 1, 100, 100).float()
     exact = model(batch).logits
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits, window, readings, _ = model(batch)
-    assert all(tensor.dtype == torch.float32 for tensor in (logits, *window, *readings))
+        logits, window, canvas_logits, _ = model(batch)
+    assert all(tensor.dtype == torch.float32 for tensor in (logits, *window, *canvas_logits))
     torch.testing.assert_close(logits, exact, rtol=0, atol=0.1)
