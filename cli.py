@@ -13,6 +13,8 @@ from typing import Any, get_args
 import click
 
 from glimpse import __version__
+from glimpse.commands.command_options import comparison_file_options, evaluation_options, suite_options, trajectory_options
+from glimpse.commands.config_options import preset_options
 from glimpse.commands.options import (
     FILE,
     Commands,
@@ -28,15 +30,12 @@ from glimpse.commands.options import (
     image_options,
     json_option,
     model_argument,
-    model_options,
     schema_option,
-    split_option,
-    suite_options,
     threads_option,
     training_options,
 )
 from glimpse.datasets.limits import NO_LIMITS
-from glimpse.settings.catalog import CLASSIFIERS, OF_THE_DATA, classifier_presets, setting_names
+from glimpse.settings.catalog import CLASSIFIERS, classifier_presets, setting_names
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.draw import GENERATOR_PRESETS, generator_setting_names
 from glimpse.settings.requests import (
@@ -49,7 +48,6 @@ from glimpse.settings.requests import (
     Machine,
     ReconstructRequest,
     SampleRequest,
-    TrajectoryFilter,
     What,
     from_options,
 )
@@ -79,8 +77,7 @@ def glimpse(debug: bool, no_limits: bool) -> None:
     + f".  [default: {next(iter(CLASSIFIERS))}]",
 )
 @training_options(classifier_presets(), next(iter(classifier_presets())), "runs/PRESET-GLIMPSES")
-@model_options({name: preset.model for name, preset in classifier_presets().items()}, skip=OF_THE_DATA)
-@model_options({name: preset.training for name, preset in classifier_presets().items()}, brief=True)
+@preset_options(classifier_presets())
 @distort_option
 @image_options
 def train_classifier(**options: Any) -> None:
@@ -96,8 +93,7 @@ def train_classifier(**options: Any) -> None:
 
 @glimpse.command("train-generator")
 @training_options(GENERATOR_PRESETS, "mnist-small", "runs/draw-PRESET")
-@model_options({name: preset.model for name, preset in GENERATOR_PRESETS.items()}, skip=OF_THE_DATA, brief=True)
-@model_options({name: preset.training for name, preset in GENERATOR_PRESETS.items()}, brief=True)
+@preset_options(GENERATOR_PRESETS, brief=True)
 @generative_options
 @data_dir_option
 @device_option
@@ -177,24 +173,7 @@ def interpolate(as_json: bool, **options: Any) -> None:
 
 @glimpse.command()
 @model_argument
-@split_option
-@click.option("--glimpses", type=click.IntRange(min=1), help="Number of glimpses. Default: as in training.")
-@click.option(
-    "--test-samples",
-    type=click.IntRange(min=0),
-    help="For ram: number of location sequences to average over; 0 follows the policy's mean.",
-)
-@click.option(
-    "--importance-samples",
-    type=click.IntRange(min=1),
-    help="For a generator: number of importance samples of a tighter bound.",
-)
-@click.option(
-    "--diagnose",
-    is_flag=True,
-    help="For a classifier: count its errors by cause (the object was not found, or misread), glimpse, class, ink and clutter.",
-)
-@click.option("--figure", type=FILE, help="Plot that diagnosis to this .png.")
+@evaluation_options
 @image_options
 @json_option
 def evaluate(as_json: bool, **options: Any) -> None:
@@ -235,11 +214,7 @@ def bench(as_json: bool, **options: Any) -> None:
 @glimpse.command()
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @suite_options
-@click.option(
-    "--csv", type=FILE, help="Write all results to this file, and the tests between pairs of models to NAME-pairs.csv next to it."
-)
-@click.option("--markdown", type=FILE, help="Write the table, its legend and the tests between pairs of models to this file.")
-@click.option("--figure", type=FILE, help="Plot error against values read to this .png.")
+@comparison_file_options
 @data_dir_option
 @device_option
 @threads_option
@@ -277,38 +252,7 @@ def predict(model: str, pictures: tuple[Path, ...], invert: bool, device: str, t
 @glimpse.command()
 @model_argument
 @schema_option
-@click.option("--out", type=FILE, help="File to write; with --summary, the file of its figure, a .png.")
-@click.option(
-    "--format",
-    type=click.Choice(["jsonl", "csv", "parquet", "npz", "png", "gif", "html"]),
-    help="Data (jsonl, csv, parquet, npz), a sheet (png), an animation (gif) or a page (html). Default: the extension of --out.",
-)
-@chosen_images_options
-@click.option(
-    "--count",
-    type=click.IntRange(min=1),
-    help="Maximum number of images. Default: 8 for png, 9 for gif, 300 for html, otherwise all.",
-)
-@click.option(
-    "--only",
-    type=click.Choice(["wrong", "right", "unsure"]),
-    help="Keep only images whose last prediction is wrong, right or unsure.",
-)
-@click.option(
-    "--margin",
-    type=click.FloatRange(0, 1),
-    help="A prediction is unsure if its two highest probabilities differ by less than this."
-    f"  [default: {TrajectoryFilter().margin}]",
-)
-@click.option("--invert", is_flag=True, help="Invert the pictures of --image, for dark digits on a light background.")
-@click.option("--pixels", is_flag=True, help="Also write the patches read through the windows.")
-@click.option("--glimpses", type=click.IntRange(min=1), help="Number of glimpses. Default: as in training.")
-@click.option("--summary", is_flag=True, help="Summarize all trajectories: distance from the digit, width and error by step.")
-@click.option(
-    "--learning",
-    type=FILE,
-    help="Write a .gif that animates the same images with the weights saved during training. MODEL must be a run's folder.",
-)
+@trajectory_options
 @image_options
 @json_option
 def trajectories(as_json: bool, **options: Any) -> None:

@@ -1,23 +1,23 @@
 """Options that several commands share, and errors shown as one line."""
 
 import errno
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
 import click
 
 from glimpse.datasets.catalog import AUTO_DIGITS, AUTO_SETS, DIGIT_SOURCES, GENERATIVE_SETS, described
-from glimpse.settings.base import Range, bounds
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.requests import flag
-from glimpse.settings.suites import SUITES
 
 __all__ = [
     "FILE",
+    "FOLDER",
+    "POSITIVE",
     "Commands",
+    "adding",
     "chosen_images_options",
     "clutter_options",
     "data_dir_option",
@@ -27,13 +27,12 @@ __all__ = [
     "drawing_options",
     "frames_option",
     "generative_options",
+    "glimpses_option",
     "image_options",
     "json_option",
     "model_argument",
-    "model_options",
     "schema_option",
     "split_option",
-    "suite_options",
     "threads_option",
     "training_options",
 ]
@@ -43,8 +42,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(dir_okay=False, path_type=Path)
 """Type of an option that names a file to write."""
 
-_FOLDER = click.Path(file_okay=False, path_type=Path)
-_POSITIVE = click.IntRange(min=1)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+"""Type of an option that names a folder to write."""
+
+POSITIVE = click.IntRange(min=1)
+"""Type of an option that is an integer of at least 1."""
 
 
 class Commands(click.Group):
@@ -78,7 +80,7 @@ def model_argument(command: F) -> F:
 
 def threads_option(command: F) -> F:
     """Adds `--threads`; its value is passed to `glimpse.environment.use_threads`."""
-    return click.option("--threads", type=_POSITIVE, help="Number of CPU threads. Default: the number of idle cores.")(command)
+    return click.option("--threads", type=POSITIVE, help="Number of CPU threads. Default: the number of idle cores.")(command)
 
 
 def device_option(command: F) -> F:
@@ -146,7 +148,7 @@ def training_options(presets: Iterable[str], default: str, folder: str) -> Calla
         folder: Default folder of the run, for the help.
     """
     options = (
-        click.option("--out", type=_FOLDER, help=f"The run's folder. Default: {folder}."),
+        click.option("--out", type=FOLDER, help=f"The run's folder. Default: {folder}."),
         click.option("--resume", is_flag=True, help="Continue the run in --out, or start it if there is none yet."),
         click.option("--preset", type=click.Choice(list(presets)), help=f"Preset to start from.  [default: {default}]"),
         click.option(
@@ -163,33 +165,7 @@ def training_options(presets: Iterable[str], default: str, folder: str) -> Calla
             help="Seconds between checkpoints.",
         ),
     )
-    return _adding(options)
-
-
-def suite_options(command: F) -> F:
-    """Adds the options of a suite of models: from `--suite` to `--compile`."""
-    options = (
-        click.option(
-            "--suite",
-            type=click.Choice(list(SUITES)),
-            help="Train the models of this suite, resuming interrupted runs, and compare them.",
-        ),
-        click.option("--out", type=_FOLDER, help="The suite's folder. Default: runs/compare-SUITE."),
-        click.option("--models", help="Models of the suite, separated by commas, such as glimpse-8,ram-8. Default: all."),
-        click.option("--images", type=_POSITIVE, help="Budget of every model in images. Default: that of the suite."),
-        click.option("--seeds", type=_POSITIVE, help="Train every model from the seeds 0 to N - 1. Default: those of the suite."),
-        click.option(
-            "--within",
-            type=click.FloatRange(min=0),
-            metavar="MINUTES",
-            help="Stop after this time; the same command continues. 0 only estimates the time.",
-        ),
-        click.option(
-            "--precision", type=click.Choice(["fp32", "bf16"]), help="Precision of the trainings. Default: as in the presets."
-        ),
-        click.option("--compile/--no-compile", default=None, help="Whether to compile the models. Default: as in the presets."),
-    )
-    return _adding(options)(command)
+    return adding(options)
 
 
 def image_options(command: F) -> F:
@@ -209,15 +185,15 @@ def generative_options(command: F) -> F:
             help="Sample black or white pixels by their intensities (dynamic), or keep the intensities (none)."
             " Default: that of the set.",
         ),
-        click.option("--crop", type=_POSITIVE, nargs=2, help="Height and width of the crops, at random positions in training."),
-        click.option("--size", type=_POSITIVE, nargs=2, help="Height and width that the images of a folder are resized to."),
+        click.option("--crop", type=POSITIVE, nargs=2, help="Height and width of the crops, at random positions in training."),
+        click.option("--size", type=POSITIVE, nargs=2, help="Height and width that the images of a folder are resized to."),
     )
-    return _adding(options)(command)
+    return adding(options)(command)
 
 
 def frames_option(command: F) -> F:
     """Adds `--frames`."""
-    return click.option("--frames", type=_FOLDER, help="Folder for one image (png) per step.")(command)
+    return click.option("--frames", type=FOLDER, help="Folder for one image (png) per step.")(command)
 
 
 def schema_option(command: F) -> F:
@@ -232,6 +208,11 @@ def schema_option(command: F) -> F:
 
     text = "Show the columns of the data and exit."
     return click.option("--schema", is_flag=True, is_eager=True, expose_value=False, callback=show, help=text)(command)
+
+
+def glimpses_option(command: F) -> F:
+    """Adds `--glimpses`."""
+    return click.option("--glimpses", type=POSITIVE, help="Number of glimpses. Default: as in training.")(command)
 
 
 def split_option(command: F) -> F:
@@ -252,7 +233,7 @@ def chosen_images_options(command: F) -> F:
             help="Your own image file, in place of images of a set; may be repeated.",
         ),
     )
-    return _adding(options)(command)
+    return adding(options)(command)
 
 
 def drawing_options(command: F) -> F:
@@ -267,7 +248,7 @@ def drawing_options(command: F) -> F:
         threads_option,
         json_option,
     )
-    return _adding(options)(command)
+    return adding(options)(command)
 
 
 def json_option(command: F) -> F:
@@ -275,77 +256,7 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print the result as a single line of JSON.")(command)
 
 
-def model_options(presets: Mapping[str, Any], *, skip: tuple[str, ...] = (), brief: bool = False) -> Callable[[F], F]:
-    """Adds an option for every field of several configs; an option that is not given is None.
-
-    The help is the field's description in the docstring of the first config that has it, with its value in every preset. Type and
-    range are those of the field's annotation.
-
-    Args:
-        presets: The configs by name of their presets.
-        skip: Fields without an option.
-        brief: Whether to leave out the presets with the value of the first one.
-
-    Raises:
-        ValueError: If a config's docstring does not describe one of its fields.
-    """
-    hints: dict[str, Any] = {}
-    texts: dict[str, str] = {}
-    for config in presets.values():
-        own = get_type_hints(type(config), include_extras=True)
-        hints |= {each.name: own[each.name] for each in fields(config) if each.name not in hints}
-        texts = _field_texts(type(config)) | texts
-
-    undescribed = [name for name in hints if name not in texts and name not in skip]
-    if undescribed:
-        kinds = ", ".join({type(config).__name__: None for config in presets.values()})
-        raise ValueError(f"the docstring of one of {kinds} does not describe its field {undescribed[0]!r} under Attributes")
-
-    def add(command: F) -> F:
-        for name in reversed(hints):
-            if name not in skip:
-                values = {preset: getattr(config, name) for preset, config in presets.items() if hasattr(config, name)}
-                command = _config_option(name, hints[name], f"{texts[name]}  [preset {_in_presets(values, brief=brief)}]")(command)
-        return command
-
-    return add
-
-
-def _in_presets(values: Mapping[str, Any], *, brief: bool) -> str:
-    """Returns the values of a setting in presets, for help.
-
-    >>> _in_presets({"tuned": 1, "paper": 1, "ram": 2}, brief=True)
-    'tuned 1, ram 2'
-    """
-    first = next(iter(values))
-    shown = {preset: value for preset, value in values.items() if not brief or preset == first or value != values[first]}
-    return ", ".join(f"{preset} {value}" for preset, value in shown.items())
-
-
-def _field_texts(kind: type[Any]) -> dict[str, str]:
-    """Returns the descriptions of a config's fields in its docstring, by name."""
-    found = re.findall(r"^ {8}(\w+): ((?:.|\n {12})+)", kind.__doc__ or "", flags=re.MULTILINE)
-    return {name: " ".join(text.replace("`", "").split()) for name, text in found}
-
-
-def _config_option(name: str, hint: Any, text: str) -> Callable[[F], F]:
-    """Returns a decorator that adds the option for a field of a config."""
-    plain, allowed = bounds(hint)
-    if plain is bool:
-        return click.option(f"{flag(name)}/--no-{flag(name)[2:]}", name, default=None, help=text)
-    kind: Any = plain
-    if get_origin(plain) is Literal:
-        kind = click.Choice(get_args(plain))
-    elif plain is int and allowed != Range():
-        kind = click.IntRange(
-            None if allowed.low is None else int(allowed.low), None if allowed.high is None else int(allowed.high)
-        )
-    elif plain is float and allowed != Range():
-        kind = click.FloatRange(allowed.low, allowed.high, min_open=allowed.open_low)
-    return click.option(flag(name), name, type=kind, default=None, help=text)
-
-
-def _adding(options: Iterable[Callable[[Any], Any]]) -> Callable[[F], F]:
+def adding(options: Iterable[Callable[[Any], Any]]) -> Callable[[F], F]:
     """Returns a decorator that adds options so that the help lists them in this order."""
 
     def add(command: F) -> F:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import click
 import pytest
 
-from glimpse.commands.options import model_options
+from glimpse.commands.config_options import model_options
 from glimpse.settings.base import Config, Count
 
 

@@ -1,0 +1,124 @@
+"""Options of the commands `evaluate`, `compare` and `trajectories`."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from glimpse.commands.options import FILE, FOLDER, POSITIVE, adding, chosen_images_options, glimpses_option, split_option
+from glimpse.settings.requests import TrajectoryFilter
+from glimpse.settings.suites import SUITES
+
+__all__ = ["comparison_file_options", "evaluation_options", "suite_options", "trajectory_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def evaluation_options(command: F) -> F:
+    """Adds the options of an evaluation besides its images: from `--split` to `--figure`."""
+    options = (
+        split_option,
+        glimpses_option,
+        click.option(
+            "--test-samples",
+            type=click.IntRange(min=0),
+            help="For ram: number of location sequences to average over; 0 follows the policy's mean.",
+        ),
+        click.option(
+            "--importance-samples",
+            type=POSITIVE,
+            help="For a generator: number of importance samples of a tighter bound.",
+        ),
+        click.option(
+            "--diagnose",
+            is_flag=True,
+            help="For a classifier: count its errors by cause (the object was not found, or misread), glimpse, class, ink and"
+            " clutter.",
+        ),
+        click.option("--figure", type=FILE, help="Plot that diagnosis to this .png."),
+    )
+    return adding(options)(command)
+
+
+def suite_options(command: F) -> F:
+    """Adds the options of a suite of models: from `--suite` to `--compile`."""
+    options = (
+        click.option(
+            "--suite",
+            type=click.Choice(list(SUITES)),
+            help="Train the models of this suite, resuming interrupted runs, and compare them.",
+        ),
+        click.option("--out", type=FOLDER, help="The suite's folder. Default: runs/compare-SUITE."),
+        click.option("--models", help="Models of the suite, separated by commas, such as glimpse-8,ram-8. Default: all."),
+        click.option("--images", type=POSITIVE, help="Budget of every model in images. Default: that of the suite."),
+        click.option("--seeds", type=POSITIVE, help="Train every model from the seeds 0 to N - 1. Default: those of the suite."),
+        click.option(
+            "--within",
+            type=click.FloatRange(min=0),
+            metavar="MINUTES",
+            help="Stop after this time; the same command continues. 0 only estimates the time.",
+        ),
+        click.option(
+            "--precision", type=click.Choice(["fp32", "bf16"]), help="Precision of the trainings. Default: as in the presets."
+        ),
+        click.option("--compile/--no-compile", default=None, help="Whether to compile the models. Default: as in the presets."),
+    )
+    return adding(options)(command)
+
+
+def comparison_file_options(command: F) -> F:
+    """Adds the files that a comparison is written to: `--csv`, `--markdown` and `--figure`."""
+    options = (
+        click.option(
+            "--csv",
+            type=FILE,
+            help="Write all results to this file, and the tests between pairs of models to NAME-pairs.csv next to it.",
+        ),
+        click.option(
+            "--markdown", type=FILE, help="Write the table, its legend and the tests between pairs of models to this file."
+        ),
+        click.option("--figure", type=FILE, help="Plot error against values read to this .png."),
+    )
+    return adding(options)(command)
+
+
+def trajectory_options(command: F) -> F:
+    """Adds the options of trajectories besides the images of their set: from `--out` to `--learning`."""
+    options = (
+        click.option("--out", type=FILE, help="File to write; with --summary, the file of its figure, a .png."),
+        click.option(
+            "--format",
+            type=click.Choice(["jsonl", "csv", "parquet", "npz", "png", "gif", "html"]),
+            help="Data (jsonl, csv, parquet, npz), a sheet (png), an animation (gif) or a page (html)."
+            " Default: the extension of --out.",
+        ),
+        chosen_images_options,
+        click.option(
+            "--count",
+            type=POSITIVE,
+            help="Maximum number of images. Default: 8 for png, 9 for gif, 300 for html, otherwise all.",
+        ),
+        click.option(
+            "--only",
+            type=click.Choice(["wrong", "right", "unsure"]),
+            help="Keep only images whose last prediction is wrong, right or unsure.",
+        ),
+        click.option(
+            "--margin",
+            type=click.FloatRange(0, 1),
+            help="A prediction is unsure if its two highest probabilities differ by less than this."
+            f"  [default: {TrajectoryFilter().margin}]",
+        ),
+        click.option("--invert", is_flag=True, help="Invert the pictures of --image, for dark digits on a light background."),
+        click.option("--pixels", is_flag=True, help="Also write the patches read through the windows."),
+        glimpses_option,
+        click.option(
+            "--summary", is_flag=True, help="Summarize all trajectories: distance from the digit, width and error by step."
+        ),
+        click.option(
+            "--learning",
+            type=FILE,
+            help="Write a .gif that animates the same images with the weights saved during training. MODEL must be a run's folder.",
+        ),
+    )
+    return adding(options)(command)
