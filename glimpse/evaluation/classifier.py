@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from glimpse.attention.products import fast_products
 from glimpse.attention.window import Window
 from glimpse.datasets.batches import EVALUATION_BATCH, Batch, PositionalDataset
 from glimpse.datasets.counter import STREAMS, words
@@ -160,6 +161,7 @@ def answers(
 
 
 @torch.no_grad()
+@fast_products()
 def classify(model: ImageClassifier, images: Tensor, positions: Tensor, glimpses: int | None = None) -> Tensor:
     """Returns the logits of a classifier; for a model with several samples, the logarithm of the mean probabilities.
 

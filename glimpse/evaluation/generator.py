@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from glimpse.attention.products import fast_products
 from glimpse.datasets.batches import EVALUATION_BATCH, EVALUATION_SEED, PositionalDataset
 from glimpse.listener import Listener
 from glimpse.models.draw import DRAW
@@ -68,7 +69,7 @@ def measure_generator(
     kls: list[Tensor] = []
     weighted: list[Tensor] = []
     done = 0
-    with torch.no_grad(), (listener or Listener()).progress("Evaluating", len(data)) as advance:
+    with torch.no_grad(), fast_products(), (listener or Listener()).progress("Evaluating", len(data)) as advance:
         for images, noise in evaluation_noise(model, data):
             bound = model(images, noise)
             bounds.append(bound.total.double().cpu())

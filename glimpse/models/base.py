@@ -4,6 +4,7 @@ The defaults are those of a network that sees the whole image at once; a subclas
 Dimensions: B images, C channels, H rows, W columns, T glimpses, K classes.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -29,6 +30,7 @@ class Model(nn.Module):
 
     config_class: ClassVar[type[Config]]
     config: Any
+    _compiled_step: Callable[..., Any] | None = None
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> Self:
@@ -47,6 +49,22 @@ class Model(nn.Module):
         except RuntimeError as error:
             raise ValueError(f"{path} holds weights that do not fit its config ({' '.join(str(error).split())})") from error
         return model.eval()
+
+    def compile_step(self) -> None:
+        """Compiles the model in place by torch.compile.
+
+        Of a recurrent model only the step is compiled, so that compiling takes as long for any number of steps.
+        """
+        step = getattr(type(self), "_step", None)
+        if step is None:
+            self.compile()
+        else:
+            self._compiled_step = torch.compile(step, dynamic=False)
+
+    def _run_step(self, *args: Any) -> Any:
+        """Returns the results of a recurrent model's method `_step`, compiled after `compile_step`."""
+        step: Callable[..., Any] = self._compiled_step or getattr(type(self), "_step")  # noqa: B009 (subclasses define it)
+        return step(self, *args)
 
     @property
     def takes_noise(self) -> bool:

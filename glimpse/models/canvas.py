@@ -17,7 +17,6 @@ from glimpse.attention.filterbank import filter_offsets
 from glimpse.attention.precision import at_least_float32, in_float32
 from glimpse.attention.window import Window
 from glimpse.models.convolutional import AVERAGING_MOMENTUM, normalized_convolution
-from glimpse.models.linear import Linear
 from glimpse.settings.search import SearchConfig
 
 __all__ = ["Canvas", "CanvasClassifier", "ReadPattern", "imprint"]
@@ -134,7 +133,7 @@ class CanvasClassifier(nn.Module):
             normalized_convolution(second, second, momentum=AVERAGING_MOMENTUM),
             nn.Flatten(),
         )
-        self.connect = Linear(self.found, features)
+        self.connect = nn.Linear(self.found, features)
         self.classify = nn.Linear(features, config.classes)
 
     def forward(self, canvases: Tensor, dropout: Tensor | None = None) -> Tensor:

@@ -24,7 +24,6 @@ from glimpse.attention.window import Window, read, write
 from glimpse.models.base import Model
 from glimpse.models.latent import Gaussian
 from glimpse.models.likelihood import bernoulli, discretized_logistic
-from glimpse.models.linear import Linear
 from glimpse.models.lstm import LSTM, LSTMState
 from glimpse.settings.draw import GeneratorConfig
 
@@ -100,8 +99,8 @@ class DRAW(Model):
         drawn = config.pixels if config.canvas_input else 0
         self.encoder = LSTM(inputs + config.hidden, config.hidden, layer_norm=config.layer_norm)
         self.decoder = LSTM(config.latent + drawn, config.hidden, layer_norm=config.layer_norm)
-        self.posterior = Linear(config.hidden, 2 * config.latent)
-        self.patch = Linear(config.hidden, outputs)
+        self.posterior = nn.Linear(config.hidden, 2 * config.latent)
+        self.patch = nn.Linear(config.hidden, outputs)
         self.read_window = _window_map(config, config.read) if config.attention else None
         self.write_window = _window_map(config, config.write, writes=True) if config.attention else None
         self.initial_canvas = nn.Parameter(
@@ -275,15 +274,22 @@ class DRAW(Model):
         self._check_steps(noise, "noise", batch)
         encoder, decoder, canvas = self.encoder.initial(batch), self.decoder.initial(batch), self._canvas(batch)
         for noise_t in noise.unbind(dim=1):
-            window = self._window(self.read_window, decoder.output, config.read)
-            both = torch.cat([images.to(canvas.dtype), images - self.means(canvas)], dim=1)  # (B, 2 C, H, W): one read for both
-            glimpse = both if window is None else read(both, window, config.read)
-            encoder = self.encoder(torch.cat([glimpse.flatten(1), decoder.output], dim=1), encoder)
-            posterior, prior = Gaussian.from_raw(self.posterior(encoder.output)), self._prior(decoder)
-            posterior = posterior if prior is None else posterior.relative_to(prior)
-            decoder, step = self._decode(posterior.sample(noise_t), prior, decoder, canvas)
+            encoder, decoder, posterior, step = self._run_step(images, noise_t, encoder, decoder, canvas)
             canvas = step.canvas
-            yield posterior, step._replace(read=window)
+            yield posterior, step
+
+    def _step(
+        self, images: Tensor, noise: Tensor, encoder: LSTMState, decoder: LSTMState, canvas: Tensor
+    ) -> tuple[LSTMState, LSTMState, Gaussian, _Step]:
+        """Returns the states of the encoder and the decoder, the posterior of the latents and the results of a step, eqs. 3-8."""
+        window = self._window(self.read_window, decoder.output, self.config.read)
+        both = torch.cat([images.to(canvas.dtype), images - self.means(canvas)], dim=1)  # (B, 2 C, H, W): one read for both
+        glimpse = both if window is None else read(both, window, self.config.read)
+        encoder = self.encoder(torch.cat([glimpse.flatten(1), decoder.output], dim=1), encoder)
+        posterior, prior = Gaussian.from_raw(self.posterior(encoder.output)), self._prior(decoder)
+        posterior = posterior if prior is None else posterior.relative_to(prior)
+        decoder, step = self._decode(posterior.sample(noise), prior, decoder, canvas)
+        return encoder, decoder, posterior, step._replace(read=window)
 
     def _prior(self, state: LSTMState) -> Gaussian | None:
         """Returns the prior of the next latents for a state of the decoder, fields of shape (B, Z); None for a standard normal."""
@@ -335,7 +341,7 @@ class DRAW(Model):
 
 def _prior_map(config: GeneratorConfig) -> nn.Linear:
     """Returns the map from the decoder's state to mean and log sigma of the prior, initialized to a standard normal."""
-    raw = Linear(config.hidden, 2 * config.latent)
+    raw = nn.Linear(config.hidden, 2 * config.latent)
     nn.init.zeros_(raw.weight)
     nn.init.zeros_(raw.bias)
     return raw

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from glimpse.attention.precision import in_float32
 from glimpse.models.convolutional import AVERAGING_MOMENTUM, normalized_convolution
-from glimpse.models.linear import Linear
 from glimpse.models.placing import brightness, expected_offset
 from glimpse.settings.search import SearchConfig
 
@@ -30,10 +29,10 @@ class GlimpseEncoder(nn.Module):
     def __init__(self, pixels: int, features: int, place: int) -> None:
         super().__init__()
         self.what = nn.Sequential(
-            Linear(pixels, 2 * features),
+            nn.Linear(pixels, 2 * features),
             nn.LayerNorm(2 * features),
             nn.ReLU(),
-            Linear(2 * features, features),
+            nn.Linear(2 * features, features),
             nn.LayerNorm(features),
         )
         self.where = nn.Linear(place, features)
@@ -59,7 +58,7 @@ class LookEncoder(nn.Module):
             normalized_convolution(stem, trunk, step=2, momentum=AVERAGING_MOMENTUM),
             normalized_convolution(trunk, trunk, momentum=AVERAGING_MOMENTUM),
             nn.Flatten(),
-            Linear(trunk * half**2, config.features),
+            nn.Linear(trunk * half**2, config.features),
             nn.ReLU(),
         )
         self.point, self.gain = nn.Conv2d(stem, 1, 1), nn.Parameter(torch.tensor(_CONTRAST))

@@ -19,7 +19,7 @@ from glimpse.models.base import ImageClassifier
 from glimpse.models.encoder import GlimpseEncoder
 from glimpse.models.inputs import check_inputs, training_noise
 from glimpse.models.losses import supervised_loss
-from glimpse.models.lstm import LSTM
+from glimpse.models.lstm import LSTM, LSTMState
 from glimpse.models.placing import PLACERS
 from glimpse.settings.glimpse_classifier import ClassifierConfig
 
@@ -66,17 +66,12 @@ class GlimpseClassifier(ImageClassifier):
         """
         config = self.config
         glimpses = check_inputs(images, config.channels, config.glimpses if glimpses is None else glimpses, uniforms)
-        batch, _, height, width = images.shape
-        state, window, finest = self.lstm.initial(batch), None, None
+        state, window, finest = self.lstm.initial(len(images)), None, None
         logits, windows = [], []
         for t in range(glimpses):
             noise = None if uniforms is None else uniforms[:, t]
-            window = self.place(state.output, window, finest, noise, height=height, width=width)
-            glimpse = self._read(images, window)  # (B, S, C, n, n)
-            finest = glimpse[:, 0]
-            features = glimpse.flatten(1) if self.encoder is None else self.encoder(glimpse, _location(window, height, width))
-            state = self.lstm(features, state)
-            logits.append(at_least_float32(self.classify(state.output)))
+            state, window, finest, scores = self._run_step(images, state, window, finest, noise)
+            logits.append(scores)
             windows.append(window)
         return torch.stack(logits, dim=1), Window.stacked(windows)
 
@@ -126,6 +121,25 @@ class GlimpseClassifier(ImageClassifier):
         noise = (None, training_noise(len(batch.images), self.glimpses, generator)) if self.takes_noise else ()
         logits: Tensor = network(batch.images, *noise)[0]
         return supervised_loss(logits, batch.labels, self.config.supervision), logits, {}
+
+    def _step(
+        self, images: Tensor, state: LSTMState, window: Window | None, finest: Tensor | None, noise: Tensor | None
+    ) -> tuple[LSTMState, Window, Tensor, Tensor]:
+        """Returns the state, the window, the glimpse of the finest scale and the logits after a glimpse.
+
+        Args:
+            images: Shape (B, C, H, W).
+            state: State after the last glimpse.
+            window: Last window; None before the first glimpse.
+            finest: Last glimpse of the finest scale, shape (B, C, n, n); None before the first glimpse.
+            noise: Uniform noise of a random window, shape (B, 2).
+        """
+        height, width = images.shape[2:]
+        window = self.place(state.output, window, finest, noise, height=height, width=width)
+        glimpse = self._read(images, window)  # (B, S, C, n, n)
+        features = glimpse.flatten(1) if self.encoder is None else self.encoder(glimpse, _location(window, height, width))
+        state = self.lstm(features, state)
+        return state, window, glimpse[:, 0], at_least_float32(self.classify(state.output))
 
     def _read(self, images: Tensor, window: Window) -> Tensor:
         """Returns the glimpses of all S scales for the finest window, shape (B, S, C, n, n)."""

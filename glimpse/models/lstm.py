@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from glimpse.attention.precision import at_least_float32
-from glimpse.models.linear import Linear, runs_eagerly
 
 __all__ = ["LSTM", "LSTMState"]
 
@@ -38,7 +37,7 @@ class LSTM(nn.Module):
 
     def __init__(self, inputs: int, hidden: int, *, layer_norm: bool = False) -> None:
         super().__init__()
-        self.gates = Linear(inputs + hidden, 4 * hidden)
+        self.gates = nn.Linear(inputs + hidden, 4 * hidden)
         self.initial_output = nn.Parameter(torch.zeros(hidden))
         self.initial_cell = nn.Parameter(torch.zeros(hidden))
         self.norm = nn.LayerNorm(hidden) if layer_norm else None
@@ -53,8 +52,13 @@ class LSTM(nn.Module):
         """Returns the state after an input of shape (B, inputs)."""
         joined = torch.cat([inputs, state.output.to(inputs.dtype)], dim=1)
         gates = at_least_float32(self.gates(joined))
-        output, cell = _Cell.apply(gates, state.cell) if runs_eagerly() else _cell(gates, state.cell)
+        output, cell = _Cell.apply(gates, state.cell) if _runs_eagerly() else _cell(gates, state.cell)
         return LSTMState(output if self.norm is None else self.norm(output), cell)
+
+
+def _runs_eagerly() -> bool:
+    """Returns whether torch neither compiles nor transforms functions: only then is the handwritten gradient faster."""
+    return not torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active()
 
 
 def _cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:

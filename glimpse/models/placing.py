@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from glimpse.attention.filterbank import filter_offsets
 from glimpse.attention.precision import at_least_float32, in_float32
 from glimpse.attention.window import Window
-from glimpse.models.linear import Linear
 from glimpse.settings.glimpse_classifier import ClassifierConfig, Parametrization
 
 __all__ = ["FINEST_STRIDE", "PLACERS", "Locator", "Pointer", "Scatter", "brightness", "expected_offset"]
@@ -86,7 +85,7 @@ class Pointer(nn.Module):
         super().__init__()
         self.n, self.sigma, self.reach = config.window, config.sigma, config.reach
         self.raw = _with_small_weights(nn.Linear(config.hidden, 5))
-        self.worth = _with_small_weights(Linear(config.hidden, self.n**2))
+        self.worth = _with_small_weights(nn.Linear(config.hidden, self.n**2))
         self.gain = nn.Parameter(torch.tensor(_GAIN))
 
     @in_float32

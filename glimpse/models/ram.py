@@ -22,9 +22,8 @@ from glimpse.attention.track import Track
 from glimpse.models.base import ImageClassifier
 from glimpse.models.encoder import GlimpseEncoder
 from glimpse.models.inputs import check_inputs, training_noise
-from glimpse.models.linear import Linear
 from glimpse.models.losses import Episode, hybrid_loss
-from glimpse.models.lstm import LSTM
+from glimpse.models.lstm import LSTM, LSTMState
 from glimpse.settings.ram import RAMConfig
 
 __all__ = ["RAM", "Episodes"]
@@ -38,6 +37,15 @@ class Episodes(NamedTuple):
     images: Tensor
     labels: Tensor
     std: Tensor
+
+
+class _Glimpse(NamedTuple):
+    """A glimpse: its corner (B, 2), its location (B, 2), the logits after it (B, K) and the input of the policy."""
+
+    corner: Tensor
+    location: Tensor
+    logits: Tensor
+    policy_input: Tensor
 
 
 class RAM(ImageClassifier):
@@ -65,7 +73,7 @@ class RAM(ImageClassifier):
         pixels = config.scales * config.channels * config.window**2
         self.encoder = GlimpseEncoder(pixels, config.features, place=2)
         self.lstm = LSTM(config.features, config.hidden)
-        self.locate = nn.Sequential(Linear(config.hidden + pixels + 2, config.hidden), nn.ReLU(), nn.Linear(config.hidden, 2))
+        self.locate = nn.Sequential(nn.Linear(config.hidden + pixels + 2, config.hidden), nn.ReLU(), nn.Linear(config.hidden, 2))
         self.baseline = nn.Linear(config.hidden, 1)
         self.classify = nn.Linear(config.hidden, config.classes)
 
@@ -90,7 +98,6 @@ class RAM(ImageClassifier):
         glimpses = check_inputs(images, config.channels, config.glimpses if glimpses is None else glimpses, uniforms)
         batch = len(images)
         retina = Retina(images, config.window, config.scales)
-        sides = torch.tensor([retina.width - 1, retina.height - 1], device=images.device)
         location = self._first(batch, uniforms, images)
         std = torch.as_tensor(config.policy_std if std is None else std, dtype=torch.float32, device=images.device)
         if std.shape not in ((), (batch,)):
@@ -99,18 +106,14 @@ class RAM(ImageClassifier):
         state = self.lstm.initial(batch)
         logits, corners, log_probs, baselines = [], [], [], []
         for t in range(glimpses):
-            inside = location.clamp(-1, 1)
-            corner = retina.corner((inside + 1) / 2 * sides)  # (B, 2)
-            patches = retina.sample(corner[:, 0], corner[:, 1])
-            state = self.lstm(self.encoder(patches, inside), state)
-            logits.append(at_least_float32(self.classify(state.output)))
-            corners.append(corner)
+            state, seen = self._run_step(retina, location, state)
+            logits.append(seen.logits)
+            corners.append(seen.corner)
             if t + 1 < glimpses:
-                core = at_least_float32(state.output.detach())
-                inputs = torch.cat([core, patches.flatten(1), inside], dim=1)
-                location, log_prob = self._next(inputs, inside, std, None if uniforms is None else uniforms[:, t + 1])
+                noise = None if uniforms is None else uniforms[:, t + 1]
+                location, log_prob = self._next(seen.policy_input, seen.location, std, noise)
                 log_probs.append(log_prob)
-                baselines.append(at_least_float32(self.baseline(core))[:, 0])
+                baselines.append(at_least_float32(self.baseline(at_least_float32(state.output.detach())))[:, 0])
         empty = location.new_zeros(batch, 0)
         return Episode(
             torch.stack(logits, dim=1),
@@ -188,6 +191,17 @@ class RAM(ImageClassifier):
         episode = Episode(*network(images, None, noise, std))
         loss, parts = hybrid_loss(episode, labels, self.config)
         return loss, episode.logits, parts
+
+    def _step(self, retina: Retina, location: Tensor, state: LSTMState) -> tuple[LSTMState, _Glimpse]:
+        """Returns the state after a glimpse at a location (B, 2), -1 to 1 inside the image, and the glimpse."""
+        inside = location.clamp(-1, 1)
+        sides = torch.tensor([retina.width - 1, retina.height - 1], device=location.device)
+        corner = retina.corner((inside + 1) / 2 * sides)
+        patches = retina.sample(corner[:, 0], corner[:, 1])
+        state = self.lstm(self.encoder(patches, inside), state)
+        core = at_least_float32(state.output.detach())
+        policy_input = torch.cat([core, patches.flatten(1), inside], dim=1)
+        return state, _Glimpse(corner, inside, at_least_float32(self.classify(state.output)), policy_input)
 
     def _first(self, batch: int, uniforms: Tensor | None, images: Tensor) -> Tensor:
         """Returns the first locations, shape (B, 2): the center of the image, or random."""

@@ -24,12 +24,11 @@ from glimpse.models.candidates import CandidateMap, Candidates, overview_window
 from glimpse.models.canvas import Canvas, CanvasClassifier, ReadPattern, imprint
 from glimpse.models.encoder import LookEncoder
 from glimpse.models.inputs import check_inputs
-from glimpse.models.linear import Linear
 from glimpse.models.losses import SearchResult, search_loss
 from glimpse.models.lstm import LSTM, LSTMState
 from glimpse.settings.search import SearchConfig
 
-__each_ = ["SearchClassifier", "belief_mixture", "rows_in_training"]
+__all__ = ["SearchClassifier", "belief_mixture", "rows_in_training"]
 
 _FEWER_LOOKS = 0.25  # fraction of training steps with one look less, so that the model also works with fewer glimpses
 _LOOK_WEIGHT, _LOOK_SIGMA = 0.05, 0.35  # weight of a look on the canvas, where a read has weight 1, and its sigma in strides
@@ -101,7 +100,7 @@ class SearchClassifier(ImageClassifier):
         self.config = config = config or SearchConfig()
         features, hidden, classes = config.features, config.hidden, config.classes
         self.find = CandidateMap(config)
-        self.encode = nn.Sequential(Linear(config.channels * config.window**2, features), nn.LayerNorm(features), nn.ReLU())
+        self.encode = nn.Sequential(nn.Linear(config.channels * config.window**2, features), nn.LayerNorm(features), nn.ReLU())
         self.place = nn.Linear(4, features)
         self.look_encoder = LookEncoder(config)
         self.log_look_stride = nn.Parameter(torch.tensor(config.extent / config.window).log())

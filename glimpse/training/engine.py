@@ -24,6 +24,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
+from glimpse.attention.products import fast_products
+from glimpse.models.base import Model
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.optimizer import adamw, averaging_update, rate_at
 
@@ -208,6 +210,7 @@ class Trainer:
             yield Record("metrics", self.images, values, best)
             since, seen = time.monotonic(), self.images
 
+    @fast_products()
     def _advance(self) -> None:
         """Performs one step, without an update if its loss or gradient is not finite."""
         share = self.config.batch_size // self.world
@@ -265,6 +268,7 @@ class Trainer:
             message = f"the loss {values['loss']:.3f} is still at chance level: training is on its plateau"
             yield Record("warning", self.images, message=message)
 
+    @fast_products()
     def _validate(self) -> dict[str, float]:
         """Returns the validation metrics of the model to save."""
         model = self.model
@@ -308,10 +312,11 @@ def _network(model: nn.Module, config: TrainingConfig, world: int) -> nn.Module:
     """Returns the model as called by the loss: compiled, captured or with gradients averaged over processes, as configured."""
     if config.cuda_graph:
         return _Captured(model)
-    network = model
+    if config.compile:
+        model.compile_step() if isinstance(model, Model) else model.compile()
     if world > 1:
-        network = DistributedDataParallel(network, static_graph=True)  # a single glimpse leaves a pointer's parameters unused
-    return torch.compile(network) if config.compile else network  # type: ignore[return-value]
+        return DistributedDataParallel(model, static_graph=True)  # a single glimpse leaves a pointer's parameters unused
+    return model
 
 
 class _Captured(nn.Module):

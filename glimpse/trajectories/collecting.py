@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from glimpse.attention.products import fast_products
 from glimpse.datasets.batches import EVALUATION_BATCH, Batch, PositionalDataset
 from glimpse.evaluation.classifier import call_inputs
 from glimpse.models.base import Model
@@ -30,6 +31,7 @@ def collect(
         yield look_at(model, data.batch(chosen), chosen, glimpses=glimpses, patches=patches)
 
 
+@fast_products()
 def look_at(model: Model, batch: Batch, index: Tensor, *, glimpses: int | None = None, patches: bool = False) -> Trajectories:
     """Returns the trajectories of one batch of images.
 

@@ -13,7 +13,7 @@ from glimpse.benchmarking.cases import bench_plan
 from glimpse.benchmarking.machine import (
     COPIED,
     COPY,
-    LINEAR_FLOAT32,
+    FAST_FLOAT32,
     PRODUCT_BFLOAT16,
     PRODUCT_FLOAT32,
     machine_rates,
@@ -46,13 +46,13 @@ def a_second(work: Callable[[], object], count: int) -> float:
 
 
 def test_the_machines_rates_count_two_operations_a_multiply_add_and_bytes_read_and_written() -> None:
-    seconds = {PRODUCT_FLOAT32: 2.0, LINEAR_FLOAT32: 3.0, PRODUCT_BFLOAT16: 0.5, COPY: 4.0}
+    seconds = {PRODUCT_FLOAT32: 2.0, FAST_FLOAT32: 3.0, PRODUCT_BFLOAT16: 0.5, COPY: 4.0}
     timings = {name: Timing((best, 9.0), 1) for name, best in seconds.items()}
     rates = machine_rates(timings)
     assert rates.float32_gflops == pytest.approx(2 * 1024**3 / 1e9 / 2)
     assert rates.bfloat16_gflops == pytest.approx(4 * rates.float32_gflops)
     assert rates.copy_gb == pytest.approx(2 * COPIED / 1e9 / 4)
-    faster = machine_rates(timings | {LINEAR_FLOAT32: Timing((0.5,), 1)})
+    faster = machine_rates(timings | {FAST_FLOAT32: Timing((0.5,), 1)})
     assert faster.float32_gflops == pytest.approx(rates.bfloat16_gflops)
 
 
@@ -65,7 +65,7 @@ def test_the_machines_works_multiply_and_copy() -> None:
 
 def test_a_row_sets_rates_next_to_the_machines() -> None:
     case = next(case for case in bench_plan(BenchRequest("filterbank")).cases if case.name == "read")
-    machine = machine_rates({name: Timing((1.0,), 1) for name in (PRODUCT_FLOAT32, LINEAR_FLOAT32, PRODUCT_BFLOAT16, COPY)})
+    machine = machine_rates({name: Timing((1.0,), 1) for name in (PRODUCT_FLOAT32, FAST_FLOAT32, PRODUCT_BFLOAT16, COPY)})
     row = bench_row(case, Timing((0.5, 0.25, 1.0), 1), machine, 7)
     multiply_adds, moved = 12 * 100 * 100 + 12 * 12 * 100, 4 * (100 * 100 + 144 + 2 * 12 * 100)
     assert (row.best, row.median, row.rounds, row.memory) == (512, 256, 3, 7)
