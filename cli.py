@@ -31,6 +31,7 @@ from glimpse.commands.options import (
     json_option,
     model_argument,
     schema_option,
+    split_seed_option,
     threads_option,
     training_options,
 )
@@ -79,6 +80,7 @@ def glimpse(debug: bool, no_limits: bool) -> None:
 @training_options(classifier_presets(), next(iter(classifier_presets())), "runs/PRESET-GLIMPSES")
 @preset_options(classifier_presets())
 @distort_option
+@split_seed_option
 @image_options
 def train_classifier(**options: Any) -> None:
     """Train a classifier on cluttered digits or your images.

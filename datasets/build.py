@@ -23,6 +23,8 @@ from glimpse.datasets.batches import Split
 from glimpse.datasets.catalog import DIGIT_SOURCES
 from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import DigitSource, open_digits
+from glimpse.datasets.labels import numbers
+from glimpse.datasets.split_rule import SplitRule
 from glimpse.digest import sha256_of_file
 from glimpse.settings.clutter import ClutterRecipe
 
@@ -72,6 +74,11 @@ class BuiltSet(NamedTuple):
         """Height and width of the digits' frame in pixels."""
         height, width = self.manifest["frame"]
         return height, width
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of each class of the digits; the numbers from 0 if they have no names."""
+        return tuple(self.manifest["source"].get("class_names") or numbers(1 + int(self.labels.max())))
 
 
 @dataclass(frozen=True)
@@ -182,9 +189,9 @@ def source_at_hand(path: Path, digits: str | None = None, data_dir: Path | None 
         ValueError: If `digits` is given and the set was built from other glyphs, or the folder is not a built set.
     """
     built_from = read_set(path).manifest["source"]
-    seed = built_from["seed"] or 0
+    kind, seed = SplitRule.of_record(built_from)
     if digits is not None:
-        named_source = open_digits(digits, data_dir=data_dir, seed=seed, download=False)
+        named_source = open_digits(digits, data_dir=data_dir, seed=seed, split=kind, download=False)
         if named_source.sha256 != built_from["sha256"]:
             raise ValueError(f"{path} was not built from {digits}: the SHA-256 in its {MANIFEST} differs")
         return named_source
@@ -212,7 +219,12 @@ def _render_again(path: Path, built: BuiltSet, source: DigitSource) -> int:
 
 def _plan(digits: ClutteredMNIST, source: DigitSource, count: int) -> dict[str, Any]:
     """Returns everything that the bytes of a set depend on, in JSON's types."""
-    record = {key: source.record()[key] for key in ("name", "n_classes", "seed", "sha256", "sizes")}
+    whole = source.record()
+    record = {key: whole[key] for key in ("name", "n_classes", "seed", "sha256", "sizes")}
+    if source.split is not None:  # your own digits
+        record |= {"split": source.split}
+    if source.class_names != numbers(source.n_classes):
+        record |= {"class_names": whole["class_names"]}
     return {
         "format": _FORMAT,
         "split": digits.split,
@@ -236,12 +248,18 @@ def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
         "recipe": recipe.keys() == asdict(ClutterRecipe()).keys() and all(map(_is_count, recipe.values())),
         "source": isinstance(source.get("name"), str)
         and isinstance(source.get("sha256"), str)
-        and (source.get("seed", "") is None or _is_count(source.get("seed"), high=2**64 - 1)),
+        and (source.get("seed", "") is None or _is_count(source.get("seed"), high=2**64 - 1))
+        and source.get("split") in (None, "stratified", "legacy")
+        and _are_names(source.get("class_names")),
     }
     fields["sha256"] = all(fields.values()) and _object(manifest, "sha256").keys() == _layout(manifest).keys()
     wrong = [key for key, is_right in fields.items() if not is_right]
     if wrong:
         raise ValueError(f"{path} is damaged: {wrong[0]} is missing or not what 'dataset build' writes; build the set again")
+
+
+def _are_names(names: object) -> bool:
+    return names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names))
 
 
 def _object(content: dict[str, Any], key: str) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 To add one, write a module with a function that opens it, and add an entry to `DIGIT_SOURCES` or `GENERATIVE_SETS`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from glimpse.datasets.folders import search_places
+from glimpse.datasets.split_rule import SplitRule
 
 if TYPE_CHECKING:
     from glimpse.datasets.digits import DigitSource
@@ -45,7 +46,8 @@ class Request:
         name: Name of the source in its catalog.
         path: Path that was given; None if the source was given by its name.
         data_dir: Folder to search first; never written to.
-        seed: Seed of the random split of digits without splits.
+        split: Rule that divides digits without parts.
+        class_names: Classes of a trained model, to which the labels of your own digits are mapped; None for their own classes.
         size: Height and width in pixels to resize your own pictures to; not resized if None.
         progress: Called during a download or a preparation.
         download: Whether to download a source that is not found.
@@ -57,7 +59,8 @@ class Request:
     name: str
     path: Path | None = None
     data_dir: Path | None = None
-    seed: int = 0
+    split: SplitRule = field(default_factory=SplitRule)
+    class_names: Sequence[str] | None = None
     size: tuple[int, int] | None = None
     progress: "Progress | None" = None
     download: bool = True

@@ -24,21 +24,21 @@ class ClassifierData:
         train: Training images.
         valid: Validation images.
         channels: Number of channels.
-        classes: Number of classes.
+        class_names: Name of each class.
         record: Identity of the data, for a run's `config.json`.
     """
 
     train: PositionalDataset
     valid: PositionalDataset
     channels: int
-    classes: int
+    class_names: tuple[str, ...]
     record: dict[str, Any]
 
     @property
     def shape(self) -> dict[str, int]:
         """Fields of a model's config that the images determine: `channels`, `classes`, `height` and `width` of the first image."""
         height, width = self.valid.batch(torch.zeros(1, dtype=torch.int64)).images.shape[2:]
-        return {"channels": self.channels, "classes": self.classes, "height": height, "width": width}
+        return {"channels": self.channels, "classes": len(self.class_names), "height": height, "width": width}
 
 
 def cluttered_data(
@@ -71,7 +71,7 @@ def cluttered_data(
         train=ClutteredMNIST(digits.to(device), "train", recipe, seed=seed),
         valid=ClutteredMNIST(source.valid.to(device), "valid", recipe),
         channels=1,
-        classes=source.n_classes,
+        class_names=source.class_names,
         record=record,
     )
 
@@ -84,4 +84,4 @@ def file_data(parts: DataParts) -> ClassifierData:
     """
     if parts.train is None or parts.valid is None:
         raise ValueError(f"{parts.path} holds no training images: name them X_train and y_train, or images and labels")
-    return ClassifierData(parts.train, parts.valid, parts.shape[0], parts.n_classes, {"kind": "file"} | parts.record())
+    return ClassifierData(parts.train, parts.valid, parts.shape[0], parts.class_names, {"kind": "file"} | parts.record())

@@ -23,6 +23,7 @@ STREAMS = {
     "two-digit": 108,
     "hold out": 112,
     "distortion": 116,
+    "stratified split": 120,
     "test locations": 1024,
 }
 """First stream for each purpose. Where the splits differ, their offset, 0 to 2, is added."""

@@ -1,9 +1,10 @@
 """Your own labeled images, or a built set, as parts to train and evaluate on.
 
-Dimensions: N images of H x W pixels in C channels. Positions are pixels counted from 0, x before y.
+Dimensions: N images of H x W pixels in C channels, K classes. Positions are pixels counted from 0, x before y.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from torch import Tensor
 from glimpse.datasets.batches import Batch, EpochOrders, PositionalDataset, last_tenth, unit_range
 from glimpse.datasets.build import MANIFEST, read_set
 from glimpse.datasets.counter import STREAMS
+from glimpse.datasets.labels import Labels, class_names
 from glimpse.datasets.npz import Part, read_labeled
+from glimpse.datasets.split_rule import SplitRule
+from glimpse.datasets.splitting import stratified
 from glimpse.digest import sha256_of_file
 
-__all__ = ["DataParts", "ImageSet", "open_data"]
+__all__ = ["DataParts", "ImageSet", "PartMaker", "open_data"]
 
 
 class ImageSet(PositionalDataset):
@@ -26,10 +30,11 @@ class ImageSet(PositionalDataset):
 
     Args:
         images: Shape (N, H, W) or (N, H, W, C), uint8, or float in 0 to 1.
-        labels: Shape (N,), integers from 0.
+        labels: Class of each image, shape (N,), integers from 0.
         centers: Center (x, y) of each digit's frame in pixels, shape (N, 2); None if unknown.
+        rows: Indices of the images that belong to the set, shape (M,); all of them, in their order, if None.
         device: Device of the batches.
-        shuffle_seed: Seed of the random order of every epoch, 0 to 2^64 - 1; the order of the array if None.
+        shuffle_seed: Seed of the random order of every epoch, 0 to 2^64 - 1; the order of the rows if None.
 
     Raises:
         ValueError: If there are no images, or the numbers of images and labels differ.
@@ -41,20 +46,22 @@ class ImageSet(PositionalDataset):
         labels: NDArray[Any],
         centers: NDArray[Any] | None = None,
         *,
+        rows: NDArray[np.int64] | None = None,
         device: torch.device | str = "cpu",
         shuffle_seed: int | None = None,
     ) -> None:
         if not 0 < len(images) == len(labels):
             raise ValueError(f"expected as many labels as images and at least one, got {len(images)} images, {len(labels)} labels")
         self.images = images if images.ndim == 4 else images[..., None]  # (N, H, W, C)
-        self.labels = torch.from_numpy(np.array(labels, dtype=np.int64))
+        self.rows = np.arange(len(images)) if rows is None else rows
+        self.labels = torch.from_numpy(np.array(labels, dtype=np.int64)[self.rows])
         unknown = np.full((len(labels), 2), np.nan)
-        self.centers = torch.from_numpy(np.array(unknown if centers is None else centers, dtype=np.float32))
+        self.centers = torch.from_numpy(np.array(unknown if centers is None else centers, dtype=np.float32)[self.rows])
         self.device = torch.device(device)
-        self._orders = None if shuffle_seed is None else EpochOrders(shuffle_seed, STREAMS["order of own images"], len(labels))
+        self._orders = None if shuffle_seed is None else EpochOrders(shuffle_seed, STREAMS["order of own images"], len(self.rows))
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.rows)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -62,13 +69,17 @@ class ImageSet(PositionalDataset):
         height, width, channels = self.images.shape[1:]
         return channels, height, width
 
+    def counts(self, n_classes: int) -> NDArray[np.int64]:
+        """Returns the number of images of each class, shape (K,)."""
+        return np.bincount(self.labels.numpy(), minlength=n_classes)
+
     def batch(self, positions: Tensor) -> Batch:
         """Returns the images at these positions, shape (B,), on the device of the set."""
         positions = positions.cpu()
         index = positions % len(self)
         if self._orders is not None:
             index = self._orders.at(positions // len(self), index)
-        chosen = torch.from_numpy(np.ascontiguousarray(self.images[index.numpy()])).to(self.device)  # (B, H, W, C)
+        chosen = torch.from_numpy(np.ascontiguousarray(self.images[self.rows[index.numpy()]])).to(self.device)  # (B, H, W, C)
         images = unit_range(chosen) if chosen.dtype == torch.uint8 else chosen.float()
         return Batch(images.movedim(3, 1).contiguous(), self.labels[index].to(self.device), self.centers[index].to(self.device))
 
@@ -80,27 +91,39 @@ class DataParts:
     Attributes:
         path: Folder or file that the images come from.
         sha256: Digest of the file, or of the built set's manifest, which holds the digests of its arrays.
-        n_classes: Number of classes, labels 0 to n_classes - 1.
+        class_names: Name of each of the K classes: its label, as a string.
         train: Training images, shuffled if a seed was given; None if there are none.
         valid: Validation images; None if there are none.
         test: Test images; None if there are none.
-        is_whole: Whether the set is not split: then `test` is all of it, and `train` and `valid` are cut from the same images.
+        whole: All images of a set without a test part, which `train`, `valid` and `test` were cut from; None if it has one.
+        split: Rule by which images were held out; None if all parts are those of the file.
         frame: Height and width of the digits' frame around each center, in pixels; None if unknown.
     """
 
     path: str
     sha256: str
-    n_classes: int
+    class_names: tuple[str, ...]
     train: ImageSet | None
     valid: ImageSet | None
     test: ImageSet | None
-    is_whole: bool
+    whole: ImageSet | None = None
+    split: SplitRule | None = None
     frame: tuple[int, int] | None = None
 
     @property
+    def n_classes(self) -> int:
+        """Number K of classes, labels 0 to K - 1."""
+        return len(self.class_names)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the set has no test part, so that all parts are cut from the same images."""
+        return self.whole is not None
+
+    @property
     def evaluation(self) -> tuple[str, ImageSet]:
-        """Name and images of the part to measure an error on: test, else validation, else training."""
-        for name, part in (("test", self.test), ("valid", self.valid), ("train", self.train)):
+        """Name and images of the part to measure another model on: all images of an unsplit set, else test, valid or train."""
+        for name, part in (("test", self.whole), ("test", self.test), ("valid", self.valid), ("train", self.train)):
             if part is not None:
                 return name, part
         raise ValueError(f"{self.path} holds no images")
@@ -110,76 +133,114 @@ class DataParts:
         """Channels, height and width of every image."""
         return self.evaluation[1].shape
 
+    @property
+    def parts(self) -> dict[str, ImageSet]:
+        """The training, validation and test images that there are, by name."""
+        named = {"train": self.train, "valid": self.valid, "test": self.test}
+        return {name: part for name, part in named.items() if part is not None}
+
     def record(self) -> dict[str, object]:
         """Returns the set's identity, for a run's `config.json`."""
-        sizes = {name: len(part) for name in ("train", "valid", "test") if (part := getattr(self, name)) is not None}
-        return {"path": self.path, "sha256": self.sha256, "n_classes": self.n_classes, "shape": list(self.shape), "sizes": sizes}
+        sizes = {name: len(part) for name, part in self.parts.items()}
+        identity = {"path": self.path, "sha256": self.sha256, "n_classes": self.n_classes, "class_names": list(self.class_names)}
+        split = {"split": None, "seed": None} if self.split is None else self.split.record()
+        return identity | {"shape": list(self.shape), "sizes": sizes} | split
 
 
-def open_data(path: Path, *, device: torch.device | str = "cpu", shuffle_seed: int | None = None) -> DataParts:
+@dataclass(frozen=True)
+class PartMaker:
+    """How opened images become parts.
+
+    Attributes:
+        split: Rule that divides images without parts.
+        class_names: Classes of a trained model, to which labels are mapped by name; None for the classes of the images themselves.
+        device: Device of the batches.
+        shuffle_seed: Seed of the order of the training part; not shuffled if None.
+    """
+
+    split: SplitRule = field(default_factory=SplitRule)
+    class_names: Sequence[str] | None = None
+    device: torch.device | str = "cpu"
+    shuffle_seed: int | None = None
+
+
+def open_data(
+    path: Path,
+    *,
+    device: torch.device | str = "cpu",
+    shuffle_seed: int | None = None,
+    split: SplitRule | None = None,
+    class_names: Sequence[str] | None = None,
+) -> DataParts:
     """Returns the parts of a built set's folder or of a `.npz` file.
 
-    If there is no validation part, the last tenth of the training part is held out for it. A set that is not split is the test
-    part as a whole, and is also cut into a training and a validation part. See `read_labeled` for the arrays of a file.
+    Images that are not split are split 80 / 10 / 10 by class; the test part of another file is held out in the same way. If there
+    is a test part but no validation part, a tenth of each class of the training part is held out for it. See `read_labeled` for
+    the arrays of a file.
 
     Args:
         path: Folder written by `glimpse dataset build`, or a `.npz` file.
         device: Device of the batches.
         shuffle_seed: Seed of the order of the training part; not shuffled if None.
+        split: Rule that divides images without parts; by class, with a fixed seed, if None.
+        class_names: Classes of a trained model, to which labels are mapped by name; if None, the classes are the distinct labels.
 
     Raises:
         FileNotFoundError: If there is nothing at the path.
-        ValueError: If it is neither a built set nor a `.npz` file, or an array has a wrong shape, type or range.
+        ValueError: If it is neither a built set nor a `.npz` file, an array has a wrong shape, type or range, or a label is none of
+            the given classes.
     """
-    path = path.resolve()
+    path, maker = path.resolve(), PartMaker(split or SplitRule(), class_names, device, shuffle_seed)
     if path.is_dir():
-        return _open_set(path, device, shuffle_seed)
-    parts: dict[Part, _Arrays] = {part: (data.images, data.labels, None) for part, data in read_labeled(path).items()}
-    return _data_parts(path, sha256_of_file(path), parts, device, shuffle_seed)
+        built = read_set(path)
+        labels = Labels.of(built.labels, f"{path}: labels", built.class_names)
+        whole = _Stored(built.images, labels, built.centers)
+        of_digits = replace(maker, class_names=maker.class_names or built.class_names)  # those without an image, too
+        return _data_parts(path, sha256_of_file(path / MANIFEST), {"all": whole}, of_digits, built.frame)
+    stored: dict[Part, _Stored] = {part: _Stored(data.images, data.labels) for part, data in read_labeled(path).items()}
+    return _data_parts(path, sha256_of_file(path), stored, maker)
 
 
-_Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
+@dataclass(frozen=True)
+class _Stored:
+    """Images as they are stored, shape (N, H, W) or (N, H, W, C), with their labels and, if known, their centers (N, 2)."""
 
-
-def _open_set(path: Path, device: torch.device | str, shuffle_seed: int | None) -> DataParts:
-    built = read_set(path)
-    whole: dict[Part, _Arrays] = {"all": (built.images, built.labels, built.centers)}
-    return _data_parts(path, sha256_of_file(path / MANIFEST), whole, device, shuffle_seed, built.frame)
+    images: NDArray[Any]
+    labels: Labels
+    centers: NDArray[Any] | None = None
 
 
 def _data_parts(
-    path: Path,
-    digest: str,
-    parts: dict[Part, _Arrays],
-    device: torch.device | str,
-    shuffle_seed: int | None,
-    frame: tuple[int, int] | None = None,
+    path: Path, digest: str, stored: dict[Part, _Stored], maker: PartMaker, frame: tuple[int, int] | None = None
 ) -> DataParts:
-    n_classes = 1 + max(int(labels.max()) for _, labels, _ in parts.values())
-    train, valid = _train_and_valid(parts)
-    test = parts.get("test") or parts.get("all")
-    return DataParts(
-        path=str(path),
-        sha256=digest,
-        n_classes=n_classes,
-        train=train and ImageSet(*train, device=device, shuffle_seed=shuffle_seed),
-        valid=valid and ImageSet(*valid, device=device),
-        test=test and ImageSet(*test, device=device),
-        is_whole="all" in parts,
-        frame=frame,
-    )
+    names = tuple(maker.class_names or class_names(part.labels for part in stored.values()))
+    classes = {name: part.labels.classes(names, str(path)) for name, part in stored.items()}
+    unsplit: Part | None = next((name for name in ("all", "train") if {*stored} == {name}), None)
+    source: Part | None = unsplit or ("train" if "train" in stored and "valid" not in stored else None)
+
+    def part(name: Part, rows: NDArray[np.int64] | None = None, shuffle_seed: int | None = None) -> ImageSet | None:
+        if name not in stored or (rows is not None and not len(rows)):
+            return None
+        images, centers = stored[name].images, stored[name].centers
+        return ImageSet(images, classes[name], centers, rows=rows, device=maker.device, shuffle_seed=shuffle_seed)
+
+    if source is None:
+        train, valid, test = part("train", shuffle_seed=maker.shuffle_seed), part("valid"), part("test")
+    else:
+        rows = _divided(classes[source], maker.split, 1 if unsplit is None else 2)
+        train, valid = part(source, rows[0], maker.shuffle_seed), part(source, rows[1])
+        test = part("test") if unsplit is None else part(source, rows[2])
+    whole = None if unsplit is None else part(unsplit)
+    split = None if source is None else maker.split
+    return DataParts(str(path), digest, names, train, valid, test, whole, split, frame)
 
 
-def _train_and_valid(parts: dict[Part, _Arrays]) -> tuple[_Arrays | None, _Arrays | None]:
-    train = parts.get("train") or parts.get("all")
-    if train is None or "valid" in parts:
-        return train, parts.get("valid")
-    if len(train[1]) == 1 and "all" in parts:
-        return None, None
-    kept, held_out = last_tenth(len(train[1]))
-    return _cut(train, kept), _cut(train, held_out)
-
-
-def _cut(arrays: _Arrays, rows: slice) -> _Arrays:
-    images, labels, centers = arrays
-    return images[rows], labels[rows], None if centers is None else centers[rows]
+def _divided(labels: NDArray[np.int64], split: SplitRule, n_held_out: int) -> list[NDArray[np.int64]]:
+    """Returns the rows of the training, the validation and the test part, the last one empty if it is not held out."""
+    none = np.arange(0)
+    if split.kind == "stratified":
+        return [*stratified(labels, split.seed, n_held_out), none][:3]
+    rows = np.arange(len(labels))
+    if len(rows) == 1:
+        return [none, none, none]
+    return [*(rows[kept] for kept in last_tenth(len(rows))), none]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glimpse.datasets.array_files import ArrayArchive
+from glimpse.datasets.labels import Labels
 
 __all__ = ["Labeled", "Part", "read_images", "read_labeled"]
 
@@ -21,23 +22,22 @@ _NAMES: dict[Part, tuple[str, str]] = {
     "test": ("X_test", "y_test"),
 }
 _WHOLE = ("images", "labels")
-_MAX_CLASSES = 1 << 16
 
 
 class Labeled(NamedTuple):
-    """Images with their labels.
+    """Images with their labels, one for each.
 
     Attributes:
         images: Shape (N, H, W, C), uint8, or float32 in 0 to 1.
-        labels: Shape (N,), int64, from 0; -1 if `read_images` found no labels.
+        labels: Labels of the N images.
     """
 
     images: NDArray[Any]
-    labels: NDArray[np.int64]
+    labels: Labels
 
     def at(self, rows: slice | NDArray[np.int64]) -> "Labeled":
         """Returns the images in these rows, a slice or indices."""
-        return Labeled(self.images[rows], self.labels[rows])
+        return Labeled(self.images[rows], self.labels.at(rows))
 
 
 def read_labeled(path: Path, most: int | None = None) -> dict[Part, Labeled]:
@@ -88,7 +88,7 @@ def read_images(path: Path) -> dict[Part, Labeled]:
 
 
 def _checked(arrays: ArrayArchive, names: dict[Part, tuple[str, str]], most: int | None = None) -> dict[Part, Labeled]:
-    """Returns the images and labels of these names; missing labels are -1."""
+    """Returns the images and labels of these names; missing labels are unknown."""
     parts = {part: _labeled(arrays, *pair, most) for part, pair in names.items()}
     shapes = {part: data.images.shape[1:] for part, data in parts.items()}
     if len(set(shapes.values())) > 1:
@@ -104,8 +104,8 @@ def _labeled(arrays: ArrayArchive, x_name: str, y_name: str, most: int | None) -
         raise ValueError(f"{path}: {counts[0]} images in {x_name} but {counts[1]} labels in {y_name}")
     images = _images(arrays.read(x_name, most), f"{path}: {x_name}")
     if not is_labeled:
-        return Labeled(images, np.full(len(images), -1, dtype=np.int64))
-    return Labeled(images, _labels(arrays.read(y_name, most), f"{path}: {y_name}"))
+        return Labeled(images, Labels.unknown(len(images)))
+    return Labeled(images, Labels.of(arrays.read(y_name, most), f"{path}: {y_name}"))
 
 
 def _images(array: NDArray[Any], where: str) -> NDArray[Any]:
@@ -132,13 +132,3 @@ def _with_channels(array: NDArray[Any], where: str) -> NDArray[Any]:
         return array.reshape(-1, side, side, 1)
     hint = "; move the channels last" if array.ndim == 4 and array.shape[1] <= 4 else ""
     raise ValueError(f"{where} must be (N, H, W), (N, H, W, C) with C up to 4, or square rows (N, S * S), got {array.shape}{hint}")
-
-
-def _labels(array: NDArray[Any], where: str) -> NDArray[np.int64]:
-    if array.ndim not in (1, 2) or array.shape[1:] not in ((), (1,)):
-        raise ValueError(f"{where} must be (N,) or (N, 1), got {array.shape}")
-    if array.dtype.kind not in "iu":
-        raise ValueError(f"{where} must be integers, got {array.dtype}")
-    if len(array) and not (array.min() >= 0 and array.max() < _MAX_CLASSES):
-        raise ValueError(f"{where} must be in 0 to {_MAX_CLASSES - 1}, got {array.min()} to {array.max()}")
-    return array.reshape(-1).astype(np.int64)

@@ -1,27 +1,37 @@
 """Opens digits and generative sets, and tells a listener about substitutes and long downloads."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from glimpse.datasets.digits import DigitSource, open_digits
 from glimpse.datasets.fetch import Progress
 from glimpse.datasets.generative import GenerativeData, open_generative
+from glimpse.datasets.split_rule import SplitRule
 from glimpse.listener import Listener
 
 __all__ = ["open_digit_source", "open_generative_data"]
 
 
-def open_digit_source(digits: str, data_dir: Path | None, seed: int = 0, listener: Listener | None = None) -> DigitSource:
+def open_digit_source(
+    digits: str,
+    data_dir: Path | None,
+    split: SplitRule | None = None,
+    listener: Listener | None = None,
+    class_names: Sequence[str] | None = None,
+) -> DigitSource:
     """Returns `open_digits` of these arguments; warns if `auto` fell back to scikit-learn's digits.
 
     Args:
         digits: Name of a source, `auto`, or the path of a `.npz` file.
         data_dir: Folder to search first.
-        seed: Seed of the random split of a file without splits.
+        split: Rule that divides a file without parts; by class, with a fixed seed, if None.
         listener: Hears the warning and the progress of a download.
+        class_names: Classes of a trained model, to which the labels of a file are mapped by name; None for the file's own classes.
     """
-    listener = listener or Listener()
-    source = open_digits(digits, data_dir=data_dir, seed=seed, progress=_tenths("Downloading", 1_000_000, "MB", listener))
+    listener, (kind, seed) = listener or Listener(), split or SplitRule()
+    show = _tenths("Downloading", 1_000_000, "MB", listener)
+    source = open_digits(digits, data_dir=data_dir, seed=seed, split=kind, class_names=class_names, progress=show)
     if source.reason is not None:
         listener.warn(
             f"these are scikit-learn's digits, NOT MNIST, and errors on them are not comparable with papers: {source.reason}"

@@ -1,4 +1,4 @@
-"""Your own glyphs in a `.npz` file as a digit source, in the parts of the file or split 80 / 10 / 10 at random."""
+"""Your own glyphs in a `.npz` file as a digit source, in the parts of the file or split 80 / 10 / 10."""
 
 from pathlib import Path
 from typing import Any
@@ -6,12 +6,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from glimpse.datasets.batches import last_tenth
 from glimpse.datasets.catalog import Request
 from glimpse.datasets.counter import STREAMS, permutation
 from glimpse.datasets.digits import Digits, DigitSource, digit_source
-from glimpse.datasets.npz import Labeled, read_labeled
+from glimpse.datasets.labels import class_names
+from glimpse.datasets.npz import read_labeled
+from glimpse.datasets.split_rule import SplitRule
+from glimpse.datasets.splitting import stratified
 
 __all__ = ["open_own_digits"]
 
@@ -25,41 +29,51 @@ def open_own_digits(request: Request) -> DigitSource:
     """
     path = Path() if request.path is None else request.path
     parts = read_labeled(path)
+    names = request.class_names or class_names(data.labels for data in parts.values())
     if "test" in parts and "train" not in parts:
         raise ValueError(f"{path}: digits need a training part, X_train and y_train")
     if "valid" in parts and "test" not in parts:
         raise ValueError(f"{path}: digits with a validation part need a test part too, X_test and y_test")
-    if "test" in parts:
-        seed = None
-        training = (parts["train"], parts["valid"]) if "valid" in parts else _without_last_tenth(parts["train"])
-        arrays = [*training, parts["test"]]
+    glyphs = {
+        part: Digits(_gray(path, data.images), torch.from_numpy(data.labels.classes(names, str(path))), request.name)
+        for part, data in parts.items()
+    }
+    rule: SplitRule | None = request.split
+    if "valid" in parts:
+        train, valid, test, rule = glyphs["train"], glyphs["valid"], glyphs["test"], None
+    elif "test" in parts:
+        (train, valid), test = _divided(path, glyphs["train"], request.split, 1), glyphs["test"]
     else:
-        seed = request.seed
-        arrays = _tenths(path, parts.get("all") or parts["train"], seed)
-    train, valid, test = (
-        Digits(torch.from_numpy(_gray(path, images)), torch.from_numpy(labels), request.name) for images, labels in arrays
-    )
-    return digit_source(request.name, (train, valid, test), path=str(path.resolve()), seed=seed)
+        train, valid, test = _divided(path, glyphs.get("all") or glyphs["train"], request.split, 2)
+    return digit_source(request.name, (train, valid, test), path=str(path.resolve()), split=rule, class_names=names)
 
 
-def _without_last_tenth(data: Labeled) -> tuple[Labeled, Labeled]:
-    kept, held_out = last_tenth(len(data.labels))
-    return data.at(kept), data.at(held_out)
+def _divided(path: Path, glyphs: Digits, rule: SplitRule, n_held_out: int) -> list[Digits]:
+    """Returns a training part and one or two held-out parts.
 
-
-def _tenths(path: Path, data: Labeled, seed: int) -> list[Labeled]:
-    """Returns a random 80 / 10 / 10 split."""
-    count = len(data.labels)
-    if count < 10:
+    Raises:
+        ValueError: If there are too few glyphs for them.
+    """
+    count = len(glyphs.labels)
+    if n_held_out == 2 and count < 10:
         raise ValueError(f"{path}: at least 10 glyphs are needed for a split of 80/10/10, got {count}")
-    order = permutation(seed, STREAMS["split"], 0, count).numpy()
-    cuts = (count - 2 * (count // 10), count - count // 10)
-    return [data.at(np.sort(chosen)) for chosen in np.split(order, cuts)]
+    if rule.kind == "stratified":
+        parts = stratified(glyphs.labels.numpy(), rule.seed, n_held_out)
+    elif n_held_out == 1:
+        parts = [np.arange(count)[rows] for rows in last_tenth(count)]
+    else:
+        order, cuts = permutation(rule.seed, STREAMS["split"], 0, count).numpy(), (count - 2 * (count // 10), count - count // 10)
+        parts = [np.sort(rows) for rows in np.split(order, cuts)]
+    if not all(map(len, parts)):
+        raise ValueError(
+            f"{path}: too few glyphs of each class to hold some out: at least {n_held_out + 1} of one class are needed"
+        )
+    return [glyphs.at(torch.from_numpy(rows)) for rows in parts]
 
 
-def _gray(path: Path, images: NDArray[Any]) -> NDArray[np.uint8]:
+def _gray(path: Path, images: NDArray[Any]) -> Tensor:
     """Returns gray images (N, H, W, 1) as uint8 of shape (N, H, W)."""
     if images.shape[3] != 1:
         raise ValueError(f"{path}: digits must be gray, got {images.shape[3]} channels")
     gray = images[..., 0] if images.dtype == np.uint8 else np.rint(images[..., 0] * 255).astype(np.uint8)
-    return np.ascontiguousarray(gray)
+    return torch.from_numpy(np.ascontiguousarray(gray))

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 
 from glimpse.datasets.catalog import Request
 from glimpse.datasets.fetch import Progress
+from glimpse.datasets.labels import class_names
 from glimpse.datasets.npz import Part, read_images
 from glimpse.datasets.picture_files import PICTURE_ENDINGS, read_picture, to_eight_bits
 from glimpse.datasets.pixel_sets import Images, Opened, digest
@@ -148,7 +149,11 @@ def _read(path: Path) -> dict[Part, Images]:
     """Returns the parts of a `.npz` file with their pixels as uint8."""
     stored = read_images(path)
     scale = 255 if all(data.images.max() <= 1 for data in stored.values()) else 1
-    return {part: Images(_bytes(data.images, scale), torch.from_numpy(data.labels)) for part, data in stored.items()}
+    names = class_names(data.labels for data in stored.values())
+    return {
+        part: Images(_bytes(data.images, scale), torch.from_numpy(data.labels.classes(names, str(path))))
+        for part, data in stored.items()
+    }
 
 
 def _bytes(images: NDArray[Any], scale: int) -> torch.Tensor:

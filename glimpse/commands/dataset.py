@@ -9,6 +9,7 @@ from glimpse.datasets import build as building
 from glimpse.datasets.labeled_images import open_data
 from glimpse.datasets.opening import open_digit_source
 from glimpse.datasets.preview import write_preview
+from glimpse.datasets.split_rule import SplitRule
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.requests import BuildRequest, chosen
 
@@ -23,7 +24,7 @@ def build(request: BuildRequest) -> None:
         OSError: If the digits cannot be read or the folder cannot be written.
     """
     environment.use_threads(request.threads)
-    source = open_digit_source(request.digits, request.data_dir, request.seed or 0, console.ConsoleListener())
+    source = open_digit_source(request.digits, request.data_dir, SplitRule(seed=request.seed or 0), console.ConsoleListener())
     seed = 0 if request.seed is None and request.split == "train" else request.seed
     recipe = ClutterRecipe(**chosen(request.clutter))
     steps = building.build(request.out, source, split=request.split, count=request.count, seed=seed, recipe=recipe)

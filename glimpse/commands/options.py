@@ -33,6 +33,7 @@ __all__ = [
     "model_argument",
     "schema_option",
     "split_option",
+    "split_seed_option",
     "threads_option",
     "training_options",
 ]
@@ -107,6 +108,15 @@ def distort_option(command: F) -> F:
         "Number of copies of every training digit with random affine and elastic distortions, added to the originals. Default: 0."
     )
     return click.option("--distort", type=click.IntRange(min=0), default=None, help=text)(command)
+
+
+def split_seed_option(command: F) -> F:
+    """Adds `--split-seed`; its value is the seed of a `glimpse.datasets.split_rule.SplitRule`."""
+    text = (
+        "Seed of the split of images without parts: a tenth of each class for validation, another for testing. Independent of"
+        " --seed, so that runs with other seeds hold out the same images. Default: 0."
+    )
+    return click.option("--split-seed", type=click.IntRange(0, 2**64 - 1), default=None, help=text)(command)
 
 
 def data_option(command: F) -> F:

@@ -114,10 +114,7 @@ class _Bench:
                 self.limit.check()
                 if images is None:
                     choice = ImageChoice(data_dir=self.data_dir)
-                    query = ImageQuery(
-                        model.source, model.task, choice, device=self.device, listener=self.listener, can_name_data=False
-                    )
-                    images = open_task_images(query)
+                    images = open_task_images(_query(model, choice, self.device, self.listener))
                 found = self._measured_now(model, images)
                 self.kept.keep(model.digest, found)
             measured.append(found)
@@ -151,6 +148,19 @@ class _Bench:
         rates = [round(EVALUATION_BATCH / timing.best, 1) for timing in timings.values()]
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else str(self.device)
         return Speeds(rates, name, self.threads)
+
+
+def _query(model: OpenedModel, choice: ImageChoice, device: torch.device, listener: Listener) -> ImageQuery:
+    """Returns the request for the images of a model's task."""
+    return ImageQuery(
+        model.source,
+        model.task,
+        choice,
+        device=device,
+        listener=listener,
+        can_name_data=False,
+        class_names=model.class_names,
+    )
 
 
 def _classes(model: OpenedModel, logits: Tensor, labels: Tensor) -> Tensor:

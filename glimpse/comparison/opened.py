@@ -8,7 +8,7 @@ from typing import Any
 from glimpse.digest import sha256_of_file
 from glimpse.models.base import ImageClassifier
 from glimpse.models.catalog import open_classifier
-from glimpse.models.weights import find_weights, read_facts
+from glimpse.models.weights import class_names, find_weights, read_facts
 from glimpse.pretrained import PREFIX, available
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.training import TrainingConfig, whole_batches
@@ -29,6 +29,7 @@ class OpenedModel:
         run: What its run's config.json holds, None where there is none.
         progress: Rows of its run's metrics.csv, empty where there is none.
         card: What is recorded of a pretrained model, else empty.
+        class_names: Name of each class.
     """
 
     source: str
@@ -38,6 +39,7 @@ class OpenedModel:
     run: Mapping[str, Any] | None
     progress: Sequence[Mapping[str, str]]
     card: Mapping[str, Any]
+    class_names: tuple[str, ...] | None
 
     @property
     def seed(self) -> int | None:
@@ -102,7 +104,8 @@ def _opened(source: str) -> OpenedModel:
         card = available()[source.removeprefix(PREFIX)]
     elif folder.path.is_dir():
         run, progress = folder.config, folder.rows()
-    return OpenedModel(source, open_classifier(source), task, sha256_of_file(find_weights(source)), run, progress, card)
+    digest = sha256_of_file(find_weights(source))
+    return OpenedModel(source, open_classifier(source), task, digest, run, progress, card, class_names(facts))
 
 
 def _refuse_misfit(model: OpenedModel, before: Sequence[OpenedModel]) -> None:

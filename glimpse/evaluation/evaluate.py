@@ -17,7 +17,7 @@ from glimpse.listener import Listener
 from glimpse.models.base import ImageClassifier, Model
 from glimpse.models.catalog import open_model
 from glimpse.models.draw import DRAW
-from glimpse.models.weights import read_facts
+from glimpse.models.weights import class_names, read_facts
 from glimpse.settings.classifier import ClassifierSettings
 from glimpse.settings.draw import GeneratorConfig
 from glimpse.settings.record import check_output
@@ -43,6 +43,7 @@ class Evaluation:
             sample locations.
         diagnosis: Errors by their cause; None if it was not requested.
         figure: File of the diagnosis's figure; None if there is none.
+        class_names: Name of each class; None for a generator.
     """
 
     model: str
@@ -56,6 +57,7 @@ class Evaluation:
     test_samples: int | None = None
     diagnosis: Diagnosis | None = None
     figure: Path | None = None
+    class_names: tuple[str, ...] | None = None
 
     @property
     def published(self) -> tuple[PublishedResult, ...] | tuple[PublishedBound, ...]:
@@ -68,6 +70,8 @@ class Evaluation:
         """Returns the evaluation in JSON's types."""
         sampled = {} if self.test_samples is None else {"test_samples": self.test_samples}
         facts = {"model": self.model} | self.result.as_dict() | {"glimpses": self.glimpses} | sampled | {"data": self.data}
+        if self.class_names is not None:
+            facts |= {"class_names": list(self.class_names)}
         facts |= {"images_per_second": self.images_per_second, "device": self.device, "threads": self.threads}
         return facts if self.diagnosis is None else facts | {"diagnosis": self.diagnosis.as_dict()}
 
@@ -112,7 +116,9 @@ def evaluate_request(request: EvaluationRequest, listener: Listener | None = Non
     device = environment.choose_device(request.machine.device)
     model = open_model(request.model).to(device)
     _refuse_options(request, model)
-    images = open_task_images(ImageQuery(request.model, facts["task"], request.images, request.split, device, listener))
+    names = class_names(facts)
+    query = ImageQuery(request.model, facts["task"], request.images, request.split, device, listener, class_names=names)
+    images = open_task_images(query)
     result: ClassificationResult | GenerationResult
     evidence = None
     if isinstance(model, DRAW):
@@ -134,6 +140,7 @@ def evaluate_request(request: EvaluationRequest, listener: Listener | None = Non
         test_samples=model.config.samples,
         diagnosis=None if evidence is None else evidence.diagnosis(),
         figure=request.figure,
+        class_names=names,
     )
     if found.diagnosis is not None:
         _note_gaps(model, found.diagnosis, listener)

@@ -1,6 +1,6 @@
 """Images to evaluate or visualize a trained model on: those of its task, or others."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from glimpse.datasets.digits import DigitSource
 from glimpse.datasets.generative import GenerativeData
 from glimpse.datasets.labeled_images import DataParts, open_data
 from glimpse.datasets.opening import open_digit_source, open_generative_data
+from glimpse.datasets.split_rule import SplitRule
 from glimpse.listener import Listener
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.record import read_config
@@ -33,6 +34,7 @@ class ImageQuery:
         device: Device of the images.
         listener: Hears warnings and notes.
         can_name_data: Whether the caller has options for other images, which error messages then suggest.
+        class_names: Names of the model's classes, to which labels are mapped; None for a model that does not classify.
     """
 
     source: str
@@ -42,6 +44,7 @@ class ImageQuery:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     listener: Listener = field(default_factory=Listener)
     can_name_data: bool = True
+    class_names: Sequence[str] | None = None
 
 
 class TaskImages(NamedTuple):
@@ -127,7 +130,8 @@ def _file(query: ImageQuery, path: Path) -> TaskImages:
     others = _generated(query)
     if others:
         raise ValueError(f"--data brings its own images: leave out {_flags(others)}")
-    parts = open_data(path, device=query.device)
+    rule = SplitRule.of_record(query.task) if query.task["kind"] == "file" else None
+    parts = open_data(path, device=query.device, split=rule, class_names=query.class_names)
     if query.choice.data is None and parts.sha256 != query.task["sha256"]:
         raise ValueError(f"{path} has changed since {query.source} was trained on it{_advice(query, ': name images with --data')}")
     name, images = _part(query, path, parts)
@@ -140,12 +144,18 @@ def _part(query: ImageQuery, path: Path, parts: DataParts) -> tuple[str, Positio
         if parts.valid is None:
             raise ValueError(f"{path} has no validation part")
         return "valid", parts.valid
-    if parts.is_whole and parts.valid is not None and parts.sha256 == query.task.get("sha256"):
-        query.listener.note(
-            f"The model was trained on {path}, which has no test part: evaluating on the tenth it was validated on."
-        )
-        return "valid", parts.valid
-    return parts.evaluation
+    if parts.sha256 != query.task.get("sha256"):
+        return parts.evaluation
+    if parts.test is not None:
+        if parts.is_whole:
+            query.listener.note(f"{path} has no test part: evaluating on the tenth of each class that was held out for it.")
+        return "test", parts.test
+    if parts.valid is None:
+        return parts.evaluation
+    query.listener.warn(
+        f"{path} has no test part: this is the error on the images that the weights were chosen by, which tends to be too low"
+    )
+    return "valid", parts.valid
 
 
 def _cluttered(query: ImageQuery) -> TaskImages:
@@ -193,18 +203,19 @@ def _digits(query: ImageQuery) -> DigitSource:
     """Returns the chosen digits, else those that the model was trained on, without a substitute."""
     source, task = query.source, query.task
 
-    def opened(digits: str, seed: int = 0) -> DigitSource:
-        return open_digit_source(digits, query.choice.data_dir, seed, query.listener)
+    def opened(digits: str, split: SplitRule | None = None) -> DigitSource:
+        return open_digit_source(digits, query.choice.data_dir, split, query.listener, query.class_names)
 
     if "digits" in _generated(query):
-        return opened(str(query.choice.digits), task.get("seed") or 0)  # split as in training
+        is_own = task.get("digits") == "file"
+        return opened(str(query.choice.digits), SplitRule.of_record(task) if is_own else None)  # split as in training
     if task["kind"] == "file":
         raise ValueError(f"{source} was trained on a file of images: name the digits to put on the canvas with --digits")
     if task["digits"] == "file":
         if not Path(source).is_dir():
             raise ValueError(f"{source} was trained on your own digits: name their file with --digits FILE.npz")
         record = read_config(Path(source))["data"]["digits"]
-        found = opened(record["digits"], record["seed"] or 0)
+        found = opened(record["digits"], SplitRule.of_record(record))
         if found.sha256 != record["sha256"]:
             advice = _advice(query, ": name digits with --digits")
             raise ValueError(f"{record['digits']} has changed since {source} was trained on it{advice}")

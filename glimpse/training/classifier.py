@@ -4,6 +4,7 @@ Dimensions: B images, T glimpses (1 for a model that sees the whole image at onc
 """
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,9 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glimpse.datasets.batches import PositionalDataset
+from glimpse.datasets.class_counts import check_classes
 from glimpse.datasets.classification import ClassifierData, cluttered_data, file_data
 from glimpse.datasets.labeled_images import open_data
+from glimpse.datasets.labels import numbers
 from glimpse.datasets.opening import open_digit_source
+from glimpse.datasets.split_rule import SplitRule
 from glimpse.evaluation.classifier import predictions
 from glimpse.listener import Listener
 from glimpse.models.base import ImageClassifier
@@ -137,7 +141,7 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
     def asked(self, record: dict[str, Any]) -> dict[str, Any]:
         """Returns the settings that the request asks of a resumed run, by name."""
         images = self.request.images
-        named = {"preset": self.request.preset, "model": self.request.model, "data": images.data}
+        named = {"preset": self.request.preset, "model": self.request.model, "data": images.data, "split_seed": images.split_seed}
         if self.request.preset is None and self.request.model is not None:
             named["preset"] = None
         wanted = (
@@ -170,13 +174,15 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         if identity["kind"] == "file":
             path = images.data or Path(identity["path"])
             _refuse_moved(path, "--data")
-            data = file_data(open_data(path, device=device, shuffle_seed=seed))
+            rule, names = SplitRule.of_record(identity), identity.get("class_names") or numbers(identity["n_classes"])
+            data = file_data(open_data(path, device=device, shuffle_seed=seed, split=rule, class_names=names))
             now, then = data.record["sha256"], identity["sha256"]
         else:
             digits = images.digits if images.digits is not None and is_file(images.digits) else identity["digits"]["digits"]
             if is_file(digits):
                 _refuse_moved(Path(digits), "--digits")
-            source = open_digit_source(digits, images.data_dir, seed, self.listener)
+            rule, names = SplitRule.of_record(identity["digits"]), identity["digits"].get("class_names")
+            source = open_digit_source(digits, images.data_dir, rule, self.listener, names)
             recipe, copies = ClutterRecipe(**identity["recipe"]), identity.get("distort", 0)
             data = cluttered_data(source, recipe, seed=seed, device=device, distort=copies, listener=self.listener)
             now, then = source.sha256, identity["digits"]["sha256"]
@@ -211,11 +217,17 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         if images.data is not None and generated:
             raise ValueError(f"--data brings its own images: leave out {', '.join(map(flag, generated))}")
         path = images.data or (Path(base["path"]) if base.get("kind") == "file" and not generated else None)
+        rule = SplitRule(seed=_split_seed(base) if images.split_seed is None else images.split_seed)
         if path is not None:
-            return file_data(open_data(path, device=device, shuffle_seed=seed))
+            parts = open_data(path, device=device, shuffle_seed=seed, split=rule)
+            _refuse_unused(images.split_seed, parts.split is not None, str(path))
+            data = file_data(parts)
+            check_classes(parts, self.listener)
+            return data
         recipe = merged(ClutterRecipe, vars(ClutterRecipe()) | base.get("recipe", {}), chosen(images.clutter))
         digits = images.digits if images.digits not in (None, "auto") else base.get("digits", {}).get("digits", "auto")
-        source = open_digit_source(digits, images.data_dir, seed, self.listener)
+        source = open_digit_source(digits, images.data_dir, rule, self.listener)
+        _refuse_unused(images.split_seed, source.split is not None, digits)
         copies = images.distort if images.distort is not None else base.get("distort", 0)
         return cluttered_data(source, recipe, seed=seed, device=device, distort=copies, listener=self.listener)
 
@@ -237,6 +249,18 @@ def _refuse_another_kind(model: str, config: ClassifierSettings) -> None:
     """Raises ValueError if the settings make the model one of another kind than the requested one."""
     if config.kind != model:
         raise ValueError(f"--model {model} with these settings is a {config.kind}: leave one of them out")
+
+
+def _split_seed(base: Mapping[str, Any]) -> int:
+    """Returns the seed of the split of another run's data; 0 if they were divided by an earlier rule, or not at all."""
+    record = base.get("digits", base)
+    return int(record["seed"]) if record.get("split") == "stratified" else 0
+
+
+def _refuse_unused(split_seed: int | None, is_divided: bool, name: str) -> None:
+    """Raises ValueError if a seed of the split is given for images that are not divided by glimpse."""
+    if split_seed is not None and not is_divided:
+        raise ValueError(f"{name} has its own training, validation and test parts: leave out --split-seed")
 
 
 def _refuse_moved(path: Path, option: str) -> None:

@@ -16,7 +16,7 @@ from glimpse.evaluation.images import ImageQuery, TaskImages, check_images, open
 from glimpse.listener import Listener
 from glimpse.models.base import Model
 from glimpse.models.catalog import open_looking
-from glimpse.models.weights import read_facts
+from glimpse.models.weights import class_names, read_facts
 from glimpse.settings.positions import parse_positions
 from glimpse.settings.requests import LookRequest, TrajectoryFilter, TrajectoryRequest, flag
 from glimpse.trajectories.collecting import collect, look_at, matches
@@ -144,7 +144,15 @@ def opened_gaze(
         if request.invert:
             raise ValueError("--invert is for --image: the other images are as the model knows them")
         images = open_task_images(
-            ImageQuery(task_of or request.model, facts["task"], request.images, selection.split, device, listener)
+            ImageQuery(
+                task_of or request.model,
+                facts["task"],
+                request.images,
+                selection.split,
+                device,
+                listener,
+                class_names=class_names(facts),
+            )
         )
         check_images(images, model.config.channels, model.config.image_size)
         name, positions = _named(images.description), parse_positions(selection.indices, len(images.data))

@@ -233,8 +233,9 @@ def test_a_run_is_measured_on_its_own_images_unless_others_are_given(tmp_path: P
     draw = np.random.default_rng(0)
     np.savez(tmp_path / "own.npz", images=draw.integers(0, 256, (50, 20, 20), dtype=np.uint8), labels=np.arange(50) % 10)
     run = trained(tmp_path / "run", *FEW, "--data", tmp_path / "own.npz")
-    assert numbers(run)["data"]["part"] == "valid"
-    assert numbers(run)["n"] == 5
+    assert numbers(run)["data"]["part"] == "test"
+    assert numbers(run)["n"] == 10  # one of each class: a tenth of five, at least one
+    assert sum(map(sum, numbers(run, "--data", tmp_path / "own.npz")["confusion"])) == 10
     assert numbers(run, "--digits=sklearn", "--canvas=40")["n"] == 300
     assert "name the digits to put on the canvas" in refused(run, "--canvas=40")
     assert "give images with --data" in refused(run / "model.safetensors")
@@ -246,7 +247,7 @@ def test_a_run_on_own_digits_is_measured_on_them_and_on_no_others(tmp_path: Path
     np.savez(glyphs, images=images, labels=np.arange(100) % 4)
     trained(run, *FEW, "--digits", glyphs, "--canvas=40", "--seed=3")
     found = numbers(run)
-    assert (found["n"], found["data"]["digits"]) == (10, "file")
+    assert (found["n"], found["data"]["digits"]) == (12, "file")  # 3 of 25 of each class
     assert "--digits FILE.npz" in refused(run / "model.safetensors")
     for again in (run, run / "model.safetensors"):  # split as in training: the other glyphs are known to the model
         assert numbers(again, "--digits", glyphs)["nll"] == found["nll"]
@@ -260,7 +261,7 @@ def test_a_runs_own_images_are_not_taken_once_they_have_changed(tmp_path: Path) 
     file, run = tmp_path / "own.npz", tmp_path / "run"
     np.savez(file, images=np.zeros((40, 9, 9), dtype=np.uint8), labels=np.arange(40) % 4)
     trained(run, *FEW, "--data", file)
-    assert (numbers(run)["n"], numbers(run)["data"]["part"]) == (4, "valid")
+    assert (numbers(run)["n"], numbers(run)["data"]["part"]) == (4, "test")
     np.savez(file, images=np.ones((40, 9, 9), dtype=np.uint8), labels=np.arange(40) % 4)
     assert "has changed" in refused(run)
 
@@ -286,7 +287,7 @@ def test_a_file_and_constants_of_the_clutter_exclude_each_other(on_mnist: Path, 
     ("images", "labels", "said"),
     [
         (np.zeros((4, 9, 9, 3), dtype=np.uint8), np.arange(4), "have 3 channels of 9 x 9 pixels, the model was trained on 1"),
-        (np.zeros((4, 9, 9), dtype=np.uint8), np.arange(4) + 9, "has classes 0 to 9, the images have 12"),
+        (np.zeros((4, 9, 9), dtype=np.uint8), np.arange(4) + 9, "has classes 0 to 9, the images have 10, 11, 12"),
     ],
 )
 def test_images_that_do_not_fit_the_model_are_one_line(

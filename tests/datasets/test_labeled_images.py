@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from glimpse.datasets.batches import EpochOrders
 from glimpse.datasets.counter import permutation
 from glimpse.datasets.labeled_images import ImageSet, open_data
+from glimpse.datasets.split_rule import SplitRule
 
 DRAW = np.random.default_rng(0)
 GRAY = DRAW.integers(0, 256, (40, 6, 6), dtype=np.uint8)
@@ -42,8 +43,8 @@ def test_every_form_of_array_becomes_the_same_batch(
     tmp_path: Path, images: NDArray[Any], expected: NDArray[Any], labels: NDArray[Any]
 ) -> None:
     data = open_data(saved(tmp_path, images=images, labels=labels))
-    assert data.test is not None
-    batch = data.test.batch(torch.arange(40))
+    assert data.whole is not None
+    batch = data.whole.batch(torch.arange(40))
     assert (batch.images.dtype, batch.labels.dtype, batch.centers.dtype) == (torch.float32, torch.int64, torch.float32)
     assert batch.images.is_contiguous()
     assert np.allclose(batch.images, expected, rtol=0, atol=1e-7)
@@ -76,10 +77,7 @@ def named(**sizes: int) -> dict[str, NDArray[Any]]:
     ("sizes", "train", "valid", "test"),
     [
         ({"train": 30, "valid": 5, "test": 7}, range(30), range(30, 35), range(35, 42)),
-        ({"train": 30, "test": 7}, range(27), range(27, 30), range(30, 37)),
         ({"train": 30, "valid": 5}, range(30), range(30, 35), None),
-        ({"train": 30}, range(27), range(27, 30), None),
-        ({"train": 2}, range(1), range(1, 2), None),
         ({"test": 7}, None, None, range(7)),
         ({"valid": 5, "test": 7}, None, range(5), range(5, 12)),
     ],
@@ -90,27 +88,65 @@ def test_a_file_has_the_parts_it_names(
     data = open_data(saved(tmp_path, **named(**sizes)))
     for part, expected in ((data.train, train), (data.valid, valid), (data.test, test)):
         assert firsts(part) == (None if expected is None else list(expected))
-    assert not data.is_whole
+    assert (data.is_whole, data.split) == (False, None)
     name, chosen = data.evaluation
     assert (name, chosen) == (("test", data.test) if test else ("valid", data.valid))
 
 
-def test_a_set_without_parts_serves_as_a_whole(tmp_path: Path) -> None:
-    data = open_data(saved(tmp_path, images=numbered(0, 45), labels=np.zeros(45, dtype=int)))
-    assert data.is_whole
-    assert (firsts(data.train), firsts(data.valid), firsts(data.test)) == ([*range(41)], [*range(41, 45)], [*range(45)])
+def sorted_numbers(*parts: ImageSet | None) -> list[int]:
+    """Returns the numbers of the images of several parts, in ascending order."""
+    return sorted(number for part in parts for number in firsts(part) or [])
+
+
+def test_a_set_without_parts_is_divided_by_class_and_serves_another_model_as_a_whole(tmp_path: Path) -> None:
+    for name in ("images", "X_train"):  # a file with nothing but training images is not split either
+        label = "labels" if name == "images" else "y_train"
+        data = open_data(saved(tmp_path, **{name: numbered(0, 60), label: np.repeat([0, 1, 2], 20)}))
+        assert data.is_whole
+        assert [len(part) for part in data.parts.values()] == [48, 6, 6]
+        assert [part.counts(3).tolist() for part in data.parts.values()] == [[16] * 3, [2] * 3, [2] * 3]
+        assert sorted_numbers(data.train, data.valid, data.test) == [*range(60)]
+        assert (data.evaluation[0], firsts(data.evaluation[1])) == ("test", [*range(60)])
     one = open_data(saved(tmp_path, images=numbered(0, 1), labels=np.zeros(1, dtype=int)))
-    assert (one.train, one.valid, firsts(one.test)) == (None, None, [0])
+    assert (firsts(one.train), one.valid, one.test, firsts(one.evaluation[1])) == ([0], None, None, [0])
+
+
+def test_another_seed_of_the_split_holds_out_other_images(tmp_path: Path) -> None:
+    file = saved(tmp_path, images=numbered(0, 200), labels=np.repeat([0, 1], 100))
+    parts = [open_data(file, split=SplitRule(seed=seed)) for seed in (0, 0, 1)]
+    assert firsts(parts[0].test) == firsts(parts[1].test) != firsts(parts[2].test)
+    assert (
+        len({tuple(part.labels.tolist()) for part in (parts[0].valid, parts[0].test) if part is not None}) == 2
+    )  # in random order
+
+
+def test_earlier_runs_keep_the_last_tenth_for_validation(tmp_path: Path) -> None:
+    rule = SplitRule("legacy")
+    data = open_data(saved(tmp_path, images=numbered(0, 45), labels=np.zeros(45, dtype=int)), split=rule)
+    assert (firsts(data.train), firsts(data.valid), data.test) == ([*range(41)], [*range(41, 45)], None)
+    both = open_data(saved(tmp_path, **named(train=30, test=7)), split=rule)
+    assert (firsts(both.train), firsts(both.valid), firsts(both.test)) == ([*range(27)], [*range(27, 30)], [*range(30, 37)])
 
 
 def test_images_next_to_a_test_part_are_for_training(tmp_path: Path) -> None:
-    whole = {"images": numbered(0, 30), "labels": np.zeros(30, dtype=int)}
+    whole = {"images": numbered(0, 30), "labels": np.repeat([0, 1], 15)}
     test = {"X_test": numbered(30, 37), "y_test": np.zeros(7, dtype=int)}
     data = open_data(saved(tmp_path, **whole, **test))
-    assert (firsts(data.train), firsts(data.valid), firsts(data.test)) == ([*range(27)], [*range(27, 30)], [*range(30, 37)])
+    assert (sorted_numbers(data.train, data.valid), firsts(data.test)) == ([*range(30)], [*range(30, 37)])
+    assert data.valid is not None
+    assert data.valid.counts(2).tolist() == [2, 2]
     assert not data.is_whole
     both = open_data(saved(tmp_path, images=GRAY, labels=LABELS, **named(train=20, test=5)))
-    assert (firsts(both.train), firsts(both.test)) == ([*range(18)], [*range(20, 25)])
+    assert (sorted_numbers(both.train, both.valid), firsts(both.test)) == ([*range(20)], [*range(20, 25)])
+
+
+def test_labels_are_mapped_to_the_classes_of_a_model_by_name(tmp_path: Path) -> None:
+    file = saved(tmp_path, images=GRAY[:3], labels=np.array(["dog", "cat", "dog"]))
+    assert open_data(file).class_names == ("cat", "dog")
+    data = open_data(file, class_names=["frog", "dog", "cat"])
+    assert data.evaluation[1].labels.tolist() == [1, 2, 1]
+    with pytest.raises(ValueError, match="the model has classes ant, dog, the images have cat"):
+        open_data(file, class_names=["ant", "dog"])
 
 
 def with_header(folder: Path, header: str) -> Path:
@@ -141,7 +177,8 @@ def test_a_damaged_header_is_one_line_with_the_file(tmp_path: Path, header: str,
 def test_a_record_is_json_and_changes_with_the_file(tmp_path: Path) -> None:
     data = open_data(saved(tmp_path, images=GRAY, labels=LABELS))
     record = json.loads(json.dumps(data.record()))
-    assert record["sizes"] == {"train": 36, "valid": 4, "test": 40}
+    assert record["sizes"] == {"train": 32, "valid": 4, "test": 4}
+    assert (record["split"], record["seed"], record["class_names"]) == ("stratified", 0, ["0", "1", "2", "3"])
     assert (record["shape"], record["n_classes"], record["path"]) == ([1, 6, 6], 4, str(tmp_path / "own.npz"))
     assert open_data(saved(tmp_path, images=GRAY, labels=LABELS[::-1])).sha256 != data.sha256
 
@@ -174,13 +211,11 @@ def test_images_and_labels_must_have_the_same_length() -> None:
 
 
 def test_wrong_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="a training part needs at least 2 images"):
-        open_data(saved(tmp_path, **named(train=1)))
     with pytest.raises(ValueError, match="is not a built set"):
         open_data(tmp_path)
     with pytest.raises(FileNotFoundError, match="no file"):
         open_data(tmp_path / "nothing.npz")
-    with pytest.raises(ValueError, match="labels must be integers"):
+    with pytest.raises(ValueError, match=r"labels must be classes, got fractions such as 0\.5"):
         open_data(saved(tmp_path, images=GRAY, labels=LABELS / 2))
 
 

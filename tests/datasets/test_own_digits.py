@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from glimpse.datasets.counter import permutation
 from glimpse.datasets.digits import DigitSource, open_digits
 
 
@@ -28,7 +29,11 @@ def test_a_file_is_split_by_seed(tmp_path: Path, save_npz: Callable[..., str]) -
     file = save_npz(images=images, labels=labels)
     source = open_digits(file, seed=1)
     train, valid, test = numbers(source)
-    assert [len(part) for part in (train, valid, test)] == [87, 10, 10]
+    assert [np.bincount(part.labels).tolist() for part in (source.train, source.valid, source.test)] == [
+        [28, 28, 27],
+        [4, 4, 4],
+        [4, 4, 4],
+    ]
     assert sorted(train + valid + test) == list(range(107))
     for part in (source.train, source.valid, source.test):
         for image, label in zip(part.images, part.labels, strict=True):
@@ -37,6 +42,21 @@ def test_a_file_is_split_by_seed(tmp_path: Path, save_npz: Callable[..., str]) -
     assert open_digits(file, seed=1).sha256 == source.sha256
     assert numbers(open_digits(file, seed=2))[2] != test
     assert (source.name, source.n_classes, source.seed, source.path) == ("file", 3, 1, str(tmp_path / "own.npz"))
+
+
+def test_earlier_runs_keep_their_random_split(save_npz: Callable[..., str]) -> None:
+    images, labels = own_glyphs(107)
+    source = open_digits(save_npz(images=images, labels=labels), seed=1, split="legacy")
+    order = permutation(1, 64, 0, 107).tolist()
+    assert numbers(source) == [sorted(order[:87]), sorted(order[87:97]), sorted(order[97:])]
+
+
+def test_digits_have_the_names_of_their_labels(save_npz: Callable[..., str]) -> None:
+    images, labels = own_glyphs(60)
+    source = open_digits(save_npz(images=images, labels=np.array(["one", "two", "three"])[labels]))
+    assert source.class_names == ("one", "three", "two")
+    assert source.test.labels.tolist() == [[0, 2, 1][number % 3] for number in numbers(source)[2]]
+    assert source.record()["class_names"] == ["one", "three", "two"]
 
 
 def test_a_file_keeps_its_own_splits(save_npz: Callable[..., str]) -> None:
@@ -51,11 +71,16 @@ def test_a_file_keeps_its_own_splits(save_npz: Callable[..., str]) -> None:
     }
     assert numbers(open_digits(save_npz(**three))) == [list(range(30)), list(range(30, 40)), list(range(40, 60))]
     two = {name: array for name, array in three.items() if "valid" not in name}
-    assert numbers(open_digits(save_npz(**two))) == [list(range(27)), [27, 28, 29], list(range(40, 60))]
     one = {name: array for name, array in two.items() if "test" not in name}
     assert [len(part) for part in numbers(open_digits(save_npz(**one)))] == [24, 3, 3]
     plain = {"images": x[:30], "labels": y[:30], "X_test": x[40:], "y_test": y[40:]}
-    assert numbers(open_digits(save_npz(**plain))) == [list(range(27)), [27, 28, 29], list(range(40, 60))]
+    for arrays in (two, plain):
+        source = open_digits(save_npz(**arrays))
+        train, valid, test = numbers(source)
+        assert (sorted(train + valid), test) == (list(range(30)), list(range(40, 60)))
+        assert np.bincount(source.valid.labels).tolist() == [1, 1, 1]
+        older = numbers(open_digits(save_npz(**arrays), split="legacy"))
+        assert older == [list(range(27)), [27, 28, 29], list(range(40, 60))]
 
 
 def test_float_glyphs_are_rounded_to_eight_bits(save_npz: Callable[..., str]) -> None:
@@ -82,9 +107,9 @@ X, Y = own_glyphs(20)
         ({"images": X.astype(float), "labels": Y}, "must be in 0 to 1 if it is float, got 0 to 255; divide"),
         ({"images": np.where(X > 250, np.nan, 0.5), "labels": Y}, "must be in 0 to 1 if it is float, got nan"),
         ({"images": X / 255 - 0.1, "labels": Y}, "got -0.1 to 0.9"),
-        ({"images": X, "labels": Y.astype(float)}, "labels must be integers, got float64"),
-        ({"images": X, "labels": np.eye(20)[:, :10].astype(int)}, r"labels must be \(N,\) or \(N, 1\), got \(20, 10\)"),
-        ({"images": X, "labels": Y - 1}, "labels must be in 0 to 65535, got -1 to 1"),
+        ({"images": X, "labels": Y / 2}, "labels must be classes, got fractions such as 0.5"),
+        ({"images": X, "labels": np.eye(20)[:, :10].astype(int)}, r"labels has shape \(20, 10\), but its rows are not one-hot"),
+        ({"images": X, "labels": np.zeros((20, 2, 2))}, r"labels must be labels \(N,\) or one-hot rows \(N, K\)"),
         ({"images": X[:9], "labels": Y[:9]}, "at least 10 glyphs are needed for a split of 80/10/10, got 9"),
         ({"X_test": X, "y_test": Y}, "need a training part"),
         ({"X_train": X, "y_train": Y, "X_valid": X, "y_valid": Y}, "need a test part too"),

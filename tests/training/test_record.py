@@ -12,11 +12,13 @@ import torch
 from glimpse.datasets.classification import ClassifierData, cluttered_data, file_data
 from glimpse.datasets.digits import open_digits
 from glimpse.datasets.labeled_images import open_data
+from glimpse.listener import Listener
 from glimpse.settings.classifier import ClassifierSettings
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.glimpse_classifier import ClassifierConfig
+from glimpse.settings.requests import ClassifierTrainingRequest, TrainingImageChoice
 from glimpse.settings.training import TrainingConfig
-from glimpse.training.classifier import ClassificationTask, classifier_trainer
+from glimpse.training.classifier import ClassificationTask, ClassifierPlan, classifier_trainer
 from glimpse.training.processes import joined_processes
 from glimpse.training.record import StartingPoint, merged, refuse_differences, run_record, task_facts
 from tests.helpers.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
@@ -128,6 +130,38 @@ def test_a_weights_file_does_not_depend_on_the_machine(tmp_path: Path) -> None:
 def test_a_model_that_does_not_fit_the_data_is_refused() -> None:
     with pytest.raises(ValueError, match="they have classes 10, not 9"):
         classifier_trainer(run(replace(MODEL, classes=9)), data(), CPU)
+
+
+def resumed(record: dict[str, Any], **choice: Any) -> ClassifierData:
+    """Returns the data of a resumed run."""
+    request = ClassifierTrainingRequest(images=TrainingImageChoice(**choice))
+    return ClassifierPlan(request, Listener()).data_of(json.loads(json.dumps(record)), CPU)
+
+
+def test_a_run_of_an_earlier_version_keeps_its_split_and_its_classes(tmp_path: Path) -> None:
+    file, training = tmp_path / "own.npz", {"seed": 3}
+    np.savez(file, images=np.arange(40, dtype=np.uint8).repeat(9).reshape(40, 3, 3), labels=1 + np.arange(40) // 4)
+    new = file_data(open_data(file, shuffle_seed=3)).record
+    old = {name: value for name, value in new.items() if name not in ("split", "seed", "class_names")} | {"n_classes": 11}
+    found = resumed({"data": old, "training": training})
+    assert [round(float(image[0, 0, 0]) * 255) for image, _, _ in found.valid] == [36, 37, 38, 39]  # type: ignore[attr-defined]
+    assert found.valid.batch(torch.arange(4)).labels.tolist() == [10] * 4
+    assert found.class_names == tuple(map(str, range(11)))
+    assert resumed({"data": new, "training": training}).record == new
+
+
+def test_a_run_on_digits_of_an_earlier_version_keeps_its_split(tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "own.npz", images=np.random.default_rng(0).integers(0, 256, (50, 9, 9)).astype("u1"), labels=np.arange(50) % 2
+    )
+    file, recipe = str(tmp_path / "own.npz"), {"canvas": 12, "pieces": 0}
+    for split in ("stratified", "legacy"):
+        source = open_digits(file, seed=3, split=split)
+        new = cluttered_data(source, ClutterRecipe(**recipe), seed=3, device=CPU).record
+        old = {
+            name: value for name, value in new["digits"].items() if split == "stratified" or name not in ("split", "class_names")
+        }
+        assert resumed({"data": new | {"digits": old}, "training": {"seed": 3}}).record["digits"]["sha256"] == source.sha256
 
 
 def test_a_file_with_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:

@@ -85,9 +85,11 @@ class TrainingImageChoice(ImageChoice):
         clutter: Parameters of the recipe.
         distort: Number of distorted copies of every training digit, besides the originals; None for none, or for the number of the
             run whose settings are used.
+        split_seed: Seed of the split of images without parts; None for 0, or for the seed of the run whose settings are used.
     """
 
     distort: int | None = None
+    split_seed: int | None = None
 
     @property
     def generated(self) -> dict[str, Any]:

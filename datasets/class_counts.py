@@ -1,0 +1,97 @@
+"""Reports how many images each class of a set has, and whether they suffice to train and validate on.
+
+Dimensions: K classes.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glimpse.datasets.labeled_images import DataParts
+from glimpse.datasets.labels import listed
+from glimpse.listener import Listener
+
+__all__ = ["IMBALANCE", "check_classes", "described_classes"]
+
+IMBALANCE = 5
+"""Ratio of the largest to the smallest class from which a warning is given."""
+
+_EACH = 12  # classes whose numbers of images are listed one by one
+_USES = {"train": "to train on", "valid": "for validation", "test": "for testing"}
+
+
+def check_classes(parts: DataParts, listener: Listener) -> None:
+    """Tells a listener which classes a set has and how it is divided, and checks that a classifier can be trained on it.
+
+    Args:
+        parts: The set.
+        listener: Hears the numbers of images, and warnings of classes that a part lacks or that are much smaller than others.
+
+    Raises:
+        ValueError: If there is only one class, or a class has a single image.
+    """
+    counts = {name: part.counts(parts.n_classes) for name, part in parts.parts.items()}
+    total = np.sum([*counts.values()], axis=0)
+    _refuse(parts, total)
+    channels, height, width = parts.shape
+    color = {1: "gray", 3: "color"}.get(channels, f"{channels} channels")
+    classes = described_classes(parts.class_names, total)
+    listener.note(f"{parts.path}: {total.sum():,} images of {height} x {width} pixels in {color}, {classes}.")
+    listener.note(_described_parts(parts))
+    for warning in _warnings(parts, counts):
+        listener.warn(warning)
+
+
+def described_classes(names: Sequence[str], counts: NDArray[np.int64]) -> str:
+    """Returns the number of classes and of the images of each.
+
+    >>> described_classes(["cat", "dog"], np.array([600, 1_200]))
+    '2 classes: cat (600), dog (1,200)'
+    >>> described_classes([str(k) for k in range(20)], np.arange(20) + 30)
+    '20 classes of 30 (0) to 49 (19) images'
+    """
+    if len(names) <= _EACH:
+        return f"{len(names)} classes: " + ", ".join(f"{name} ({count:,})" for name, count in zip(names, counts, strict=True))
+    low, high = int(counts.argmin()), int(counts.argmax())
+    if counts[low] == counts[high]:
+        return f"{len(names)} classes of {counts[low]:,} images each"
+    return f"{len(names)} classes of {counts[low]:,} ({names[low]}) to {counts[high]:,} ({names[high]}) images"
+
+
+def _refuse(parts: DataParts, total: NDArray[np.int64]) -> None:
+    names = parts.class_names
+    if len(names) < 2:
+        raise ValueError(f"{parts.path}: all images have the label {listed(names)}; at least two classes are needed to train on")
+    rare = [name for name, count in zip(names, total, strict=True) if count < 2]
+    if not rare:
+        return
+    what = f"class {rare[0]} has" if len(rare) == 1 else f"{len(rare):,} of {len(names):,} classes ({listed(rare)}) have"
+    raise ValueError(
+        f"{parts.path}: {what} only one image, of {total.sum():,} images in {described_classes(names, total)}; every class needs at"
+        " least two, one to train on and one to validate on: correct or remove such labels"
+    )
+
+
+def _described_parts(parts: DataParts) -> str:
+    sizes = ", ".join(f"{len(part):,} {_USES[name]}" for name, part in parts.parts.items())
+    if parts.split is None:
+        return f"Its own parts: {sizes}."
+    uses = "validation and another for testing" if parts.is_whole else "validation"
+    return f"Held out a tenth of each class for {uses} (--split-seed {parts.split.seed}): {sizes}."
+
+
+def _warnings(parts: DataParts, counts: dict[str, NDArray[np.int64]]) -> Iterator[str]:
+    names = np.array(parts.class_names)
+    for part, each in counts.items():
+        absent = names[each == 0].tolist()
+        if absent:
+            yield f"{parts.path}: no images {_USES[part]} of {len(absent)} of {len(names)} classes: {listed(absent)}"
+    train = counts["train"]
+    low, high = int(np.where(train > 0, train, train.max()).argmin()), int(train.argmax())
+    if train[high] >= IMBALANCE * train[low]:
+        share = 100 * (1 - train[high] / train.sum())
+        yield (
+            f"{parts.path}: class {names[high]} has {train[high] / train[low]:.0f} times as many training images as {names[low]}; "
+            f"a model that always answers {names[high]} has an error of {share:.1f} %"
+        )
