@@ -58,7 +58,7 @@ def cluttered_data(
         seed: Random seed of the training clutter and the distortions, 0 to 2^64 - 1.
         device: Device of the images.
         distort: Number of distorted copies of every training digit, besides the originals.
-        listener: Hears how long the distortions took.
+        listener: Receives a note on the time of the distortions.
 
     Raises:
         ValueError: If the digits do not fit the recipe, or there is a negative number of copies.

@@ -26,7 +26,7 @@ def open_digit_source(
         digits: Name of a source, `auto`, or the path of a `.npz` file.
         data_dir: Folder to search first.
         split: Rule that divides a file without parts; by class, with a fixed seed, if None.
-        listener: Hears the warning and the progress of a download.
+        listener: Receives the warning and the progress of a download.
         class_names: Classes of a trained model, to which the labels of a file are mapped by name; None for the file's own classes.
     """
     listener, (kind, seed) = listener or Listener(), split or SplitRule()
@@ -45,7 +45,7 @@ def open_generative_data(source: str, data_dir: Path | None, listener: Listener 
     Args:
         source: Name or path of a set, or `auto`.
         data_dir: Folder to search first.
-        listener: Hears the warnings and the progress of a download or a preparation.
+        listener: Receives the warnings and the progress of a download or a preparation.
         wanted: Further arguments of `open_generative`.
     """
     listener = listener or Listener()

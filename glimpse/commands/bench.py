@@ -23,19 +23,19 @@ def bench(request: BenchRequest, *, as_json: bool) -> None:
         _show(found)
 
 
-def table_row(row: BenchRow) -> tuple[str, ...]:
-    """Returns the cells of a row, which fits 80 columns with the frame of the table; `-` where a column does not apply."""
+def table_row(row: BenchRow) -> tuple[str | None, ...]:
+    """Returns the cells of a row, which fits 80 columns with the frame of the table; None where a column does not apply."""
     multiplies = row.multiply_adds > 0
     return (
         row.case,
-        short_number(row.best).rjust(6),
-        short_number(row.median).rjust(5),
-        short_number(row.multiply_adds).rjust(5) if multiplies else "-".rjust(5),
-        short_number(row.gflops).rjust(5) if multiplies else "-".rjust(5),
-        _percent(row.product_share) if multiplies else "-",
-        short_number(row.bytes).rjust(5),
-        "-" if row.copy_share is None else _percent(row.copy_share),
-        "-" if row.memory is None else f"{row.memory / 1e6:.0f}",
+        short_number(row.best),
+        short_number(row.median),
+        short_number(row.multiply_adds) if multiplies else None,
+        short_number(row.gflops) if multiplies else None,
+        _percent(row.product_share) if multiplies else None,
+        short_number(row.bytes),
+        None if row.copy_share is None else _percent(row.copy_share),
+        None if row.memory is None else f"{row.memory / 1e6:.0f}",
     )
 
 
@@ -57,10 +57,10 @@ def _show(found: BenchResult) -> None:
     console.note(_LEGEND)
 
 
-def _step(row: BenchRow) -> Sequence[str]:
+def _step(row: BenchRow) -> Sequence[str | None]:
     """Returns the cells of a training step: time, rate, operations and memory."""
     _, rate, _, multiply_adds, gflops, _, _, _, memory = table_row(row)
-    return f"{row.milliseconds:,.1f}", rate.rjust(8), multiply_adds, gflops, memory
+    return f"{row.milliseconds:,.1f}", rate, multiply_adds, gflops, memory
 
 
 def _percent(share: float) -> str:

@@ -16,10 +16,11 @@ from glimpse.commands import console
 from glimpse.commands.console import ConsoleListener
 from glimpse.commands.train import show_records
 from glimpse.commands.train_classifier import CLASSIFIER_WORDS
-from glimpse.comparison.calls import SuiteWatch, compare_models, compare_suite
+from glimpse.comparison.calls import SuiteWatch, compare_suite
 from glimpse.comparison.estimate import RunEstimate, SuiteEstimate
 from glimpse.comparison.figure import write_figure
 from glimpse.comparison.files import pairs_path, write_csv, write_markdown
+from glimpse.comparison.measure import measured_comparison
 from glimpse.comparison.rows import Comparison
 from glimpse.comparison.suite import Stop, plan_suite
 from glimpse.comparison.table import legend, pair_table, pair_title, table
@@ -72,7 +73,7 @@ def compare(request: CompareRequest | SuiteRequest, files: ComparisonFiles, *, a
     """
     _check_files(files)
     if isinstance(request, CompareRequest):
-        _show(compare_models(request, ConsoleListener()), files, as_json=as_json)
+        _show(measured_comparison(request, ConsoleListener()), files, as_json=as_json)
         return 0
     watch = SuiteWatch(ConsoleListener(), _run, _show_estimate)
     try:
@@ -177,7 +178,7 @@ def _write_files(comparison: Comparison, files: ComparisonFiles) -> None:
 def _print(comparison: Comparison) -> None:
     """Prints the table, its legend and the tests between pairs of models."""
     on = comparison.conditions
-    title = f"{on.data}: {comparison.n:,} {comparison.images}; measured on {on.device}, threads: {on.threads}"
+    title = f"{on.data}: {comparison.n:,} {comparison.part_name}; measured on {on.device}, threads: {on.threads}"
     print_table(*table(comparison), title)
     for line in legend(comparison):
         console.note(line)
@@ -198,7 +199,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title:
         title: Title above the table.
     """
     headings = [_NARROW.get(column, column) for column in columns]
-    cells = [["-" if value is None else str(value) for value in row] for row in rows]
+    cells = [[console.cell(value) for value in row] for row in rows]
     needed = _NAMES + sum(
         1 + max(map(len, [*heading.split("\n"), *(row[i] for row in cells)])) for i, heading in enumerate(headings) if i > 0
     )

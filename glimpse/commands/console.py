@@ -16,7 +16,7 @@ from rich.text import Text
 
 from glimpse.listener import Advance, Listener
 
-__all__ = ["ConsoleListener", "ProgressView", "duration", "note", "print_json", "print_line", "print_rows", "warn"]
+__all__ = ["ConsoleListener", "ProgressView", "cell", "duration", "note", "print_json", "print_line", "print_rows", "warn"]
 
 
 def note(message: str) -> None:
@@ -48,7 +48,7 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], *, titl
         title: Title above the table.
     """
     terminal = sys.stdout.isatty()
-    cells = [[_cell(value) for value in row] for row in rows]
+    cells = [[cell(value) for value in row] for row in rows]
     table = Table(*columns, box=None if not terminal else Table().box, pad_edge=terminal)
     for column, values in zip(table.columns, zip(*cells, strict=True), strict=False):
         column.justify = "right" if all(_is_number(value) for value in values) else "left"
@@ -62,6 +62,13 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], *, titl
     else:
         lines = [*([title] if title is not None else []), *_text_of(table, width=200).splitlines()]
         print_line("\n".join(line.rstrip() for line in lines))
+
+
+def cell(value: object) -> str:
+    """Returns a value as the text of a table cell; None is `-`."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "-" if value is None else str(value)
 
 
 def duration(seconds: float) -> str:
@@ -192,17 +199,10 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _cell(value: object) -> str:
-    """Returns a value as the text of a table cell."""
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "-" if value is None else str(value)
-
-
 def _is_number(text: str) -> bool:
-    """Returns whether a cell is a number or `-`."""
+    """Returns whether a cell is `-` or a number, which may end in k, M or G."""
     try:
-        float(text.replace(",", ""))
+        float(text.replace(",", "").rstrip("kMG"))
     except ValueError:
         return text == "-"
     return True

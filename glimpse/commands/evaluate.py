@@ -90,7 +90,7 @@ def _show_generator(found: Evaluation, result: GenerationResult) -> None:
     gray = isinstance(found.config, GeneratorConfig) and found.config.observation == "bernoulli" and data["binarization"] == "none"
     facts = [
         ("cost, nats (gray under Bernoulli: not a likelihood)" if gray else "bound, nats", f"{result.bound_nats:.2f}"),
-        ("standard error", f"{result.standard_error:.2f}" if result.n > 1 else "-"),
+        ("standard error", f"{result.standard_error:.2f}" if result.n > 1 else None),
         ("images", f"{result.n:,}"),
         ("reconstruction, nats", f"{result.reconstruction_nats:.2f}"),
         ("KL divergence, nats", f"{result.kl_nats:.2f}"),

@@ -26,7 +26,7 @@ def list_presets(*, as_json: bool) -> None:
         return
     for kind, configs in settings.items():
         names = sorted(dict.fromkeys(chain(*configs.values())), key=OF_THE_DATA.__contains__)  # those determined by the data last
-        console.print_rows((kind, *configs), [(name, *(config.get(name, "-") for config in configs.values())) for name in names])
+        console.print_rows((kind, *configs), [(name, *(config.get(name) for config in configs.values())) for name in names])
 
 
 def list_pretrained(*, as_json: bool) -> None:

@@ -104,18 +104,18 @@ def _show(found: ModelSummary) -> None:
     steps = found.summary.steps
     kinds = {step.window for step in steps}
     rows = [(f"{step.window} {step.step}" if len(kinds) > 1 else step.step, *_cells(step)) for step in steps]
-    shown = [i for i in range(len(_COLUMNS)) if any(row[i] != "-" for row in rows)]
+    shown = [i for i in range(len(_COLUMNS)) if any(row[i] is not None for row in rows)]
     cells = [tuple(row[i] for i in shown) for row in rows]
     title = f"{found.model} on {found.summary.images:,} images: {found.data}"
     console.print_rows([_COLUMNS[i] for i in shown], cells, title=title)
 
 
-def _cells(step: StepSummary) -> tuple[str, ...]:
+def _cells(step: StepSummary) -> tuple[str | None, ...]:
     """Returns the cells of a step in the order of the columns."""
     return (
         _number(step.error, 2),
         _number(step.distance),
-        "-" if step.distance_quartiles is None else " to ".join(map(_number, step.distance_quartiles)),
+        None if step.distance_quartiles is None else " to ".join(f"{quartile:.1f}" for quartile in step.distance_quartiles),
         _number(step.far),
         _number(step.on_center),
         _number(step.covered),
@@ -124,6 +124,6 @@ def _cells(step: StepSummary) -> tuple[str, ...]:
     )
 
 
-def _number(value: float | None, digits: int = 1) -> str:
-    """Returns a number with a fixed number of decimals, `-` for None."""
-    return "-" if value is None else f"{value:.{digits}f}"
+def _number(value: float | None, digits: int = 1) -> str | None:
+    """Returns a number with a fixed number of decimals; None for None."""
+    return None if value is None else f"{value:.{digits}f}"

@@ -93,8 +93,8 @@ def assembled(
     firsts = [group[0] for group in groups]
     names = distinct_names([one.config for one in firsts], [_settings(one) for one in firsts], [one.source for one in firsts])
     rows = tuple(_row(name, group, published, size) for name, group in zip(names, groups, strict=True))
-    alone = tuple(result for result in published if result not in [row.published for row in rows])
-    return Comparison(rows, _pairs(names, firsts), alone, len(trained[0].labels), conditions)
+    published_only = tuple(result for result in published if result not in [row.published for row in rows])
+    return Comparison(rows, _pairs(names, firsts), published_only, len(trained[0].labels), conditions)
 
 
 def first_at_or_below(progress: Iterable[Mapping[str, str]], error: float) -> tuple[int, float] | None:

@@ -1,7 +1,7 @@
 """Comparisons as Python calls, with the names and defaults of the command line."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,7 @@ from glimpse.settings.requests import CompareRequest, SuiteRequest, flag, from_o
 from glimpse.settings.suites import SUITES
 from glimpse.training.engine import Record
 
-__all__ = ["SuiteWatch", "compare", "compare_models", "compare_suite", "comparison_request"]
-
-_OF_A_SUITE = ("out", "models", "images", "seeds", "within", "precision", "compile")
+__all__ = ["SuiteWatch", "compare", "compare_suite", "comparison_request"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class SuiteWatch:
     """What watches a suite being trained and compared; by default everything runs silently.
 
     Attributes:
-        listener: Hears of progress, notes and warnings.
+        listener: Receives progress, notes and warnings.
         run: Runs each training.
         estimated: Called with an estimate of the time before the first training; None estimates nothing.
     """
@@ -46,7 +44,7 @@ def compare(
     Args:
         sources: Runs' folders, weights files or `pretrained:NAME`; none with a suite.
         progress: Called with every record of a suite's trainings.
-        listener: Hears of progress, notes and warnings; by default Python's warnings and the log `glimpse`.
+        listener: Receives progress, notes and warnings; by default Python's warnings and the log `glimpse`.
         options: Those of `glimpse compare` by their names, with `_` for `-`: `data_dir`, `device`, `threads`, `suite`, and with a
             suite `out`, `models` (names, or one text with commas), `images`, `seeds`, `within`, `precision`, `compile`.
 
@@ -56,12 +54,12 @@ def compare(
     Raises:
         TypeError: If there is no such option.
         ValueError: If there is nothing to compare, or the models are not classifiers of one task, or options do not fit together.
-        FileNotFoundError: If the digits are not at hand.
+        FileNotFoundError: If the digits are not available.
         OutOfTimeError: If the minutes `within` are over; what was done is kept, and the same call continues.
     """
     request = comparison_request(sources, options)
     if isinstance(request, CompareRequest):
-        return compare_models(request, listener)
+        return measured_comparison(request, listener)
     return compare_suite(request, SuiteWatch(listener or Listener(), run_silently(progress)))
 
 
@@ -80,24 +78,11 @@ def comparison_request(sources: Sequence[str | Path], options: Mapping[str, Any]
         return from_options(SuiteRequest, {**options, "models": names and tuple(name.strip() for name in names)})
     if not sources:
         raise ValueError(f"name runs to compare, or a --suite: {', '.join(SUITES)}")
-    of_a_suite = [flag(name) for name in _OF_A_SUITE if options.get(name) is not None]
+    shared = [each.name for each in fields(CompareRequest)]
+    of_a_suite = [each.name for each in fields(SuiteRequest) if each.name not in shared and options.get(each.name) is not None]
     if of_a_suite:
-        raise ValueError(f"{', '.join(of_a_suite)} goes with a --suite, not with runs")
+        raise ValueError(f"{', '.join(map(flag, of_a_suite))} goes with a --suite, not with runs")
     return from_options(CompareRequest, {**options, "sources": tuple(map(str, sources))})
-
-
-def compare_models(request: CompareRequest, listener: Listener | None = None) -> Comparison:
-    """Returns trained models of one task side by side.
-
-    Args:
-        request: Which models.
-        listener: Hears of progress, notes and warnings.
-
-    Raises:
-        ValueError: If they are not classifiers of one task, or do not fit its images.
-        FileNotFoundError: If the digits are not at hand.
-    """
-    return measured_comparison(request, listener)
 
 
 def compare_suite(request: SuiteRequest, watch: SuiteWatch | None = None) -> Comparison:
@@ -111,7 +96,7 @@ def compare_suite(request: SuiteRequest, watch: SuiteWatch | None = None) -> Com
 
     Raises:
         ValueError: If what is asked does not fit the suite or its folder, or no run could be trained to its end.
-        FileNotFoundError: If the digits are not at hand.
+        FileNotFoundError: If the digits are not available.
         OutOfTimeError: If the time is over; what was done is kept, and the same call continues.
         StoppedError: If `watch.run` stopped a training; it has been saved.
     """

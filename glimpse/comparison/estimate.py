@@ -97,10 +97,10 @@ def estimate_suite(plan: Sequence[PlannedRun], listener: Listener | None = None)
 
     Args:
         plan: The runs of a suite.
-        listener: Hears warnings and notes on the digits.
+        listener: Receives warnings and notes on the digits.
 
     Raises:
-        FileNotFoundError: If the digits are not at hand.
+        FileNotFoundError: If the digits are not available.
     """
     machine = plan[0].request.machine
     device, threads = environment.choose_device(machine.device), environment.use_threads(machine.threads)
@@ -135,7 +135,7 @@ def measured_speed(planned: PlannedRun, device: torch.device, threads: int, list
         planned: The run; its folder is not touched.
         device: Where it is trained.
         threads: Threads of the CPU.
-        listener: Hears warnings and notes on the digits.
+        listener: Receives warnings and notes on the digits.
     """
     settings = planned.request.settings
     endless = {"images": 10**9, "validate_every": 10**9, "log_every": 10**9, "compile": False}  # steps and nothing else

@@ -67,7 +67,7 @@ def write_figure(path: str | Path, comparison: Comparison) -> list[str]:
     figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=8.5)
     _label(axes, [*measured, *published])
     save(path, figure)
-    unstated = [result for result in comparison.alone if result.values_read is None]
+    unstated = [result for result in comparison.published_only if result.values_read is None]
     unstated += [row.published for row in comparison.rows if row.published is not None and row.published.values_read is None]
     return [f"{result.model} ({result.source})" for result in unstated]
 
@@ -90,7 +90,8 @@ def _points(comparison: Comparison) -> tuple[list[_Point], list[_Point]]:
     measured = [
         _Point(row.reading.values, row.error, row.kind, row.model + _seeds(len(row.seeds)), row.interval) for row in comparison.rows
     ]
-    results = dict.fromkeys([row.published for row in comparison.rows if row.published is not None] + list(comparison.alone))
+    matched = [row.published for row in comparison.rows if row.published is not None]
+    results = dict.fromkeys([*matched, *comparison.published_only])
     published = [
         _Point(result.values_read, result.error_percent, result.kind, f"{result.model}\n({result.source})")
         for result in results

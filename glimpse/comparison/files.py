@@ -54,7 +54,7 @@ def markdown(comparison: Comparison) -> str:
     """Returns the table, what its columns mean, what it was measured with, and the tests between models."""
     facts = [f"{name.replace('_', ' ')}: {value}" for name, value in comparison.conditions.as_dict().items() if name != "part"]
     lines = _markdown_table(*table(comparison))
-    lines += ["", *(f"- {line}" for line in (*legend(comparison), f"{comparison.images}: {comparison.n:,}", *facts))]
+    lines += ["", *(f"- {line}" for line in (*legend(comparison), f"{comparison.part_name}: {comparison.n:,}", *facts))]
     if comparison.pairs:
         lines += ["", pair_title(comparison), "", *_markdown_table(*pair_table(comparison))]
     return "\n".join(lines) + "\n"

@@ -38,13 +38,13 @@ def measured_comparison(
 
     Args:
         request: Which models, measured with what.
-        listener: Hears of progress, of warnings such as that a run is not finished, and of notes.
+        listener: Receives progress, notes, and warnings, such as that a run is not finished.
         kept: Folder of what was measured before; None measures all and keeps nothing.
         limit: Checked before each model that is measured.
 
     Raises:
         ValueError: If the models are not classifiers of one task, or do not fit its images.
-        FileNotFoundError: If the digits are not at hand.
+        FileNotFoundError: If the digits are not available.
         OutOfTimeError: If the time is over; what was measured until then is kept.
     """
     listener = listener or Listener()
@@ -94,7 +94,7 @@ class _Bench:
         data_dir: Folder to look for the digits in first.
         kept: What was measured before.
         limit: Checked before each model that is measured.
-        listener: Hears of the progress.
+        listener: Receives the progress.
     """
 
     device: torch.device

@@ -154,7 +154,7 @@ class Comparison:
     Attributes:
         rows: What was measured.
         pairs: Tests of every row against every later one.
-        alone: Published rows that match none of the measured ones.
+        published_only: Published rows that match none of the measured ones.
         n: Test images.
         conditions: What was measured on and with.
         suite: Name of the suite whose models they are, None of other models.
@@ -162,14 +162,14 @@ class Comparison:
 
     rows: tuple[Row, ...]
     pairs: tuple[Pair, ...]
-    alone: tuple[PublishedResult, ...]
+    published_only: tuple[PublishedResult, ...]
     n: int
     conditions: Conditions
     suite: str | None = None
 
     @property
-    def images(self) -> str:
-        """What the images that were measured on are called; the weights may have been chosen on those of validation."""
+    def part_name(self) -> str:
+        """Name of the images of the measurement, such as `test images`; the weights may have been selected on validation images."""
         return {"test": "test images", "valid": "validation images", "train": "training images"}[self.conditions.part]
 
     def as_dict(self) -> dict[str, Any]:
@@ -179,10 +179,10 @@ class Comparison:
 
     def flat(self) -> list[dict[str, Any]]:
         """Returns every row as a dictionary of plain values, all with the same names, rows that are only published included."""
-        shared = {"measured_on": self.images, "n": self.n}
+        shared = {"measured_on": self.part_name, "n": self.n}
         measured = [row.as_dict(shared) for row in self.rows]
         names = dict.fromkeys(measured[0]) if measured else {}
-        for result in self.alone:
+        for result in self.published_only:
             own = {"row": "published", "model": result.model, "kind": result.kind or None} | _published_values(result)
             measured.append(names | own | {"values_read": result.values_read})
         return measured

@@ -1,4 +1,4 @@
-"""Training a suite's models: what is asked for, what of it is done, and the training itself.
+"""Training the models of a suite: the plan, its progress, and the training.
 
 A suite's folder holds a run's folder for every model and seed, NAME-seedN, as `glimpse train-classifier` writes them.
 """
@@ -85,7 +85,7 @@ def plan_suite(request: SuiteRequest) -> list[PlannedRun]:
 
     Raises:
         ValueError: If there is no such suite or model, or the folder is a run's own, or a run was started with other settings than
-            are asked for now or than the model's other seeds have.
+            those requested or those of the model's other seeds.
     """
     suite, folder = _suite(request), request.folder
     if RunFolder(folder).started:
@@ -99,7 +99,7 @@ def plan_suite(request: SuiteRequest) -> list[PlannedRun]:
 
 
 def _suite(request: SuiteRequest) -> Suite:
-    """Returns the suite as it was asked for: with these models, this budget and this number of seeds."""
+    """Returns the suite with the requested models, budget and number of seeds."""
     if request.suite not in SUITES:
         raise ValueError(f"there is no suite {request.suite!r}; there are {', '.join(SUITES)}")
     suite = SUITES[request.suite]
@@ -203,10 +203,10 @@ def train_suite(
         plan: The runs.
         run: Runs each of their trainings.
         limit: When to stop.
-        listener: Hears which training comes next, and warnings.
+        listener: Receives notes, such as which training is next, and warnings.
 
     Raises:
-        OutOfTimeError: If the time is over; the run at hand has been saved.
+        OutOfTimeError: If the time is over; the current run has been saved.
         StoppedError: If something else stopped the training; it has been saved.
     """
     limit, listener = limit or TimeLimit(), listener or Listener()

@@ -23,10 +23,10 @@ _COLUMNS = (
 )
 
 _LEGEND = {
-    "error %": "share of the {images} that is wrong after the last glimpse; averaged over the seeds.",
+    "error %": "share of the {part_name} that is wrong after the last glimpse; averaged over the seeds.",
     "ram's error": "(N samples): averaged over N sampled sequences of locations; (0 samples): at the policy's mean locations, "
     "the first one aside where it is random.",
-    "95 % interval, one seed": "over the {images} (Wilson); what another seed would change is not in it.",
+    "95 % interval, one seed": "over the {part_name} (Wilson); what another seed would change is not in it.",
     "95 % interval, several seeds": "of the mean, over the seeds (Student's t).",
     "published": "test error of the same kind of model with as many glimpses and values read; rows with no error % are "
     "published only.",
@@ -47,7 +47,7 @@ def table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[object, .
     """Returns the column names and the cells of the table: measured rows, then those that are only published."""
     letters = {source: letter for letter, source in _sources(comparison).items()}
     rows = [_measured_cells(row, letters) for row in comparison.rows]
-    rows += [_published_cells(result, letters) for result in comparison.alone]
+    rows += [_published_cells(result, letters) for result in comparison.published_only]
     return _COLUMNS, [tuple(row.get(column) for column in _COLUMNS) for row in rows]
 
 
@@ -91,7 +91,7 @@ def legend(comparison: Comparison) -> list[str]:
     sources = "; ".join(f"{letter} {source}" for letter, source in _sources(comparison).items())
     unneeded = _unneeded(comparison)
     lines = [
-        f"{name}: {text.format(sources=sources, images=comparison.images)}"
+        f"{name}: {text.format(sources=sources, part_name=comparison.part_name)}"
         for name, text in _LEGEND.items()
         if name not in unneeded
     ]
@@ -123,7 +123,7 @@ def _unneeded(comparison: Comparison) -> set[str]:
 def _sources(comparison: Comparison) -> dict[str, str]:
     """Returns where the published numbers stand, by the letter that says so in the table."""
     matched = [row.published for row in comparison.rows if row.published is not None]
-    return dict(zip(string.ascii_lowercase, dict.fromkeys(map(_source, (*matched, *comparison.alone))), strict=False))
+    return dict(zip(string.ascii_lowercase, dict.fromkeys(map(_source, (*matched, *comparison.published_only))), strict=False))
 
 
 def _source(result: PublishedResult) -> str:
@@ -143,9 +143,8 @@ def pair_title(comparison: Comparison) -> str:
     seeds = ", the lowest seed of each" if any(len(row.seeds) > 1 for row in comparison.rows) else ""
     pairs = len(comparison.pairs)
     corrected = f"; p, Holm: corrected for {pairs} tests" if pairs > 1 else ""
-    return (
-        f"Do two models differ? McNemar's exact test on {comparison.n:,} {comparison.images}{seeds}; a small p says so{corrected}"
-    )
+    images = f"{comparison.n:,} {comparison.part_name}"
+    return f"Do two models differ? McNemar's exact test on {images}{seeds}; a small p says so{corrected}"
 
 
 def _samples(row: Row) -> str:

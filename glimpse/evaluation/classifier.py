@@ -80,7 +80,7 @@ def measure_classifier(
         model: Classifier in evaluation mode, on the device of the data.
         data: Images and labels.
         glimpses: Number of glimpses; the model's own if None.
-        listener: Hears the progress.
+        listener: Receives the progress.
         observe: Called with the answers for every batch, which then include the windows.
 
     Raises:

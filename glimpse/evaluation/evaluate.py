@@ -81,7 +81,7 @@ def evaluate(model: str | Path, *, listener: Listener | None = None, **options: 
 
     Args:
         model: Folder of a run, weights file or `pretrained:NAME`.
-        listener: Hears progress, notes and warnings.
+        listener: Receives progress, notes and warnings.
         options: Options of `glimpse evaluate` by name, with `_` for `-`: `split`, `glimpses`, `test_samples`, `importance_samples`,
             `diagnose`, `figure`, `data`, `data_dir`, `digits`, `canvas`, `pieces`, `piece_size`, `border`, `device`, `threads`.
 
@@ -101,7 +101,7 @@ def evaluate_request(request: EvaluationRequest, listener: Listener | None = Non
 
     Args:
         request: Model, images and settings of the evaluation.
-        listener: Hears progress, notes and warnings.
+        listener: Receives progress, notes and warnings.
 
     Raises:
         ValueError: If there is no such model, or the images or a setting do not fit it.

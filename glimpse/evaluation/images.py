@@ -32,7 +32,7 @@ class ImageQuery:
         choice: Images in place of the task's.
         split: Split of the data.
         device: Device of the images.
-        listener: Hears warnings and notes.
+        listener: Receives warnings and notes.
         can_name_data: Whether the caller has options for other images, which error messages then suggest.
         class_names: Names of the model's classes, to which labels are mapped; None for a model that does not classify.
     """

@@ -47,7 +47,7 @@ def sample(model: str | Path, *, listener: Listener | None = None, **options: An
 
     Args:
         model: A run's folder, a weights file or `pretrained:NAME`.
-        listener: Hears of progress, notes and warnings.
+        listener: Receives progress, notes and warnings.
         options: Those of `glimpse sample` by their names, with `_` for `-`: `count`, `temperature`, `binary`, `seed`, `out`,
             `frames`, `data`, `data_dir`, `device`, `threads`.
 
@@ -67,7 +67,7 @@ def reconstruct(model: str | Path, *, listener: Listener | None = None, **option
 
     Args:
         model: A run's folder, a weights file or `pretrained:NAME`.
-        listener: Hears of progress, notes and warnings.
+        listener: Receives progress, notes and warnings.
         options: Those of `glimpse reconstruct` by their names, with `_` for `-`: `count`, `split`, `indices`, `out`, `frames`,
             `data`, `data_dir`, `device`, `threads`; `pictures`, a file or several, stands for `--image`.
 
@@ -87,7 +87,7 @@ def interpolate(model: str | Path, *, listener: Listener | None = None, **option
 
     Args:
         model: A run's folder, a weights file or `pretrained:NAME`.
-        listener: Hears of progress, notes and warnings.
+        listener: Receives progress, notes and warnings.
         options: Those of `glimpse interpolate` by their names, with `_` for `-`: `steps`, `latent`, `count`, `seed`, `split`,
             `indices`, `out`, `data`, `data_dir`, `device`, `threads`; `pictures`, two files, stands for `--image`.
 

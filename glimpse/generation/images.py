@@ -36,7 +36,7 @@ def open_set(generator: OpenGenerator, choice: SetChoice) -> GenerativeData:
 
     Raises:
         ValueError: If the set cannot be told, has changed since, or has images of another size than the generator's.
-        FileNotFoundError: If it is not at hand.
+        FileNotFoundError: If it is not available.
     """
     images = ImageChoice(data=choice.data, data_dir=choice.data_dir)
     query = ImageQuery(generator.source, generator.task, images, device=generator.device, listener=generator.listener)

@@ -39,7 +39,7 @@ class Neighbors:
 
 
 def find_neighbors(generator: OpenGenerator, images: Tensor, choice: SetChoice) -> Neighbors | None:
-    """Returns the training images nearest to images (N, C, H, W); None, with a note, where the training images are not at hand.
+    """Returns the training images nearest to images (N, C, H, W); None, with a note, where the training images are not available.
 
     A set that is binarized afresh at each visit is compared by its intensities.
 

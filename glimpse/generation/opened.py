@@ -29,7 +29,7 @@ class OpenGenerator:
         source: Its run's folder, weights file or `pretrained:NAME`.
         model: The network.
         task: What its weights say it was trained on.
-        listener: Hears of progress, notes and warnings.
+        listener: Receives progress, notes and warnings.
     """
 
     source: str
@@ -72,12 +72,12 @@ class OpenGenerator:
 
 
 def opened_generator(source: str, machine: Machine, listener: Listener | None = None) -> OpenGenerator:
-    """Returns a trained generator on the device that was asked for.
+    """Returns a trained generator on the requested device.
 
     Args:
         source: A run's folder, a weights file or `pretrained:NAME`.
         machine: The device, and threads of the CPU.
-        listener: Hears of progress, notes and warnings.
+        listener: Receives progress, notes and warnings.
 
     Raises:
         ValueError: If there is no such model, or it is no generator.

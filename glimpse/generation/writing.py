@@ -140,7 +140,7 @@ def write_steps(found: Generated, images: Tensor | None, listener: Listener) -> 
     Args:
         found: What is drawn, with its file and its folder.
         images: What it was drawn after, shape (N, C, H, W).
-        listener: Hears of progress.
+        listener: Receives progress.
 
     Raises:
         ValueError: If the folder holds frames of another drawing.

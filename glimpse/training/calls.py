@@ -22,7 +22,7 @@ def train_classifier(*, progress: Progress | None = None, listener: Listener | N
 
     Args:
         progress: Called with every record of the training, at least one per step.
-        listener: Hears warnings and notes, such as that MNIST was not found; Python's warnings and the log `glimpse` if None.
+        listener: Receives warnings and notes, such as that MNIST was not found; Python's warnings and the log `glimpse` if None.
         options: Options of `glimpse train-classifier` by name, with `_` for `-`: `model`, `preset`, settings of the model
             (`glimpses`, `window`, ...) and of the training (`images`, `learning_rate`, `seed`, ...), `data`, `digits`, `data_dir`,
             `canvas`, `pieces`, `distort`, `out`, `resume`, `config`, `epochs`, `checkpoint_every`, `device`, `threads`.

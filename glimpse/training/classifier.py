@@ -106,7 +106,7 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
 
     Args:
         request: Model, data and settings of the training.
-        listener: Hears notes and warnings.
+        listener: Receives notes and warnings.
 
     Raises:
         ValueError: If there is no such model, or the preset is one of another model.

@@ -83,7 +83,7 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
 
     Args:
         request: Data and settings of the training.
-        listener: Hears notes and warnings.
+        listener: Receives notes and warnings.
 
     Raises:
         ValueError: If there is no such preset.

@@ -26,7 +26,7 @@ class TrainingPlan(ABC, Generic[D]):
     Args:
         run: Folder, start and budget of the run.
         machine: Device and threads.
-        listener: Hears notes and warnings.
+        listener: Receives notes and warnings.
 
     Attributes:
         command: Name of the command in the run's record.

@@ -21,7 +21,7 @@ def look(model: str | Path, *, listener: Listener | None = None, **options: Any)
 
     Args:
         model: A run's folder, a weights file or `pretrained:NAME`.
-        listener: Hears of progress, notes and warnings.
+        listener: Receives progress, notes and warnings.
         options: Those of `glimpse trajectories` by their names, with `_` for `-`: `split`, `indices`, `count`, `only`, `margin`,
             `pixels`, `glimpses`, `data`, `data_dir`, `digits`, `canvas`, `pieces`, `piece_size`, `border`, `device`, `threads`;
             `pictures` for `--image`, and `invert`.
@@ -29,7 +29,7 @@ def look(model: str | Path, *, listener: Listener | None = None, **options: Any)
     Raises:
         TypeError: If there is no such option.
         ValueError: If there is no such model, it has no windows, or the images or an option do not fit it.
-        FileNotFoundError: If the images are not at hand.
+        FileNotFoundError: If the images are not available.
     """
     return look_request(from_options(LookRequest, {"model": str(model), **options}), listener)
 
@@ -40,7 +40,7 @@ def export(model: str | Path, out: str | Path, *, listener: Listener | None = No
     Args:
         model: A run's folder, a weights file or `pretrained:NAME`.
         out: File to write: `.jsonl`, `.csv`, `.parquet`, `.npz`, `.png`, `.gif` or `.html`; its folder is made.
-        listener: Hears of progress, notes and warnings.
+        listener: Receives progress, notes and warnings.
         options: Those of `look`, and `format`, which names the format of data where the file's ending does not.
 
     Returns:
@@ -49,7 +49,7 @@ def export(model: str | Path, out: str | Path, *, listener: Listener | None = No
     Raises:
         TypeError: If there is no such option.
         ValueError: If there is no such model, it has no windows, or the images, the format or an option do not fit.
-        FileNotFoundError: If the images are not at hand.
+        FileNotFoundError: If the images are not available.
         OSError: If a file cannot be read or written.
     """
     return export_request(from_options(ExportRequest, {"model": str(model), "out": Path(out), **options}), listener)
@@ -60,7 +60,7 @@ def summarize(model: str | Path, *, listener: Listener | None = None, **options:
 
     Args:
         model: A run's folder, a weights file or `pretrained:NAME`.
-        listener: Hears of progress, notes and warnings.
+        listener: Receives progress, notes and warnings.
         options: Those of `look` without `pixels`, and `out`, a `.png` to draw it in.
 
     Returns:
@@ -69,7 +69,7 @@ def summarize(model: str | Path, *, listener: Listener | None = None, **options:
     Raises:
         TypeError: If there is no such option.
         ValueError: If there is no such model, it has no windows, or the images or an option do not fit it.
-        FileNotFoundError: If the images are not at hand.
+        FileNotFoundError: If the images are not available.
         OSError: If a file cannot be read or written.
     """
     return summary_request(from_options(SummaryRequest, {"model": str(model), **options}), listener)
@@ -81,7 +81,7 @@ def learning(model: str | Path, out: str | Path, *, listener: Listener | None = 
     Args:
         model: The run's folder.
         out: File to write, a `.gif`; its folder is made.
-        listener: Hears of progress, notes and warnings.
+        listener: Receives progress, notes and warnings.
         options: Those of `look` without `only`, `margin` and `pixels`.
 
     Returns:
@@ -90,7 +90,7 @@ def learning(model: str | Path, out: str | Path, *, listener: Listener | None = 
     Raises:
         TypeError: If there is no such option.
         ValueError: If the model is no run's folder, it kept no weights, or the images or an option do not fit it.
-        FileNotFoundError: If the images are not at hand.
+        FileNotFoundError: If the images are not available.
         OSError: If a file cannot be read or written.
     """
     return learning_request(from_options(LearningRequest, {"model": str(model), "out": Path(out), **options}), listener)

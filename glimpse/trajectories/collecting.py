@@ -56,7 +56,7 @@ def look_at(model: Model, batch: Batch, index: Tensor, *, glimpses: int | None =
 
 
 def matches(trajectories: Trajectories, choice: Verdict, margin: float) -> Tensor:
-    """Returns which images are of the kind asked for, by the prediction after the last step.
+    """Returns which images match a choice, by the prediction after the last step.
 
     Args:
         trajectories: Of a model that classifies.

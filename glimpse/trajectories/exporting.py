@@ -57,11 +57,11 @@ def export_request(request: ExportRequest, listener: Listener | None = None) -> 
 
     Args:
         request: Which model, which images, which file.
-        listener: Hears of progress, notes and warnings.
+        listener: Receives progress, notes and warnings.
 
     Raises:
         ValueError: If there is no such model or image, or the format is unknown or does not fit.
-        FileNotFoundError: If the images are not at hand.
+        FileNotFoundError: If the images are not available.
         OSError: If a file cannot be read or written.
     """
     kind = _format(request)
@@ -88,7 +88,7 @@ def export_request(request: ExportRequest, listener: Listener | None = None) -> 
 
 
 def _format(request: ExportRequest) -> TrajectoryFormat:
-    """Returns the format asked for: by name, else by the file's ending."""
+    """Returns the requested format: by name, else by the file's ending."""
     known: tuple[TrajectoryFormat, ...] = get_args(TrajectoryFormat)
     ending = request.out.suffix.lower().removeprefix(".")
     kind = request.format or next((name for name in known if name == ending), None)
@@ -124,7 +124,7 @@ class _Counted:
             self.images, self.steps = self.images + len(part), part.steps
             yield part
         if not self.images:
-            raise ValueError("no image is of the kind that was asked for: choose other --indices, another --only or --margin")
+            raise ValueError("no images match: choose other --indices, another --only or --margin")
 
 
 def _write(parts: Iterable[Trajectories], request: ExportRequest, kind: TrajectoryFormat, name: str) -> None:

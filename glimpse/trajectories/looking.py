@@ -37,7 +37,7 @@ class Gaze:
         name: What the images are, in a few words.
         glimpses: Number of steps; the model's own if None.
         invert: Whether dark and light are swapped in pictures.
-        listener: Hears of the progress.
+        listener: Receives the progress.
     """
 
     model: Model
@@ -115,17 +115,17 @@ class Gaze:
 def opened_gaze(
     request: TrajectoryRequest, chosen: TrajectoryFilter, listener: Listener | None = None, *, task_of: str | None = None
 ) -> Gaze:
-    """Returns a model and the images that were asked for.
+    """Returns a model and the requested images.
 
     Args:
         request: Which model, which images.
         chosen: Which of them are taken, for their name.
-        listener: Hears of progress, notes and warnings.
+        listener: Receives progress, notes and warnings.
         task_of: The run whose images they are, where the model is one of its weights files.
 
     Raises:
         ValueError: If there is no such model, it has no windows, or the images or an option do not fit it.
-        FileNotFoundError: If the images are not at hand.
+        FileNotFoundError: If the images are not available.
     """
     listener, selection = listener or Listener(), request.selection
     facts = read_facts(request.model)
@@ -165,18 +165,18 @@ def look_request(request: LookRequest, listener: Listener | None = None) -> Iter
 
     Args:
         request: Which model, which images.
-        listener: Hears of progress, notes and warnings.
+        listener: Receives progress, notes and warnings.
 
     Raises:
         ValueError: If there is no such model, it has no windows, or the images or an option do not fit it.
-        FileNotFoundError: If the images are not at hand.
+        FileNotFoundError: If the images are not available.
     """
     gaze = opened_gaze(request.looked, request.filter, listener)
     return gaze.found(request.looked.count, request.filter, patches=request.pixels)
 
 
 def _check_pictures(request: TrajectoryRequest, chosen: TrajectoryFilter) -> None:
-    """Raises ValueError if what is asked for does not go with your own pictures, whose classes are unknown."""
+    """Raises ValueError if the request does not fit your own pictures, whose classes are unknown."""
     selection = request.selection
     asked = {"data": request.images.data, "split": selection.split if selection.split != "test" else None}
     others = [name for name, value in (asked | {"indices": selection.indices}).items() if value is not None]

@@ -69,11 +69,11 @@ def summary_request(request: SummaryRequest, listener: Listener | None = None) -
 
     Args:
         request: Which model, which images.
-        listener: Hears of progress, notes and warnings.
+        listener: Receives progress, notes and warnings.
 
     Raises:
         ValueError: If there is no such model or image, or the figure's file does not end in `.png`.
-        FileNotFoundError: If the images are not at hand.
+        FileNotFoundError: If the images are not available.
         OSError: If a file cannot be read or written.
     """
     looked, out = request.looked, request.out
@@ -91,11 +91,11 @@ def learning_request(request: LearningRequest, listener: Listener | None = None)
 
     Args:
         request: Which run, which images, which file.
-        listener: Hears of progress, notes and warnings.
+        listener: Receives progress, notes and warnings.
 
     Raises:
         ValueError: If the model is no run's folder, it kept no weights, or the file does not end in `.gif`.
-        FileNotFoundError: If the images are not at hand.
+        FileNotFoundError: If the images are not available.
         OSError: If a file cannot be read or written.
     """
     looked, out = request.looked, request.out

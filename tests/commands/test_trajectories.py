@@ -251,7 +251,7 @@ def test_a_run_shows_how_attention_was_learned(tmp_path: Path) -> None:
         (["--out", "x.png", "--count", "1000"], "at most 100 images"),
         (["--out", "x.csv", "--indices", "3,a"], "--indices takes positions"),
         (["--out", "x.csv", "--indices", "100000"], "is not in 0 to"),
-        (["--out", "x.csv", "--only", "unsure", "--margin", "0"], "no image is of the kind"),
+        (["--out", "x.csv", "--only", "unsure", "--margin", "0"], "no images match: choose other --indices"),
         (["--out", "x.csv", "--data", "nothing.npz"], "nothing.npz"),
         (["--out", "x.csv", "--image", "broken.png"], "broken.png is no picture"),
         (["--out", "x.csv", "--invert"], "--invert is for --image"),

@@ -119,7 +119,7 @@ def test_a_model_is_shown_only_with_the_published_error_of_its_kind(config: Clas
     found = compared([trained("a", config, range(30))], CLUTTERED)
     (row,) = found.rows
     assert (row.published.error_percent if row.published else None) == error
-    assert len(found.alone) == len(CLUTTERED) - (error is not None)
+    assert len(found.published_only) == len(CLUTTERED) - (error is not None)
 
 
 def test_the_values_read_of_a_published_row_match_its_description() -> None:

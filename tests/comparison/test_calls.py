@@ -173,7 +173,7 @@ def test_images_that_the_weights_were_chosen_on_are_labeled(tmp_path: Path) -> N
         train_classifier(**conv, filters=int(folder.name), data=own, out=folder)
     with pytest.warns(UserWarning, match="has no test part: this is the error on the images that the weights were chosen by"):
         found = compared(*folders)
-    assert (found.n, found.conditions.part, found.images) == (20, "valid", "validation images")
+    assert (found.n, found.conditions.part, found.part_name) == (20, "valid", "validation images")
     assert found.flat()[0]["measured_on"] == "validation images"
     weights = folders[0] / "model.safetensors"
     assert refused(weights, folders[1]).endswith("which its run's folder names: compare the folder")

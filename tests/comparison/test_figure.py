@@ -104,7 +104,7 @@ def test_every_kind_has_a_color_of_its_own_and_an_unknown_one_is_gray(
     monkeypatch.setattr(figure, "save", lambda path, drawn: kept.append(drawn))
     kinds = [*CLASSIFIERS, "another"]
     rows = tuple(replace(suite.rows[0], kind=kind, published=None) for kind in kinds)
-    write_figure(tmp_path / "a.png", replace(suite, rows=rows, alone=()))
+    write_figure(tmp_path / "a.png", replace(suite, rows=rows, published_only=()))
     colors = [line.get_color() for line in kept[0].axes[0].get_lines() if line.get_marker() == "o" and len(line.get_xdata())]  # type: ignore[arg-type]
     assert len(set(colors)) == len(kinds)
     assert colors[-1] == MUTED

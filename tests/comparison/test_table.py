@@ -68,7 +68,7 @@ def test_a_csv_contains_every_row_and_number(suite: Comparison, tmp_path: Path) 
     write_csv(tmp_path / "new" / "rows.csv", suite)
     with (tmp_path / "new" / "rows.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["row"] for row in rows] == ["measured"] * 9 + ["published"] * len(suite.alone)
+    assert [row["row"] for row in rows] == ["measured"] * 9 + ["published"] * len(suite.published_only)
     first = rows[0]
     assert float(first["error_percent"]) == suite.rows[0].error
     assert first["errors_by_seed"] == "3.1 3.4 3.7"
