@@ -17,13 +17,14 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from glimpse.datasets.limits import TooLarge, check_array
+from glimpse.datasets.damage import as_one_line, one_line
+from glimpse.datasets.limits import check_array
 
 __all__ = ["ArrayArchive", "ArrayFile", "Header", "Readable", "read_array", "read_header", "read_idx"]
 
 _BLOCK = 1 << 20  # bytes that are read at once
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those of numpy; others may ask for memory of their own
-_NO_ARCHIVE = "not a .npz file of plain arrays, as np.savez writes it"
+_NO_ARCHIVE = ": not a .npz file of plain arrays, as np.savez writes it"
 _IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _IDX_DIMENSIONS = 8
 
@@ -72,7 +73,7 @@ def read_header(file: Readable, where: str) -> Header:
             warnings.simplefilter("ignore")  # a damaged header may warn too
             shape, is_fortran, dtype = readers[version](file)
     except Exception as error:  # damage raises many types of errors, those of tokenize and of the parser among them
-        raise ValueError(f"{where} has no header of an array ({_one_line(error)})") from error
+        raise ValueError(f"{where} has no header of an array ({one_line(error)})") from error
     if dtype.hasobject or dtype.itemsize == 0:
         raise ValueError(f"{where} has no plain values, but {dtype}")
     if any(size < 0 for size in shape):
@@ -80,15 +81,19 @@ def read_header(file: Readable, where: str) -> Header:
     return Header(dtype, tuple(map(int, shape)), is_fortran)
 
 
-def read_array(path: Path) -> NDArray[Any]:
+def read_array(path: Path, remedy: str = "") -> NDArray[Any]:
     """Returns the array in a `.npy` file.
+
+    Args:
+        path: The file.
+        remedy: What to do about a damaged file, the end of the message.
 
     Raises:
         OSError: If the file cannot be read.
         ValueError: If it does not hold one array of plain values, or the array is too large.
     """
-    with path.open("rb") as file:
-        return _read_values(file, read_header(file, str(path)), str(path))
+    with path.open("rb") as file, as_one_line(path, " is damaged", remedy):
+        return _read_values(file, read_header(file, "it"), "it")
 
 
 def read_idx(path: Path) -> NDArray[Any]:
@@ -101,7 +106,7 @@ def read_idx(path: Path) -> NDArray[Any]:
     with path.open("rb") as plain:
         is_packed = plain.read(2) == b"\x1f\x8b"
         plain.seek(0)
-        with _sentence(path, "no complete IDX file"), gzip.open(plain) if is_packed else plain as file:
+        with as_one_line(path, " is no complete IDX file"), gzip.open(plain) if is_packed else plain as file:
             return _read_values(file, _idx_header(file), "the array")
 
 
@@ -120,7 +125,7 @@ class ArrayArchive:
         if not path.is_file():
             raise FileNotFoundError(f"no file {path}")
         self.path = path
-        with _sentence(path, _NO_ARCHIVE):
+        with as_one_line(path, _NO_ARCHIVE):
             self._archive = zipfile.ZipFile(path)
         self._members = {member.filename.removesuffix(".npy"): member for member in self._archive.infolist()}
 
@@ -160,7 +165,7 @@ class ArrayArchive:
     @contextlib.contextmanager
     def _member(self, name: str) -> Iterator[Readable]:
         member = self._members[name]
-        with _sentence(self.path, _NO_ARCHIVE):
+        with as_one_line(self.path, _NO_ARCHIVE):
             if member.compress_type not in _PACKINGS:
                 raise ValueError(f"{name} is packed in a way that numpy does not write")
             with self._archive.open(member) as file:
@@ -273,18 +278,3 @@ def _fill(file: Readable, content: NDArray[np.uint8], where: str) -> None:
             raise ValueError(f"{where} ends after {done:,} of {len(content):,} bytes")
         content[done : done + len(block)] = np.frombuffer(block, np.uint8)
         done += len(block)
-
-
-@contextlib.contextmanager
-def _sentence(path: Path, what: str) -> Iterator[None]:
-    """Context in which every error becomes one line about a file: that of a limit, or what the file is not and why."""
-    try:
-        yield
-    except TooLarge as error:
-        raise TooLarge(f"{path}: {error}") from error
-    except Exception as error:  # damage raises many types of errors, those of zipfile, gzip and zlib among them
-        raise ValueError(f"{path}: {what} ({_one_line(error)})") from error
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

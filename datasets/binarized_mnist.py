@@ -13,9 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from glimpse.datasets.array_files import read_array
 from glimpse.datasets.batches import Split
 from glimpse.datasets.catalog import Request
 from glimpse.datasets.folders import NotAtHand, missing
+from glimpse.datasets.limits import check_bytes
 from glimpse.datasets.pixel_sets import Images, Opened, digest
 from glimpse.digest import sha256_of_bytes
 
@@ -85,17 +87,15 @@ def _images(folder: Path, split: Split) -> Images:
 
 
 def _packed_array(file: Path) -> NDArray[np.uint8]:
-    try:
-        packed: NDArray[np.uint8] = np.load(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{file} is damaged ({error}); get the file again") from error
-    if not isinstance(packed, np.ndarray) or packed.dtype != np.uint8 or packed.shape[1:] != (_N_PIXELS // 8,):
+    packed: NDArray[np.uint8] = read_array(file, "; get the file again")
+    if packed.dtype != np.uint8 or packed.shape[1:] != (_N_PIXELS // 8,):
         raise ValueError(f"{file} must hold bits packed along the rows, uint8 of shape (N, {_N_PIXELS // 8})")
     return packed
 
 
 def _packed_text(file: Path) -> NDArray[np.uint8]:
     """Returns the packed bits of a text of zeros and ones, one row per line, with any white space between them."""
+    check_bytes(file.stat().st_size, str(file))
     text = np.frombuffer(file.read_bytes(), dtype=np.uint8)
     is_digit = text > ord(" ")
     digits = text[is_digit] - np.uint8(ord("0"))

@@ -16,10 +16,22 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from glimpse.atomic import leftovers, named, write_atomically
 from glimpse.datasets.batches import Split
+from glimpse.datasets.built_set import (
+    FORMAT,
+    MANIFEST,
+    PLAN,
+    BuiltSet,
+    inner,
+    is_count,
+    layout,
+    read_json,
+    read_set,
+    sealed,
+    without_digests,
+)
 from glimpse.datasets.catalog import DIGIT_SOURCES
 from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import DigitSource, open_digits
@@ -28,16 +40,11 @@ from glimpse.datasets.split_rule import SplitRule
 from glimpse.digest import sha256_of_file
 from glimpse.settings.clutter import ClutterRecipe
 
-__all__ = ["CHUNK_BYTES", "MANIFEST", "BuiltSet", "Progress", "Verdict", "build", "read_set", "source_at_hand", "verify"]
-
-MANIFEST = "manifest.json"
-"""Name of the file that describes a set; it is written last."""
+__all__ = ["CHUNK_BYTES", "Progress", "Verdict", "build", "source_at_hand", "verify"]
 
 CHUNK_BYTES = 16 << 20
 """Bytes of images that are rendered and written between two reports of progress."""
 
-_PLAN = "building.json"  # the arguments of an unfinished build and the number of images on the disk; removed after the manifest
-_FORMAT = "glimpse cluttered digits, version 1"
 _N_RENDERED_AGAIN = 1000
 _SMALL_FILES = 1 << 16  # bytes reserved for headers, plan and manifest
 
@@ -52,33 +59,6 @@ class Progress(NamedTuple):
 
     done: int
     total: int
-
-
-class BuiltSet(NamedTuple):
-    """A built set with memory-mapped arrays.
-
-    Attributes:
-        images: Shape (N, S, S), uint8.
-        labels: Shape (N,), int64.
-        centers: Center (x, y) of each digit's frame in pixels, shape (N, 2), float32.
-        manifest: Recipe, seed, source and digests.
-    """
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    centers: NDArray[np.float32]
-    manifest: dict[str, Any]
-
-    @property
-    def frame(self) -> tuple[int, int]:
-        """Height and width of the digits' frame in pixels."""
-        height, width = self.manifest["frame"]
-        return height, width
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Name of each class of the digits; the numbers from 0 if they have no names."""
-        return tuple(self.manifest["source"].get("class_names") or numbers(1 + int(self.labels.max())))
 
 
 @dataclass(frozen=True)
@@ -134,31 +114,8 @@ def build(
     return _build(out, digits, plan, begun)
 
 
-def read_set(path: Path) -> BuiltSet:
-    """Returns a built set without reading its images.
-
-    Raises:
-        ValueError: If the folder is not a built set, or its arrays do not have the shapes and types in its manifest.
-    """
-    manifest = _read_json(path / MANIFEST)
-    if manifest is None or manifest.get("format") != _FORMAT:
-        hint = "its build did not finish: run it again" if (path / _PLAN).exists() else f"no {MANIFEST} of 'dataset build'"
-        raise ValueError(f"{path} is not a built set ({hint})")
-    _check_manifest(path / MANIFEST, manifest)
-    arrays = {}
-    for name, (dtype, shape) in _layout(manifest).items():
-        try:
-            array = np.load(path / name, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ValueError(f"{path / name} cannot be read ({error}); build the set again") from error
-        if array.dtype != dtype or array.shape != shape:
-            raise ValueError(f"{path / name} holds {array.dtype} {array.shape}, expected {dtype} {shape}, as in the manifest")
-        arrays[name.removesuffix(".npy")] = array
-    return BuiltSet(**arrays, manifest=manifest)
-
-
 def verify(path: Path, source: DigitSource | None = None) -> Verdict:
-    """Checks the shapes and digests of a built set and, if its digits are available, renders up to 1,000 images again.
+    """Checks the manifest, shapes and digests of a built set and, if its digits are available, renders up to 1,000 images again.
 
     Args:
         path: Folder of the set.
@@ -208,6 +165,10 @@ def _render_again(path: Path, built: BuiltSet, source: DigitSource) -> int:
     manifest, count = built.manifest, len(built.labels)
     recipe = ClutterRecipe(**manifest["recipe"])
     digits = ClutteredMNIST(getattr(source, manifest["split"]), manifest["split"], recipe, seed=manifest["seed"])
+    facts = {"frame": list(digits.digits.images.shape[1:])} | {key: source.record()[key] for key in ("n_classes", "sizes")}
+    for key, value in facts.items():
+        if (manifest if key == "frame" else manifest["source"])[key] != value:
+            raise ValueError(f"{path / MANIFEST} is damaged: {key} is not {value}, as of its digits; build the set again")
     rows = np.unique(np.linspace(0, count - 1, min(count, _N_RENDERED_AGAIN)).astype(np.int64))
     for chosen in np.array_split(rows, 1 + len(rows) // 100):
         rendered = digits.render(torch.from_numpy(chosen))
@@ -226,7 +187,7 @@ def _plan(digits: ClutteredMNIST, source: DigitSource, count: int) -> dict[str, 
     if source.class_names != numbers(source.n_classes):
         record |= {"class_names": whole["class_names"]}
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "split": digits.split,
         "count": count,
         "seed": digits.seed,
@@ -236,72 +197,27 @@ def _plan(digits: ClutteredMNIST, source: DigitSource, count: int) -> dict[str, 
     }
 
 
-def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
-    """Raises ValueError if a field of a manifest is missing or has a value that no build writes."""
-    recipe, source = (_object(manifest, key) for key in ("recipe", "source"))
-    frame = manifest.get("frame")
-    fields = {
-        "count": _is_count(manifest.get("count"), low=1),
-        "split": manifest.get("split") in ("train", "valid", "test"),
-        "seed": _is_count(manifest.get("seed"), high=2**64 - 1),
-        "frame": isinstance(frame, list) and len(frame) == 2 and all(_is_count(side, low=1) for side in frame),
-        "recipe": recipe.keys() == asdict(ClutterRecipe()).keys() and all(map(_is_count, recipe.values())),
-        "source": isinstance(source.get("name"), str)
-        and isinstance(source.get("sha256"), str)
-        and (source.get("seed", "") is None or _is_count(source.get("seed"), high=2**64 - 1))
-        and source.get("split") in (None, "stratified", "legacy")
-        and _are_names(source.get("class_names")),
-    }
-    fields["sha256"] = all(fields.values()) and _object(manifest, "sha256").keys() == _layout(manifest).keys()
-    wrong = [key for key, is_right in fields.items() if not is_right]
-    if wrong:
-        raise ValueError(f"{path} is damaged: {wrong[0]} is missing or not what 'dataset build' writes; build the set again")
-
-
-def _are_names(names: object) -> bool:
-    return names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names))
-
-
-def _object(content: dict[str, Any], key: str) -> dict[str, Any]:
-    value = content.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _is_count(value: object, *, low: int = 0, high: float = math.inf) -> bool:
-    return type(value) is int and low <= value <= high
-
-
-def _layout(plan: dict[str, Any]) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
-    """Returns the type and shape of every array, by file name."""
-    count, side = plan["count"], plan["recipe"]["canvas"]
-    return {
-        "images.npy": (np.dtype("u1"), (count, side, side)),
-        "labels.npy": (np.dtype("<i8"), (count,)),
-        "centers.npy": (np.dtype("<f4"), (count, 2)),
-    }
-
-
 def _begin(out: Path, plan: dict[str, Any]) -> int:
     """Prepares the folder of a build and returns the number of images that it holds already."""
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; name a new folder")
     if not _nearest(out).is_dir():
         raise ValueError(f"{out} cannot be made because {_nearest(out)} is a file; name another folder")
-    finished, begun = _read_json(out / MANIFEST), _read_json(out / _PLAN)
+    finished, begun = read_json(out / MANIFEST), read_json(out / PLAN)
     if finished is not None:
-        _refuse_other(out, {key: value for key, value in finished.items() if key != "sha256"}, plan)
+        _refuse_other(out, without_digests(finished), plan)
         return int(plan["count"])
     if begun is not None and begun.get("done") != 0:
         _refuse_other(out, begun.get("plan"), plan)
-        if not _is_count(begun.get("done"), high=plan["count"]):
-            raise ValueError(f"{out / _PLAN} is damaged; remove the folder and build the set again")
+        if not is_count(begun.get("done"), high=plan["count"]):
+            raise ValueError(f"{out / PLAN} is damaged; remove the folder and build the set again")
         _refuse_too_large(out, plan)
         return int(begun["done"])
     if begun is None and out.exists() and set(out.iterdir()) - set(leftovers(out)):
         raise ValueError(f"{out} is not empty and holds no build to resume; name a new folder")
     _refuse_too_large(out, plan)
     out.mkdir(parents=True, exist_ok=True)
-    _write_json(out / _PLAN, {"plan": plan, "done": 0})
+    _write_json(out / PLAN, {"plan": plan, "done": 0})
     return 0
 
 
@@ -311,9 +227,9 @@ def _nearest(path: Path) -> Path:
 
 
 def _refuse_too_large(out: Path, plan: dict[str, Any]) -> None:
-    layout = _layout(plan)
-    needed = sum(dtype.itemsize * math.prod(shape) for dtype, shape in layout.values()) + _SMALL_FILES
-    there = sum((out / name).stat().st_size for name in layout if (out / name).exists())
+    arrays = layout(plan)
+    needed = sum(dtype.itemsize * math.prod(shape) for dtype, shape in arrays.values()) + _SMALL_FILES
+    there = sum((out / name).stat().st_size for name in arrays if (out / name).exists())
     free = shutil.disk_usage(_nearest(out)).free
     if needed - there > free:
         raise ValueError(f"{out}: the set needs {(needed - there) / 1e9:,.3f} GB more, the disk has {free / 1e9:,.3f} GB free")
@@ -329,27 +245,28 @@ def _refuse_other(out: Path, there: object, plan: dict[str, Any]) -> None:
 
 def _flat(plan: dict[str, Any]) -> dict[str, Any]:
     """Returns the plan with its inner keys at the top level."""
-    origin = {f"source {key}": value for key, value in _object(plan, "source").items()}
+    origin = {f"source {key}": value for key, value in inner(plan, "source").items()}
     outer = {key: value for key, value in plan.items() if key not in ("recipe", "source")}
-    return {**outer, **_object(plan, "recipe"), **origin}
+    return {**outer, **inner(plan, "recipe"), **origin}
 
 
 def _build(out: Path, digits: ClutteredMNIST, plan: dict[str, Any], begun: int) -> Iterator[Progress]:
     total = int(plan["count"])
     yield Progress(begun, total)
     if (out / MANIFEST).exists():
-        (out / _PLAN).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a finished set may be on a disk that is read-only
+            (out / PLAN).unlink()
         return
     chunk = max(1, CHUNK_BYTES // digits.recipe.canvas**2)
     with contextlib.ExitStack() as opened:
-        files = {name: opened.enter_context(_open_array(out / name, *array, begun)) for name, array in _layout(plan).items()}
+        files = {name: opened.enter_context(_open_array(out / name, *array, begun)) for name, array in layout(plan).items()}
         for start in range(begun, total, chunk):
             stop = min(start + chunk, total)
             _append(out, files, digits, torch.arange(start, stop))
-            _write_json(out / _PLAN, {"plan": plan, "done": stop})
+            _write_json(out / PLAN, {"plan": plan, "done": stop})
             yield Progress(stop, total)
-    _write_json(out / MANIFEST, plan | {"sha256": {name: sha256_of_file(out / name) for name in files}})
-    (out / _PLAN).unlink()
+    _write_json(out / MANIFEST, sealed(plan | {"sha256": {name: sha256_of_file(out / name) for name in files}}))
+    (out / PLAN).unlink()
 
 
 @contextlib.contextmanager
@@ -378,19 +295,6 @@ def _append(out: Path, files: Mapping[str, BinaryIO], digits: ClutteredMNIST, po
         with named(out / name):
             file.flush()
             os.fsync(file.fileno())
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    """Returns the object in a JSON file, None if there is no such file."""
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{path} cannot be read ({error})") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} does not hold a JSON object")
-    return content
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

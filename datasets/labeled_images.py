@@ -6,15 +6,16 @@ Dimensions: N images of H x W pixels in C channels, K classes. Positions are pix
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from glimpse.datasets.array_files import ArrayFile
 from glimpse.datasets.batches import Batch, EpochOrders, PositionalDataset, last_tenth, unit_range
-from glimpse.datasets.build import MANIFEST, read_set
+from glimpse.datasets.built_set import MANIFEST, read_set
 from glimpse.datasets.counter import STREAMS
 from glimpse.datasets.labels import Labels, class_names
 from glimpse.datasets.npz import Part, read_labeled
@@ -22,11 +23,11 @@ from glimpse.datasets.split_rule import SplitRule
 from glimpse.datasets.splitting import stratified
 from glimpse.digest import sha256_of_file
 
-__all__ = ["DataParts", "ImageSet", "PartMaker", "open_data"]
+__all__ = ["DataParts", "FirstImages", "ImageSet", "PartMaker", "first_images", "open_data"]
 
 
 class ImageSet(PositionalDataset):
-    """Images in an array or a memory-mapped file, read one batch at a time.
+    """Images in an array or in a file, from which one batch at a time is read.
 
     Args:
         images: Shape (N, H, W) or (N, H, W, C), uint8, or float in 0 to 1.
@@ -42,7 +43,7 @@ class ImageSet(PositionalDataset):
 
     def __init__(
         self,
-        images: NDArray[Any],
+        images: NDArray[Any] | ArrayFile,
         labels: NDArray[Any],
         centers: NDArray[Any] | None = None,
         *,
@@ -52,7 +53,7 @@ class ImageSet(PositionalDataset):
     ) -> None:
         if not 0 < len(images) == len(labels):
             raise ValueError(f"expected as many labels as images and at least one, got {len(images)} images, {len(labels)} labels")
-        self.images = images if images.ndim == 4 else images[..., None]  # (N, H, W, C)
+        self.images = images
         self.rows = np.arange(len(images)) if rows is None else rows
         self.labels = torch.from_numpy(np.array(labels, dtype=np.int64)[self.rows])
         unknown = np.full((len(labels), 2), np.nan)
@@ -66,8 +67,8 @@ class ImageSet(PositionalDataset):
     @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of every image."""
-        height, width, channels = self.images.shape[1:]
-        return channels, height, width
+        height, width, *channels = self.images.shape[1:]
+        return channels[0] if channels else 1, height, width
 
     def counts(self, n_classes: int) -> NDArray[np.int64]:
         """Returns the number of images of each class, shape (K,)."""
@@ -79,7 +80,8 @@ class ImageSet(PositionalDataset):
         index = positions % len(self)
         if self._orders is not None:
             index = self._orders.at(positions // len(self), index)
-        chosen = torch.from_numpy(np.ascontiguousarray(self.images[self.rows[index.numpy()]])).to(self.device)  # (B, H, W, C)
+        stored = np.ascontiguousarray(self.images[self.rows[index.numpy()]])
+        chosen = torch.from_numpy(stored if stored.ndim == 4 else stored[..., None]).to(self.device)  # (B, H, W, C)
         images = unit_range(chosen) if chosen.dtype == torch.uint8 else chosen.float()
         return Batch(images.movedim(3, 1).contiguous(), self.labels[index].to(self.device), self.centers[index].to(self.device))
 
@@ -201,11 +203,46 @@ def open_data(
     return _data_parts(path, sha256_of_file(path), stored, maker)
 
 
+class FirstImages(NamedTuple):
+    """First images of a set.
+
+    Attributes:
+        images: The images, with their labels as indices of the names.
+        names: Their distinct labels, as strings.
+        frame: Height and width of the digits' frame around each center, in pixels; None if unknown.
+    """
+
+    images: ImageSet
+    names: tuple[str, ...]
+    frame: tuple[int, int] | None
+
+
+def first_images(path: Path, count: int) -> FirstImages:
+    """Returns the first images of the part that `DataParts.evaluation` names, without reading the others.
+
+    Args:
+        path: Folder written by `glimpse dataset build`, or a `.npz` file.
+        count: Largest number of images.
+
+    Raises:
+        FileNotFoundError: If there is nothing at the path.
+        ValueError: If it is neither a built set nor a `.npz` file, or an array has a wrong shape, type or range.
+    """
+    if path.is_dir():
+        built = read_set(path)
+        shown = ImageSet(built.images[:count], built.labels[:count], built.centers[:count])
+        return FirstImages(shown, built.class_names, built.frame)
+    parts = read_labeled(path, most=count)
+    order: tuple[Part, ...] = ("test", "all", "valid", "train")
+    images, labels = next(parts[name] for name in order if name in parts)
+    return FirstImages(ImageSet(images, labels.codes), labels.names, None)
+
+
 @dataclass(frozen=True)
 class _Stored:
     """Images as they are stored, shape (N, H, W) or (N, H, W, C), with their labels and, if known, their centers (N, 2)."""
 
-    images: NDArray[Any]
+    images: NDArray[Any] | ArrayFile
     labels: Labels
     centers: NDArray[Any] | None = None
 

@@ -3,6 +3,7 @@
 Dimensions: B pictures of H x W pixels in C channels.
 """
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from glimpse.datasets.damage import as_one_line, one_line
+from glimpse.datasets.limits import LIFT, TooLarge, are_lifted, check_pixels
+
 __all__ = ["PICTURE_ENDINGS", "load_picture", "read_picture", "to_eight_bits"]
 
 PICTURE_ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Suffixes of the names of picture files, in lower case."""
 
-_DAMAGE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+_OPAQUE = ("1", "L", "P", "RGB", "CMYK")
 
 
 def read_picture(path: Path, channels: int = 3) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -30,23 +34,40 @@ def read_picture(path: Path, channels: int = 3) -> NDArray[np.uint8] | NDArray[n
 
     Raises:
         OSError: If the file cannot be read.
-        ValueError: If it is not a picture, is damaged, or its pixels are floats or exceed 16 bits.
+        ValueError: If it is not a picture, is damaged or too large (`MOST_PIXELS`), or its pixels are floats or exceed 16 bits.
     """
-    try:
-        with Image.open(path) as opened:
-            picture = ImageOps.exif_transpose(opened)
-            if picture.mode.startswith("I"):  # 16 bits per pixel, which Pillow's conversion would clip at 255
-                pixels = np.repeat(np.asarray(picture)[..., None], channels, axis=2)
-            else:
-                flat = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture.convert("RGBA"))
-                pixels = np.asarray(flat.convert("L" if channels == 1 else "RGB")).reshape(picture.height, picture.width, channels)
-    except _DAMAGE as error:
-        if isinstance(error, OSError) and error.filename is not None:  # an error of the file, not of its content
-            raise
-        raise ValueError(f"{path} is no picture that can be read ({error})") from error
+    with as_one_line(path, " is no picture that can be read"), _opened(path) as opened:
+        check_pixels(*opened.size, "it")
+        if opened.format == "EPS":
+            raise ValueError("EPS is a program, which would have to be run")
+        picture = ImageOps.exif_transpose(opened)
+        if picture.mode.startswith("I"):  # 16 bits per pixel, which Pillow's conversion would clip at 255
+            pixels = np.repeat(np.asarray(picture)[..., None], channels, axis=2)
+        else:
+            flat = _on_black(picture).convert("L" if channels == 1 else "RGB")
+            pixels = np.asarray(flat).reshape(picture.height, picture.width, channels)
     if picture.mode == "F" or not 0 <= pixels.min() <= pixels.max() <= 65535:
         raise ValueError(f"{path} has pixels of mode {picture.mode}; use a picture with 8 or 16 bits per pixel")
     return pixels.astype(np.uint16) if picture.mode.startswith("I") else pixels
+
+
+def _opened(path: Path) -> Image.Image:
+    """Returns a picture whose header has been read and whose pixels have not."""
+    if are_lifted():
+        Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit, of 179 million pixels
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            return Image.open(path)
+        except Image.DecompressionBombError as error:
+            raise TooLarge(f"{one_line(error)}; {LIFT}") from error
+
+
+def _on_black(picture: Image.Image) -> Image.Image:
+    """Returns a picture with its transparent parts on black."""
+    if picture.mode in _OPAQUE and not picture.has_transparency_data:  # saves two copies
+        return picture
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture.convert("RGBA"))
 
 
 def load_picture(path: Path, channels: int) -> Tensor:
@@ -63,8 +84,9 @@ def load_picture(path: Path, channels: int) -> Tensor:
     if channels not in (1, 3):
         raise ValueError(f"pictures have 1 or 3 channels, the model was trained on {channels}")
     pixels = read_picture(path, channels)
-    unit = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
-    return torch.from_numpy(unit).permute(2, 0, 1)[None].contiguous()
+    unit = np.ascontiguousarray(pixels.transpose(2, 0, 1)).astype(np.float32)
+    unit /= np.float32(np.iinfo(pixels.dtype).max)
+    return torch.from_numpy(unit)[None]
 
 
 def to_eight_bits(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 Dimensions: B images of H x W pixels in C channels. Positions are pixels counted from 0, x before y.
 """
 
+from collections.abc import Sequence
 from io import BytesIO
 from math import ceil
 from pathlib import Path
@@ -23,7 +24,15 @@ _SMALLEST = 96  # images with smaller sides are enlarged to at least this many p
 _GROUND, _LETTERS, _DIGIT = "#262626", "#e6e6e6", "#7df0a8"  # equal to those in glimpse.figures.style, which a test checks
 
 
-def write_preview(path: Path, images: ImageSet, count: int, *, columns: int = 10, frame: tuple[int, int] | None = None) -> int:
+def write_preview(
+    path: Path,
+    images: ImageSet,
+    count: int,
+    *,
+    columns: int = 10,
+    frame: tuple[int, int] | None = None,
+    names: Sequence[str] = (),
+) -> int:
     """Writes a contact sheet of the first images of a set and returns the number of images on it.
 
     Args:
@@ -32,6 +41,7 @@ def write_preview(path: Path, images: ImageSet, count: int, *, columns: int = 10
         count: Largest number of images to show.
         columns: Number of images in a row.
         frame: Height and width in pixels of a box to draw around every known center; no boxes if None.
+        names: Name of each class, to be shown instead of its number; none if empty.
 
     Raises:
         FileNotFoundError: If the folder of the file does not exist.
@@ -44,7 +54,7 @@ def write_preview(path: Path, images: ImageSet, count: int, *, columns: int = 10
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no folder {path.parent} to write {path.name} to")
     shown = min(count, len(images))
-    picture = sheet(images.batch(torch.arange(shown)), columns=columns, frame=frame)
+    picture = sheet(images.batch(torch.arange(shown)), columns=columns, frame=frame, names=names)
     content = BytesIO()
     try:
         picture.save(content, kind)
@@ -54,13 +64,14 @@ def write_preview(path: Path, images: ImageSet, count: int, *, columns: int = 10
     return shown
 
 
-def sheet(batch: Batch, *, columns: int = 10, frame: tuple[int, int] | None = None) -> Image.Image:
+def sheet(batch: Batch, *, columns: int = 10, frame: tuple[int, int] | None = None, names: Sequence[str] = ()) -> Image.Image:
     """Returns a contact sheet: images in rows, each below its label.
 
     Args:
         batch: Images with 1 or 3 channels; of any other number of channels the first is shown.
         columns: Number of images in a row.
         frame: Height and width in pixels of a box to draw around every known center; no boxes if None.
+        names: Name of each class, to be shown instead of its number; none if empty.
     """
     height, width = batch.images.shape[2:]
     scale = max(1, ceil(_SMALLEST / max(height, width)))
@@ -71,7 +82,7 @@ def sheet(batch: Batch, *, columns: int = 10, frame: tuple[int, int] | None = No
     draw = ImageDraw.Draw(picture)
     for number, (image, label, center) in enumerate(zip(*batch, strict=True)):
         left, top = _GAP + number % columns * cell_width, _GAP + number // columns * cell_height
-        draw.text((left, top), str(int(label)), fill=_LETTERS)
+        draw.text((left, top), names[int(label)] if names else str(int(label)), fill=_LETTERS)
         picture.paste(_picture(image, scale), (left, top + _CAPTION))
         if frame is not None and bool(center.isfinite().all()):
             draw.rectangle(_box(center, frame, scale, left, top + _CAPTION), outline=_DIGIT)

@@ -14,13 +14,16 @@ import torch
 from numpy.typing import NDArray
 
 from glimpse.datasets import folders
+from glimpse.datasets.array_files import ArrayArchive, read_array
 from glimpse.datasets.catalog import Request
+from glimpse.datasets.damage import as_one_line, one_line
 from glimpse.datasets.fetch import Progress, Remote, downloaded
 from glimpse.datasets.folders import NAME_FOLDER, NotAtHand, missing
 from glimpse.datasets.pixel_sets import Images, Opened, digest
 
 __all__ = ["TorchvisionFiles", "channels_first", "open_torchvision_files"]
 
+_N_CLASSES = 10
 _TIME_LIMIT = 3600.0  # seconds for 170 or 246 MB
 
 
@@ -89,17 +92,22 @@ def _held_out(train: Images, test: Images, path: Path, note: str | None = None, 
 
 def _part(file: Path) -> tuple[Images, Images]:
     """Returns the training and test images in a file with a part of a set."""
-    try:
-        stored = np.load(file, allow_pickle=False)
-        if isinstance(stored, np.ndarray):
-            return Images.unlabeled(channels_first(stored)).without_last_tenth()
-        train, test = (
-            Images(channels_first(stored[f"{split}_images"]), torch.from_numpy(stored[f"{split}_labels"]).long())
-            for split in ("train", "test")
-        )
-    except Exception as error:  # damage raises many types of errors
-        raise ValueError(f"{file} is damaged ({' '.join(str(error).split())}); get it again") from error
+    with as_one_line(file, " is damaged", "; get it again"):
+        if file.suffix == ".npy":
+            return Images.unlabeled(channels_first(read_array(file))).without_last_tenth()
+        with ArrayArchive(file) as stored:
+            train, test = (
+                Images(channels_first(stored.read(f"{split}_images")), _labels(stored.read(f"{split}_labels")))
+                for split in ("train", "test")
+            )
     return train, test
+
+
+def _labels(labels: NDArray[Any]) -> torch.Tensor:
+    """Returns labels of ten classes as int64."""
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or not 0 <= labels.min() <= labels.max() < _N_CLASSES:
+        raise ValueError(f"expected labels of 0 to {_N_CLASSES - 1}, got {labels.dtype} {labels.shape}")
+    return torch.from_numpy(labels.astype(np.int64))
 
 
 def _find(stored: TorchvisionFiles, places: list[Path]) -> Path | None:
@@ -112,7 +120,7 @@ def _read(name: str, stored: TorchvisionFiles, root: Path, *, train: bool) -> Im
     try:
         return stored.read(root, train)
     except Exception as error:  # torchvision checks digests and unpickles, with many types of errors
-        raise ValueError(f"{name} in {root} is damaged ({' '.join(str(error).split())}); remove its files") from error
+        raise ValueError(f"{name} in {root} is damaged ({one_line(error)}); remove its files") from error
 
 
 def _download(stored: TorchvisionFiles, progress: Progress | None) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 from glimpse import environment
 from glimpse.commands import console
 from glimpse.datasets import build as building
-from glimpse.datasets.labeled_images import open_data
+from glimpse.datasets.labeled_images import first_images
 from glimpse.datasets.opening import open_digit_source
 from glimpse.datasets.preview import write_preview
 from glimpse.datasets.split_rule import SplitRule
@@ -72,6 +72,6 @@ def preview(path: Path, out: Path, *, count: int, columns: int, boxes: bool) -> 
         ValueError: If the set cannot be read, or the file name has no image format's extension.
         OSError: If a file cannot be read or written.
     """
-    data = open_data(path)
-    shown = write_preview(out, data.evaluation[1], count, columns=columns, frame=data.frame if boxes else None)
+    images, names, frame = first_images(path, count)
+    shown = write_preview(out, images, count, columns=columns, frame=frame if boxes else None, names=names)
     console.print_line(f"{out} shows {shown} images.")

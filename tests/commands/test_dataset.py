@@ -3,8 +3,10 @@
 import errno
 import json
 import os
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -14,11 +16,11 @@ from PIL import Image
 
 from glimpse import cli
 from glimpse.datasets.batches import Batch
-from glimpse.datasets.build import read_set
-from glimpse.datasets.labeled_images import ImageSet, open_data
+from glimpse.datasets.built_set import read_set
+from glimpse.datasets.labeled_images import ImageSet, first_images, open_data
 from glimpse.datasets.preview import sheet, write_preview
 from glimpse.settings.clutter import ClutterRecipe
-from tests.helpers.commands import succeeded
+from tests.helpers.commands import refused, succeeded
 
 
 def test_a_sheet_shows_images_in_rows_with_their_frames_on_them() -> None:
@@ -120,3 +122,33 @@ def test_the_options_have_the_recipes_defaults() -> None:
     assert isinstance(group, click.Group)
     defaults = {option.name: option.default for option in group.commands["build"].params}
     assert {name: defaults[name] for name in asdict(ClutterRecipe())} == asdict(ClutterRecipe())
+
+
+def test_a_preview_reads_no_more_than_it_shows(tmp_path: Path) -> None:
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000, 100, 100), }\n"  # 10 GB
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as members:
+        members.writestr("images.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(50_000))
+        with members.open("labels.npy", "w") as file:
+            np.save(file, np.zeros(1_000_000, dtype=np.int64))
+    assert "shows 3 images" in invoke("preview", tmp_path / "bomb.npz", "--count", 3, "--out", tmp_path / "sheet.png")
+    line = refused("dataset", "preview", tmp_path / "bomb.npz", "--count", 6, "--out", tmp_path / "sheet.png")
+    assert "images ends after 50,000 of 60,000 bytes" in line
+
+
+@pytest.mark.parametrize("parts", [("train",), ("train", "valid"), ("train", "valid", "test"), ("test",)])
+def test_a_preview_shows_the_part_that_an_evaluation_takes(tmp_path: Path, parts: tuple[str, ...]) -> None:
+    arrays: dict[str, Any] = {f"X_{part}": np.full((12, 4, 4), number, dtype=np.uint8) for number, part in enumerate(parts)}
+    np.savez(tmp_path / "own.npz", **arrays, **{f"y_{part}": arrays[f"X_{part}"][:, 0, 0] for part in parts})
+    images, names, frame = first_images(tmp_path / "own.npz", 5)
+    expected = open_data(tmp_path / "own.npz").evaluation[1].batch(torch.tensor([0]))
+    assert (len(images), names, frame) == (5, (str(int(expected.images[0, 0, 0, 0] * 255)),), None)
+    assert torch.equal(images.batch(torch.tensor([0])).images, expected.images)
+
+
+def test_limits_are_lifted_by_an_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLIMPSE_NO_LIMITS", "0")  # is restored after the test
+    monkeypatch.setattr("glimpse.datasets.limits.MOST_BYTES", 100)
+    np.savez(tmp_path / "own.npz", images=np.zeros((5, 9, 9), dtype=np.uint8), labels=np.zeros(5, dtype=int))
+    preview = ("dataset", "preview", tmp_path / "own.npz", "--out", tmp_path / "sheet.png")
+    assert "images takes 0.0 GB, the limit is 1e-07 GB; if you trust the file, lift" in refused(*preview)
+    assert "shows 5 images" in succeeded("--no-limits", *preview).stdout

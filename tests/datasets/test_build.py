@@ -22,8 +22,10 @@ from click.testing import CliRunner
 
 from glimpse import cli
 from glimpse.datasets import build as build_module
+from glimpse.datasets.array_files import ArrayFile
 from glimpse.datasets.batches import EVALUATION_SEED
-from glimpse.datasets.build import Progress, Verdict, build, read_set, source_at_hand, verify
+from glimpse.datasets.build import Progress, Verdict, build, source_at_hand, verify
+from glimpse.datasets.built_set import read_set
 from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import DigitSource, open_digits
 from glimpse.datasets.labeled_images import open_data
@@ -61,7 +63,7 @@ def test_a_set_contains_the_generators_images(tmp_path: Path, source: DigitSourc
     for array, expected in ((built.images, images), (built.labels, labels), (built.centers, centers)):
         assert array.dtype == expected.numpy().dtype
         assert np.array_equal(array, expected)
-    assert isinstance(built.images, np.memmap)
+    assert isinstance(built.images, ArrayFile)
     for name in NAMES[:3]:  # only numpy is needed
         assert hashlib.sha256((tmp_path / "set" / name).read_bytes()).hexdigest() == built.manifest["sha256"][name]
         assert len(np.load(tmp_path / "set" / name, mmap_mode="r", allow_pickle=False)) == 350
@@ -113,7 +115,7 @@ def test_a_build_killed_before_its_plan_or_before_its_end_continues(tmp_path: Pa
     assert contents(tmp_path / "early") == contents(tmp_path / "whole")
     late = tmp_path / "late"
     list(begin(late, source))
-    plan = {key: value for key, value in read_set(late).manifest.items() if key != "sha256"}
+    plan = {key: value for key, value in read_set(late).manifest.items() if "sha256" not in key}
     (late / "building.json").write_text(json.dumps({"plan": plan, "done": 350}))
     list(begin(late, source))
     assert contents(late) == contents(tmp_path / "whole")
@@ -267,7 +269,7 @@ def test_verification_finds_a_set_in_order(tmp_path: Path, source: DigitSource) 
 def test_verification_finds_a_changed_byte(tmp_path: Path, source: DigitSource, name: str) -> None:
     list(begin(tmp_path / "set", source))
     content = bytearray((tmp_path / "set" / name).read_bytes())
-    content[-1] ^= 1
+    content[-8] ^= 1
     (tmp_path / "set" / name).write_bytes(content)
     with pytest.raises(ValueError, match=f"{name} was changed or damaged"):
         verify(tmp_path / "set")
@@ -289,6 +291,7 @@ def test_verification_finds_a_recipe_that_renders_something_else(
 ) -> None:
     list(begin(tmp_path / "set", source))
     manifest = json.loads((tmp_path / "set" / "manifest.json").read_text())
+    del manifest["manifest_sha256"]
     (tmp_path / "set" / "manifest.json").write_text(json.dumps(manifest | {key: value}))
     assert verify(tmp_path / "set") == Verdict(350, 0)
     with pytest.raises(ValueError, match=r"images among 0 to .* are not what the recipe renders"):
@@ -349,7 +352,7 @@ def test_a_built_set_is_opened_as_data(tmp_path: Path, source: DigitSource) -> N
     assert data.valid is not None
     assert data.test is not None
     assert [len(part) for part in (data.train, data.valid, data.test)] == [284, 33, 33]
-    assert isinstance(data.valid.images.base, np.memmap)
+    assert isinstance(data.valid.images, ArrayFile)
     generated = ClutteredMNIST(source.train, "train", RECIPE, seed=11).batch(torch.arange(350))
     for opened, expected in zip(data.evaluation[1].batch(torch.arange(350)), generated, strict=True):
         assert torch.equal(opened, expected)
