@@ -58,6 +58,7 @@ class DigitSource:
         valid: Validation glyphs.
         test: Test glyphs.
         split: How glimpse divided a file without all parts, else None.
+        note: What to know about the files, a sentence; None for nothing.
     """
 
     name: str
@@ -70,6 +71,7 @@ class DigitSource:
     valid: Digits
     test: Digits
     split: SplitKind | None = None
+    note: str | None = None
 
     @property
     def n_classes(self) -> int:

@@ -11,20 +11,28 @@ References:
 import gzip
 import shutil
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from glimpse.datasets import folders
+from glimpse.datasets.array_files import read_idx
 from glimpse.datasets.catalog import Request
+from glimpse.datasets.damage import one_line
 from glimpse.datasets.digits import Digits, DigitSource, digit_source
 from glimpse.datasets.fetch import Progress, Remote, downloaded
 from glimpse.datasets.folders import NAME_FOLDER, NotAtHand, missing
+from glimpse.digest import md5_of_file
 
-__all__ = ["LAYOUTS", "Layout", "download", "is_complete", "load", "open_mnist"]
+__all__ = ["LAYOUTS", "N_CLASSES", "Layout", "download", "is_complete", "load", "open_mnist"]
+
+N_CLASSES = 10
+"""Number of classes of every set."""
 
 
 @dataclass(frozen=True)
@@ -34,33 +42,45 @@ class Layout:
     Attributes:
         kind: Name of torchvision's class.
         folder: Name of the folder.
-        options: Further arguments of the class.
         prefixes: Prefixes of the names of the training and of the test files.
         archive: Name of the zip archive of all files; None if each is downloaded as a `.gz`.
         counts: Numbers of training and of test glyphs.
         n_valid: Number of training glyphs, the last ones, held out for validation.
         is_transposed: Whether the files store columns before rows.
+        md5: MD5 of each unpacked file; empty if unknown.
         time_limit: Seconds that the whole download may take.
     """
 
     kind: str
     folder: str
-    options: dict[str, str] = field(default_factory=dict)
     prefixes: tuple[str, str] = ("train", "t10k")
     archive: str | None = None
     counts: tuple[int, int] = (60_000, 10_000)
     n_valid: int = 10_000
     is_transposed: bool = False
+    md5: Mapping[str, str] = field(default_factory=dict)
     time_limit: float = 600.0
 
 
+_MNIST = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+_FASHION_MNIST = {
+    "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+    "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+    "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+}
+
 LAYOUTS = {
-    "mnist": Layout("MNIST", "MNIST"),  # 12 MB
-    "fashion-mnist": Layout("FashionMNIST", "FashionMNIST"),  # 31 MB
+    "mnist": Layout("MNIST", "MNIST", md5=_MNIST),  # 12 MB
+    "fashion-mnist": Layout("FashionMNIST", "FashionMNIST", md5=_FASHION_MNIST),  # 31 MB
     "emnist-digits": Layout(  # 562 MB
         "EMNIST",
         "EMNIST",
-        options={"split": "digits"},
         prefixes=("emnist-digits-train", "emnist-digits-test"),
         archive="gzip.zip",
         counts=(240_000, 40_000),
@@ -82,7 +102,9 @@ def open_mnist(request: Request) -> DigitSource:
     images, labels = load(name, folder, train=True)
     held = len(labels) - LAYOUTS[name].n_valid
     train, valid = Digits(images[:held], labels[:held], name), Digits(images[held:], labels[held:], name)
-    return digit_source(name, (train, valid, Digits(*load(name, folder, train=False), name)), path=str(folder))
+    source = digit_source(name, (train, valid, Digits(*load(name, folder, train=False), name)), path=str(folder))
+    note = f"The content of {name} in {folder} is not checked: no digest of its unpacked files is known."
+    return replace(source, note=None if LAYOUTS[name].md5 else note)
 
 
 def is_complete(name: str, folder: Path) -> bool:
@@ -95,18 +117,26 @@ def load(name: str, folder: Path, *, train: bool) -> tuple[Tensor, Tensor]:
     """Returns the official training or test glyphs (N, 28, 28), uint8 and upright, and their labels (N,), int64.
 
     Raises:
-        ValueError: If the files are damaged.
+        ValueError: If the files are damaged, or their content is not the official one.
     """
     layout = LAYOUTS[name]
-    expected = layout.counts[0 if train else 1]
+    prefix, expected = layout.prefixes[0 if train else 1], layout.counts[0 if train else 1]
+    files = [folder / layout.folder / "raw" / f"{prefix}-{kind}-ubyte" for kind in ("images-idx3", "labels-idx1")]
+    remedy = "remove its files, or name another --data-dir"
     try:
-        opened = _torchvision(layout)(folder, train=train, download=False, **layout.options)
-    except (RuntimeError, ValueError, AssertionError, OSError, EOFError, IndexError) as error:
-        raise ValueError(f"{name} in {folder} is damaged ({error}); remove its files, or name another --data-dir") from error
-    images, labels = opened.data, opened.targets.long()
-    if images.shape != (expected, 28, 28) or labels.shape != (expected,):
-        raise ValueError(f"the files of {name} in {folder} hold {tuple(images.shape)} images, expected {expected} of 28 x 28")
-    return (images.mT.contiguous() if layout.is_transposed else images), labels
+        images, labels = map(read_idx, files)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{name} in {folder} is damaged ({one_line(error)}); {remedy}") from error
+    if images.shape != (expected, 28, 28) or labels.shape != (expected,) or not images.dtype == labels.dtype == np.uint8:
+        raise ValueError(f"the files of {name} in {folder} hold {images.shape} images, expected {expected} of 28 x 28")
+    if labels.max() >= N_CLASSES:
+        raise ValueError(f"{files[1]} holds labels up to {labels.max()}, expected 0 to {N_CLASSES - 1}; {remedy}")
+    for file in files:
+        known = layout.md5.get(file.name)
+        if known is not None and md5_of_file(file) != known:
+            raise ValueError(f"{file} is damaged: its MD5 is not that of {name}, {known}; {remedy}")
+    upright = images.transpose(0, 2, 1) if layout.is_transposed else images
+    return torch.from_numpy(np.ascontiguousarray(upright)), torch.from_numpy(labels.astype(np.int64))
 
 
 def download(name: str, progress: Progress | None = None) -> None:

@@ -36,6 +36,8 @@ def open_digit_source(
         listener.warn(
             f"these are scikit-learn's digits, NOT MNIST, and errors on them are not comparable with papers: {source.reason}"
         )
+    if source.note is not None:
+        listener.note(source.note)
     return source
 
 

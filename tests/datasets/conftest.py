@@ -18,7 +18,7 @@ N_TRAIN, N_TEST, N_HELD = 30, 12, 5  # instead of 60,000, 10,000 and 10,000
 def small_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reduces the sets in MNIST's format to 30 training glyphs, the last 5 of them for validation, and 12 test glyphs."""
     for name, layout in LAYOUTS.items():
-        monkeypatch.setitem(LAYOUTS, name, replace(layout, counts=(N_TRAIN, N_TEST), n_valid=N_HELD))
+        monkeypatch.setitem(LAYOUTS, name, replace(layout, counts=(N_TRAIN, N_TEST), n_valid=N_HELD, md5={}))
 
 
 @pytest.fixture

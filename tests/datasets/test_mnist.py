@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import shutil
 import threading
 import time
 import zipfile
@@ -21,6 +22,8 @@ from torchvision import datasets as torchvision_datasets
 from glimpse.datasets import fetch, folders
 from glimpse.datasets.digits import open_digits
 from glimpse.datasets.mnist import LAYOUTS
+from glimpse.datasets.opening import open_digit_source
+from glimpse.listener import Listener
 
 LayOut = Callable[..., dict[str, NDArray[np.uint8]]]
 
@@ -76,6 +79,66 @@ def test_files_of_other_sizes_are_refused(tmp_path: Path, lay_out: LayOut) -> No
     lay_out(tmp_path / "given", "mnist")
     with pytest.raises(ValueError, match=r"hold \(30, 28, 28\) images, expected 60000 of 28 x 28"):
         open_digits("mnist", data_dir=tmp_path / "given")
+
+
+@pytest.mark.usefixtures("small_mnist")
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        (
+            "t10k-labels-idx1-ubyte",
+            bytes([0, 0, 8, 1, 0, 0, 0, 12]) + bytes(11) + b"\x0a",
+            "holds labels up to 10, expected 0 to 9",
+        ),
+        ("t10k-labels-idx1-ubyte", bytes([0, 0, 9, 1, 0, 0, 0, 12]) + bytes(12), r"hold \(12, 28, 28\) images, expected 12"),
+        ("t10k-images-idx3-ubyte", b"no header", "starts with 6e 6f 20 68, which is no header of an IDX file"),
+        ("t10k-images-idx3-ubyte", bytes([0, 0, 8, 3, 0, 0, 0, 12, 255, 255, 255, 255, 0, 0, 0, 28]), "the limit is 8 GB"),
+    ],
+)
+def test_files_that_are_no_glyphs_or_labels_are_refused(
+    tmp_path: Path, lay_out: LayOut, file: str, content: bytes, message: str
+) -> None:
+    lay_out(tmp_path / "given", "mnist")
+    (tmp_path / "given" / "MNIST" / "raw" / file).write_bytes(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        open_digits("mnist", data_dir=tmp_path / "given")
+    assert "\n" not in str(caught.value)
+
+
+def test_noise_in_the_test_images_is_found(mnist_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(mnist_folder / "MNIST" / "raw", tmp_path / "MNIST" / "raw")
+    file = tmp_path / "MNIST" / "raw" / "t10k-images-idx3-ubyte"
+    file.chmod(0o644)
+    content = bytearray(file.read_bytes())
+    content[5_000_000] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"t10k-images-idx3-ubyte is damaged: its MD5 is not that of mnist, 2646ac6"):
+        open_digits("mnist", data_dir=tmp_path)
+
+
+@pytest.mark.usefixtures("small_mnist")
+def test_a_set_without_a_known_digest_is_opened_with_a_note(tmp_path: Path, lay_out: LayOut) -> None:
+    lay_out(tmp_path / "given", "emnist-digits")
+    notes: list[str] = []
+
+    class Notes(Listener):
+        def note(self, message: str) -> None:
+            notes.append(message)
+
+    open_digit_source("emnist-digits", tmp_path / "given", listener=Notes())
+    assert notes == [
+        f"The content of emnist-digits in {tmp_path / 'given'} is not checked: no digest of its unpacked files is known."
+    ]
+    assert not LAYOUTS["emnist-digits"].md5
+
+
+@pytest.mark.usefixtures("small_mnist")
+def test_a_pickle_of_an_old_torchvision_next_to_the_files_is_not_opened(tmp_path: Path, lay_out: LayOut) -> None:
+    lay_out(tmp_path / "given", "mnist")
+    (tmp_path / "given" / "MNIST" / "processed").mkdir()
+    for name in ("training.pt", "test.pt"):
+        (tmp_path / "given" / "MNIST" / "processed" / name).write_bytes(b"not a tensor")
+    assert len(open_digits("mnist", data_dir=tmp_path / "given").test.labels) == 12
 
 
 # Downloads, from a server on this machine
