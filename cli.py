@@ -25,6 +25,7 @@ from glimpse.commands.options import (
     digits_option,
     distort_option,
     drawing_options,
+    drawing_seed_option,
     frames_option,
     generative_options,
     image_options,
@@ -123,6 +124,7 @@ def train_generator(**options: Any) -> None:
 )
 @click.option("--binary", is_flag=True, help="Sample black or white pixels instead of showing their probabilities.")
 @frames_option
+@drawing_seed_option
 @drawing_options
 def sample(as_json: bool, **options: Any) -> None:
     """Sample new images from a trained generator.
@@ -161,6 +163,7 @@ def reconstruct(as_json: bool, **options: Any) -> None:
 @click.option("--latent", is_flag=True, help="Vary single latents of a sample instead, those with the largest KL divergence.")
 @click.option("--count", type=click.IntRange(1, 32), help="With --latent, the number of latents. Default: 8.")
 @chosen_images_options
+@drawing_seed_option
 @drawing_options
 def interpolate(as_json: bool, **options: Any) -> None:
     """Interpolate between two images with a generator.

@@ -25,6 +25,7 @@ __all__ = [
     "digits_option",
     "distort_option",
     "drawing_options",
+    "drawing_seed_option",
     "frames_option",
     "generative_options",
     "glimpses_option",
@@ -251,7 +252,6 @@ def drawing_options(command: F) -> F:
     data = "Name or path of a set of the same image size. Default: the set that the model was trained on."
     options = (
         click.option("--out", type=FILE, required=True, help="File to write; its extension gives the format."),
-        click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Random seed."),
         click.option("--data", help=data),
         data_dir_option,
         device_option,
@@ -259,6 +259,12 @@ def drawing_options(command: F) -> F:
         json_option,
     )
     return adding(options)(command)
+
+
+def drawing_seed_option(command: F) -> F:
+    """Adds `--seed` of the latents that a generator samples."""
+    seed = click.IntRange(0, 2**63 - 1)
+    return click.option("--seed", type=seed, default=0, show_default=True, help="Random seed.")(command)
 
 
 def json_option(command: F) -> F:

@@ -1,6 +1,6 @@
-"""What a trained DRAW can be asked for: samples, reconstructions, interpolations, and their figures.
+"""Samples, reconstructions and interpolations of a trained DRAW, and their figures.
 
-The names below are loaded when they are first used, so that the room's parts can be imported without the others.
+The names below are imported on first use, so that a module of this package can be imported without the others.
 """
 
 from importlib import import_module

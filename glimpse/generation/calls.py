@@ -1,4 +1,4 @@
-"""Samples, reconstructions and interpolations of a trained generator as Python calls, with the names of the command line."""
+"""Python calls of `glimpse sample`, `reconstruct` and `interpolate`."""
 
 import time
 from dataclasses import replace
@@ -32,18 +32,18 @@ __all__ = [
     "sample_request",
 ]
 
-_FEW = 8  # images that are drawn again, or latents that are changed, where no number is given
+_FEW = 8  # default number of reconstructed images, and of varied latents
 _MOST_LATENTS = 32
-_MEASURED = 250  # images that say which latents are used
-_REACH = 3.0  # standard deviations that a single latent is moved by, to either side
-_STEPS = {None: 9, ".png": 9, ".gif": 33}  # where no number is given, by the file's ending
+_USAGE_IMAGES = 250  # number of images on which the usage of the latents is measured
+_REACH = 3.0  # largest magnitude of a varied latent, in standard deviations of the prior
+_STEPS = {None: 9, ".png": 9, ".gif": 33}  # default number of steps by the file's suffix
 _MOST_STEPS = {".png": 15, ".gif": 200}
 
 G = TypeVar("G", bound=Generated)
 
 
 def sample(model: str | Path, *, listener: Listener | None = None, **options: Any) -> Samples:
-    """Draws samples of a trained generator, and writes them where a file is named.
+    """Samples images from a trained generator and writes them to the files named, if any.
 
     Args:
         model: A run's folder, a weights file or `pretrained:NAME`.
@@ -52,18 +52,18 @@ def sample(model: str | Path, *, listener: Listener | None = None, **options: An
             `frames`, `data`, `data_dir`, `device`, `threads`.
 
     Returns:
-        The samples; with a sheet (`out` ends in `.png`), their nearest training images too.
+        The samples; with a sheet (`out` ends in `.png`) also their nearest training images.
 
     Raises:
         TypeError: If there is no such option.
-        ValueError: If there is no such model, the file's ending is unknown, or an option does not fit the model.
+        ValueError: If there is no such model, the file's suffix is unknown, or an option does not fit the model.
         OSError: If a file cannot be read or written.
     """
     return sample_request(from_options(SampleRequest, {"model": str(model), **options}), listener)
 
 
 def reconstruct(model: str | Path, *, listener: Listener | None = None, **options: Any) -> Reconstructions:
-    """Draws images again with a trained generator, from the means of their posteriors, and writes them where a file is named.
+    """Reconstructs images with a trained generator from the means of their posterior and writes them to the files named, if any.
 
     Args:
         model: A run's folder, a weights file or `pretrained:NAME`.
@@ -76,14 +76,14 @@ def reconstruct(model: str | Path, *, listener: Listener | None = None, **option
 
     Raises:
         TypeError: If there is no such option.
-        ValueError: If there is no such model, the file's ending is unknown, or images or options do not fit the model.
+        ValueError: If there is no such model, the file's suffix is unknown, or images or options do not fit the model.
         OSError: If a file cannot be read or written.
     """
     return reconstruct_request(from_options(ReconstructRequest, {"model": str(model), **options}), listener)
 
 
 def interpolate(model: str | Path, *, listener: Listener | None = None, **options: Any) -> Interpolation | Traversal:
-    """Draws the way from one image to another, or a sample with single latents changed, and writes it where a file is named.
+    """Interpolates between two images, or varies single latents of a sample, and writes the result to the file named, if any.
 
     Args:
         model: A run's folder, a weights file or `pretrained:NAME`.
@@ -96,14 +96,14 @@ def interpolate(model: str | Path, *, listener: Listener | None = None, **option
 
     Raises:
         TypeError: If there is no such option.
-        ValueError: If there is no such model, the file's ending is unknown, or images or options do not fit the model.
+        ValueError: If there is no such model, the file's suffix is unknown, or images or options do not fit the model.
         OSError: If a file cannot be read or written.
     """
     return interpolate_request(from_options(InterpolateRequest, {"model": str(model), **options}), listener)
 
 
 def sample_request(request: SampleRequest, listener: Listener | None = None) -> Samples:
-    """Returns the samples that a request asks for, and writes its files; ValueError and OSError as of `sample`."""
+    """Returns the requested samples and writes the requested files; raises as `sample`."""
     began, listener = time.monotonic(), listener or Listener()
     kind = file_kind(request.out, (".png", ".gif", ".npz"))
     shown = ".gif" if kind in (None, ".npz") and request.frames is not None else kind
@@ -132,7 +132,7 @@ def sample_request(request: SampleRequest, listener: Listener | None = None) -> 
 
 
 def reconstruct_request(request: ReconstructRequest, listener: Listener | None = None) -> Reconstructions:
-    """Returns the reconstructions that a request asks for, and writes its files; ValueError and OSError as of `reconstruct`."""
+    """Returns the requested reconstructions and writes the requested files; raises as `reconstruct`."""
     began, listener = time.monotonic(), listener or Listener()
     kind = file_kind(request.out, (".png", ".gif"))
     if request.count is not None:
@@ -161,7 +161,7 @@ def reconstruct_request(request: ReconstructRequest, listener: Listener | None =
 
 
 def interpolate_request(request: InterpolateRequest, listener: Listener | None = None) -> Interpolation | Traversal:
-    """Returns the way or the traversal that a request asks for, and writes its file; ValueError and OSError as of `interpolate`."""
+    """Returns the requested interpolation or traversal and writes the requested file; raises as `interpolate`."""
     began, listener = time.monotonic(), listener or Listener()
     kind = file_kind(request.out, (".png", ".gif"))
     generator = opened_generator(request.model, request.machine, listener)
@@ -174,16 +174,16 @@ def interpolate_request(request: InterpolateRequest, listener: Listener | None =
     if request.count is not None and not request.latent:
         raise ValueError("--count is for --latent: how many latents")
     if request.latent:
-        changed = _single_latents(generator, request, steps)
-        write_traversal(changed, listener)
-        return _timed(changed, began)
-    way = _way(generator, request, steps)
-    write_interpolation(way, listener)
-    return _timed(way, began)
+        varied = _traversal(generator, request, steps)
+        write_traversal(varied, listener)
+        return _timed(varied, began)
+    between_two = _interpolation(generator, request, steps)
+    write_interpolation(between_two, listener)
+    return _timed(between_two, began)
 
 
-def _way(generator: OpenGenerator, request: InterpolateRequest, steps: int) -> Interpolation:
-    """Returns the way from one image to another."""
+def _interpolation(generator: OpenGenerator, request: InterpolateRequest, steps: int) -> Interpolation:
+    """Returns the interpolation between the latents of two images."""
     selection = request.selection
     if len(selection.pictures) != 2 and (selection.pictures or selection.indices is None):
         raise ValueError("say which two images to go between: --indices A,B, or --image twice")
@@ -191,12 +191,12 @@ def _way(generator: OpenGenerator, request: InterpolateRequest, steps: int) -> I
     if len(ends) != 2:
         raise ValueError(f"--indices must name two images to go between, got {selection.indices}")
     generator.check_memory(steps)
-    _, latents = generator.reconstruct(ends)
-    way = between(latents[0], latents[1], steps)
+    first, last = generator.reconstruct(ends)[1]
+    latents = between(first, last, steps)
     return Interpolation(
         model=request.model,
-        drawn=generator.draw(way),
-        latents=way.cpu(),
+        drawn=generator.draw(latents),
+        latents=latents.cpu(),
         out=request.out,
         ends=ends.cpu(),
         names=names,
@@ -204,8 +204,8 @@ def _way(generator: OpenGenerator, request: InterpolateRequest, steps: int) -> I
     )
 
 
-def _single_latents(generator: OpenGenerator, request: InterpolateRequest, steps: int) -> Traversal:
-    """Returns a sample with single latents, the most used ones, set to other values."""
+def _traversal(generator: OpenGenerator, request: InterpolateRequest, steps: int) -> Traversal:
+    """Returns drawings of a sample in which single latents, the most used ones, are varied."""
     selection, count = request.selection, request.count if request.count is not None else _FEW
     if selection.pictures or selection.indices is not None:
         raise ValueError("--latent starts from a sample, chosen by --seed: leave out --image and --indices")
@@ -214,12 +214,12 @@ def _single_latents(generator: OpenGenerator, request: InterpolateRequest, steps
     generator.check_memory(1 + count * steps)
     data = open_set(generator, request.images)
     part = part_of(data, selection.split)
-    images = part.batch(torch.arange(min(_MEASURED, len(part)))).images
+    images = part.batch(torch.arange(min(_USAGE_IMAGES, len(part)))).images
     usage = latent_usage(generator.model, images, seed=request.seed)
-    places = most_used(usage, count)
+    variables = most_used(usage, count)
     values = torch.linspace(-_REACH, _REACH, steps)
     base = prior_latents(generator.model, 1, seed=request.seed)
-    latents = torch.cat([base, *(traversal(base[0], step, dimension, values) for step, dimension in places)])
+    latents = torch.cat([base, *(traversal(base[0], step, dimension, values) for step, dimension in variables)])
     drawn = generator.draw(latents)
     return Traversal(
         model=request.model,
@@ -227,7 +227,7 @@ def _single_latents(generator: OpenGenerator, request: InterpolateRequest, steps
         latents=latents[1:].cpu(),
         out=request.out,
         sample=drawn.images[0],
-        places=tuple(places),
+        variables=tuple(variables),
         values=values,
         usage=usage.cpu(),
         measured_on=f"{len(images)} {selection.split} images of {data.name}",
@@ -236,11 +236,11 @@ def _single_latents(generator: OpenGenerator, request: InterpolateRequest, steps
 
 
 def _check_least(name: str, value: int, least: int) -> None:
-    """Raises ValueError if a number is below the least that makes sense."""
+    """Raises ValueError if a number is below its minimum."""
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
 
 
 def _timed(found: G, began: float) -> G:
-    """Returns a result with the seconds since a time."""
+    """Returns the result with the seconds since it began."""
     return replace(found, seconds=round(time.monotonic() - began, 2))

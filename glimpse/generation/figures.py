@@ -1,4 +1,4 @@
-"""Pictures of what a generator draws: sheets and frames of samples, reconstructions and ways through the latents.
+"""Figures of a generator: sheets and animation frames of samples, reconstructions, interpolations and traversals.
 
 Positions are pixels of the image, x before y; pixel 0 is the center of the first pixel. Dimensions: N images of H x W pixels in C
 channels, 1 or 3, T steps.
@@ -48,7 +48,7 @@ _LARGEST, _ACROSS, _NARROWEST = 1.2, 10.0, 4.4  # inches: an image, all images o
 
 
 def shown_steps(steps: int, most: int = 10) -> list[int]:
-    """Returns which steps a sheet shows, counted from 1: the first, the last, and evenly spaced ones between.
+    """Returns the steps that a sheet shows, counted from 1: the first, the last, and evenly spaced ones in between.
 
     >>> shown_steps(3), shown_steps(64, 8)
     ([1, 2, 3], [1, 10, 19, 28, 37, 46, 55, 64])
@@ -57,13 +57,13 @@ def shown_steps(steps: int, most: int = 10) -> list[int]:
 
 
 def sample_sheet(drawn: Drawn, *, nearest: Nearest | None = None, title: str = "", note: str = "") -> Figure:
-    """Returns a sheet with a row for every sample: the sample, its nearest training image, and its canvas along the steps.
+    """Returns a sheet with a row for every sample: the sample, its nearest training image, and its canvases.
 
     Args:
         drawn: The samples.
-        nearest: Their nearest training images; None leaves the column out.
-        title: Above all.
-        note: Below all.
+        nearest: Their nearest training images; no such column if None.
+        title: Title of the sheet.
+        note: Text below the rows.
     """
     firsts = [("sample", rgb_pictures(drawn.images))]
     if nearest is not None:
@@ -77,25 +77,26 @@ def sample_sheet(drawn: Drawn, *, nearest: Nearest | None = None, title: str = "
 
 
 def reconstruction_sheet(drawn: Drawn, images: Tensor, *, title: str = "", note: str = "") -> Figure:
-    """Returns a sheet with a row for every image: the image, the canvas along the steps, and the reconstruction.
+    """Returns a sheet with a row for every image: the image, the canvases, and the reconstruction.
 
     Args:
         drawn: The reconstructions.
-        images: What was to be drawn, shape (N, C, H, W).
-        title: Above all.
-        note: Below all.
+        images: The images, shape (N, C, H, W).
+        title: Title of the sheet.
+        note: Text below the rows.
     """
     lasts = [("reconstruction", rgb_pictures(drawn.images))]
     return _step_sheet(drawn, [("image", rgb_pictures(images))], lasts, title, note).figure
 
 
 def step_frames(drawn: Drawn, images: Tensor | None = None, *, title: str = "") -> Iterator[Pixels]:
-    """Yields T + 2 frames, shape (H', W', 3): the canvases before the first step, after every step, and at last without windows.
+    """Yields T + 2 frames, shape (H', W', 3): the canvases before the first step, after every step, and finally without windows.
 
     Args:
-        drawn: What is drawn.
-        images: What it was drawn after, shape (N, C, H, W), shown on the left of each canvas with the window that reads it.
-        title: Above all.
+        drawn: The drawings.
+        images: The reconstructed images, shape (N, C, H, W), shown on the left of the canvases with the read windows; None for
+            samples.
+        title: Title of the frames.
     """
     count, wide = len(drawn.canvases), 1 if images is None else 2
     columns = math.ceil((count / wide) ** 0.5)
@@ -123,29 +124,29 @@ def step_frames(drawn: Drawn, images: Tensor | None = None, *, title: str = "") 
             box.remove()
 
 
-def interpolation_sheet(ends: Tensor, way: Tensor, *, title: str = "", note: str = "") -> Figure:
-    """Returns a sheet of one row: an image, what is drawn on the way from its latents to another's, and the other image.
+def interpolation_sheet(ends: Tensor, images: Tensor, *, title: str = "", note: str = "") -> Figure:
+    """Returns a sheet of one row: the interpolation between two images, with the image at each end.
 
     Args:
         ends: The two images, shape (2, C, H, W).
-        way: What is drawn, the reconstructions of the two at its ends, shape (S, C, H, W).
-        title: Above all.
-        note: Below all.
+        images: The interpolation, with the reconstructions of the two first and last, shape (S, C, H, W).
+        title: Title of the sheet.
+        note: Text below the row.
     """
-    sheet = _sheet(1, (1, len(way), 1), way, title=title, note=note, strips=True)
-    pictures = rgb_pictures(ends[:1]), rgb_pictures(way), rgb_pictures(ends[1:])
-    names = ["image", "drawn again", *[""] * (len(way) - 2), "drawn again", "image"]
+    sheet = _sheet(1, (1, len(images), 1), images, title=title, note=note, strips=True)
+    pictures = rgb_pictures(ends[:1]), rgb_pictures(images), rgb_pictures(ends[1:])
+    names = ["image", "reconstruction", *[""] * (len(images) - 2), "reconstruction", "image"]
     for axes, picture, name in zip(sheet.cells[0], np.concatenate(pictures), names, strict=True):
         _draw(axes, picture)
         _caption(axes, name)
     return sheet.figure
 
 
-def interpolation_frames(ends: Tensor, way: Tensor, *, title: str = "") -> Iterator[Pixels]:
-    """Yields S frames, shape (H', W', 3): what is drawn on the way, between the two images; arguments as of the sheet."""
-    sheet = _sheet(1, (1, 1, 1), way, title=title, strips=True)
+def interpolation_frames(ends: Tensor, images: Tensor, *, title: str = "") -> Iterator[Pixels]:
+    """Yields S frames, shape (H', W', 3): the interpolation between the two images; arguments as `interpolation_sheet`."""
+    sheet = _sheet(1, (1, 1, 1), images, title=title, strips=True)
     first, last = rgb_pictures(ends)
-    pictures = rgb_pictures(way)
+    pictures = rgb_pictures(images)
     shown = [_draw(axes, picture) for axes, picture in zip(sheet.cells[0], (first, pictures[0], last), strict=True)]
     for axes, name in zip(sheet.cells[0], ("image", "drawn", "image"), strict=True):
         _caption(axes, name)
@@ -159,15 +160,15 @@ def interpolation_frames(ends: Tensor, way: Tensor, *, title: str = "") -> Itera
 def traversal_sheet(
     sample: Tensor, rows: Sequence[Tensor], values: Sequence[float], names: Sequence[str], *, title: str = "", note: str = ""
 ) -> Figure:
-    """Returns a sheet with a row for every latent: a sample, and what is drawn with only that latent set to each value.
+    """Returns a sheet with a row for every latent variable: a sample, and the drawings with only that variable set to each value.
 
     Args:
         sample: The sample, shape (C, H, W).
-        rows: What is drawn for each of R latents, shape (S, C, H, W).
+        rows: Drawings for each of R variables, shape (S, C, H, W).
         values: The S values.
-        names: What each of the latents is called.
-        title: Above all.
-        note: Below all.
+        names: Names of the R variables.
+        title: Title of the sheet.
+        note: Text below the rows.
     """
     sheet = _sheet(len(rows), (1, len(values)), sample[None], title=title, note=note, strips=True)
     for cells, row, name in zip(sheet.cells, rows, names, strict=True):
@@ -180,7 +181,7 @@ def traversal_sheet(
 
 
 def traversal_frames(rows: Sequence[Tensor], values: Sequence[float], names: Sequence[str], *, title: str = "") -> Iterator[Pixels]:
-    """Yields a frame, shape (H', W', 3), for every value: what is drawn with only one latent set to it; arguments as above."""
+    """Yields a frame, shape (H', W', 3), for every value: the drawings with one variable set to it; arguments as the sheet."""
     columns = math.ceil(len(rows) ** 0.5)
     sheet = _sheet(-(-len(rows) // columns), (columns,), rows[0], title=title, strips=True)
     pictures = [rgb_pictures(row) for row in rows]
@@ -197,7 +198,7 @@ def traversal_frames(rows: Sequence[Tensor], values: Sequence[float], names: Seq
         yield rendered(sheet.figure)
 
 
-# Parts of them
+# Parts of the figures
 
 
 class _Sheet(NamedTuple):
@@ -218,15 +219,15 @@ class _View(NamedTuple):
 
 
 def _sheet(rows: int, groups: Sequence[int], images: Tensor, *, title: str = "", note: str = "", strips: bool = False) -> _Sheet:
-    """Returns an empty sheet for images of that size.
+    """Returns a sheet of empty cells.
 
     Args:
-        rows: Rows of cells.
-        groups: Cells of a row in each of its groups; the gap between groups is wider.
-        images: Their last two dimensions are the height and width of what the cells will show.
-        title: Above all, cut off where it is too long.
-        note: Below all, in as many lines as it needs.
-        strips: Whether there is room for a line above every row.
+        rows: Number of rows.
+        groups: Number of cells in each group of a row; the gap between groups is wider.
+        images: Images whose height and width the cells have, shape (..., H, W).
+        title: Title of the sheet, truncated if it is too long.
+        note: Text below the rows, wrapped.
+        strips: Whether to leave space for a line of text above every row.
     """
     wide = min(_LARGEST, _ACROSS / sum(groups))
     tall = wide * image_aspect(*images.shape[-2:])
@@ -258,7 +259,7 @@ def _step_sheet(
     title: str,
     note: str,
 ) -> _Sheet:
-    """Returns a sheet of canvases along the steps with their windows, between columns of named pictures (N, H, W, 3)."""
+    """Returns a sheet of the canvases at some steps with their windows, between named columns of pictures (N, H, W, 3)."""
     steps = shown_steps(drawn.steps)
     groups = (len(firsts), len(steps), len(lasts))
     sheet = _sheet(len(drawn.canvases), groups, drawn.images, title=title, note=note, strips=True)
@@ -277,7 +278,7 @@ def _step_sheet(
 
 
 def _draw(axes: Axes, picture: NDArray[Any]) -> AxesImage:
-    """Draws a picture (H, W, 3) into a cell and returns it as what may be changed."""
+    """Draws a picture (H, W, 3) into a cell and returns its artist."""
     draw_image(axes, picture)
     return axes.images[0]
 
@@ -305,23 +306,23 @@ def _draw_boxes(axes: Axes, tracks: Sequence[Track], row: int, step: int) -> lis
 
 
 def _of_kind(tracks: Sequence[Track], kind: str) -> tuple[Track, ...]:
-    """Returns the tracks of reading or of writing."""
+    """Returns the tracks of a kind."""
     return tuple(track for track in tracks if track.kind == kind)
 
 
 def _caption(axes: Axes, text: str, color: str = INK, *, left: bool = False) -> None:
-    """Writes a line above a cell."""
+    """Writes a line of text above a cell."""
     axes.set_title(text, fontsize=6.5, pad=2, color=color, loc="left" if left else "center")
 
 
 def _foot(sheet: _Sheet, text: str, color: str = MUTED) -> Text:
-    """Writes something below all cells, to the left, and returns it."""
+    """Writes text below all cells, to the left, and returns its artist."""
     across, down = sheet.inches
     return sheet.figure.text(2 * _GAP / across, 0.09 / down, text, ha="left", va="bottom", fontsize=7, color=color)
 
 
 def _legend(sheet: _Sheet, tracks: Sequence[Track]) -> None:
-    """Adds what the boxes' colors mean, below to the right; nothing where there are no boxes."""
+    """Adds a legend of the windows' colors, below to the right, if there are windows."""
     if not tracks:
         return
     handles = [Line2D([], [], color=kind_color(track.kind), marker="s", markerfacecolor="none", linestyle="") for track in tracks]

@@ -1,4 +1,4 @@
-"""The images that a trained generator draws again or is compared with: those of a set, or your pictures."""
+"""Images that a trained generator reconstructs or is compared with: those of a set, or your pictures."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, get_args
@@ -16,15 +16,15 @@ from glimpse.settings.requests import ImageChoice, ImageSelection, SetChoice, Sp
 
 __all__ = ["SelectedImages", "open_set", "part_of", "selected_images"]
 
-_MOST_NAMED = 12  # positions that a title names
+_MOST_NAMED = 12  # maximum number of positions in a title
 
 
 class SelectedImages(NamedTuple):
-    """Images with what they are.
+    """Images with a short description.
 
     Attributes:
         images: Shape (N, C, H, W), 0 to 1, on the generator's device.
-        names: What they are, in a few words.
+        names: Description for titles: the set and the positions, or the files.
     """
 
     images: Tensor
@@ -35,8 +35,8 @@ def open_set(generator: OpenGenerator, choice: SetChoice) -> GenerativeData:
     """Returns the set that a generator was trained on, or the one that the choice names.
 
     Raises:
-        ValueError: If the set cannot be told, has changed since, or has images of another size than the generator's.
-        FileNotFoundError: If it is not available.
+        ValueError: If the set is unknown, has changed since the training, or has images of another size than the generator's.
+        FileNotFoundError: If the set is not available.
     """
     images = ImageChoice(data=choice.data, data_dir=choice.data_dir)
     query = ImageQuery(generator.source, generator.task, images, device=generator.device, listener=generator.listener)
@@ -62,10 +62,10 @@ def selected_images(
     """Returns images of a set, or your pictures.
 
     Args:
-        generator: Which takes them.
-        selection: Which images.
-        choice: Of which set.
-        count: At most this number; None for all.
+        generator: The generator.
+        selection: Selection of images.
+        choice: Set to select from.
+        count: Maximum number of images; None for all.
 
     Raises:
         ValueError: If there are no such images, or they are of another size than the generator's.

@@ -1,4 +1,4 @@
-"""The training images nearest to what a generator draws, and how near its reconstructions of test images come to them."""
+"""Training images nearest to samples of a generator, and the distance of its reconstructions of test images, for comparison."""
 
 from dataclasses import dataclass
 
@@ -12,17 +12,17 @@ from glimpse.settings.requests import SetChoice
 
 __all__ = ["Neighbors", "find_neighbors"]
 
-_COMPARED = 250  # test images whose reconstructions give the usual distance
+_COMPARED = 250  # number of test images whose reconstructions give the distance for comparison
 
 
 @dataclass(frozen=True)
 class Neighbors:
-    """The training images nearest to samples. Distances are Euclidean, over all pixel values of an image, 0 to 1.
+    """Training images nearest to samples. Distances are Euclidean, over all pixel values of an image, 0 to 1.
 
     Attributes:
-        nearest: The nearest image to each sample's means.
+        nearest: Training image nearest to the means of each sample.
         usual: Median distance of reconstructed test images to their nearest training images, for comparison.
-        compared: How many training images there are.
+        compared: Number of training images.
     """
 
     nearest: Nearest
@@ -31,17 +31,17 @@ class Neighbors:
 
     @property
     def note(self) -> str:
-        """What the distances are, in a sentence."""
+        """Explanation of the distances, a sentence."""
         return (
             f"Nearest: the closest of {self.compared:,} training images, by the Euclidean distance of pixel values, 0 to 1, from"
-            f" the sample's means; of test images that the model draws again the median is {self.usual:.2f}."
+            f" the sample's means; the median for reconstructed test images is {self.usual:.2f}."
         )
 
 
 def find_neighbors(generator: OpenGenerator, images: Tensor, choice: SetChoice) -> Neighbors | None:
-    """Returns the training images nearest to images (N, C, H, W); None, with a note, where the training images are not available.
+    """Returns the training images nearest to images (N, C, H, W); None, with a note, if the training images are not available.
 
-    A set that is binarized afresh at each visit is compared by its intensities.
+    A set that is binarized at each visit is compared by its intensities.
 
     Raises:
         ValueError: If the set that the choice names does not fit the generator.
@@ -53,7 +53,7 @@ def find_neighbors(generator: OpenGenerator, images: Tensor, choice: SetChoice) 
         if choice.data is not None:
             raise
         generator.listener.note(f"Nearest training images are left out: {error}")
-        generator.listener.note("Say where the images are that it was trained on with --data NAME or PATH, or --data-dir FOLDER.")
+        generator.listener.note("Name the set that the model was trained on by --data NAME or PATH, or its folder by --data-dir.")
         return None
     data.train.binarized = data.test.binarized = False
     tested = data.test.batch(torch.arange(min(_COMPARED, len(data.test)))).images

@@ -1,4 +1,4 @@
-"""A trained generator that is opened to draw: on its device, with what it was trained on."""
+"""A trained generator on its device, with the set that it was trained on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from glimpse import environment
-from glimpse.generation.sampling import Drawn, draw_latents, reconstruct_images
+from glimpse.generation.sampling import AT_ONCE, Drawn, draw_latents, reconstruct_images
 from glimpse.listener import Listener
 from glimpse.models.catalog import open_generator
 from glimpse.models.draw import DRAW
@@ -17,8 +17,7 @@ from glimpse.settings.requests import Machine
 
 __all__ = ["OpenGenerator", "opened_generator"]
 
-_MOST_NUMBERS = 2**30  # of all canvases: 4 GiB, which are kept in memory
-_AT_ONCE = 100  # images that are reconstructed at once
+_MOST_VALUES = 2**30  # maximum number of values of all canvases, which are kept in memory: 4 GiB
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,9 @@ class OpenGenerator:
     """A trained generator on its device.
 
     Attributes:
-        source: Its run's folder, weights file or `pretrained:NAME`.
+        source: Run's folder, weights file or `pretrained:NAME`.
         model: The network.
-        task: What its weights say it was trained on.
+        task: Description of the training set that is stored with the weights.
         listener: Receives progress, notes and warnings.
     """
 
@@ -39,24 +38,24 @@ class OpenGenerator:
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """Device of the network."""
         return self.model.initial_canvas.device
 
     def check_pictures(self) -> None:
-        """Raises ValueError unless its images have one or three channels, as pictures have."""
+        """Raises ValueError unless the images have one or three channels, so that they can be shown."""
         if self.model.config.channels not in (1, 3):
             raise ValueError(f"pictures have 1 or 3 channels, {self.source} draws {self.model.config.channels}")
 
     def check_memory(self, count: int) -> None:
-        """Raises ValueError if this number of images with all their canvases takes over 4 GiB."""
+        """Raises ValueError if the canvases of this number of images take more than 4 GiB."""
         config = self.model.config
-        if count * (config.glimpses + 2) * config.pixels > _MOST_NUMBERS:
+        if count * (config.glimpses + 2) * config.pixels > _MOST_VALUES:
             raise ValueError(
-                f"{count:,} images with all their canvases are over 4 GiB: draw fewer at a time, samples each with their --seed"
+                f"{count:,} images with all their canvases are over 4 GiB: draw fewer at a time, samples with different --seed"
             )
 
     def draw(self, latents: Tensor) -> Drawn:
-        """Returns what the generator draws from latents, shape (N, T, Z), on its device."""
+        """Returns the drawings of latents, shape (N, T, Z), on the generator's device."""
         parts, done = [], 0
         with self.listener.progress("Drawing", len(latents)) as advance:
             for part in draw_latents(self.model, latents):
@@ -66,8 +65,8 @@ class OpenGenerator:
         return Drawn.joined(parts)
 
     def reconstruct(self, images: Tensor) -> tuple[Drawn, Tensor]:
-        """Returns how images (N, C, H, W) are drawn again, and the latents, the posteriors' means, shape (N, T, Z)."""
-        drawn, latents = zip(*(reconstruct_images(self.model, part) for part in torch.split(images, _AT_ONCE)), strict=True)
+        """Returns reconstructions of images (N, C, H, W), and their latents, the means of the posterior, shape (N, T, Z)."""
+        drawn, latents = zip(*(reconstruct_images(self.model, part) for part in torch.split(images, AT_ONCE)), strict=True)
         return Drawn.joined(drawn), torch.cat(latents)
 
 
@@ -76,11 +75,11 @@ def opened_generator(source: str, machine: Machine, listener: Listener | None = 
 
     Args:
         source: A run's folder, a weights file or `pretrained:NAME`.
-        machine: The device, and threads of the CPU.
+        machine: Device and threads.
         listener: Receives progress, notes and warnings.
 
     Raises:
-        ValueError: If there is no such model, or it is no generator.
+        ValueError: If there is no such model, or it is a classifier.
         OSError: If a file cannot be read.
     """
     facts = read_facts(source)

@@ -1,6 +1,6 @@
-"""What a trained generator drew: samples, reconstructions, the way between two images, and samples with single latents changed.
+"""Results of a generator: samples, reconstructions, interpolations between two images, and traversals of single latents.
 
-Dimensions: N images of C x H x W numbers, T steps, Z latent numbers a step, S values of a latent.
+Dimensions: N images of C x H x W values, T steps, Z latent variables per step, S values of a latent variable.
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ class Generated:
     """Images that a trained generator drew. All tensors are on the CPU.
 
     Attributes:
-        model: Its run's folder, weights file or `pretrained:NAME`.
+        model: Run's folder, weights file or `pretrained:NAME`.
         drawn: The images with their canvases and windows.
-        latents: What they were drawn from, shape (N, T, Z), in units of the prior.
-        out: The file that was written; None if none was.
-        frames: The folder of one picture a step that was written; None if none was.
-        seconds: How long it took, with the writing.
+        latents: Latents of the images, shape (N, T, Z), in units of the prior.
+        out: File that was written, or None.
+        frames: Folder with one picture per step that was written, or None.
+        seconds: Duration in seconds, including the writing.
     """
 
     model: str
@@ -39,7 +39,7 @@ class Generated:
 
     @property
     def kind(self) -> str | None:
-        """Ending of the file that was written, in small letters; None if none was."""
+        """Suffix of the file that was written, in lower case, or None."""
         return None if self.out is None else self.out.suffix.lower()
 
     @property
@@ -49,25 +49,25 @@ class Generated:
 
     @property
     def canvases(self) -> Tensor:
-        """Pixels before the first step and after every one, 0 to 1, shape (N, T + 1, C, H, W)."""
+        """Pixels before the first and after every step, 0 to 1, shape (N, T + 1, C, H, W)."""
         return self.drawn.canvases
 
     @property
     def tracks(self) -> tuple[Track, ...]:
-        """Where the model read, if it read, and where it wrote, fields of shape (N, T); none without attention."""
+        """Read windows, if an image was read, and write windows, fields of shape (N, T); empty without attention."""
         return self.drawn.tracks
 
     @property
     def title(self) -> str:
-        """What they are, in a line."""
+        """Title of the files, one line."""
         return self.model
 
     def facts(self) -> dict[str, Any]:
-        """Returns what describes them for JSON, besides the model and the files."""
+        """Returns the further entries of `as_dict`, in JSON's types."""
         return {}
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns what `--json` prints: everything but the tensors."""
+        """Returns everything but the tensors, as printed by `--json`."""
         files = {"out": self.out, "frames": self.frames}
         written = {name: None if path is None else str(path) for name, path in files.items()}
         return {"model": self.model} | written | self.facts() | {"seconds": self.seconds}
@@ -78,9 +78,9 @@ class Samples(Generated):
     """Samples of a generator.
 
     Attributes:
-        temperature: Factor on the latents of the prior.
-        seed: Key of what is random.
-        neighbors: The training images nearest to them; None where they were not compared.
+        temperature: Standard deviation of the latents in units of the prior.
+        seed: Random seed.
+        neighbors: Nearest training images; None if the samples were not compared.
     """
 
     temperature: float
@@ -89,11 +89,11 @@ class Samples(Generated):
 
     @property
     def title(self) -> str:
-        """What they are, in a line."""
+        """Title of the files, one line."""
         return f"{self.model}: {len(self.latents)} samples, temperature {self.temperature:g}, seed {self.seed}"
 
     def facts(self) -> dict[str, Any]:
-        """Returns what describes them for JSON, besides the model and the files."""
+        """Returns the further entries of `as_dict`, in JSON's types."""
         facts: dict[str, Any] = {"samples": len(self.latents), "temperature": self.temperature, "seed": self.seed}
         if self.neighbors is not None:
             facts["nearest_distances"] = self.neighbors.nearest.distances.tolist()
@@ -103,11 +103,11 @@ class Samples(Generated):
 
 @dataclass(frozen=True, kw_only=True)
 class Reconstructions(Generated):
-    """Images that a generator drew again, from the means of their posteriors.
+    """Reconstructions of images from the means of their posterior.
 
     Attributes:
         originals: The images, shape (N, C, H, W).
-        names: What they are, in a few words.
+        names: Description of the images for titles.
     """
 
     originals: Tensor
@@ -115,22 +115,22 @@ class Reconstructions(Generated):
 
     @property
     def title(self) -> str:
-        """What they are, in a line."""
-        return f"{self.model} draws again: {self.names}"
+        """Title of the files, one line."""
+        return f"{self.model}: reconstructions of {self.names}"
 
     def facts(self) -> dict[str, Any]:
-        """Returns what describes them for JSON, besides the model and the files."""
+        """Returns the further entries of `as_dict`, in JSON's types."""
         return {"images": len(self.originals), "steps": self.drawn.steps}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interpolation(Generated):
-    """What a generator draws on the way from one image to another: the N images of the way, the two reconstructions at its ends.
+    """Interpolation between the latents of two images; the first and the last of the N drawings are their reconstructions.
 
     Attributes:
         ends: The two images, shape (2, C, H, W).
-        names: What they are, in a few words.
-        seed: Key of what is random.
+        names: Description of the two images for titles.
+        seed: Random seed of the request, for `as_dict`; an interpolation does not depend on it.
     """
 
     ends: Tensor
@@ -139,29 +139,29 @@ class Interpolation(Generated):
 
     @property
     def title(self) -> str:
-        """What they are, in a line."""
+        """Title of the files, one line."""
         return f"{self.model}: between {self.names}"
 
     def facts(self) -> dict[str, Any]:
-        """Returns what describes them for JSON, besides the model and the files."""
+        """Returns the further entries of `as_dict`, in JSON's types."""
         return {"steps": len(self.latents), "seed": self.seed}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Traversal(Generated):
-    """What a generator draws when single latents of a sample are set to other values: N = R S images, latent by latent.
+    """Drawings of a sample in which R single latent variables are set to other values: N = R S images, variable by variable.
 
     Attributes:
         sample: The sample, shape (C, H, W).
-        places: Step and dimension of the R latents, counted from 0; those with the greatest usage first.
-        values: What each is set to, shape (S,).
-        usage: Mean divergence of every latent from its prior in nats, shape (T, Z).
-        measured_on: The images that the usage was measured on, in a few words.
-        seed: Key of what is random.
+        variables: Step and dimension of the R variables, counted from 0, those with the largest usage first.
+        values: Values of each variable, shape (S,).
+        usage: Mean KL divergence of every variable from its prior in nats, shape (T, Z).
+        measured_on: Description of the images on which the usage was measured.
+        seed: Random seed.
     """
 
     sample: Tensor
-    places: tuple[tuple[int, int], ...]
+    variables: tuple[tuple[int, int], ...]
     values: Tensor
     usage: Tensor
     measured_on: str
@@ -169,19 +169,20 @@ class Traversal(Generated):
 
     @property
     def title(self) -> str:
-        """What they are, in a line."""
-        return f"{self.model}: one latent at -3 ... 3 (seed {self.seed})"
+        """Title of the files, one line."""
+        first, last = self.values[[0, -1]].tolist()
+        return f"{self.model}: one latent at {first:g} ... {last:g} (seed {self.seed})"
 
     @property
     def rows(self) -> tuple[Tensor, ...]:
-        """The images of each latent, R tensors of shape (S, C, H, W)."""
+        """The images of each variable, R tensors of shape (S, C, H, W)."""
         return torch.split(self.images, len(self.values))
 
     @property
     def names(self) -> list[str]:
-        """What each of the latents is called, with its usage."""
-        return [f"step {t + 1}, latent {z + 1} ({self.usage[t, z]:.2f})" for t, z in self.places]
+        """Name of each variable, with its usage."""
+        return [f"step {t + 1}, latent {z + 1} ({self.usage[t, z]:.2f})" for t, z in self.variables]
 
     def facts(self) -> dict[str, Any]:
-        """Returns what describes them for JSON, besides the model and the files."""
+        """Returns the further entries of `as_dict`, in JSON's types."""
         return {"steps": len(self.values), "seed": self.seed}

@@ -1,10 +1,11 @@
-"""What a trained generator draws: samples, reconstructions, ways from one image to another, and the images nearest to them.
+"""Drawings of a trained generator: samples, reconstructions, interpolations and traversals of latents, and nearest images.
 
-Dimensions: N images of C x H x W numbers, T steps, Z latent numbers a step. Distances are Euclidean, over all numbers of an image.
+Dimensions: N images of C x H x W values, T steps, Z latent variables per step. Distances are Euclidean, over all values of an
+image.
 
 References:
     K. Shoemake, "Animating rotation with quaternion curves", SIGGRAPH 1985 (`between`).
-    T. White, "Sampling Generative Networks", 2016, arXiv:1609.04468, which takes it to the latents of generators.
+    T. White, "Sampling Generative Networks", 2016, arXiv:1609.04468, which applies it to the latents of generators.
 """
 
 import math
@@ -19,6 +20,7 @@ from glimpse.datasets.batches import PositionalDataset
 from glimpse.models.draw import DRAW, Drawing
 
 __all__ = [
+    "AT_ONCE",
     "Drawn",
     "Nearest",
     "between",
@@ -31,15 +33,18 @@ __all__ = [
     "traversal",
 ]
 
-_PARALLEL = 1e-4  # sine of an angle below which two latents are on one line
+AT_ONCE = 100
+"""Number of images that are drawn or reconstructed at once."""
+
+_PARALLEL = 1e-4  # sine of the angle below which two latents count as parallel
 
 
 class Drawn(NamedTuple):
-    """Images that were drawn, step by step, on the CPU.
+    """Images with their canvases and windows at all steps, on the CPU.
 
     Attributes:
-        canvases: Pixels before the first step and after every one, 0 to 1, shape (N, T + 1, C, H, W).
-        tracks: Where it read, if it read, and where it wrote, fields of shape (N, T); none without attention.
+        canvases: Pixels before the first and after every step, 0 to 1, shape (N, T + 1, C, H, W).
+        tracks: Read windows, if an image was read, and write windows, fields of shape (N, T); empty without attention.
     """
 
     canvases: Tensor
@@ -57,19 +62,19 @@ class Drawn(NamedTuple):
 
     @classmethod
     def joined(cls, parts: Sequence["Drawn"]) -> "Drawn":
-        """Returns the parts, of one model, as one."""
+        """Concatenates drawings of one model."""
         tracks = tuple(map(Track.joined, zip(*(part.tracks for part in parts), strict=True)))
         return cls(torch.cat([part.canvases for part in parts]), tracks)
 
     def part(self, rows: slice) -> Self:
-        """Returns some of the images, with their canvases and tracks."""
+        """Returns the drawings of these images."""
         tracks = (track.rows(rows) for track in self.tracks)
         return self._replace(canvases=self.canvases[rows], tracks=tuple(tracks))
 
     def black_or_white(self, seed: int) -> Self:
-        """Returns it with pixels drawn, 1 with the probability that the canvas says, else 0.
+        """Returns the drawings with sampled pixels: 1 with the probability in the canvas, else 0.
 
-        Every step is compared with the same uniform numbers: nothing flickers, and image i depends on (seed, i) and its canvases.
+        All steps use the same uniform noise, so that pixels do not flicker; image i depends only on (seed, i) and its canvases.
         """
         generator = torch.Generator().manual_seed(seed)
         uniform = torch.stack([torch.rand(self.canvases.shape[2:], generator=generator) for _ in self.canvases])  # (N, C, H, W)
@@ -77,18 +82,18 @@ class Drawn(NamedTuple):
 
 
 def prior_latents(model: DRAW, count: int, *, seed: int, temperature: float = 1.0) -> Tensor:
-    """Returns latents drawn from the prior, shape (N, T, Z), on the model's device.
+    """Returns latents sampled from the prior, shape (N, T, Z), on the model's device.
 
-    As all latents of `DRAW`, they are in units of the prior at their step: standard normal at temperature 1, even where the prior
-    is learned. Ways between latents and traversals therefore follow the prior.
+    Like all latents of `DRAW` they are in units of the prior at their step: standard normal at temperature 1, also with a learned
+    prior. Interpolations and traversals therefore follow the prior.
 
-    Those of sample i depend only on (seed, i), not on the count or the device.
+    The latents of sample i depend only on (seed, i), not on the count or the device.
 
     Args:
         model: The generator.
-        count: How many samples N.
-        seed: Key of the randomness.
-        temperature: Standard deviation of what is drawn, in units of the prior: 1 is the model's own, less is tamer, 0 gives a
+        count: Number of samples N.
+        seed: Random seed.
+        temperature: Standard deviation of the latents in units of the prior: 1 is the prior, less gives more typical samples, 0 a
             single image.
 
     Raises:
@@ -102,13 +107,13 @@ def prior_latents(model: DRAW, count: int, *, seed: int, temperature: float = 1.
 
 
 @torch.no_grad()
-def draw_latents(model: DRAW, latents: Tensor, *, rows: int = 100) -> Iterator[Drawn]:
-    """Yields what the model draws from latents, part by part.
+def draw_latents(model: DRAW, latents: Tensor, *, rows: int = AT_ONCE) -> Iterator[Drawn]:
+    """Yields the drawings of latents, batch by batch.
 
     Args:
         model: The generator.
         latents: Shape (N, T, Z), on the model's device.
-        rows: Images that are drawn at once; it changes only the last bits of what is drawn.
+        rows: Batch size; it affects the result only by rounding.
     """
     for part in torch.split(latents, rows):
         yield _drawn(model, model.draw(part))
@@ -116,10 +121,10 @@ def draw_latents(model: DRAW, latents: Tensor, *, rows: int = 100) -> Iterator[D
 
 @torch.no_grad()
 def reconstruct_images(model: DRAW, images: Tensor) -> tuple[Drawn, Tensor]:
-    """Returns how images (N, C, H, W) are drawn again from their posteriors' means, and these latents, shape (N, T, Z).
+    """Returns reconstructions of images (N, C, H, W) from the means of their posterior, and these latents, shape (N, T, Z).
 
     Raises:
-        ValueError: If the images are not of the model's size.
+        ValueError: If the images do not have the model's size.
     """
     config = model.config
     drawing, latents = model.reconstruct(images, images.new_zeros(len(images), config.glimpses, config.latent))
@@ -140,12 +145,12 @@ def _drawn(model: DRAW, drawing: Drawing) -> Drawn:
 
 
 class Nearest(NamedTuple):
-    """The image of a set that is nearest to each of N others.
+    """Image of a set that is nearest to each of N other images.
 
     Attributes:
-        images: Shape (N, C, H, W).
-        distances: Shape (N,), float64.
-        positions: In the set, shape (N,), int64.
+        images: The nearest images, shape (N, C, H, W).
+        distances: Their distances, shape (N,), float64.
+        positions: Their positions in the set, shape (N,), int64.
     """
 
     images: Tensor
@@ -155,47 +160,47 @@ class Nearest(NamedTuple):
 
 @torch.no_grad()
 def nearest_images(images: Tensor, data: PositionalDataset, *, chunk: int = 1000) -> Iterator[int | Nearest]:
-    """Yields how many images of a set were compared, chunk after chunk, and at the end the nearest ones.
+    """Yields the number of images compared after every batch and, at the end, the nearest ones.
 
-    Differences are squared and summed pair by pair, not by products of matrices, whose rounding depends on an image's place among
-    the others: a copy is at 0, and of two alike images the first counts.
+    Differences are squared and summed pair by pair. Matrix products would be rounded depending on an image's position in the batch:
+    here the distance of a copy is 0, and of two equal images the first is returned.
 
     Args:
         images: Shape (N, C, H, W), on the data's device.
-        data: Where to look: all images of one epoch.
-        chunk: Images that are compared at once.
+        data: Set whose images of one epoch are compared.
+        chunk: Batch size.
     """
     best = images.new_full((len(images),), torch.inf)
     found, positions = torch.zeros_like(images), torch.zeros(len(images), dtype=torch.int64)
     done = 0
     for batch in data.batches(chunk, stop=len(data)):
         distances = torch.cdist(images.flatten(1), batch.images.flatten(1), compute_mode="donot_use_mm_for_euclid_dist")
-        least, place = distances.min(dim=1)  # of (N, chunk)
+        least, column = distances.min(dim=1)  # of (N, chunk)
         nearer = least < best
         best = torch.where(nearer, least, best)
-        found[nearer] = batch.images[place[nearer]]
-        positions = torch.where(nearer.cpu(), done + place.cpu(), positions)
+        found[nearer] = batch.images[column[nearer]]
+        positions = torch.where(nearer.cpu(), done + column.cpu(), positions)
         done += len(batch.images)
         yield done
     yield Nearest(found.cpu(), (found.double() - images.double()).flatten(1).norm(dim=1).cpu(), positions)
 
 
-# Ways through the latents
+# Interpolations and traversals of latents
 
 
 def between(first: Tensor, last: Tensor, steps: int) -> Tensor:
-    r"""Returns latents on the way from one drawing's to another's, the ends exactly, shape (steps, T, Z).
+    r"""Returns spherical interpolations between the latents of two drawings, both ends included exactly, shape (steps, T, Z).
 
     .. math:: \frac{\sin((1 - s) \Omega)}{\sin \Omega} \, a + \frac{\sin(s \, \Omega)}{\sin \Omega} \, b
 
-    Spherical, with the angle between the two taken over all T Z numbers: a standard normal of that many dimensions is near a
-    sphere, which a straight way leaves: halfway between two samples it is shorter by a factor of root two, like a sample at a
-    temperature of 0.7, and what is drawn there is tamer than either end. Straight where the angle is next to 0 or 180 degrees.
+    The angle between the two is that of vectors of all T Z variables. Standard normal vectors of that many dimensions are close to
+    a sphere. A linear interpolation leaves it: halfway between two samples its norm is smaller by a factor of the square root of 2,
+    like that of a sample at temperature 0.7. If the angle is close to 0 or 180 degrees, the interpolation is linear.
 
     Args:
-        first: Shape (T, Z).
-        last: Shape (T, Z).
-        steps: Number of drawings, both ends counted, at least 2.
+        first: Latents of the first drawing, shape (T, Z).
+        last: Latents of the last drawing, shape (T, Z).
+        steps: Number of drawings including both ends, at least 2.
 
     Raises:
         ValueError: If there are fewer than two steps.
@@ -212,22 +217,23 @@ def between(first: Tensor, last: Tensor, steps: int) -> Tensor:
 
 @torch.no_grad()
 def latent_usage(model: DRAW, images: Tensor, *, seed: int) -> Tensor:
-    """Returns the mean divergence of every single latent from its prior over some images, in nats, shape (T, Z).
+    """Returns the KL divergence of every latent variable from its prior, averaged over images, in nats, shape (T, Z).
 
-    Its sum is the mean of the bound's divergence, with one sample of the latents an image. A latent near 0 says nothing.
+    The sum is the mean of the bound's KL divergence, with one sample of the latents per image. A variable with a divergence of 0
+    carries no information about the image.
     """
     _, posterior = model.infer(images, model.noise(len(images), torch.Generator().manual_seed(seed)).to(images))
     return posterior.divergences().mean(dim=0)
 
 
 def most_used(usage: Tensor, count: int) -> list[tuple[int, int]]:
-    """Returns step and dimension, from 0, of the latents with the greatest usage (T, Z), the greatest first."""
+    """Returns step and dimension, counted from 0, of the latent variables with the largest usage (T, Z), the largest first."""
     order = usage.flatten().argsort(descending=True, stable=True)[:count].tolist()
-    return [divmod(place, usage.shape[1]) for place in order]
+    return [divmod(index, usage.shape[1]) for index in order]
 
 
 def traversal(latents: Tensor, step: int, dimension: int, values: Tensor) -> Tensor:
-    """Returns latents (T, Z) with a single one set to each of the values (S,), shape (S, T, Z)."""
+    """Returns latents (T, Z) with a single variable set to each of the values (S,), shape (S, T, Z)."""
     changed = latents.repeat(len(values), 1, 1)
     changed[:, step, dimension] = values.to(changed)
     return changed

@@ -1,4 +1,4 @@
-"""Files of what a generator drew: sheets, animations, one picture a step, and arrays."""
+"""Files with the results of a generator: sheets, animations, one picture per step, and arrays."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -25,22 +25,20 @@ from glimpse.listener import Listener
 __all__ = [
     "check_shown",
     "file_kind",
-    "write_arrays",
     "write_interpolation",
     "write_reconstructions",
     "write_samples",
-    "write_steps",
     "write_traversal",
 ]
 
-_MOST = {".png": 32, ".gif": 64}  # rows of a sheet, images of an animation
+_MOST = {".png": 32, ".gif": 64}  # maximum number of rows of a sheet, and of images of an animation
 
 
 def file_kind(out: Path | None, known: Sequence[str]) -> str | None:
-    """Returns the ending of a file to write; None if there is none.
+    """Returns the suffix of a file to write, in lower case; None without a file.
 
     Raises:
-        ValueError: If the ending is none of those known.
+        ValueError: If the suffix is unknown.
     """
     if out is None:
         return None
@@ -51,16 +49,16 @@ def file_kind(out: Path | None, known: Sequence[str]) -> str | None:
 
 
 def check_shown(kind: str | None, count: int, what: str, advice: str) -> None:
-    """Checks how many images a file is to show.
+    """Checks the number of images in a file.
 
     Args:
-        kind: The file's ending.
-        count: How many.
-        what: What they are, in the plural.
-        advice: What to do where they are too many.
+        kind: Suffix of the file, or None.
+        count: Number of images.
+        what: Plural noun for the images.
+        advice: What to do if there are too many.
 
     Raises:
-        ValueError: If they are more than such a file shows.
+        ValueError: If such a file cannot show that number of images.
     """
     if kind in _MOST and count > _MOST[kind]:
         raise ValueError(f"a {kind} shows at most {_MOST[kind]} {what}, not {count:,}: {advice}")
@@ -70,7 +68,7 @@ def write_samples(samples: Samples, listener: Listener) -> None:
     """Writes samples to their file, a sheet, an animation or arrays, and to their folder of frames.
 
     Raises:
-        ValueError: If the folder holds frames of another drawing.
+        ValueError: If the folder contains frames of another drawing.
         OSError: If a file cannot be written.
     """
     if samples.out is not None and samples.kind == ".png":
@@ -78,24 +76,24 @@ def write_samples(samples: Samples, listener: Listener) -> None:
         nearest, note = (None, "") if found is None else (found.nearest, found.note)
         save(samples.out, sample_sheet(samples.drawn, nearest=nearest, title=samples.title, note=note))
     elif samples.out is not None and samples.kind == ".npz":
-        write_arrays(samples.out, samples)
-    write_steps(samples, None, listener)
+        _write_arrays(samples.out, samples)
+    _write_steps(samples, None, listener)
 
 
 def write_reconstructions(found: Reconstructions, listener: Listener) -> None:
-    """Writes reconstructions to their file, a sheet or an animation, and their folder of frames; errors as of `write_samples`."""
+    """Writes reconstructions to their file, a sheet or an animation, and their folder of frames; raises as `write_samples`."""
     if found.out is not None and found.kind == ".png":
-        note = "The latents are the posteriors' means."
+        note = "The latents are the means of the posterior."
         save(found.out, reconstruction_sheet(found.drawn, found.originals, title=found.title, note=note))
-    write_steps(found, found.originals, listener)
+    _write_steps(found, found.originals, listener)
 
 
 def write_interpolation(found: Interpolation, listener: Listener) -> None:
-    """Writes the way between two images to its file, a sheet or an animation; errors as of `write_samples`."""
+    """Writes an interpolation to its file, a sheet or an animation; raises as `write_samples`."""
     if found.out is None:
         return
     if found.kind == ".png":
-        note = "Spherical between the means of the two images' latents."
+        note = "Spherical interpolation between the means of the posterior of the two images."
         save(found.out, interpolation_sheet(found.ends, found.images, title=found.title, note=note))
     else:
         frames = interpolation_frames(found.ends, found.images, title=found.title)
@@ -103,24 +101,20 @@ def write_interpolation(found: Interpolation, listener: Listener) -> None:
 
 
 def write_traversal(found: Traversal, listener: Listener) -> None:
-    """Writes a sample with single latents changed to its file, a sheet or an animation; errors as of `write_samples`."""
+    """Writes a traversal to its file, a sheet or an animation; raises as `write_samples`."""
     if found.out is None:
         return
     values = found.values.tolist()
     if found.kind == ".png":
-        note = f"Left: the sample. Rows: the latents that say most, with their mean divergence in nats over {found.measured_on}."
+        note = f"Left: the sample. Rows: the latents with the largest mean KL divergence, in nats on {found.measured_on}."
         save(found.out, traversal_sheet(found.sample, found.rows, values, found.names, title=found.title, note=note))
     else:
         frames = traversal_frames(found.rows, values, found.names, title=found.title)
         _write_there_and_back(found.out, frames, len(values), listener)
 
 
-def write_arrays(out: Path, found: Generated) -> None:
-    """Writes images, canvases, latents and windows as a `.npz` file, whole or not at all.
-
-    Raises:
-        OSError: If the file cannot be written.
-    """
+def _write_arrays(out: Path, found: Generated) -> None:
+    """Writes images, canvases, latents and windows as a `.npz` file, atomically."""
     arrays: dict[str, Any] = {
         "samples": found.images.numpy(),
         "canvases": found.canvases.numpy(),
@@ -134,18 +128,8 @@ def write_arrays(out: Path, found: Generated) -> None:
         np.savez_compressed(file, **arrays)
 
 
-def write_steps(found: Generated, images: Tensor | None, listener: Listener) -> None:
-    """Writes the steps as a GIF and as numbered pictures, where they are asked for.
-
-    Args:
-        found: What is drawn, with its file and its folder.
-        images: What it was drawn after, shape (N, C, H, W).
-        listener: Receives progress.
-
-    Raises:
-        ValueError: If the folder holds frames of another drawing.
-        OSError: If a file cannot be written.
-    """
+def _write_steps(found: Generated, images: Tensor | None, listener: Listener) -> None:
+    """Writes the steps as a GIF and as numbered pictures, if requested, next to the reconstructed images (N, C, H, W), if any."""
     if found.kind != ".gif" and found.frames is None:
         return
     steps = found.drawn.steps
@@ -158,10 +142,10 @@ def write_steps(found: Generated, images: Tensor | None, listener: Listener) -> 
 
 
 def _write_frames(folder: Path, frames: Sequence[Pixels]) -> None:
-    """Writes frames as `step-00.png` and so on, each whole.
+    """Writes frames as `step-00.png` and so on, each atomically.
 
     Raises:
-        ValueError: If the folder holds other frames, that would seem to go on with these.
+        ValueError: If the folder contains frames of another drawing, with higher numbers.
     """
     names = [f"step-{number:0{len(str(len(frames) - 1))}}.png" for number in range(len(frames))]
     folder.mkdir(parents=True, exist_ok=True)
@@ -173,14 +157,14 @@ def _write_frames(folder: Path, frames: Sequence[Pixels]) -> None:
 
 
 def _write_there_and_back(out: Path, frames: Iterator[Pixels], count: int, listener: Listener) -> None:
-    """Writes a GIF that goes from the first frame to the last and back, resting at both."""
+    """Writes a GIF that plays from the first frame to the last and back, with a pause at both."""
     there = _rendered(frames, count, listener)
     seconds = [1.0] + [min(0.5, 4 / count)] * (count - 2) + [1.0]
     save(out, gif(there + there[-2:0:-1], seconds + seconds[-2:0:-1]))
 
 
 def _rendered(frames: Iterable[Pixels], count: int, listener: Listener) -> list[Pixels]:
-    """Returns the frames."""
+    """Returns the frames as a list, reporting progress."""
     kept = []
     with listener.progress("Rendering", count, unit="frames") as advance:
         for frame in frames:

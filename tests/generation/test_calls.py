@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -196,9 +197,11 @@ def test_a_traversal_changes_one_latent_of_the_sample_at_a_time(weights: Path, m
     base = sample(weights, count=1, seed=9, threads=1)
     torch.testing.assert_close(found.sample, base.images[0])
     assert found.values.tolist() == [-3.0, -1.5, 0.0, 1.5, 3.0]
+    assert found.title == f"{weights}: one latent at -3 ... 3 (seed 9)"
+    assert replace(found, values=torch.tensor([0.5, 2.0])).title == f"{weights}: one latent at 0.5 ... 2 (seed 9)"
     greatest = found.usage.flatten().topk(2).indices.tolist()
-    assert [3 * step + latent for step, latent in found.places] == greatest
-    for (step, latent), rows, images in zip(found.places, torch.split(found.latents, 5), found.rows, strict=True):
+    assert [3 * step + latent for step, latent in found.variables] == greatest
+    for (step, latent), rows, images in zip(found.variables, torch.split(found.latents, 5), found.rows, strict=True):
         wanted = base.latents.repeat(5, 1, 1)
         wanted[:, step, latent] = found.values
         torch.testing.assert_close(rows, wanted)

@@ -42,7 +42,6 @@ class ReconstructRequest:
     Attributes:
         model: A run's folder, a weights file or `pretrained:NAME`.
         count: Maximum number of images; None for 8, or for all selected images.
-        seed: Without effect: the latents are the posterior means.
         out: File to write: a sheet (`.png`) or an animation (`.gif`); None for no file.
         frames: Folder for one image per step; None for no frames.
         selection: Images to reconstruct.
@@ -52,7 +51,6 @@ class ReconstructRequest:
 
     model: str
     count: int | None = None
-    seed: int = 0
     out: Path | None = None
     frames: Path | None = None
     selection: ImageSelection = field(default_factory=ImageSelection)
@@ -69,7 +67,7 @@ class InterpolateRequest:
         steps: Number of images from one end to the other, both included; None for 33 in a `.gif`, else 9.
         latent: Whether to vary single latents of a sample instead: those with the largest KL divergence.
         count: With `latent`, the number of latents; None for 8.
-        seed: Random seed.
+        seed: Random seed of the sample, with `latent`.
         out: File to write: a sheet (`.png`) or an animation (`.gif`); None for no file.
         selection: The two images.
         images: The set that they are selected from.
