@@ -26,7 +26,7 @@ def check_classes(parts: DataParts, listener: Listener) -> None:
 
     Args:
         parts: The set.
-        listener: Hears the numbers of images, and warnings of classes that a part lacks or that are much smaller than others.
+        listener: Receives the numbers of images, and warnings of classes that a part lacks or that are much smaller than others.
 
     Raises:
         ValueError: If there is only one class, or a class has a single image.

@@ -15,7 +15,7 @@ from torch import Tensor
 from glimpse.attention.track import Track, WindowKind
 from glimpse.trajectories.views import UNKNOWN, Trajectories
 
-__all__ = ["FAR", "StepSummary", "Summary", "cell_side", "summarize_trajectories"]
+__all__ = ["FAR", "StepSummary", "Summary", "cell_side", "digit_distances", "summarize_trajectories"]
 
 FAR = 20.0
 """Pixels from the digit's center beyond which a window has missed it: the side of the field that MNIST's digits fill."""
@@ -110,6 +110,16 @@ def summarize_trajectories(parts: Iterable[Trajectories], frame: tuple[int, int]
     return Summary(images, tuple(steps), {kind: counts / images for kind, counts in heat.items()}, size)
 
 
+def digit_distances(track: Track, digits: Tensor) -> Tensor:
+    """Returns the distance of the window's center from the digit's in pixels, shape (N, T); NaN if the digit's is unknown.
+
+    Args:
+        track: Windows over all steps, fields of shape (N, T).
+        digits: Center (x, y) of each digit in pixels, shape (N, 2).
+    """
+    return torch.hypot(track.window.center_x - digits[:, :1], track.window.center_y - digits[:, 1:])
+
+
 def _facts(track: Track, digits: Tensor, frame: tuple[int, int] | None) -> dict[str, Tensor]:
     """Returns what is kept of a track, shape (N, T) each; NaN if unknown."""
     window = track.window
@@ -121,7 +131,7 @@ def _facts(track: Track, digits: Tensor, frame: tuple[int, int] | None) -> dict[
         field_y, field_x = (_FIELD * side / 2 for side in frame)
         covered = _overlap(away_x, half, field_x) * _overlap(away_y, half, field_y)
     return {
-        "distance": torch.hypot(away_x, away_y),
+        "distance": digit_distances(track, digits),
         "inside": torch.where(away_x.isnan(), torch.nan, inside),
         "covered": covered,
         "stride": window.stride,

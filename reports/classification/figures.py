@@ -7,9 +7,9 @@ classifier-8, classifier-4, paper-8 and seed-0 to seed-4, and for each of the fi
 NAME.json. MNIST is searched for where every command searches for it.
 """
 
+import argparse
 import csv
 import json
-import sys
 from pathlib import Path
 
 import torch
@@ -18,9 +18,12 @@ from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
 from glimpse.figures.curves import error_by_glimpse_figure, error_curves
 from glimpse.figures.files import save
-from glimpse.figures.sheets import Looked, window_sheet
 from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.training.folder import RunFolder
+from glimpse.trajectories.collecting import collect, matches
+from glimpse.trajectories.pictures import sheet_png
+from glimpse.trajectories.summary import FAR, digit_distances, summarize_trajectories
+from glimpse.trajectories.views import Trajectories
 
 HERE = Path(__file__).parent
 PUBLISHED = {"DRAW, 4 glimpses": 4.18, "DRAW, 8 glimpses": 3.36}
@@ -36,16 +39,17 @@ def curves(runs: Path) -> None:
         writer = csv.DictWriter(stream, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    series = {}
-    for name in ("classifier-8", "classifier-4", "paper-8"):
-        chosen = [row for row in rows if row["run"] == name]
-        series[name] = ([float(row["images"]) for row in chosen], [float(row["valid_error"]) for row in chosen])
-    error_curves(series, HERE / "curves.png", references=PUBLISHED)
-    seeds = {}
-    for name in (f"seed-{seed}" for seed in range(5)):
-        chosen = [row for row in rows if row["run"] == name]
-        seeds[name] = ([float(row["images"]) for row in chosen], [float(row["valid_error"]) for row in chosen])
-    error_curves(seeds, HERE / "seeds.png")
+
+    def series(*names: str) -> dict[str, tuple[list[float], list[float]]]:
+        found: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in names}
+        for row in rows:
+            if row["run"] in found:
+                found[row["run"]][0].append(float(row["images"]))
+                found[row["run"]][1].append(float(row["valid_error"]))
+        return found
+
+    error_curves(series("classifier-8", "classifier-4", "paper-8"), HERE / "curves.png", references=PUBLISHED)
+    error_curves(series(*(f"seed-{seed}" for seed in range(5))), HERE / "seeds.png")
 
 
 def by_glimpse(runs: Path) -> None:
@@ -59,42 +63,28 @@ def sheets(name: str, columns: int = 6, rows: int = 3) -> dict[str, list[float]]
     """Writes sheets of the first test images and the first misclassified ones with their windows; returns medians over the set."""
     model = GlimpseClassifier.from_pretrained(f"pretrained:{name}")
     data = ClutteredMNIST(open_digits("mnist").test, "test")
-    kept: dict[bool, list[torch.Tensor]] = {False: [], True: []}
-    distances, strides, sigmas, missed = [], [], [], []
-    for start in range(0, len(data), 500):
-        batch = data.batch(torch.arange(start, start + 500))
-        with torch.no_grad():
-            logits, window = model(batch.images)
-        wrong = logits[:, -1].argmax(dim=-1) != batch.labels
-        offset = torch.stack([window.center_x, window.center_y], dim=-1) - batch.centers[:, None]
-        distances.append(offset.norm(dim=-1))
-        strides.append(window.stride)
-        sigmas.append(window.sigma)
-        missed.append(distances[-1][wrong, -1] > 20)
-        kept[True].append(torch.arange(start, start + 500)[wrong])
-        kept[False].append(torch.arange(start, start + 500))
-    for which, file in ((False, f"windows-{name}.png"), (True, f"windows-{name}-wrong.png")):
-        batch = data.batch(torch.cat(kept[which])[: columns * rows])
-        with torch.no_grad():
-            logits, tracks = model.look(batch.images)
-        best = logits.softmax(dim=-1).max(dim=-1)
-        looked = Looked(batch.images, tracks, batch.labels, best.indices, best.values)
-        save(HERE / file, window_sheet(looked, columns=columns))
-    distance = torch.cat(distances)
-    medians = {
-        "distance": distance.median(dim=0).values,
-        "share_over_20_px": (distance > 20).float().mean(dim=0),
-        "stride": torch.cat(strides).median(dim=0).values,
-        "sigma": torch.cat(sigmas).median(dim=0).values,
+    views = Trajectories.joined(list(collect(model, data, torch.arange(len(data)))))
+    wrong = matches(views, "wrong", 0.0)
+    for file, chosen in ((f"windows-{name}.png", views), (f"windows-{name}-wrong.png", views.rows(wrong))):
+        save(HERE / file, sheet_png(chosen.rows(torch.arange(columns * rows)), columns=columns))
+    steps = summarize_trajectories([views]).steps
+    missed = digit_distances(views.tracks[0], views.digits)[wrong, -1] > FAR
+    medians: dict[str, list[float | None]] = {
+        "distance": [step.distance for step in steps],
+        "share_over_20_px": [step.far and step.far / 100 for step in steps],
+        "stride": [step.stride for step in steps],
+        "sigma": [step.sigma for step in steps],
+        "share_of_errors_over_20_px_at_the_end": [float(missed.float().mean())],
     }
-    rounded = {key: [round(value, 3) for value in values.tolist()] for key, values in medians.items()}
-    return rounded | {"share_of_errors_over_20_px_at_the_end": [round(float(torch.cat(missed).float().mean()), 3)]}
+    return {key: [round(value, 3) for value in values if value is not None] for key, values in medians.items()}
 
 
 def main() -> None:
     """Draws everything."""
-    if len(sys.argv) > 1:
-        runs = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description="Draws the figures of this report and writes the numbers behind them.")
+    parser.add_argument("runs", nargs="?", type=Path, help="folder of the runs, for the curves and the errors by glimpse")
+    runs = parser.parse_args().runs
+    if runs is not None:
         curves(runs)
         by_glimpse(runs)
     medians = {name: sheets(name) for name in ("classifier-8", "classifier-4")}

@@ -6,9 +6,9 @@ The figures show `pretrained:classifier-8` on the 10,000 test images. With RUN, 
 also draws how attention was learned. MNIST is searched for where every command searches for it.
 """
 
+import argparse
 import itertools
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import open_digits
 from glimpse.figures.files import save
+from glimpse.figures.style import PALETTE, tidy
 from glimpse.models.glimpse_classifier import GlimpseClassifier
-from glimpse.models.weights import kept_weights
 from glimpse.settings.clutter import ClutterRecipe
-from glimpse.trajectories.collecting import collect, look_at, matches
-from glimpse.trajectories.pictures import learning_gif, trajectory_gif, trajectory_sheet
-from glimpse.trajectories.summary import FAR, summarize_trajectories
+from glimpse.trajectories.calls import learning
+from glimpse.trajectories.collecting import collect, matches
+from glimpse.trajectories.pictures import trajectory_gif, trajectory_sheet
+from glimpse.trajectories.summary import FAR, digit_distances, summarize_trajectories
 from glimpse.trajectories.summary_figure import summary_figure
 from glimpse.trajectories.views import Trajectories
 
@@ -40,6 +41,9 @@ matplotlib.rcParams["font.size"] = 9
 
 def main() -> None:
     """Draws everything."""
+    parser = argparse.ArgumentParser(description="Draws the figures of this report and writes the numbers behind them.")
+    parser.add_argument("run", nargs="?", type=Path, help="folder of the run that trained the model, for learning.gif")
+    run = parser.parse_args().run
     model = GlimpseClassifier.from_pretrained("pretrained:classifier-8")
     digits = open_digits("mnist").test
     data = ClutteredMNIST(digits, "test")
@@ -49,7 +53,7 @@ def main() -> None:
     views = Trajectories.joined(parts)
     wrong = matches(views, "wrong", 0.0)
     trajectory_sheet(views.rows(~wrong).rows(torch.arange(5)), HERE / "right.png")
-    missed = distance(views) > FAR
+    missed = is_missed(views)
     trajectory_sheet(views.rows(wrong & missed).rows(torch.arange(5)), HERE / "wrong-missed.png")
     trajectory_sheet(views.rows(wrong & ~missed).rows(torch.arange(5)), HERE / "wrong-found.png")
     trajectory_gif(views.rows(torch.arange(9)), HERE / "glimpses.gif")
@@ -57,19 +61,13 @@ def main() -> None:
     numbers = error_statistics(views, wrong, torch.cat([batch.images for batch in clean.batches(500, stop=len(clean))]))
     (HERE / "summary.json").write_text(json.dumps(summary.as_dict(), indent=1) + "\n")
     (HERE / "errors.json").write_text(json.dumps(numbers, indent=1) + "\n")
-    if len(sys.argv) > 1:
-        positions = torch.arange(8)
-        kept = kept_weights(Path(sys.argv[1]))
-        frames = [
-            (n, look_at(GlimpseClassifier.from_pretrained(path), data.batch(positions), positions)) for n, path in kept.items()
-        ]
-        learning_gif(frames, HERE / "learning.gif")
+    if run is not None:
+        learning(run, HERE / "learning.gif", count=8)
 
 
-def distance(views: Trajectories) -> torch.Tensor:
-    """Returns the distance from the last window's center to the digit's, in pixels, shape (N,)."""
-    window = views.tracks[0].window
-    return torch.hypot(window.center_x[:, -1] - views.digits[:, 0], window.center_y[:, -1] - views.digits[:, 1])
+def is_missed(views: Trajectories) -> torch.Tensor:
+    """Returns whether the last window's center is far from the digit's, shape (N,)."""
+    return digit_distances(views.tracks[0], views.digits)[:, -1] > FAR
 
 
 def error_statistics(views: Trajectories, wrong: torch.Tensor, clean: torch.Tensor) -> dict[str, object]:
@@ -83,7 +81,7 @@ def error_statistics(views: Trajectories, wrong: torch.Tensor, clean: torch.Tens
     added = (views.images - clean)[:, 0]
     foreign = (added * near_y[:, :, None] * near_x[:, None]).sum(dim=(1, 2))
     own, clutter = clean.sum(dim=(1, 2, 3)), added.sum(dim=(1, 2))
-    missed = distance(views) > FAR
+    missed = is_missed(views)
     predictions = views.predictions
     assert predictions is not None
     groups = {"right": ~wrong, "wrong, window on the digit": wrong & ~missed, "wrong, window elsewhere": wrong & missed}
@@ -131,12 +129,11 @@ def draw(curves: dict[str, list[dict[str, float]]]) -> None:
     for axes, (name, rows) in zip(figure.subplots(1, 2), curves.items(), strict=True):
         at: NDArray[np.int64] = np.arange(len(rows))
         axes.bar(at, [row["error_percent"] for row in rows], color="#d9d9d9", label="wrong")
-        axes.plot(at, [row["missed_percent"] for row in rows], color="#0072b2", marker="o", label=f"window over {FAR:g} px away")
+        axes.plot(at, [row["missed_percent"] for row in rows], color=PALETTE[0], marker="o", label=f"window over {FAR:g} px away")
         axes.set_xticks(at, [f"{row['from']}-{row['to']}\n{row['images']:,}" for row in rows])
         axes.set_xlabel(f"{titles[name]}: range, and images in it")
         axes.set_ylabel("% of the images")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
+        tidy(axes)
     save(HERE / "errors.png", figure)
 
 
