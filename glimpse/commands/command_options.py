@@ -59,7 +59,9 @@ def suite_options(command: F) -> F:
             help="Stop after this time; the same command continues. 0 only estimates the time.",
         ),
         click.option(
-            "--precision", type=click.Choice(["fp32", "bf16"]), help="Precision of the trainings. Default: as in the presets."
+            "--precision",
+            type=click.Choice(["fp32", "bf16", "auto"]),
+            help="Precision of the trainings. Default: as in the presets.",
         ),
         click.option("--compile/--no-compile", default=None, help="Whether to compile the models. Default: as in the presets."),
     )

@@ -7,8 +7,8 @@ from glimpse.settings.base import Config, Count, NonNegative, Positive, Range, W
 
 __all__ = ["Precision", "Schedule", "TrainingConfig", "whole_batches"]
 
-Precision = Literal["fp32", "bf16"]
-"""Precision of the networks."""
+Precision = Literal["fp32", "bf16", "auto"]
+"""Precision of the networks; `auto` is the faster one on the machine."""
 
 Schedule = Literal["cosine", "constant"]
 """Schedule of the learning rate after the warmup."""
@@ -30,8 +30,10 @@ class TrainingConfig(Config):
         validate_every: Number of images between validations.
         patience: Number of validations in a row without a better one after which the training stops early; 0 never stops early.
         log_every: Number of images between rows of training metrics.
-        precision: `bf16` runs the networks under autocast; coordinates and filters stay in float32.
-        compile: Whether the model is compiled by torch.compile.
+        precision: `bf16` runs the networks under autocast; coordinates and filters stay in float32. `auto` chooses the faster one
+            by timing a few steps, and float32 for a training of less than a minute.
+        compile: Whether the model is compiled by torch.compile. Unless this is given, a training of a quarter of an hour or more on
+            the CPU is compiled if timing a few steps shows that this saves time.
         cuda_graph: Whether the forward and backward passes are captured as CUDA graphs, so that the GPU does not wait for Python.
         deterministic: Whether to use only deterministic kernels.
         seed: Random seed of the initial weights, the clutter and all noise, below 2^32.

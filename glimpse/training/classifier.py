@@ -28,7 +28,7 @@ from glimpse.settings.catalog import CLASSIFIERS, classifier_preset, classifier_
 from glimpse.settings.classifier import ClassifierSettings
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.record import read_config
-from glimpse.settings.requests import ClassifierTrainingRequest, chosen, flag
+from glimpse.settings.requests import ClassifierTrainingRequest, SettingValues, chosen, flag
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Trainer
 from glimpse.training.plan import Picture, TrainingPlan
@@ -128,6 +128,11 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         if self.request.preset is not None:
             return self.request.preset
         return next(iter(CLASSIFIERS[self.request.model].presets if self.request.model else classifier_presets()))
+
+    @property
+    def settings(self) -> SettingValues:
+        """Settings that the request overrides, by name."""
+        return self.request.settings
 
     def default_folder(self) -> Path:
         """Returns the default folder of a run: `runs/PRESET`, or `runs/PRESET-GLIMPSES` for a model with glimpses."""

@@ -21,7 +21,7 @@ from glimpse.models.draw import DRAW
 from glimpse.settings.base import from_mapping
 from glimpse.settings.draw import GENERATOR_PRESETS, GeneratorConfig
 from glimpse.settings.record import read_config
-from glimpse.settings.requests import GeneratorTrainingRequest, chosen
+from glimpse.settings.requests import GeneratorTrainingRequest, SettingValues, chosen
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Trainer
 from glimpse.training.plan import Picture, TrainingPlan
@@ -101,6 +101,11 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
     def preset(self) -> str:
         """Name of the requested preset, else of the first one."""
         return self.request.preset or next(iter(GENERATOR_PRESETS))
+
+    @property
+    def settings(self) -> SettingValues:
+        """Settings that the request overrides, by name."""
+        return self.request.settings
 
     def default_folder(self) -> Path:
         """Returns the default folder of a run: `runs/draw-PRESET`."""

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from glimpse.listener import Listener
-from glimpse.settings.requests import Machine, RunChoice
+from glimpse.settings.requests import Machine, RunChoice, SettingValues
 from glimpse.training.engine import Trainer
 
 __all__ = ["Picture", "TrainingPlan"]
@@ -36,6 +36,11 @@ class TrainingPlan(ABC, Generic[D]):
 
     def __init__(self, run: RunChoice, machine: Machine, listener: Listener | None = None) -> None:
         self.run, self.machine, self.listener = run, machine, listener or Listener()
+
+    @property
+    @abstractmethod
+    def settings(self) -> SettingValues:
+        """Settings that the request overrides, by name."""
 
     @abstractmethod
     def default_folder(self) -> Path:

@@ -153,7 +153,7 @@ def refuse_differences(run: dict[str, Any], asked: Mapping[str, Any]) -> None:
         if known.get(name) is not None and (name == "data" or (name == "digits" and is_file(known[name]) and is_file(value))):
             continue
         same = (value, str(Path(value).resolve())) if name in ("digits", "data") else (value,)
-        if known.get(name) not in same and (name, value) != ("digits", "auto"):
+        if known.get(name) not in same and (name, value) not in (("digits", "auto"), ("precision", "auto")):
             option, before = flag(name), known.get(name)
             started = f"with {option} {before}, not {value}" if before is not None else f"without {option}"
             raise ValueError(f"the run was started {started}: leave it out or choose another --out")

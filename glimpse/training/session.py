@@ -6,13 +6,15 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
 from glimpse import environment
+from glimpse.settings.base import from_mapping
+from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Record, Trainer
 from glimpse.training.folder import RunFolder
 from glimpse.training.loop import StoppedError, train_in
@@ -20,6 +22,7 @@ from glimpse.training.plan import Picture, TrainingPlan
 from glimpse.training.processes import joined_processes
 from glimpse.training.record import refuse_differences, task_facts
 from glimpse.training.signals import SignalWatch
+from glimpse.training.speed import bfloat16_slowdown, choose_steps
 from glimpse.training.threads import choose_threads
 
 __all__ = ["Training", "TrainingResult", "opened_training", "run_training"]
@@ -134,6 +137,7 @@ def opened_training(plan: TrainingPlan[D]) -> Iterator[Training]:
         else:
             record, data = plan.new_run(device, threads)
             _choose_threads(plan, record, data, device)
+            _choose_steps(plan, record, data, device)
         if record["training"]["deterministic"]:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             torch.use_deterministic_algorithms(True)
@@ -151,6 +155,28 @@ def _choose_threads(plan: TrainingPlan[D], record: dict[str, Any], data: D, devi
         rates = {str(threads): round(rate, 1) for threads, rate in choice.images_per_second.items()}
         record["environment"] |= {"threads": choice.threads, "images_per_second_by_threads": rates}
         plan.listener.note(str(choice))
+
+
+def _choose_steps(plan: TrainingPlan[D], record: dict[str, Any], data: D, device: torch.device) -> None:
+    """Chooses and records the precision, if it is `auto`, and whether the model is compiled, unless the request states that."""
+    config = from_mapping(TrainingConfig, record["training"])
+    if config.precision == "bf16" and device.type == "cpu" and (ratio := bfloat16_slowdown()) > 1:
+        plan.listener.note(f"Products in bfloat16 take {ratio:.1f} times as long as in float32 on this CPU: try --precision auto")
+    several = "WORLD_SIZE" in os.environ
+    stated = several or "compile" in plan.settings or plan.run.config is not None or config.compile
+    may_compile = not (stated or config.cuda_graph or config.deterministic) and device.type == "cpu"
+    if several and config.precision == "auto":
+        config = replace(config, precision="fp32")  # all processes have to choose the same
+    choice = choose_steps(
+        lambda training: plan.build(record | {"training": asdict(training)}, data, device), config, may_compile=may_compile
+    )
+    record["training"] = asdict(choice.config)
+    if choice.images_per_second:
+        record["environment"]["images_per_second_by_steps"] = {
+            name: round(rate, 1) for name, rate in choice.images_per_second.items()
+        }
+    for note in choice.notes:
+        plan.listener.note(note)
 
 
 def run_training(plan: TrainingPlan[D], progress: Callable[[Record], None] | None = None) -> TrainingResult:
