@@ -57,7 +57,7 @@ def model_options(presets: Mapping[str, Any], *, skip: tuple[str, ...] = (), bri
     def add(command: F) -> F:
         for name in reversed(hints):
             if name not in skip:
-                values = {preset: getattr(config, name) for preset, config in presets.items() if hasattr(config, name)}
+                values = {preset: getattr(config, name) for preset, config in presets.items() if name in vars(config)}
                 command = _config_option(name, hints[name], f"{texts[name]}  [preset {_in_presets(values, brief=brief)}]")(command)
         return command
 
