@@ -130,7 +130,7 @@ def sample(as_json: bool, **options: Any) -> None:
     """Sample new images from a trained generator.
 
     MODEL is a run's folder or pretrained:NAME. The output is a sheet (png) that also shows the nearest training image of each
-    sample and how it was drawn, an animation (gif) or arrays (npz).
+    sample and, for up to 32 samples, how it was drawn; an animation (gif); or arrays (npz).
     """
     from glimpse.commands.generate import sample
 

@@ -13,28 +13,34 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from torch import Tensor
 
 from glimpse.attention.track import Track
-from glimpse.figures.style import DIGIT, FRAME, INK, WRONG, dashes, time_colors
+from glimpse.figures.style import DIGIT, FRAME, INK, WRONG, dashes, kind_color, time_colors
 
 __all__ = [
     "add_legend",
     "as_array",
+    "axes_at",
     "check_tracks",
     "draw_center",
     "draw_image",
     "draw_tracks",
+    "draw_window",
     "image_aspect",
+    "kind_legend",
     "rgb_pictures",
     "verdict",
 ]
 
 _MARGIN = 0.06  # of the longer side, around an image, half of it on either side
 _CASING = [withStroke(linewidth=2.4, foreground="black")]
+_THIN_CASING = [withStroke(linewidth=2.2, foreground=(0, 0, 0, 0.6))]
+_ARROW: dict[str, Any] = {"markersize": 5.5, "markeredgecolor": "black", "markeredgewidth": 0.5, "linestyle": ""}
 _SQUARE: dict[str, Any] = {"linestyle": "", "marker": "s", "markerfacecolor": "none", "markersize": 6}
 _CROSS: dict[str, Any] = {
     "linestyle": "",
@@ -124,6 +130,12 @@ def draw_image(axes: Axes, picture: NDArray[Any], *, strip: float = 0.0) -> None
     axes.set_ylim(bottom + below, -0.5 - down)
 
 
+def axes_at(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Returns new axes at a place in inches from the figure's upper left corner."""
+    across, down = figure.get_size_inches()
+    return figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
+
+
 def image_aspect(height: int, width: int) -> float:
     """Returns height by width of an image of H x W pixels with its margin."""
     down, across = _margins(height, width)
@@ -151,7 +163,7 @@ def draw_tracks(axes: Axes, tracks: Sequence[Track], row: int, *, now: int | Non
         axes: Where the image is drawn.
         tracks: Fields of shape (N, T).
         row: Which image.
-        now: The step to show, those before it faded, none after it; None shows all steps alike.
+        now: The step to show, those before it faded, none after it, with arrows as in `draw_window`; None shows all steps alike.
     """
     drawn: list[Artist] = []
     for track in sorted(tracks, key=lambda track: -track.scale):
@@ -183,6 +195,8 @@ def _draw_track(axes: Axes, track: Track, row: int, now: int | None) -> list[Art
         boxes = PolyCollection(list(_squares(x, y, half)), facecolors="none", edgecolors=color, linewidths=wide + more)
         boxes.set(linestyle=[style], snap=True)
         artists.append(axes.add_collection(boxes, autolim=False))
+    if now is not None and strong:
+        artists += _draw_arrows(axes, x[now], y[now], half[now], rgba[now, :3])
     return artists
 
 
@@ -204,6 +218,44 @@ def _squares(x: NDArray[Any], y: NDArray[Any], half: NDArray[Any]) -> NDArray[An
     """Returns the corners of squares around centers, shape (T, 4, 2)."""
     sides = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
     return np.asarray(np.stack([x, y], axis=-1)[:, None] + half[:, None, None] * sides)
+
+
+def draw_window(axes: Axes, track: Track, row: int, step: int) -> list[Artist]:
+    """Draws the window of one step in the color of its kind, and returns what it drew.
+
+    A box runs through the centers of the outermost filters, with a dot in its middle; what is written is dashed. A side of the box
+    that is outside the axes is shown by an arrow at their edge.
+
+    Args:
+        axes: Where the image is drawn.
+        track: Fields of shape (N, T).
+        row: Index of the image.
+        step: Index of the step, from 0.
+    """
+    x, y, stride = (float(field[row, step]) for field in track.window[:3])
+    side, color = (track.n - 1) * stride, kind_color(track.kind)
+    corner, style = (x - side / 2, y - side / 2), dashes(track.kind)  # dashes let a box below be seen
+    box = Rectangle(corner, side, side, fill=False, edgecolor=color, linewidth=1.1, linestyle=style, path_effects=_THIN_CASING)
+    dot = axes.plot([x], [y], marker="o", markersize=1.8, color=color, scalex=False, scaley=False)
+    return [axes.add_patch(box), *dot, *_draw_arrows(axes, x, y, side / 2, color)]
+
+
+def _draw_arrows(axes: Axes, x: float, y: float, half: float, color: Any) -> list[Artist]:
+    """Draws arrows to the sides of a square around (x, y) that are outside the axes, at the edge of the axes."""
+    (left, right), (top, bottom) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
+    inset = 0.045 * (right - left)
+    along = min(max(x, left + inset), right - inset), min(max(y, top + inset), bottom - inset)
+    places = set()
+    for place, low, high, vertical in ((x, left, right, False), (y, top, bottom, True)):
+        for side in (place - half, place + half):
+            if not low <= side <= high:
+                at, marker = (low + inset, "<^"[vertical]) if side < low else (high - inset, ">v"[vertical])
+                places.add((along[0], at, marker) if vertical else (at, along[1], marker))
+    return [
+        artist
+        for column, row, marker in sorted(places)
+        for artist in axes.plot([column], [row], marker=marker, color=color, scalex=False, scaley=False, **_ARROW)
+    ]
 
 
 def draw_center(axes: Axes, center: Tensor) -> None:
@@ -242,6 +294,30 @@ def add_legend(figure: Figure, tracks: Sequence[Track], *, center: bool = False,
         fontsize=7.5,
         handlelength=1.6 if len(kinds) > 1 else None,
         handletextpad=0.4 if len(kinds) > 1 else 0.1,
+        columnspacing=1.2,
+        borderpad=0.1,
+    )
+
+
+def kind_legend(figure: Figure, tracks: Sequence[Track], *, loc: str) -> None:
+    """Adds a legend of the kinds of windows, in the colors and lines of `draw_window`.
+
+    Args:
+        figure: With room at the place.
+        tracks: What is drawn, one track of each kind.
+        loc: Place of the legend, such as `lower right`.
+    """
+    handles = [Line2D([], [], color=kind_color(track.kind), linestyle=dashes(track.kind), linewidth=1.3) for track in tracks]
+    names = [f"{track.kind} window" for track in tracks]
+    figure.legend(  # type: ignore[call-overload]
+        handles,
+        names,
+        loc=loc,
+        ncols=len(names),
+        frameon=False,
+        fontsize=7,
+        handlelength=2.0,
+        handletextpad=0.4,
         columnspacing=1.2,
         borderpad=0.1,
     )

@@ -14,23 +14,21 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from numpy.typing import NDArray
 from torch import Tensor
 
 from glimpse.attention.track import Track
-from glimpse.figures.files import rendered
-from glimpse.figures.style import INK, MUTED, dashes, kind_color
-from glimpse.figures.windows import draw_image, image_aspect, rgb_pictures
+from glimpse.figures.files import rendered, tiled
+from glimpse.figures.style import INK, MUTED
+from glimpse.figures.windows import axes_at, draw_image, draw_window, image_aspect, kind_legend, rgb_pictures
 from glimpse.generation.sampling import Drawn, Nearest
 
 __all__ = [
     "interpolation_frames",
     "interpolation_sheet",
     "reconstruction_sheet",
+    "sample_gallery",
     "sample_sheet",
     "shown_steps",
     "step_frames",
@@ -40,10 +38,10 @@ __all__ = [
 
 Pixels = NDArray[np.uint8]
 
-_CASING = [withStroke(linewidth=2.2, foreground=(0, 0, 0, 0.6))]
 _DPI = 150
 _GAP, _STRIP, _HEAD, _FOOT = 0.05, 0.17, 0.3, 0.26  # inches: between images, a line above a row, the title, a line below
 _LINE, _LETTER, _LEGEND = 0.13, 0.056, 2.1  # inches: a line of a note, a letter's width in it, room for the legend next to it
+_RULE = 128  # gray of the lines of a gallery
 _LARGEST, _ACROSS, _NARROWEST = 1.2, 10.0, 4.4  # inches: an image, all images of a row, a sheet
 
 
@@ -76,6 +74,38 @@ def sample_sheet(drawn: Drawn, *, nearest: Nearest | None = None, title: str = "
     return sheet.figure
 
 
+def sample_gallery(images: Tensor, *, nearest: Tensor | None = None, title: str = "", note: str = "") -> Figure:
+    """Returns a gallery: samples in a square grid, and their nearest training images in another one, at the same places.
+
+    Args:
+        images: The samples, shape (N, C, H, W).
+        nearest: Their nearest training images; None leaves the second grid out.
+        title: Above all.
+        note: Below all.
+    """
+    panels = [("samples", _grid(images))] + ([("nearest training images", _grid(nearest))] if nearest is not None else [])
+    wide = _ACROSS / 2
+    tall = wide * panels[0][1].shape[0] / panels[0][1].shape[1]
+    across = len(panels) * wide + (len(panels) + 1) * 4 * _GAP
+    lines = textwrap.wrap(note, int(across / _LETTER))
+    figure = Figure(figsize=(across, _HEAD + _STRIP + tall + _FOOT + _LINE * max(0, len(lines) - 1)), dpi=_DPI)
+    for number, (name, grid) in enumerate(panels):
+        axes = axes_at(figure, 4 * _GAP + number * (wide + 4 * _GAP), _HEAD + _STRIP, wide, tall)
+        axes.imshow(grid, interpolation="nearest", aspect="auto")
+        axes.set_axis_off()
+        _caption(axes, name)
+    _write_title(figure, title)
+    _foot(figure, "\n".join(lines))
+    return figure
+
+
+def _grid(images: Tensor) -> Pixels:
+    """Returns images (N, C, H, W) as one picture: a square grid with gray lines between them."""
+    pictures = (255 * rgb_pictures(images)).round().astype(np.uint8)
+    framed = np.pad(pictures, ((0, 0), (0, 1), (0, 1), (0, 0)), constant_values=_RULE)
+    return tiled(list(framed), math.ceil(len(pictures) ** 0.5))[:-1, :-1]
+
+
 def reconstruction_sheet(drawn: Drawn, images: Tensor, *, title: str = "", note: str = "") -> Figure:
     """Returns a sheet with a row for every image: the image, the canvases, and the reconstruction.
 
@@ -102,7 +132,7 @@ def step_frames(drawn: Drawn, images: Tensor | None = None, *, title: str = "") 
     columns = math.ceil((count / wide) ** 0.5)
     groups = (columns,) if wide == 1 else columns * (wide,)
     sheet = _sheet(-(-count // columns), groups, drawn.images, title=title)
-    caption = _foot(sheet, "", INK)
+    caption = _foot(sheet.figure, "", INK)
     _legend(sheet, drawn.tracks)
     views = []
     for i in range(count):
@@ -150,7 +180,7 @@ def interpolation_frames(ends: Tensor, images: Tensor, *, title: str = "") -> It
     shown = [_draw(axes, picture) for axes, picture in zip(sheet.cells[0], (first, pictures[0], last), strict=True)]
     for axes, name in zip(sheet.cells[0], ("image", "drawn", "image"), strict=True):
         _caption(axes, name)
-    caption = _foot(sheet, "", INK)
+    caption = _foot(sheet.figure, "", INK)
     for number, picture in enumerate(pictures):
         shown[1].set_data(picture)
         caption.set_text(f"{100 * number / (len(pictures) - 1):.0f} % of the way")
@@ -190,7 +220,7 @@ def traversal_frames(rows: Sequence[Tensor], values: Sequence[float], names: Seq
     for axes, name in zip(used, names, strict=True):
         _caption(axes, name)
     _hide_empty(sheet)
-    caption = _foot(sheet, "", INK)
+    caption = _foot(sheet.figure, "", INK)
     for number, value in enumerate(values):
         for image, row in zip(shown, pictures, strict=True):
             image.set_data(row[number])
@@ -202,11 +232,10 @@ def traversal_frames(rows: Sequence[Tensor], values: Sequence[float], names: Seq
 
 
 class _Sheet(NamedTuple):
-    """A figure with rows of cells, and its width and height in inches."""
+    """A figure with rows of cells."""
 
     figure: Figure
     cells: list[list[Axes]]
-    inches: tuple[float, float]
 
 
 class _View(NamedTuple):
@@ -244,12 +273,9 @@ def _sheet(rows: int, groups: Sequence[int], images: Tensor, *, title: str = "",
         [figure.add_axes(((margin + left) / across, bottom / down, wide / across, tall / down)) for left in lefts]
         for bottom in bottoms
     ]
-    most = int(across / _LETTER / 1.15)  # letters of a title, which are larger
-    title = title if len(title) <= most else title[: most - 3] + "..."
-    figure.text(2 * _GAP / across, 1 - 0.09 / down, title, ha="left", va="top", fontsize=8, color=INK)
-    sheet = _Sheet(figure, cells, (across, down))
-    _foot(sheet, "\n".join(lines))
-    return sheet
+    _write_title(figure, title)
+    _foot(figure, "\n".join(lines))
+    return _Sheet(figure, cells)
 
 
 def _step_sheet(
@@ -284,25 +310,8 @@ def _draw(axes: Axes, picture: NDArray[Any]) -> AxesImage:
 
 
 def _draw_boxes(axes: Axes, tracks: Sequence[Track], row: int, step: int) -> list[Artist]:
-    """Draws the windows of one step, counted from 0, as boxes through the centers of their outermost filters, with a dot inside."""
-    drawn: list[Artist] = []
-    for track in tracks:
-        x, y, stride = (float(field[row, step]) for field in track.window[:3])
-        side, color = (track.n - 1) * stride, kind_color(track.kind)
-        line = dashes(track.kind)  # lets a box below it be seen, too
-        box = Rectangle(
-            (x - side / 2, y - side / 2),
-            side,
-            side,
-            fill=False,
-            edgecolor=color,
-            linewidth=1.1,
-            linestyle=line,
-            path_effects=_CASING,
-        )
-        drawn.append(axes.add_patch(box))
-        drawn += axes.plot([x], [y], marker="o", markersize=1.8, color=color, scalex=False, scaley=False)
-    return drawn
+    """Draws the windows of one step, counted from 0."""
+    return [artist for track in tracks for artist in draw_window(axes, track, row, step)]
 
 
 def _of_kind(tracks: Sequence[Track], kind: str) -> tuple[Track, ...]:
@@ -315,28 +324,24 @@ def _caption(axes: Axes, text: str, color: str = INK, *, left: bool = False) -> 
     axes.set_title(text, fontsize=6.5, pad=2, color=color, loc="left" if left else "center")
 
 
-def _foot(sheet: _Sheet, text: str, color: str = MUTED) -> Text:
+def _write_title(figure: Figure, title: str) -> None:
+    """Writes a title above all cells, to the left, cut off if it is too long."""
+    across, down = figure.get_size_inches()
+    most = int(across / _LETTER / 1.15)  # letters of a title, which are larger
+    title = title if len(title) <= most else title[: most - 3] + "..."
+    figure.text(2 * _GAP / across, 1 - 0.09 / down, title, ha="left", va="top", fontsize=8, color=INK)
+
+
+def _foot(figure: Figure, text: str, color: str = MUTED) -> Text:
     """Writes text below all cells, to the left, and returns its artist."""
-    across, down = sheet.inches
-    return sheet.figure.text(2 * _GAP / across, 0.09 / down, text, ha="left", va="bottom", fontsize=7, color=color)
+    across, down = figure.get_size_inches()
+    return figure.text(2 * _GAP / across, 0.09 / down, text, ha="left", va="bottom", fontsize=7, color=color)
 
 
 def _legend(sheet: _Sheet, tracks: Sequence[Track]) -> None:
-    """Adds a legend of the windows' colors, below to the right, if there are windows."""
-    if not tracks:
-        return
-    handles = [Line2D([], [], color=kind_color(track.kind), marker="s", markerfacecolor="none", linestyle="") for track in tracks]
-    sheet.figure.legend(
-        handles,
-        [f"{track.kind} window" for track in tracks],
-        loc="lower right",
-        ncols=len(handles),
-        frameon=False,
-        fontsize=7,
-        handletextpad=0.1,
-        columnspacing=1.0,
-        borderpad=0.1,
-    )
+    """Adds a legend of the windows, below to the right, if there are windows."""
+    if tracks:
+        kind_legend(sheet.figure, tracks, loc="lower right")
 
 
 def _hide_empty(sheet: _Sheet) -> None:

@@ -14,6 +14,7 @@ from glimpse.generation.figures import (
     interpolation_frames,
     interpolation_sheet,
     reconstruction_sheet,
+    sample_gallery,
     sample_sheet,
     step_frames,
     traversal_frames,
@@ -31,7 +32,8 @@ __all__ = [
     "write_traversal",
 ]
 
-_MOST = {".png": 32, ".gif": 64}  # maximum number of rows of a sheet, and of images of an animation
+_ROWS = 32  # maximum number of rows of a sheet; more samples are a gallery
+_MOST = {(".png", "samples"): 400, (".png", "images"): _ROWS, (".gif", "samples"): 100, (".gif", "images"): 64}
 
 
 def file_kind(out: Path | None, known: Sequence[str]) -> str | None:
@@ -54,18 +56,19 @@ def check_shown(kind: str | None, count: int, what: str, advice: str) -> None:
     Args:
         kind: Suffix of the file, or None.
         count: Number of images.
-        what: Plural noun for the images.
+        what: Plural noun for the images, `samples` or `images`.
         advice: What to do if there are too many.
 
     Raises:
         ValueError: If such a file cannot show that number of images.
     """
-    if kind in _MOST and count > _MOST[kind]:
-        raise ValueError(f"a {kind} shows at most {_MOST[kind]} {what}, not {count:,}: {advice}")
+    most = _MOST.get((kind or "", what))
+    if most is not None and count > most:
+        raise ValueError(f"a {kind} shows at most {most} {what}, not {count:,}: {advice}")
 
 
 def write_samples(samples: Samples, listener: Listener) -> None:
-    """Writes samples to their file, a sheet, an animation or arrays, and to their folder of frames.
+    """Writes samples to their file, a sheet or gallery, an animation or arrays, and to their folder of frames.
 
     Raises:
         ValueError: If the folder contains frames of another drawing.
@@ -74,7 +77,12 @@ def write_samples(samples: Samples, listener: Listener) -> None:
     if samples.out is not None and samples.kind == ".png":
         found = samples.neighbors
         nearest, note = (None, "") if found is None else (found.nearest, found.note)
-        save(samples.out, sample_sheet(samples.drawn, nearest=nearest, title=samples.title, note=note))
+        if len(samples.images) <= _ROWS:
+            figure = sample_sheet(samples.drawn, nearest=nearest, title=samples.title, note=note)
+        else:
+            others = None if nearest is None else nearest.images
+            figure = sample_gallery(samples.images, nearest=others, title=samples.title, note=note)
+        save(samples.out, figure)
     elif samples.out is not None and samples.kind == ".npz":
         _write_arrays(samples.out, samples)
     _write_steps(samples, None, listener)
@@ -133,12 +141,12 @@ def _write_steps(found: Generated, images: Tensor | None, listener: Listener) ->
     if found.kind != ".gif" and found.frames is None:
         return
     steps = found.drawn.steps
-    frames = _rendered(step_frames(found.drawn, images, title=found.title), steps + 2, listener)
+    frames = _rendered(step_frames(found.drawn, images, title=found.title), steps + 2, listener)  # the first is before any step
     if found.frames is not None:
         _write_frames(found.frames, frames[:-1])
     if found.out is not None and found.kind == ".gif":
         each = min(0.5, max(0.08, 6 / steps))
-        save(found.out, gif(frames, [each] * (len(frames) - 1) + [2.5]))
+        save(found.out, gif(frames[1:], [each] * steps + [2.5]))
 
 
 def _write_frames(folder: Path, frames: Sequence[Pixels]) -> None:

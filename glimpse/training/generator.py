@@ -26,7 +26,6 @@ from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Trainer
 from glimpse.training.plan import Picture, TrainingPlan
 from glimpse.training.record import asked_of_run, budget, merged, run_record, starting_point
-from glimpse.trajectories.collecting import look_at
 
 __all__ = ["GenerationTask", "GeneratorPlan"]
 
@@ -167,7 +166,7 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
         return Trainer(GenerationTask(model, data.train, data.valid), config, device)
 
     def picture(self, model: nn.Module, data: GenerativeData) -> Picture | None:
-        """Returns a function that draws the model's windows on some validation images, or reconstructions if it has no windows.
+        """Returns a function that draws reconstructions of some validation images along the steps, with the windows.
 
         Returns:
             The function; None if the images have neither 1 nor 3 channels.
@@ -176,13 +175,7 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
             return None
         positions = torch.arange(min(_DRAWN, len(data.valid)))
 
-        def sheet(model: nn.Module) -> bytes:
-            from glimpse.trajectories.pictures import sheet_png  # matplotlib is not needed before
-
-            draws, batch = cast(DRAW, model), data.valid.batch(positions)
-            return sheet_png(look_at(draws, batch, positions)) if draws.shows_windows else _reconstructions(draws, batch.images)
-
-        return sheet
+        return lambda model: _reconstructions(cast(DRAW, model), data.valid.batch(positions).images)
 
     def _opened(self, asked: dict[str, Any], seed: int, device: torch.device) -> GenerativeData:
         """Returns the set with this `source`, `binarization`, `crop` and `size`, as in a run's record of its data."""
@@ -203,7 +196,7 @@ def _mean_image(images: PositionalDataset) -> Tensor:
 @torch.no_grad()
 def _reconstructions(model: DRAW, images: Tensor) -> bytes:
     """Returns a PNG with the reconstructions of images (N, C, H, W)."""
-    from glimpse.figures.files import png, rendered
+    from glimpse.figures.files import png, rendered  # matplotlib is not needed before
     from glimpse.generation.figures import reconstruction_sheet
 
     drawn, _ = reconstruct_images(model, images)

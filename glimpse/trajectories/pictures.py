@@ -25,6 +25,7 @@ from glimpse.figures.style import MUTED, OTHER, RIGHT, time_colors
 from glimpse.figures.windows import (
     add_legend,
     as_array,
+    axes_at,
     check_tracks,
     draw_center,
     draw_image,
@@ -33,6 +34,7 @@ from glimpse.figures.windows import (
     rgb_pictures,
     verdict,
 )
+from glimpse.trajectories.drawings import drawing_frames, drawing_sheet, drawing_windows
 from glimpse.trajectories.views import Trajectories
 
 __all__ = ["MOST_ANIMATED", "learning_gif", "sheet_png", "trajectory_gif", "trajectory_sheet"]
@@ -46,12 +48,11 @@ _HOLD = 2.0  # seconds that an animation's last frame stays, at least
 
 
 def trajectory_sheet(trajectories: Trajectories, path: str | Path) -> None:
-    """Writes a sheet with a row for each image: where the model looked, what it saw, what it believed.
+    """Writes a sheet with a row for each image: where the model looked, what it saw, what it predicted.
 
     Next to the image with its windows are the glimpses, framed in their time's color, and below each one how probable the classes
-    were then: the predicted class's bar is in time's color, the true class's row is green. Of more than 10
-    classes 10 are shown: those that were the most probable at any step, the true one among them. Nothing limits the number of
-    images: the caller does.
+    were then: the predicted class's bar is in time's color, the true class's row is green. Of more than 10 classes 10 are shown:
+    the most probable ones at any step, with the true one. A generator's sheet is `glimpse.trajectories.drawings.drawing_sheet`.
 
     Args:
         trajectories: At least one; of gray or RGB images.
@@ -63,10 +64,7 @@ def trajectory_sheet(trajectories: Trajectories, path: str | Path) -> None:
     """
     check_ending(path, ".png")
     _looked(trajectories)
-    ranges, pictures = _ranges(trajectories), rgb_pictures(trajectories.images)
-    layout = _Layout.of(trajectories)
-    rows = [rendered(_sheet_row(trajectories, i, pictures[i], ranges, layout)) for i in range(len(trajectories))]
-    save(path, png(np.concatenate([*rows, rendered(_foot(trajectories, ranges, layout))])))
+    save(path, png(drawing_sheet(trajectories) if trajectories.is_drawing else _sheet(trajectories)))
 
 
 def trajectory_gif(trajectories: Trajectories, path: str | Path, *, seconds_per_step: float = 0.7) -> None:
@@ -88,13 +86,7 @@ def trajectory_gif(trajectories: Trajectories, path: str | Path, *, seconds_per_
         raise ValueError(f"an animation shows at most {MOST_ANIMATED} images, got {len(trajectories)}")
     if not seconds_per_step >= 0.02:
         raise ValueError(f"seconds_per_step must be at least 0.02, got {seconds_per_step}")
-    ranges, pictures = _ranges(trajectories), rgb_pictures(trajectories.images)
-    cards = [_Card(trajectories, i, pictures[i], ranges) for i in range(len(trajectories))]
-    columns = int(np.ceil(np.sqrt(len(cards))))
-    frames = []
-    for t in range(trajectories.steps):
-        grid = tiled([card.at(t) for card in cards], columns)
-        frames.append(np.concatenate([rendered(_clock(t, trajectories.tracks, grid.shape[1], cards[0].dpi)), grid]))
+    frames = drawing_frames(trajectories) if trajectories.is_drawing else _frames(trajectories)
     save(path, gif(frames, _durations(len(frames), seconds_per_step)))
 
 
@@ -142,7 +134,9 @@ def _durations(frames: int, seconds: float) -> list[float]:
 
 def _windows(trajectories: Trajectories, columns: int, title: str = "") -> Figure:
     """Returns a sheet of windows with everything on it that is known."""
-    return window_sheet(_looked(trajectories), columns=columns, title=title)
+    looked = _looked(trajectories)
+    drawing = trajectories.is_drawing
+    return drawing_windows(trajectories, title) if drawing else window_sheet(looked, columns=columns, title=title)
 
 
 def _looked(trajectories: Trajectories) -> Looked:
@@ -192,9 +186,6 @@ def _framed(track: Track, row: int, limits: tuple[float, float]) -> NDArray[Any]
 
 def _with_patches(trajectories: Trajectories) -> list[Track]:
     return [track for track in trajectories.tracks if track.patches is not None]
-
-
-# What was believed
 
 
 def _classes_shown(belief: NDArray[Any], label: int) -> list[int]:
@@ -267,13 +258,21 @@ _SHEET_DPI = 110
 _EDGE, _BETWEEN, _TITLE, _GAP, _FOOT = 0.12, 0.34, 0.24, 0.12, 0.42  # inches
 
 
+def _sheet(trajectories: Trajectories) -> NDArray[np.uint8]:
+    """Returns the pixels of a sheet, shape (H, W, 3)."""
+    ranges, pictures = _ranges(trajectories), rgb_pictures(trajectories.images)
+    layout = _Layout.of(trajectories)
+    rows = [rendered(_sheet_row(trajectories, i, pictures[i], ranges, layout)) for i in range(len(trajectories))]
+    return np.concatenate([*rows, rendered(_foot(trajectories, ranges, layout))])
+
+
 def _sheet_row(
     trajectories: Trajectories, i: int, picture: NDArray[Any], ranges: dict[str, tuple[float, float]], layout: _Layout
 ) -> Figure:
     """Returns a figure of one image: its windows, its glimpses, the beliefs."""
     figure = Figure(figsize=layout.size, dpi=_SHEET_DPI)
     top, left, label = _TITLE, _EDGE + layout.image[0] + _BETWEEN, int(trajectories.labels[i])
-    axes = _add_axes(figure, _EDGE, top, *layout.image)
+    axes = axes_at(figure, _EDGE, top, *layout.image)
     draw_image(axes, picture)
     draw_tracks(axes, trajectories.tracks, i)
     draw_center(axes, trajectories.digits[i])
@@ -282,24 +281,18 @@ def _sheet_row(
         squares = _framed(track, i, ranges[track.kind])
         gap = max(1, squares.shape[1] // 25)
         spaced = np.pad(squares, ((0, 0), (gap, gap), (gap, gap), (0, 0)), constant_values=1.0)
-        strip = _add_axes(figure, left, top, across, layout.cell)
+        strip = axes_at(figure, left, top, across, layout.cell)
         strip.imshow(np.concatenate(list(spaced), axis=1), interpolation="nearest", aspect="auto")
         strip.set_axis_off()
         top += layout.cell + 0.04
     if trajectories.probabilities is not None:
         belief = as_array(trajectories.probabilities[i])
         classes = _classes_shown(belief, label)
-        bars = _add_axes(figure, left, top, across, layout.belief)
+        bars = axes_at(figure, left, top, across, layout.belief)
         _prepare_belief(bars, classes, label, len(belief), 6.5)
         _draw_belief(bars, belief, classes, time_colors(len(belief)))
     _write_verdict(figure, trajectories, i, trajectories.steps - 1, prefix=f"#{int(trajectories.index[i])}   ", size=9)
     return figure
-
-
-def _add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Returns new axes at a place in inches from the figure's upper left corner."""
-    across, down = figure.get_size_inches()
-    return figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
 
 
 def _write_verdict(figure: Figure, trajectories: Trajectories, i: int, t: int, *, prefix: str, size: float) -> Artist:
@@ -321,6 +314,18 @@ def _foot(trajectories: Trajectories, ranges: dict[str, tuple[float, float]], la
 
 
 # The animation
+
+
+def _frames(trajectories: Trajectories) -> list[NDArray[np.uint8]]:
+    """Returns the pixels of every step, shape (H, W, 3)."""
+    ranges, pictures = _ranges(trajectories), rgb_pictures(trajectories.images)
+    cards = [_Card(trajectories, i, pictures[i], ranges) for i in range(len(trajectories))]
+    columns = int(np.ceil(np.sqrt(len(cards))))
+    frames = []
+    for t in range(trajectories.steps):
+        grid = tiled([card.at(t) for card in cards], columns)
+        frames.append(np.concatenate([rendered(_clock(t, trajectories.tracks, grid.shape[1], cards[0].dpi)), grid]))
+    return frames
 
 
 class _Card:
@@ -345,13 +350,13 @@ class _Card:
         side = 0.0 if not seen and self.belief is None else max(0.7, 0.5 * len(seen))
         height = max(tall, (0.78 if seen else 0.0) + (0.8 if self.belief is not None else 0.0))
         self.figure = Figure(figsize=(_EDGE + wide + (0.2 + side if side else 0) + _EDGE, _TITLE + height + 0.06), dpi=self.dpi)
-        self.image = _add_axes(self.figure, _EDGE, _TITLE, wide, tall)
+        self.image = axes_at(self.figure, _EDGE, _TITLE, wide, tall)
         draw_image(self.image, picture)
         draw_center(self.image, trajectories.digits[i])
         left = _EDGE + wide + 0.2
         each = side / max(1, len(seen))
         self.glimpses = [
-            _add_axes(self.figure, left + k * each, _TITLE, each - 0.04, each - 0.04).imshow(squares[0], interpolation="nearest")
+            axes_at(self.figure, left + k * each, _TITLE, each - 0.04, each - 0.04).imshow(squares[0], interpolation="nearest")
             for k, squares in enumerate(self.squares)
         ]
         for glimpse in self.glimpses:
@@ -360,7 +365,7 @@ class _Card:
         if self.belief is not None:
             self.classes = _classes_shown(self.belief, self.label)
             top = _TITLE + (each + 0.05 if seen else 0.0)
-            self.bars = _add_axes(self.figure, left, top, side - 0.04, _TITLE + height - top)
+            self.bars = axes_at(self.figure, left, top, side - 0.04, _TITLE + height - top)
             _prepare_belief(self.bars, self.classes, self.label, 1, 5.0)
         canvas: Any = FigureCanvasAgg(self.figure)
         canvas.draw()

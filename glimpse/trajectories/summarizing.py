@@ -112,7 +112,7 @@ def learning_request(request: LearningRequest, listener: Listener | None = None)
     with gaze.listener.progress("Looking", len(kept), unit="weights") as advance:
         for images, path in kept.items():
             then = replace(gaze, model=open_looking(path).to(gaze.device))
-            frames.append((images, Trajectories.joined(list(then.parts()))))
+            frames.append((images, Trajectories.joined(list(then.parts(patches=True)))))
             advance(len(frames))
     learning_gif(frames, out)
     return Learning(looked.model, gaze.name, out, len(gaze.positions), len(frames))

@@ -51,6 +51,17 @@ class Trajectories:
         """The most probable class after each step, shape (N, T), int64; None for a model that does not classify."""
         return None if self.probabilities is None else self.probabilities.argmax(dim=-1)
 
+    @property
+    def canvases(self) -> Tensor | None:
+        """Canvas after every step, gray or RGB in 0 to 1, shape (N, T, C, H', W'); None if no track has one."""
+        return next((track.canvases for track in self.tracks if track.canvases is not None), None)
+
+    @property
+    def is_drawing(self) -> bool:
+        """Whether they are a generator's, which reads and writes, and patches and canvases were kept."""
+        kinds = [track.kind for track in self.tracks if track.patches is not None]
+        return kinds == ["read", "write"] and self.canvases is not None
+
     def rows(self, chosen: Tensor) -> Self:
         """Returns the trajectories of some of the images, chosen by a mask (N,) or by their rows."""
         return replace(

@@ -8,18 +8,20 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from torch import Tensor
 
 from glimpse.attention.track import Track, WindowKind
 from glimpse.attention.window import Window
 from glimpse.figures.files import rendered
-from glimpse.figures.style import DIGIT, INK, WRONG, time_colors
+from glimpse.figures.style import DIGIT, INK, WRONG, kind_color, time_colors
 from glimpse.figures.windows import (
     check_tracks,
     draw_center,
     draw_image,
     draw_tracks,
+    draw_window,
     image_aspect,
     rgb_pictures,
     verdict,
@@ -125,6 +127,46 @@ def test_write_windows_are_dashed_and_of_another_color_family() -> None:
     assert 0.3 * read < write < 0.85 * read
     distances = np.abs(time_colors(64, "read")[:, None] - time_colors(64, "write")).max(axis=-1)
     assert distances.min() > 0.25
+
+
+@pytest.mark.parametrize(
+    ("window", "arrows"),
+    [
+        ((15, 14, 3, 1), {}),
+        ((15, 14, 20, 1), {"<": (0, 14), ">": (29, 14), "^": (15, 0), "v": (15, 29)}),
+        ((5, 14, 4, 1), {"<": (0, 14)}),
+        ((25, 27, 3, 1), {">": (29, 27), "v": (25, 29)}),
+        ((60, 14, 2, 1), {">": (29, 14)}),
+        ((15, -50, 2, 1), {"^": (15, 0)}),
+        ((60, 60, 50, 1), {"<": (0, 29), ">": (29, 29), "^": (29, 0), "v": (29, 29)}),
+    ],
+)
+def test_an_arrow_is_at_the_edge_for_each_side_of_a_window_that_is_outside(
+    window: tuple[float, float, float, float], arrows: dict[str, tuple[float, float]]
+) -> None:
+    for whole in (False, True):
+        axes = Figure().add_subplot()
+        draw_image(axes, rgb_pictures(black()[None])[0])
+        drawn = draw_tracks(axes, [track(window)], 0, now=0) if whole else draw_window(axes, track(window), 0, 0)
+        lines = [artist for artist in drawn if isinstance(artist, Line2D) and artist.get_marker() in ("<", ">", "^", "v")]
+        found = {str(line.get_marker()): np.asarray(line.get_xydata())[0].tolist() for line in lines}
+        assert len(lines) == len(found) == len(arrows)
+        for marker, place in arrows.items():
+            assert found[marker] == pytest.approx(place, abs=1.5)
+    assert not [artist for artist in draw_tracks(axes, [track((15, 14, 20, 1))], 0) if getattr(artist, "get_marker", str)() == "<"]
+
+
+def test_the_window_of_a_step_is_drawn_in_one_color_at_every_step() -> None:
+    for kind in ("read", "write"):
+        moving = track((8, 9, 2, 1), (20, 19, 2, 1), kind=kind)
+        for step, (x, y) in enumerate(((8, 9), (20, 19))):
+            figure = Figure(figsize=(SIDE / 150, SIDE / 150), dpi=150)
+            axes = figure.add_axes((0, 0, 1, 1))
+            draw_image(axes, rgb_pictures(black()[None])[0])
+            draw_window(axes, moving, 0, step)
+            colored = np.abs(rendered(figure).astype(int) - 255 * np.array(to_rgb(kind_color(kind)))).max(axis=-1) < 12
+            box = on_image(np.argwhere(colored), 30, 30)
+            np.testing.assert_allclose((*box.min(axis=0), *box.max(axis=0)), (x - 4, y - 4, x + 4, y + 4), atol=0.15)
 
 
 def test_a_cross_is_at_the_digits_center_and_nowhere_if_it_is_unknown() -> None:

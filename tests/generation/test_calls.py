@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -14,7 +15,9 @@ from torch import Tensor
 
 from glimpse.cli import glimpse
 from glimpse.datasets.generative import open_generative
+from glimpse.figures.files import rendered
 from glimpse.generation import Interpolation, Traversal, interpolate, reconstruct, sample
+from glimpse.generation.figures import sample_gallery
 from glimpse.listener import Advance, Listener
 from glimpse.models.draw import DRAW
 from glimpse.settings.requests import InterpolateRequest, ReconstructRequest, SampleRequest, from_options
@@ -156,6 +159,36 @@ def test_a_sheet_of_samples_includes_the_nearest_training_images(weights: Path, 
     assert found.neighbors.compared == len(gray)
 
 
+def test_an_animation_begins_with_the_canvas_after_the_first_step_and_ends_without_windows(weights: Path, tmp_path: Path) -> None:
+    for command in ("sample", "reconstruct"):
+        found = CALLS[command](weights, count=1, out=tmp_path / "drawn.gif", frames=tmp_path / command, threads=1)
+        with Image.open(tmp_path / "drawn.gif") as film:
+            assert film.n_frames == found.drawn.steps + 1 == 3  # type: ignore[attr-defined]
+            shown = []
+            for t in range(3):
+                film.seek(t)
+                shown.append(np.asarray(film.convert("RGB")).astype(int))
+        for step in (1, 2):
+            picture = np.asarray(Image.open(tmp_path / command / f"step-{step}.png")).astype(int)
+            distances = [np.abs(frame - picture).mean() for frame in shown]
+            assert distances[step - 1] == min(distances) < 2
+
+
+def test_many_samples_become_a_gallery_next_to_their_nearest_training_images(weights: Path, tmp_path: Path) -> None:
+    found = sample(weights, count=33, out=tmp_path / "gallery.png", threads=1)
+    assert found.neighbors is not None
+    pixels = np.asarray(Image.open(tmp_path / "gallery.png").convert("RGB"))[..., 0]
+    figure = sample_gallery(found.images, nearest=found.neighbors.nearest.images, title=found.title, note=found.neighbors.note)
+    np.testing.assert_array_equal(pixels, rendered(figure)[..., 0])
+    for axes, images in zip(figure.axes, (found.images, found.neighbors.nearest.images), strict=True):
+        grid = np.asarray(axes.images[0].get_array())[..., 0]
+        assert grid.shape == (6 * 29 - 1, 6 * 29 - 1)
+        for i in range(33):
+            top, left = 29 * (i // 6), 29 * (i % 6)
+            np.testing.assert_allclose(grid[top : top + 28, left : left + 28], 255 * images[i, 0].numpy(), atol=0.51)
+        assert set(grid[28].tolist()) == {128}
+
+
 def test_reconstructions_are_drawn_from_the_posteriors_means(weights: Path, model: DRAW) -> None:
     found = reconstruct(weights, indices="4,120-240", threads=1)
     images = digits_at(4, *range(120, 241))
@@ -252,7 +285,7 @@ def test_a_classifier_is_refused(command: str, tmp_path: Path) -> None:
         ("sample", {"count": 0}, "count must be at least 1, got 0"),
         ("sample", {"temperature": -1.0}, "temperature must be 0 or more, got -1.0"),
         ("sample", {"count": 10**6}, "over 4 GiB"),
-        ("sample", {"count": 65, "frames": "frames"}, "a .gif shows at most 64 samples, not 65"),
+        ("sample", {"count": 101, "frames": "frames"}, "a .gif shows at most 100 samples, not 101"),
         ("reconstruct", {"count": 0}, "count must be at least 1, got 0"),
         ("reconstruct", {"split": "train"}, "split must be test or valid, got 'train'"),
         ("reconstruct", {"indices": [300]}, "300 is not in 0 to 299"),

@@ -18,7 +18,8 @@ class SampleRequest:
         temperature: Factor on the standard deviation of the latents: 1 is the model's prior, less gives more typical samples.
         binary: Whether pixels are sampled black or white; otherwise their probabilities are shown.
         seed: Random seed.
-        out: File to write: a sheet (`.png`), an animation (`.gif`) or arrays (`.npz`); None for no file.
+        out: File to write: a sheet (`.png`; a gallery of more than 32 samples), an animation (`.gif`) or arrays (`.npz`); None for
+            no file.
         frames: Folder for one image per step; None for no frames.
         images: The set in which the nearest neighbors of the samples are searched.
         machine: Device and threads.
