@@ -1,4 +1,4 @@
-"""Cluttered digits: one digit at a random place among random pieces of other digits, sampled anew for every image.
+"""Cluttered digits: one digit at a random position among random pieces of other digits, sampled anew for every image.
 
 Batches are rendered in integer arithmetic, with the same result on every device. Image i of an epoch is a function of
 (seed, split, epoch, i). Positions are pixels counted from 0, x before y. Dimensions: B images, S x S canvas, P pieces.
@@ -24,9 +24,9 @@ _AT_ONCE = 128  # images rendered at once on a CPU, so that their canvases fit i
 
 
 class ClutteredMNIST(PositionalDataset):
-    """Digits at random places on a canvas with random pieces of other digits of the same split.
+    """Digits at random positions on a canvas with random pieces of other digits of the same split.
 
-    As in the authors' program, pieces are uniform crops of uniform digits, added at uniform places. Each epoch is one pass over
+    As in the authors' program, pieces are uniform crops of uniform digits, added at uniform positions. Each epoch is one pass over
     the digits of the split in random order. Sums above 1 are clipped to 1. An item is (image (1, S, S), label, center (x, y)).
 
     Args:
@@ -60,7 +60,7 @@ class ClutteredMNIST(PositionalDataset):
 
     @property
     def uncluttered(self) -> "ClutteredMNIST":
-        """The same digits at the same places, without pieces: the place of a digit is determined by the first random words."""
+        """The same digits at the same positions, without pieces: the position of a digit depends only on the first random words."""
         return ClutteredMNIST(self.digits, self.split, replace(self.recipe, pieces=0), seed=self.seed, epoch=self.epoch)
 
     def batch(self, positions: Tensor) -> Batch:
@@ -109,8 +109,8 @@ class ClutteredMNIST(PositionalDataset):
         rows = bounded(crop_y, height - recipe.piece_size + 1)[..., None, None] + side[:, None]
         columns = bounded(crop_x, width - recipe.piece_size + 1)[..., None, None] + side
         pieces = self.digits.images[bounded(source, len(self))[..., None, None], rows, columns]  # (B, P, piece_size, piece_size)
-        places = recipe.canvas - recipe.piece_size + 1
-        add_patches(canvas, recipe.canvas, pieces, bounded(piece_x, places), bounded(piece_y, places))
+        free = recipe.canvas - recipe.piece_size + 1
+        add_patches(canvas, recipe.canvas, pieces, bounded(piece_x, free), bounded(piece_y, free))
 
 
 def add_patches(canvas: Tensor, side: int, patches: Tensor, left: Tensor, top: Tensor) -> None:

@@ -115,7 +115,7 @@ def open_generative(
         seed: Random seed of the training's order, binarization, positions and crops, 0 to 2^64 - 1.
         device: Device that the images are kept on and the batches are made on.
         binarization: `dynamic` or `none` in place of the set's default; not for a set of bits.
-        crop: Height and width in pixels to crop: at random places in training, from the middle in validation and test. The set's
+        crop: Height and width in pixels to crop: at random positions in training, from the middle in validation and test. The set's
             default if None.
         size: Height and width in pixels to resize your own pictures to; not resized if None.
         progress: Called during a download or a preparation.

@@ -146,7 +146,7 @@ class StoredImages(PixelSet):
         split: Split that selects the random stream.
         seed: Random seed of the training images, 0 to 2^64 - 1.
         binarized: Whether every pixel is sampled as 0 or 1 with its value as the probability.
-        crop: Height and width in pixels to crop: at a random place at each visit in training, from the middle in validation and
+        crop: Height and width in pixels to crop: at a random position at each visit in training, from the middle in validation and
             test. Not cropped if None.
         device: Device that the images are stored on and the batches are made on.
 

@@ -1,4 +1,4 @@
-"""Two digits at random places on one canvas, sampled anew for every image: the second data set of DRAW.
+"""Two digits at random positions on one canvas, sampled anew for every image: the second data set of DRAW.
 
 An image is the sum of two 28 x 28 digits on 60 x 60 pixels, clipped to 1. The first digit follows the random order of the epoch,
 the second is drawn uniformly from the same split, and each frame is placed uniformly on the canvas. The paper does not state how
@@ -50,7 +50,7 @@ class TwoDigits(PixelSet):
 
     @property
     def is_drawn(self) -> bool:
-        """True: the pairs and their places depend on the seed."""
+        """True: the pairs and their positions depend on the seed."""
         return True
 
     def render(self, epochs: Tensor, index: Tensor, item: Tensor) -> Images:

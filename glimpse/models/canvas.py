@@ -107,9 +107,9 @@ class ReadPattern(nn.Module):
             Window with fields of shape (B,), at least float32.
         """
         number = min(number, len(self.offset) - 1)
-        place = center + self.cell * self.offset[number] + self.reach * torch.tanh(self.nudge(output))
+        location = center + self.cell * self.offset[number] + self.reach * torch.tanh(self.nudge(output))
         stride, sigma = (self.cell * log[number].exp().expand(len(center)) for log in (self.log_stride, self.log_sigma))
-        return Window(place[:, 0], place[:, 1], stride, sigma, torch.ones_like(stride))
+        return Window(location[:, 0], location[:, 1], stride, sigma, torch.ones_like(stride))
 
 
 class CanvasClassifier(nn.Module):

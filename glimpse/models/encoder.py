@@ -23,10 +23,10 @@ class GlimpseEncoder(nn.Module):
     Args:
         pixels: Number of values in a glimpse.
         features: Number of features.
-        place: Number of values that describe the location.
+        location: Number of values that describe the location.
     """
 
-    def __init__(self, pixels: int, features: int, place: int) -> None:
+    def __init__(self, pixels: int, features: int, location: int) -> None:
         super().__init__()
         self.what = nn.Sequential(
             nn.Linear(pixels, 2 * features),
@@ -35,11 +35,11 @@ class GlimpseEncoder(nn.Module):
             nn.Linear(2 * features, features),
             nn.LayerNorm(features),
         )
-        self.where = nn.Linear(place, features)
+        self.where = nn.Linear(location, features)
 
-    def forward(self, glimpse: Tensor, place: Tensor) -> Tensor:
-        """Returns features of shape (B, features) for glimpses (B, ...) and their locations (B, place)."""
-        features: Tensor = F.relu(self.what(glimpse.flatten(1)) + self.where(place))
+    def forward(self, glimpse: Tensor, location: Tensor) -> Tensor:
+        """Returns features of shape (B, features) for glimpses (B, ...) and their locations (B, location)."""
+        features: Tensor = F.relu(self.what(glimpse.flatten(1)) + self.where(location))
         return features
 
 

@@ -44,7 +44,7 @@ class GlimpseClassifier(ImageClassifier):
         super().__init__()
         self.config = config = config or ClassifierConfig()
         pixels = config.scales * config.channels * config.window**2
-        self.encoder = GlimpseEncoder(pixels, config.features, place=4) if config.encoder == "mlp" else None
+        self.encoder = GlimpseEncoder(pixels, config.features, location=4) if config.encoder == "mlp" else None
         self.lstm = LSTM(pixels if self.encoder is None else config.features, config.hidden)
         self.place = PLACERS[config.parametrization](config)
         self.classify = nn.Linear(config.hidden, config.classes)

@@ -71,7 +71,7 @@ class RAM(ImageClassifier):
         super().__init__()
         self.config = config = config or RAMConfig()
         pixels = config.scales * config.channels * config.window**2
-        self.encoder = GlimpseEncoder(pixels, config.features, place=2)
+        self.encoder = GlimpseEncoder(pixels, config.features, location=2)
         self.lstm = LSTM(config.features, config.hidden)
         self.locate = nn.Sequential(nn.Linear(config.hidden + pixels + 2, config.hidden), nn.ReLU(), nn.Linear(config.hidden, 2))
         self.baseline = nn.Linear(config.hidden, 1)

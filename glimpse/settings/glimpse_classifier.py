@@ -28,14 +28,14 @@ class ClassifierConfig(ClassifierSettings):
         features: Number of units of the glimpse encoder; unused without an encoder.
         encoder: `none` feeds the raw glimpse to the LSTM; `mlp` feeds it the output of a normalized two-layer network of the
             glimpse and the position of the window.
-        parametrization: `paper` decodes the window from five numbers by eqs. 21-24 of DRAW; `pointing` moves the window toward what
-            the last glimpse showed, ties sigma to the stride and bounds every logarithm; `random` is `pointing` with uniformly
-            random centers after the first glimpse.
+        parametrization: `paper` decodes the window from five numbers by eqs. 21-24 of DRAW; `pointing` moves the window to a
+            position within the last glimpse, couples sigma to the stride and bounds every logarithm; `random` is `pointing` with
+            uniformly random centers after the first glimpse.
         supervision: Predictions in the training loss: `last` uses the one after the last glimpse, `linear` all of them with
             linearly increasing weights.
         sigma: Initial standard deviation of the filters, in pixels under `paper`, otherwise in strides.
-        reach: Distance, in half widths of the last window, that a step of 1 moves the next window beyond the point that the
-            glimpse indicates.
+        reach: Distance, in half widths of the last window, by which a step of 1 moves the next window away from the position that
+            is pointed to.
     """
 
     glimpses: Count = 8
