@@ -28,7 +28,7 @@ class Trained:
 
     Attributes:
         source: Its run's folder, weights file or `pretrained:NAME`.
-        config: What it is made of.
+        config: Settings of the model.
         predicted: Class of every test image, integers, shape (N,).
         labels: True classes, integers, shape (N,).
         parameters: Learned numbers.

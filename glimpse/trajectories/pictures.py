@@ -68,7 +68,7 @@ def trajectory_sheet(trajectories: Trajectories, path: str | Path) -> None:
 
 
 def trajectory_gif(trajectories: Trajectories, path: str | Path, *, seconds_per_step: float = 0.7) -> None:
-    """Writes an animation of up to 16 images: the window moves, next to it what it sees and what the model believes.
+    """Writes an animation of up to 16 images: the moving window, with its glimpse and the predicted probabilities.
 
     Args:
         trajectories: 1 to 16; of gray or RGB images.
