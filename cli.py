@@ -31,6 +31,7 @@ from glimpse.commands.options import (
     image_options,
     json_option,
     model_argument,
+    picture_options,
     schema_option,
     split_seed_option,
     threads_option,
@@ -47,7 +48,7 @@ from glimpse.settings.requests import (
     EvaluationRequest,
     GeneratorTrainingRequest,
     InterpolateRequest,
-    Machine,
+    PredictionRequest,
     ReconstructRequest,
     SampleRequest,
     What,
@@ -239,19 +240,21 @@ def compare(runs: tuple[str, ...], as_json: bool, **options: Any) -> None:
 
 @glimpse.command()
 @model_argument
-@click.argument("pictures", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--invert", is_flag=True, help="Invert the pictures: the models are trained on light digits on a dark background.")
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@picture_options
 @device_option
 @threads_option
 @json_option
-def predict(model: str, pictures: tuple[Path, ...], invert: bool, device: str, threads: int | None, as_json: bool) -> None:
+def predict(as_json: bool, **options: Any) -> None:
     """Classify your own pictures.
 
-    MODEL is a run's folder or pretrained:NAME, PICTURES are image files.
+    MODEL is a run's folder or pretrained:NAME, PICTURES are image files, or folders of them. The models that come with the package
+    are trained on light digits of 28 pixels on dark images of 100 x 100 pixels; a warning names the options that help if a picture
+    is unlike the images that its model was trained on.
     """
-    from glimpse.commands.evaluate import predict
+    from glimpse.commands.predict import predict
 
-    predict(model, pictures, Machine(device, threads), invert=invert, as_json=as_json)
+    predict(from_options(PredictionRequest, options), as_json=as_json)
 
 
 @glimpse.command()

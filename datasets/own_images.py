@@ -16,7 +16,7 @@ from glimpse.datasets.catalog import Request
 from glimpse.datasets.fetch import Progress
 from glimpse.datasets.labels import class_names
 from glimpse.datasets.npz import Part, read_images
-from glimpse.datasets.picture_files import PICTURE_ENDINGS, read_picture, to_eight_bits
+from glimpse.datasets.picture_files import pictures_in, read_picture, to_eight_bits
 from glimpse.datasets.pixel_sets import Images, Opened, digest
 from glimpse.digest import sha256_of_bytes
 
@@ -55,15 +55,7 @@ def open_pictures(folder: Path, size: tuple[int, int] | None = None, progress: P
     Raises:
         ValueError: If there are fewer than three pictures, one cannot be read, or their sizes differ.
     """
-    names = sorted(
-        name
-        for path in folder.rglob("*")
-        if path.suffix.lower() in PICTURE_ENDINGS
-        and path.is_file()
-        and "/." not in f"/{(name := path.relative_to(folder).as_posix())}"
-    )
-    if not names:
-        raise ValueError(f"{folder} holds no pictures; expected files ending in {', '.join(sorted(PICTURE_ENDINGS))}")
+    names = [path.relative_to(folder).as_posix() for path in pictures_in(folder)]
     pixels = []
     for done, name in enumerate(names, start=1):
         pixels.append(_picture(folder / name, size))

@@ -1,4 +1,4 @@
-"""Decodes picture files with 8 or 16 bits per pixel: upright, with transparent parts on black.
+"""Finds and decodes picture files with 8 or 16 bits per pixel: upright, with transparent parts on black or white.
 
 Dimensions: B pictures of H x W pixels in C channels.
 """
@@ -15,7 +15,7 @@ from torch import Tensor
 from glimpse.datasets.damage import as_one_line, one_line
 from glimpse.datasets.limits import LIFT, TooLarge, are_lifted, check_pixels
 
-__all__ = ["PICTURE_ENDINGS", "load_picture", "read_picture", "to_eight_bits"]
+__all__ = ["PICTURE_ENDINGS", "load_picture", "pictures_in", "read_picture", "to_eight_bits"]
 
 PICTURE_ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Suffixes of the names of picture files, in lower case."""
@@ -23,10 +23,29 @@ PICTURE_ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".
 _OPAQUE = ("1", "L", "P", "RGB", "CMYK")
 
 
+def pictures_in(folder: Path) -> list[Path]:
+    """Returns the picture files in a folder and its subfolders, without hidden ones, sorted by name.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    names = sorted(
+        name
+        for path in folder.rglob("*")
+        if path.suffix.lower() in PICTURE_ENDINGS
+        and path.is_file()
+        and "/." not in f"/{(name := path.relative_to(folder).as_posix())}"
+    )
+    if not names:
+        raise ValueError(f"{folder} holds no pictures; expected files ending in {', '.join(sorted(PICTURE_ENDINGS))}")
+    return [folder / name for name in names]
+
+
 def read_picture(path: Path, channels: int = 3) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Returns the pixels of a picture, shape (H, W, channels): uint8, or uint16 if the file has 16 bits per pixel.
 
-    The picture is rotated according to its EXIF orientation; transparent parts are black.
+    The picture is rotated according to its EXIF orientation. Transparent parts are black, or white if the visible parts are dark:
+    ink on a transparent ground is seen whatever its color.
 
     Args:
         path: Picture file.
@@ -44,7 +63,7 @@ def read_picture(path: Path, channels: int = 3) -> NDArray[np.uint8] | NDArray[n
         if picture.mode.startswith("I"):  # 16 bits per pixel, which Pillow's conversion would clip at 255
             pixels = np.repeat(np.asarray(picture)[..., None], channels, axis=2)
         else:
-            flat = _on_black(picture).convert("L" if channels == 1 else "RGB")
+            flat = _opaque(picture).convert("L" if channels == 1 else "RGB")
             pixels = np.asarray(flat).reshape(picture.height, picture.width, channels)
     if picture.mode == "F" or not 0 <= pixels.min() <= pixels.max() <= 65535:
         raise ValueError(f"{path} has pixels of mode {picture.mode}; use a picture with 8 or 16 bits per pixel")
@@ -63,11 +82,14 @@ def _opened(path: Path) -> Image.Image:
             raise TooLarge(f"{one_line(error)}; {LIFT}") from error
 
 
-def _on_black(picture: Image.Image) -> Image.Image:
-    """Returns a picture with its transparent parts on black."""
+def _opaque(picture: Image.Image) -> Image.Image:
+    """Returns a picture without transparency, composited over black or, if its visible parts are dark, over white."""
     if picture.mode in _OPAQUE and not picture.has_transparency_data:  # saves two copies
         return picture
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture.convert("RGBA"))
+    picture = picture.convert("RGBA")
+    alpha = np.asarray(picture.getchannel("A"), dtype=np.float32)
+    visible = float((np.asarray(picture.convert("L")) * alpha).sum() / max(float(alpha.sum()), 1.0))  # 0 to 255
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "black" if visible >= 128 else "white"), picture)
 
 
 def load_picture(path: Path, channels: int) -> Tensor:

@@ -5,7 +5,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 
-__all__ = ["Advance", "Listener"]
+__all__ = ["Advance", "Listener", "error_line"]
 
 Advance = Callable[[int], None]
 """Function that is called with the total number of units done."""
@@ -46,3 +46,14 @@ class Listener:
             unit: Name of the units, in the plural.
         """
         yield lambda done: None
+
+
+def error_line(error: BaseException) -> str:
+    """Returns an error's message on one line; an operating system error names its file first.
+
+    >>> error_line(FileNotFoundError(2, "No such file or directory", "digits.npz"))
+    'digits.npz: No such file or directory'
+    """
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__

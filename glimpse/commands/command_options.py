@@ -111,7 +111,6 @@ def trajectory_options(command: F) -> F:
             help="A prediction is unsure if its two highest probabilities differ by less than this."
             f"  [default: {TrajectoryFilter().margin}]",
         ),
-        click.option("--invert", is_flag=True, help="Invert the pictures of --image, for dark digits on a light background."),
         click.option("--pixels", is_flag=True, help="Also write the patches read through the windows."),
         glimpses_option,
         click.option(

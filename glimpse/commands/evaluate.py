@@ -1,19 +1,15 @@
-"""Output of `glimpse evaluate` and `glimpse predict`."""
-
-from collections.abc import Sequence
-from pathlib import Path
+"""Output of `glimpse evaluate`."""
 
 from glimpse.commands import console
 from glimpse.commands.console import ConsoleListener
 from glimpse.commands.diagnosis import show_diagnosis
-from glimpse.evaluation import prediction
 from glimpse.evaluation.evaluate import Evaluation, evaluate_request
 from glimpse.evaluation.generator import GenerationResult
 from glimpse.evaluation.metrics import ClassificationResult
 from glimpse.settings.draw import GeneratorConfig
-from glimpse.settings.requests import EvaluationRequest, Machine
+from glimpse.settings.requests import EvaluationRequest
 
-__all__ = ["evaluate", "predict"]
+__all__ = ["evaluate"]
 
 
 def evaluate(request: EvaluationRequest, *, as_json: bool) -> None:
@@ -27,28 +23,6 @@ def evaluate(request: EvaluationRequest, *, as_json: bool) -> None:
         _show_generator(found, found.result)
     if found.figure is not None:
         console.note(f"Wrote {found.figure}")
-
-
-def predict(model: str, pictures: Sequence[Path], machine: Machine, *, invert: bool, as_json: bool) -> None:
-    """Prints the predicted class of each picture with its probability.
-
-    Args:
-        model: A run's folder, a weights file or `pretrained:NAME`.
-        pictures: Image files.
-        machine: Device and threads.
-        invert: Whether to invert the intensities.
-        as_json: Whether to print a single line of JSON.
-
-    Raises:
-        ValueError: If the model is not a classifier, or a picture does not fit it.
-        OSError: If a file cannot be read.
-    """
-    found = prediction.predict(model, *pictures, invert=invert, machine=machine)
-    if as_json:
-        console.print_json({"model": model, "predictions": [each._asdict() for each in found]})
-    else:
-        rows = [(str(each.picture), each.label, round(each.probability, 4)) for each in found]
-        console.print_rows(("picture", "class", "probability"), rows)
 
 
 def _show_classifier(found: Evaluation, result: ClassificationResult) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from glimpse.datasets.catalog import AUTO_DIGITS, AUTO_SETS, DIGIT_SOURCES, GENERATIVE_SETS, described
+from glimpse.listener import error_line
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.requests import flag
 
@@ -32,6 +33,7 @@ __all__ = [
     "image_options",
     "json_option",
     "model_argument",
+    "picture_options",
     "schema_option",
     "split_option",
     "split_seed_option",
@@ -64,11 +66,11 @@ class Commands(click.Group):
         except (ValueError, OSError) as error:
             if ctx.find_root().params.get("debug") or getattr(error, "errno", None) == errno.EPIPE:
                 raise
-            raise click.ClickException(_one_line(error)) from error
+            raise click.ClickException(error_line(error)) from error
         except (MemoryError, RuntimeError) as error:
             if ctx.find_root().params.get("debug") or not _is_out_of_memory(error):
                 raise
-            text = f"out of memory: reduce the size of the images, the batch or the model ({_one_line(error)})"
+            text = f"out of memory: reduce the size of the images, the batch or the model ({error_line(error)})"
             raise click.ClickException(text) from error
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
@@ -240,9 +242,25 @@ def chosen_images_options(command: F) -> F:
             "--image",
             "pictures",
             multiple=True,
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            help="Your own image file, in place of images of a set; may be repeated.",
+            type=click.Path(exists=True, path_type=Path),
+            help="Your own image file, or a folder of them, in place of images of a set; may be repeated.",
         ),
+    )
+    return adding(options)(picture_options(command))
+
+
+def picture_options(command: F) -> F:
+    """Adds the changes of your own image files: `--stretch`, `--invert`, `--resize` and `--pad`."""
+    pixels = click.IntRange(1, 16_384)
+    options = (
+        click.option("--stretch", is_flag=True, help="Scale the intensities of your own image files to the whole range."),
+        click.option(
+            "--invert", is_flag=True, help="Swap dark and light in your own image files, for dark digits on a light ground."
+        ),
+        click.option(
+            "--resize", type=pixels, metavar="PIXELS", help="Scale the longer side of your own image files to this length."
+        ),
+        click.option("--pad", is_flag=True, help="Center your own image files on a canvas as large as the training images."),
     )
     return adding(options)(command)
 
@@ -286,14 +304,3 @@ def adding(options: Iterable[Callable[[Any], Any]]) -> Callable[[F], F]:
 def _is_out_of_memory(error: BaseException) -> bool:
     """Returns whether an error of Python or torch reports that the memory of the CPU or a GPU is exhausted."""
     return isinstance(error, MemoryError) or "allocate memory" in str(error) or type(error).__name__ == "OutOfMemoryError"
-
-
-def _one_line(error: BaseException) -> str:
-    """Returns an error's message on one line; an operating system error names its file first.
-
-    >>> _one_line(FileNotFoundError(2, "No such file or directory", "digits.npz"))
-    'digits.npz: No such file or directory'
-    """
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__

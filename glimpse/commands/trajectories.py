@@ -7,8 +7,9 @@ import click
 
 from glimpse.commands import console
 from glimpse.commands.console import ConsoleListener
+from glimpse.evaluation.own_pictures import FailedPictures
 from glimpse.settings.requests import ExportRequest, LearningRequest, SummaryRequest, flag, from_options
-from glimpse.trajectories.exporting import export_request
+from glimpse.trajectories.exporting import Export, export_request
 from glimpse.trajectories.files import DATA_FORMATS
 from glimpse.trajectories.summarizing import ModelSummary, learning_request, summary_request
 from glimpse.trajectories.summary import FAR, StepSummary
@@ -59,8 +60,22 @@ def _check_compatible(options: Mapping[str, Any]) -> None:
 
 
 def export(request: ExportRequest, *, as_json: bool) -> None:
-    """Writes trajectories to a file and reports its contents, with `as_json` as a single line of JSON."""
-    written = export_request(request, ConsoleListener())
+    """Writes trajectories to a file and reports its contents, with `as_json` as a single line of JSON.
+
+    Raises:
+        FailedPictures: If pictures cannot be used, after the file of the others is written and reported.
+    """
+    try:
+        written = export_request(request, ConsoleListener())
+    except FailedPictures as error:
+        for result in error.results:
+            _show_export(result, request, as_json=as_json)
+        raise
+    _show_export(written, request, as_json=as_json)
+
+
+def _show_export(written: Export, request: ExportRequest, *, as_json: bool) -> None:
+    """Reports a file of trajectories."""
     if as_json:
         console.print_json(written.as_dict())
         return

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from glimpse.datasets.pictures import picture_paths
 from glimpse.generation.images import open_set, part_of, selected_images
 from glimpse.generation.neighbors import find_neighbors
 from glimpse.generation.opened import OpenGenerator, opened_generator
@@ -69,7 +70,8 @@ def reconstruct(model: str | Path, *, listener: Listener | None = None, **option
         model: A run's folder, a weights file or `pretrained:NAME`.
         listener: Receives progress, notes and warnings.
         options: Those of `glimpse reconstruct` by their names, with `_` for `-`: `count`, `split`, `indices`, `out`, `frames`,
-            `data`, `data_dir`, `device`, `threads`; `pictures`, a file or several, stands for `--image`.
+            `data`, `data_dir`, `device`, `threads`; `pictures`, a file or several, stands for
+            `--image`, with `stretch`, `invert`, `resize`, `pad`.
 
     Returns:
         The reconstructions with the images.
@@ -89,7 +91,8 @@ def interpolate(model: str | Path, *, listener: Listener | None = None, **option
         model: A run's folder, a weights file or `pretrained:NAME`.
         listener: Receives progress, notes and warnings.
         options: Those of `glimpse interpolate` by their names, with `_` for `-`: `steps`, `latent`, `count`, `seed`, `split`,
-            `indices`, `out`, `data`, `data_dir`, `device`, `threads`; `pictures`, two files, stands for `--image`.
+            `indices`, `out`, `data`, `data_dir`, `device`, `threads`; `pictures`, two files, stands for `--image`,
+            with `stretch`, `invert`, `resize`, `pad`.
 
     Returns:
         A `Traversal` with `latent=True`, else an `Interpolation`.
@@ -185,7 +188,7 @@ def interpolate_request(request: InterpolateRequest, listener: Listener | None =
 def _interpolation(generator: OpenGenerator, request: InterpolateRequest, steps: int) -> Interpolation:
     """Returns the interpolation between the latents of two images."""
     selection = request.selection
-    if len(selection.pictures) != 2 and (selection.pictures or selection.indices is None):
+    if len(picture_paths(selection.pictures)) != 2 and (selection.pictures or selection.indices is None):
         raise ValueError("say which two images to go between: --indices A,B, or --image twice")
     ends, names = selected_images(generator, selection, request.images)
     if len(ends) != 2:

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from glimpse.datasets.generative import GenerativeData
-from glimpse.datasets.picture_files import load_picture
+from glimpse.datasets.pictures import picture_paths
 from glimpse.datasets.pixel_sets import PixelSet
 from glimpse.evaluation.images import ImageQuery, open_training_images
+from glimpse.evaluation.own_pictures import PictureReader, training_images
 from glimpse.generation.opened import OpenGenerator
 from glimpse.settings.positions import parse_positions
 from glimpse.settings.requests import ImageChoice, ImageSelection, SetChoice, Split, flag
@@ -86,10 +87,12 @@ def _pictures(generator: OpenGenerator, selection: ImageSelection, choice: SetCh
     others = [flag(name) for name, value in (("data", choice.data), ("indices", selection.indices)) if value is not None]
     if others:
         raise ValueError(f"--image brings its own pictures: leave out {', '.join(others)}")
-    pictures = [load_picture(path, generator.model.config.channels) for path in selection.pictures]
-    for path, picture in zip(selection.pictures, pictures, strict=True):
-        _check_size(path, picture.shape[1:], generator)
-    return SelectedImages(torch.cat(pictures)[:count].to(generator.device), ", ".join(path.name for path in selection.pictures))
+    config, paths = generator.model.config, picture_paths(selection.pictures)[:count]
+    size = (config.height, config.width)
+    reader = PictureReader(config.channels, training_images(generator.task, size), selection.handling, size, refuses_blank=False)
+    pictures = [reader.read(path) for path in paths]
+    reader.warn(generator.listener)
+    return SelectedImages(torch.cat(pictures).to(generator.device), ", ".join(path.name for path in paths))
 
 
 def _check_size(name: object, shape: Sequence[int], generator: OpenGenerator) -> None:

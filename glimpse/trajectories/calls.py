@@ -24,7 +24,7 @@ def look(model: str | Path, *, listener: Listener | None = None, **options: Any)
         listener: Receives progress, notes and warnings.
         options: Those of `glimpse trajectories` by their names, with `_` for `-`: `split`, `indices`, `count`, `only`, `margin`,
             `pixels`, `glimpses`, `data`, `data_dir`, `digits`, `canvas`, `pieces`, `piece_size`, `border`, `device`, `threads`;
-            `pictures` for `--image`, and `invert`.
+            `pictures` for `--image`, with `stretch`, `invert`, `resize`, `pad`.
 
     Raises:
         TypeError: If there is no such option.

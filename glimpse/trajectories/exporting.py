@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from glimpse.evaluation.own_pictures import FailedPicture, FailedPictures
 from glimpse.listener import Listener
 from glimpse.settings.record import refuse_record
 from glimpse.settings.requests import ExportRequest, TrajectoryFormat
@@ -35,6 +36,7 @@ class Export:
         steps: Steps of each.
         available: Images that there were to choose from.
         seconds: How long it took.
+        pictures: Names of your own image files, in the order of the images' index; empty for images of a set.
     """
 
     model: str
@@ -45,11 +47,13 @@ class Export:
     steps: int
     available: int
     seconds: float
+    pictures: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Returns what `--json` prints."""
         facts = {"out": str(self.out), "format": self.format, "images": self.images, "steps": self.steps}
-        return {"model": self.model, "data": self.data} | facts | {"seconds": self.seconds}
+        pictures = {"pictures": list(self.pictures)} if self.pictures else {}
+        return {"model": self.model, "data": self.data} | facts | {"seconds": self.seconds} | pictures
 
 
 def export_request(request: ExportRequest, listener: Listener | None = None) -> Export:
@@ -61,6 +65,7 @@ def export_request(request: ExportRequest, listener: Listener | None = None) -> 
 
     Raises:
         ValueError: If there is no such model or image, or the format is unknown or does not fit.
+        FailedPictures: If pictures cannot be used; after the file of the others is written, with its `Export` as the result.
         FileNotFoundError: If the images are not available.
         OSError: If a file cannot be read or written.
     """
@@ -75,7 +80,7 @@ def export_request(request: ExportRequest, listener: Listener | None = None) -> 
     began = time.monotonic()
     parts = _Counted(gaze.found(count, request.filter, patches=kind in _FEW or request.pixels))
     _write(parts, request, kind, gaze.name)
-    return Export(
+    written = Export(
         model=request.looked.model,
         data=gaze.name,
         out=request.out,
@@ -84,7 +89,11 @@ def export_request(request: ExportRequest, listener: Listener | None = None) -> 
         steps=parts.steps,
         available=len(gaze.positions),
         seconds=round(time.monotonic() - began, 2),
+        pictures=tuple(path.name for path in gaze.pictures),
     )
+    if parts.failures:
+        raise FailedPictures(parts.failures, [written])
+    return written
 
 
 def _format(request: ExportRequest) -> TrajectoryFormat:
@@ -114,15 +123,21 @@ def _count(request: ExportRequest, kind: TrajectoryFormat, gaze: Gaze) -> int:
 
 
 class _Counted:
-    """Trajectories passing through, counted."""
+    """Trajectories passing through, counted; pictures that failed are kept until the file of the others is written."""
 
     def __init__(self, parts: Iterable[Trajectories]) -> None:
         self.parts, self.images, self.steps = parts, 0, 0
+        self.failures: tuple[FailedPicture, ...] = ()
 
     def __iter__(self) -> Iterator[Trajectories]:
-        for part in self.parts:
-            self.images, self.steps = self.images + len(part), part.steps
-            yield part
+        try:
+            for part in self.parts:
+                self.images, self.steps = self.images + len(part), part.steps
+                yield part
+        except FailedPictures as error:
+            if not self.images:
+                raise
+            self.failures = error.failures
         if not self.images:
             raise ValueError("no images match: choose other --indices, another --only or --margin")
 
@@ -134,7 +149,7 @@ def _write(parts: Iterable[Trajectories], request: ExportRequest, kind: Trajecto
         write_page(parts, out, title=f"Glimpses of {model}", facts={"model": model, "images": name})
     elif kind == "png" or kind == "gif":
         draw = trajectory_sheet if kind == "png" else trajectory_gif
-        draw(Trajectories.joined(list(parts)), out)
+        draw([*parts], out)
     else:
         with open_writer(out, kind) as writer:
             for part in parts:

@@ -1,6 +1,6 @@
 """A trained model that looks at the images of its task, at others, or at your own pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from torch import Tensor
 
 from glimpse import environment
 from glimpse.datasets.batches import Batch
-from glimpse.datasets.picture_files import load_picture
+from glimpse.datasets.pictures import picture_paths
 from glimpse.evaluation.classifier import check_classes
 from glimpse.evaluation.images import ImageQuery, TaskImages, check_images, open_task_images
+from glimpse.evaluation.own_pictures import PictureReader, training_images
 from glimpse.listener import Listener
 from glimpse.models.base import Model
 from glimpse.models.catalog import open_looking
@@ -23,6 +24,8 @@ from glimpse.trajectories.collecting import collect, look_at, matches
 from glimpse.trajectories.views import UNKNOWN, Trajectories
 
 __all__ = ["Gaze", "look_request", "opened_gaze"]
+
+_LISTED = 5  # pictures that a description names
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ class Gaze:
         positions: Which images, shape (N,), int64.
         name: What the images are, in a few words.
         glimpses: Number of steps; the model's own if None.
-        invert: Whether dark and light are swapped in pictures.
         listener: Receives the progress.
+        reader: Reads the pictures for the model; None for images of a data set.
     """
 
     model: Model
@@ -46,8 +49,8 @@ class Gaze:
     positions: Tensor
     name: str
     glimpses: int | None
-    invert: bool
     listener: Listener
+    reader: PictureReader | None = None
 
     @property
     def device(self) -> torch.device:
@@ -73,6 +76,7 @@ class Gaze:
 
         Raises:
             ValueError: If the filter is for a model that classifies, or the images have a class that the model does not have.
+            FailedPictures: If pictures cannot be used, at the end.
         """
         gaze = self.first(count) if count is not None and chosen.only is None else self
         left, seen = len(gaze.positions) if count is None else count, 0
@@ -87,29 +91,46 @@ class Gaze:
                     yield part
                 advance(seen)
                 if left == 0:
-                    return
+                    break
+        self.conclude()
+
+    def conclude(self) -> None:
+        """Warns of pictures that are unlike the training images.
+
+        Raises:
+            FailedPictures: If pictures could not be used.
+        """
+        if self.reader is not None:
+            self.reader.warn(self.listener)
+            self.reader.raise_failures()
 
     def parts(self, *, patches: bool = False) -> Iterator[Trajectories]:
         """Yields the trajectories of all images, in their order; of pictures one at a time, since they may differ in size.
 
+        Pictures that cannot be used are left out and noted in the reader's `failures`.
+
         Raises:
-            ValueError: If the images have a class that the model does not have, or a file is no picture.
+            ValueError: If the images have a class that the model does not have.
         """
         if self.images is None:
-            yield from (self._at_picture(i, patches) for i in self.positions.tolist())
+            found = (self._at_picture(i, patches) for i in self.positions.tolist())
+            yield from (part for part in found if part is not None)
             return
         for part in collect(self.model, self.images.data, self.positions, glimpses=self.glimpses, patches=patches):
             if part.probabilities is not None:
                 check_classes(self.model, part.labels)
             yield part
 
-    def _at_picture(self, i: int, patches: bool) -> Trajectories:
-        """Returns the trajectory of a picture, which does not depend on the others."""
-        image = load_picture(self.pictures[i], self.model.config.channels)
-        batch = Batch(1 - image if self.invert else image, torch.tensor([UNKNOWN]), torch.full((1, 2), torch.nan))
+    def _at_picture(self, i: int, patches: bool) -> Trajectories | None:
+        """Returns the trajectory of a picture, which does not depend on the others; None if it cannot be used."""
+        assert self.reader is not None
+        image = self.reader.try_read(self.pictures[i])
+        if image is None:
+            return None
+        batch = Batch(image, torch.tensor([UNKNOWN]), torch.full((1, 2), torch.nan))
         on_device = Batch(*(field.to(self.device) for field in batch))
         found = look_at(self.model, on_device, torch.zeros(1, dtype=torch.int64), glimpses=self.glimpses, patches=patches)
-        return replace(found, index=torch.tensor([i]))
+        return replace(found, index=torch.tensor([i]), names=(self.pictures[i].name,))
 
 
 def opened_gaze(
@@ -135,29 +156,27 @@ def opened_gaze(
     if (model.config.samples or 0) > 1:
         listener.note(f"One of {model.config.samples} sampled sequences is shown; `glimpse evaluate` averages over all of them.")
     kept = f", {chosen.only} ones" if chosen.only else ""
-    images = None
     if selection.pictures:
         _check_pictures(request, chosen)
-        name = ", ".join(path.name for path in selection.pictures)
-        positions = list(range(len(selection.pictures)))
-    else:
-        if request.invert:
-            raise ValueError("--invert is for --image: the other images are as the model knows them")
-        images = open_task_images(
-            ImageQuery(
-                task_of or request.model,
-                facts["task"],
-                request.images,
-                selection.split,
-                device,
-                listener,
-                class_names=class_names(facts),
-            )
+        paths, config = picture_paths(selection.pictures), model.config
+        reader = PictureReader(
+            config.channels, training_images(facts["task"], config.image_size), selection.handling, config.image_size
         )
-        check_images(images, model.config.channels, model.config.image_size)
-        name, positions = _named(images.description), parse_positions(selection.indices, len(images.data))
-    at = torch.tensor(positions, dtype=torch.int64)
-    return Gaze(model, images, selection.pictures, at, name + kept, request.glimpses, request.invert, listener)
+        return Gaze(model, None, paths, torch.arange(len(paths)), _listed(paths) + kept, request.glimpses, listener, reader)
+    images = open_task_images(
+        ImageQuery(
+            task_of or request.model,
+            facts["task"],
+            request.images,
+            selection.split,
+            device,
+            listener,
+            class_names=class_names(facts),
+        )
+    )
+    check_images(images, model.config.channels, model.config.image_size)
+    positions = torch.tensor(parse_positions(selection.indices, len(images.data)), dtype=torch.int64)
+    return Gaze(model, images, (), positions, _named(images.description) + kept, request.glimpses, listener)
 
 
 def look_request(request: LookRequest, listener: Listener | None = None) -> Iterator[Trajectories]:
@@ -185,6 +204,16 @@ def _check_pictures(request: TrajectoryRequest, chosen: TrajectoryFilter) -> Non
         wrong = wrong or [f"--only {chosen.only}"]
     if wrong:
         raise ValueError(f"--image brings pictures whose class is unknown: leave out {', '.join(wrong)}")
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    """Returns the names of pictures, of many the first ones.
+
+    >>> _listed([Path("a.png"), Path("b.png")])
+    'a.png, b.png'
+    """
+    more = f" and {len(paths) - _LISTED:,} more" if len(paths) > _LISTED else ""
+    return ", ".join(path.name for path in paths[:_LISTED]) + more
 
 
 def _named(description: dict[str, Any]) -> str:

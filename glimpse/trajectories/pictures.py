@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import PolyCollection
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from glimpse.attention.track import Track
 from glimpse.figures.files import check_ending, gif, png, rendered, save, tiled
 from glimpse.figures.sheets import Looked, window_sheet
-from glimpse.figures.style import MUTED, OTHER, RIGHT, time_colors
+from glimpse.figures.style import MUTED, time_colors
 from glimpse.figures.windows import (
     add_legend,
     as_array,
@@ -34,6 +33,15 @@ from glimpse.figures.windows import (
     rgb_pictures,
     verdict,
 )
+from glimpse.trajectories.cells import (
+    MOST_CLASSES,
+    classes_shown,
+    draw_belief,
+    framed,
+    gray_ranges,
+    prepare_belief,
+    with_patches,
+)
 from glimpse.trajectories.drawings import drawing_frames, drawing_sheet, drawing_windows
 from glimpse.trajectories.views import Trajectories
 
@@ -42,12 +50,10 @@ __all__ = ["MOST_ANIMATED", "learning_gif", "sheet_png", "trajectory_gif", "traj
 MOST_ANIMATED = 16
 """Maximum number of images in an animation."""
 
-_CLASSES = 10  # shown for an image, at most
-_BAND = "#dff3e4"  # the true class's row
 _HOLD = 2.0  # seconds that an animation's last frame stays, at least
 
 
-def trajectory_sheet(trajectories: Trajectories, path: str | Path) -> None:
+def trajectory_sheet(trajectories: Trajectories | Sequence[Trajectories], path: str | Path) -> None:
     """Writes a sheet with a row for each image: where the model looked, what it saw, what it predicted.
 
     Next to the image with its windows are the glimpses, framed in their time's color, and below each one how probable the classes
@@ -55,7 +61,8 @@ def trajectory_sheet(trajectories: Trajectories, path: str | Path) -> None:
     the most probable ones at any step, with the true one. A generator's sheet is `glimpse.trajectories.drawings.drawing_sheet`.
 
     Args:
-        trajectories: At least one; of gray or RGB images.
+        trajectories: At least one; of gray or RGB images. Images of different sizes are a sequence of trajectories, and each is
+            scaled to the same space.
         path: File to write, ending in `.png`; its folder is made.
 
     Raises:
@@ -63,15 +70,15 @@ def trajectory_sheet(trajectories: Trajectories, path: str | Path) -> None:
         OSError: If the file cannot be written.
     """
     check_ending(path, ".png")
-    _looked(trajectories)
-    save(path, png(drawing_sheet(trajectories) if trajectories.is_drawing else _sheet(trajectories)))
+    parts = _checked(trajectories)
+    save(path, png(drawing_sheet(Trajectories.joined(parts)) if parts[0].is_drawing else _sheet(parts)))
 
 
-def trajectory_gif(trajectories: Trajectories, path: str | Path, *, seconds_per_step: float = 0.7) -> None:
+def trajectory_gif(trajectories: Trajectories | Sequence[Trajectories], path: str | Path, *, seconds_per_step: float = 0.7) -> None:
     """Writes an animation of up to 16 images: the moving window, with its glimpse and the predicted probabilities.
 
     Args:
-        trajectories: 1 to 16; of gray or RGB images.
+        trajectories: 1 to 16; of gray or RGB images. Images of different sizes are a sequence, as on a sheet.
         path: File to write, ending in `.gif`; its folder is made.
         seconds_per_step: How long a step is shown, at least 0.02; the last one stays for three steps, two seconds at least.
 
@@ -81,12 +88,13 @@ def trajectory_gif(trajectories: Trajectories, path: str | Path, *, seconds_per_
         OSError: If the file cannot be written.
     """
     check_ending(path, ".gif")
-    _looked(trajectories)
-    if len(trajectories) > MOST_ANIMATED:
-        raise ValueError(f"an animation shows at most {MOST_ANIMATED} images, got {len(trajectories)}")
+    parts = _checked(trajectories)
+    count = sum(map(len, parts))
+    if count > MOST_ANIMATED:
+        raise ValueError(f"an animation shows at most {MOST_ANIMATED} images, got {count}")
     if not seconds_per_step >= 0.02:
         raise ValueError(f"seconds_per_step must be at least 0.02, got {seconds_per_step}")
-    frames = drawing_frames(trajectories) if trajectories.is_drawing else _frames(trajectories)
+    frames = drawing_frames(Trajectories.joined(parts)) if parts[0].is_drawing else _frames(parts)
     save(path, gif(frames, _durations(len(frames), seconds_per_step)))
 
 
@@ -132,6 +140,16 @@ def _durations(frames: int, seconds: float) -> list[float]:
     return [seconds] * (frames - 1) + [max(_HOLD, 3 * seconds)]
 
 
+def _checked(trajectories: Trajectories | Sequence[Trajectories]) -> Sequence[Trajectories]:
+    """Returns trajectories as parts of images of one size, and raises a ValueError unless they can be drawn."""
+    parts = [trajectories] if isinstance(trajectories, Trajectories) else trajectories
+    for part in parts:
+        _looked(part)
+    if len({part.steps for part in parts}) != 1:
+        raise ValueError(f"trajectories must have the same number of steps, got {[part.steps for part in parts]}")
+    return parts
+
+
 def _windows(trajectories: Trajectories, columns: int, title: str = "") -> Figure:
     """Returns a sheet of windows with everything on it that is known."""
     looked = _looked(trajectories)
@@ -157,72 +175,6 @@ def _looked(trajectories: Trajectories) -> Looked:
     return looked
 
 
-# What was seen
-
-
-def _ranges(trajectories: Trajectories) -> dict[str, tuple[float, float]]:
-    """Returns, for each kind of track with glimpses, the numbers that are drawn black and white."""
-    ranges: dict[str, tuple[float, float]] = {}
-    for track in trajectories.tracks:
-        if track.patches is not None:
-            low, high = ranges.get(track.kind, (0.0, 1e-6))
-            ranges[track.kind] = (min(low, float(track.patches.min())), max(high, float(track.patches.max())))
-    return ranges
-
-
-def _framed(track: Track, row: int, limits: tuple[float, float]) -> NDArray[Any]:
-    """Returns an image's glimpses as squares in frames of their time's color, shape (T, S, S, 3), 0 to 1, S at least 40."""
-    assert track.patches is not None
-    seen = as_array(track.patches[row]).transpose(0, 2, 3, 1)  # (T, n, n, C)
-    seen = ((seen - limits[0]) / (limits[1] - limits[0])).clip(0, 1)
-    times = -(-40 // track.n)
-    seen = np.broadcast_to(seen, (*seen.shape[:3], 3)).repeat(times, axis=1).repeat(times, axis=2)
-    side, edge = seen.shape[1], max(2, seen.shape[1] // 16)
-    framed = np.empty((len(seen), side + 2 * edge, side + 2 * edge, 3))
-    framed[:] = time_colors(len(seen), track.kind)[:, None, None]
-    framed[:, edge:-edge, edge:-edge] = seen
-    return framed
-
-
-def _with_patches(trajectories: Trajectories) -> list[Track]:
-    return [track for track in trajectories.tracks if track.patches is not None]
-
-
-def _classes_shown(belief: NDArray[Any], label: int) -> list[int]:
-    """Returns the classes to show of beliefs (T, K): all if they are few, else the most probable ones and the true one."""
-    if belief.shape[1] <= _CLASSES:
-        return list(range(belief.shape[1]))
-    shown = set(np.argsort(-belief.max(axis=0), kind="stable")[:_CLASSES].tolist())
-    if label >= 0 and label not in shown:
-        shown = {label, *np.argsort(-belief.max(axis=0), kind="stable")[: _CLASSES - 1].tolist()}
-    return sorted(shown)
-
-
-def _prepare_belief(axes: Axes, classes: Sequence[int], label: int, steps: int, size: float) -> None:
-    """Names the classes of axes that are one class high and one step wide for each, and marks the true one."""
-    axes.set(xlim=(0, steps), ylim=(len(classes), 0), xticks=[], facecolor="none")
-    axes.set_yticks(np.arange(len(classes)) + 0.5, [str(k) for k in classes], fontsize=size, color=MUTED)
-    axes.tick_params(length=0, pad=2)
-    axes.spines[:].set_visible(False)
-    if label in classes:
-        place = classes.index(label)
-        axes.axhspan(place, place + 1, color=_BAND, linewidth=0, zorder=0)
-        axes.get_yticklabels()[place].set(color=RIGHT, fontweight="bold")
-
-
-def _draw_belief(axes: Axes, belief: NDArray[Any], classes: Sequence[int], colors: NDArray[Any]) -> Artist:
-    """Draws beliefs (T, K) as bars, T side by side for each class shown: the predicted class's in time's color."""
-    t, place = np.divmod(np.arange(len(belief) * len(classes)), len(classes))
-    chances = belief[:, classes].ravel()
-    left, right = t + 0.06, t + 0.06 + 0.88 * chances
-    bars = np.stack(
-        [np.stack([x, place + y], axis=-1) for x, y in ((left, 0.12), (right, 0.12), (right, 0.88), (left, 0.88))], axis=1
-    )
-    predicted = np.asarray(classes)[place] == belief.argmax(axis=1)[t]
-    faces = np.where(predicted[:, None], colors[t], np.array(to_rgb(OTHER)))
-    return axes.add_collection(PolyCollection(list(bars), facecolors=faces, linewidths=0), autolim=False)
-
-
 # The sheet
 
 
@@ -230,7 +182,7 @@ class _Layout(NamedTuple):
     """Sizes on a sheet, in inches.
 
     Attributes:
-        image: Width and height of an image.
+        image: Width and height of the space for an image.
         cell: Side of a glimpse, and width of a step.
         belief: Height of the beliefs.
         size: Width and height of a row.
@@ -242,14 +194,13 @@ class _Layout(NamedTuple):
     size: tuple[float, float]
 
     @classmethod
-    def of(cls, trajectories: Trajectories) -> "_Layout":
+    def of(cls, parts: Sequence[Trajectories]) -> "_Layout":
         """Returns the sizes that suit the images, tracks, steps and classes."""
-        aspect = image_aspect(*trajectories.images.shape[2:])
-        image = (2.0 / max(aspect, 1), 2.0 * min(aspect, 1))
+        image, trajectories = _box(parts, 2.0), parts[0]
         cell = min(0.62, max(0.1, 9 / trajectories.steps))
         belief = trajectories.probabilities
-        tall = 0.0 if belief is None else 0.125 * min(belief.shape[2], _CLASSES)
-        strip = len(_with_patches(trajectories)) * (cell + 0.04) + tall
+        tall = 0.0 if belief is None else 0.125 * min(belief.shape[2], MOST_CLASSES)
+        strip = len(with_patches(trajectories)) * (cell + 0.04) + tall
         width = _EDGE + image[0] + _BETWEEN + trajectories.steps * cell + _EDGE
         return cls(image, cell, tall, (max(width, 4.6), _TITLE + max(image[1], strip) + _GAP))
 
@@ -258,27 +209,22 @@ _SHEET_DPI = 110
 _EDGE, _BETWEEN, _TITLE, _GAP, _FOOT = 0.12, 0.34, 0.24, 0.12, 0.42  # inches
 
 
-def _sheet(trajectories: Trajectories) -> NDArray[np.uint8]:
+def _sheet(parts: Sequence[Trajectories]) -> NDArray[np.uint8]:
     """Returns the pixels of a sheet, shape (H, W, 3)."""
-    ranges, pictures = _ranges(trajectories), rgb_pictures(trajectories.images)
-    layout = _Layout.of(trajectories)
-    rows = [rendered(_sheet_row(trajectories, i, pictures[i], ranges, layout)) for i in range(len(trajectories))]
-    return np.concatenate([*rows, rendered(_foot(trajectories, ranges, layout))])
+    ranges, layout = gray_ranges(parts), _Layout.of(parts)
+    rows = [rendered(_sheet_row(part, i, ranges, layout)) for part in parts for i in range(len(part))]
+    return np.concatenate([*rows, rendered(_foot(parts, ranges, layout))])
 
 
-def _sheet_row(
-    trajectories: Trajectories, i: int, picture: NDArray[Any], ranges: dict[str, tuple[float, float]], layout: _Layout
-) -> Figure:
+def _sheet_row(trajectories: Trajectories, i: int, ranges: dict[str, tuple[float, float]], layout: _Layout) -> Figure:
     """Returns a figure of one image: its windows, its glimpses, the beliefs."""
     figure = Figure(figsize=layout.size, dpi=_SHEET_DPI)
     top, left, label = _TITLE, _EDGE + layout.image[0] + _BETWEEN, int(trajectories.labels[i])
-    axes = axes_at(figure, _EDGE, top, *layout.image)
-    draw_image(axes, picture)
+    axes = _image_axes(figure, trajectories, i, layout.image)
     draw_tracks(axes, trajectories.tracks, i)
-    draw_center(axes, trajectories.digits[i])
     across = trajectories.steps * layout.cell
-    for track in _with_patches(trajectories):
-        squares = _framed(track, i, ranges[track.kind])
+    for track in with_patches(trajectories):
+        squares = framed(track, i, ranges[track.kind])
         gap = max(1, squares.shape[1] // 25)
         spaced = np.pad(squares, ((0, 0), (gap, gap), (gap, gap), (0, 0)), constant_values=1.0)
         strip = axes_at(figure, left, top, across, layout.cell)
@@ -287,12 +233,41 @@ def _sheet_row(
         top += layout.cell + 0.04
     if trajectories.probabilities is not None:
         belief = as_array(trajectories.probabilities[i])
-        classes = _classes_shown(belief, label)
+        classes = classes_shown(belief, label)
         bars = axes_at(figure, left, top, across, layout.belief)
-        _prepare_belief(bars, classes, label, len(belief), 6.5)
-        _draw_belief(bars, belief, classes, time_colors(len(belief)))
-    _write_verdict(figure, trajectories, i, trajectories.steps - 1, prefix=f"#{int(trajectories.index[i])}   ", size=9)
+        prepare_belief(bars, classes, label, len(belief), 6.5)
+        draw_belief(bars, belief, classes, time_colors(len(belief)))
+    _write_verdict(figure, trajectories, i, trajectories.steps - 1, prefix=f"{_name(trajectories, i, 24)}   ", size=9)
     return figure
+
+
+def _name(trajectories: Trajectories, i: int, letters: int) -> str:
+    """Returns the name of an image, else its position; of a long name the last letters."""
+    if not trajectories.names:
+        return f"#{int(trajectories.index[i])}"
+    name = trajectories.names[i]
+    return name if len(name) <= letters else f"...{name[-letters:]}"
+
+
+def _size(trajectories: Trajectories, most: float) -> tuple[float, float]:
+    """Returns the width and height of an image in inches, if its longer side takes up the most there is."""
+    aspect = image_aspect(*trajectories.images.shape[2:])
+    return most / max(aspect, 1), most * min(aspect, 1)
+
+
+def _box(parts: Sequence[Trajectories], most: float) -> tuple[float, float]:
+    """Returns the width and height in inches of a space into which every image fits."""
+    sizes = [_size(part, most) for part in parts]
+    return max(wide for wide, _ in sizes), max(tall for _, tall in sizes)
+
+
+def _image_axes(figure: Figure, trajectories: Trajectories, i: int, box: tuple[float, float]) -> Axes:
+    """Returns new axes with an image and its digit's center, in the middle of a space at the figure's upper left corner."""
+    wide, tall = _size(trajectories, max(box))
+    axes = axes_at(figure, _EDGE + (box[0] - wide) / 2, _TITLE + (box[1] - tall) / 2, wide, tall)
+    draw_image(axes, rgb_pictures(trajectories.images[i : i + 1])[0])
+    draw_center(axes, trajectories.digits[i])
+    return axes
 
 
 def _write_verdict(figure: Figure, trajectories: Trajectories, i: int, t: int, *, prefix: str, size: float) -> Artist:
@@ -304,10 +279,10 @@ def _write_verdict(figure: Figure, trajectories: Trajectories, i: int, t: int, *
     return figure.text(_EDGE / across, 1 - 0.05 / down, prefix + text, va="top", ha="left", fontsize=size, **style)
 
 
-def _foot(trajectories: Trajectories, ranges: dict[str, tuple[float, float]], layout: _Layout) -> Figure:
+def _foot(parts: Sequence[Trajectories], ranges: dict[str, tuple[float, float]], layout: _Layout) -> Figure:
     """Returns a figure of what stands below a sheet: the legend and the gray scale."""
     figure = Figure(figsize=(layout.size[0], _FOOT), dpi=_SHEET_DPI)
-    add_legend(figure, trajectories.tracks, center=bool(trajectories.digits.isfinite().any()))
+    add_legend(figure, parts[0].tracks, center=any(bool(part.digits.isfinite().any()) for part in parts))
     scales = [f"{kind}: black {low:.3g}, white {high:.3g}" for kind, (low, high) in ranges.items()]
     figure.text(0.5, 0.97, "   ".join(scales), ha="center", va="top", fontsize=7, color=MUTED)
     return figure
@@ -316,15 +291,15 @@ def _foot(trajectories: Trajectories, ranges: dict[str, tuple[float, float]], la
 # The animation
 
 
-def _frames(trajectories: Trajectories) -> list[NDArray[np.uint8]]:
+def _frames(parts: Sequence[Trajectories]) -> list[NDArray[np.uint8]]:
     """Returns the pixels of every step, shape (H, W, 3)."""
-    ranges, pictures = _ranges(trajectories), rgb_pictures(trajectories.images)
-    cards = [_Card(trajectories, i, pictures[i], ranges) for i in range(len(trajectories))]
+    ranges, box, dpi = gray_ranges(parts), _box(parts, 1.7), 100 if sum(map(len, parts)) > 4 else 150
+    cards = [_Card(part.rows(torch.tensor([i])), ranges, box, dpi) for part in parts for i in range(len(part))]
     columns = int(np.ceil(np.sqrt(len(cards))))
     frames = []
-    for t in range(trajectories.steps):
+    for t in range(parts[0].steps):
         grid = tiled([card.at(t) for card in cards], columns)
-        frames.append(np.concatenate([rendered(_clock(t, trajectories.tracks, grid.shape[1], cards[0].dpi)), grid]))
+        frames.append(np.concatenate([rendered(_clock(t, parts[0].tracks, grid.shape[1], dpi)), grid]))
     return frames
 
 
@@ -332,27 +307,25 @@ class _Card:
     """One image of an animation, drawn again for every step.
 
     Args:
-        trajectories: All images.
-        i: Which one.
-        picture: RGB in 0 to 1, shape (H, W, 3).
+        trajectories: One image.
         ranges: What is black and white, of every kind of track.
+        box: Width and height of the space for an image in inches.
+        dpi: Pixels per inch.
     """
 
-    def __init__(self, trajectories: Trajectories, i: int, picture: NDArray[Any], ranges: dict[str, tuple[float, float]]) -> None:
-        self.trajectories, self.i = trajectories, i
-        self.dpi = 100 if len(trajectories) > 4 else 150
-        self.label = int(trajectories.labels[i])
-        seen = _with_patches(trajectories)
-        self.squares = [_framed(track, i, ranges[track.kind]) for track in seen]
-        self.belief = None if trajectories.probabilities is None else as_array(trajectories.probabilities[i])
-        aspect = image_aspect(*picture.shape[:2])
-        wide, tall = 1.7 / max(aspect, 1), 1.7 * min(aspect, 1)
+    def __init__(
+        self, trajectories: Trajectories, ranges: dict[str, tuple[float, float]], box: tuple[float, float], dpi: int
+    ) -> None:
+        self.trajectories, self.label = trajectories, int(trajectories.labels[0])
+        self.name = f"{_name(trajectories, 0, 14)}   " if trajectories.names else ""
+        seen = with_patches(trajectories)
+        self.squares = [framed(track, 0, ranges[track.kind]) for track in seen]
+        self.belief = None if trajectories.probabilities is None else as_array(trajectories.probabilities[0])
+        wide, tall = box
         side = 0.0 if not seen and self.belief is None else max(0.7, 0.5 * len(seen))
         height = max(tall, (0.78 if seen else 0.0) + (0.8 if self.belief is not None else 0.0))
-        self.figure = Figure(figsize=(_EDGE + wide + (0.2 + side if side else 0) + _EDGE, _TITLE + height + 0.06), dpi=self.dpi)
-        self.image = axes_at(self.figure, _EDGE, _TITLE, wide, tall)
-        draw_image(self.image, picture)
-        draw_center(self.image, trajectories.digits[i])
+        self.figure = Figure(figsize=(_EDGE + wide + (0.2 + side if side else 0) + _EDGE, _TITLE + height + 0.06), dpi=dpi)
+        self.image = _image_axes(self.figure, trajectories, 0, box)
         left = _EDGE + wide + 0.2
         each = side / max(1, len(seen))
         self.glimpses = [
@@ -363,10 +336,10 @@ class _Card:
             glimpse.axes.set_axis_off()
             glimpse.set_animated(True)
         if self.belief is not None:
-            self.classes = _classes_shown(self.belief, self.label)
+            self.classes = classes_shown(self.belief, self.label)
             top = _TITLE + (each + 0.05 if seen else 0.0)
             self.bars = axes_at(self.figure, left, top, side - 0.04, _TITLE + height - top)
-            _prepare_belief(self.bars, self.classes, self.label, 1, 5.0)
+            prepare_belief(self.bars, self.classes, self.label, 1, 5.0)
         canvas: Any = FigureCanvasAgg(self.figure)
         canvas.draw()
         self.canvas, self.background = canvas, canvas.copy_from_bbox(self.figure.bbox)
@@ -374,11 +347,11 @@ class _Card:
     def at(self, t: int) -> NDArray[np.uint8]:
         """Returns the pixels of a step, shape (H, W, 3): what moves, drawn over what stays."""
         self.canvas.restore_region(self.background)
-        artists = draw_tracks(self.image, self.trajectories.tracks, self.i, now=t)
-        artists.append(_write_verdict(self.figure, self.trajectories, self.i, t, prefix="", size=8))
+        artists = draw_tracks(self.image, self.trajectories.tracks, 0, now=t)
+        artists.append(_write_verdict(self.figure, self.trajectories, 0, t, prefix=self.name, size=8))
         if self.belief is not None:
             colors = time_colors(len(self.belief))[t : t + 1]
-            artists.append(_draw_belief(self.bars, self.belief[t : t + 1], self.classes, colors))
+            artists.append(draw_belief(self.bars, self.belief[t : t + 1], self.classes, colors))
         for glimpse, squares in zip(self.glimpses, self.squares, strict=True):
             glimpse.set_data(squares[t])
         for artist in sorted([*artists, *self.glimpses], key=lambda artist: artist.zorder):

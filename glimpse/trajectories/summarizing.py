@@ -108,11 +108,14 @@ def learning_request(request: LearningRequest, listener: Listener | None = None)
         )
     first = replace(looked, model=str(next(iter(kept.values()))))
     gaze = opened_gaze(first, TrajectoryFilter(), listener, task_of=looked.model).first(looked.count or _FEW)
-    frames = []
+    frames: list[tuple[int, Trajectories]] = []
     with gaze.listener.progress("Looking", len(kept), unit="weights") as advance:
         for images, path in kept.items():
             then = replace(gaze, model=open_looking(path).to(gaze.device))
-            frames.append((images, Trajectories.joined(list(then.parts(patches=True)))))
+            parts = list(then.parts(patches=True))
+            if not frames:
+                gaze.conclude()  # the pictures are the same in every frame
+            frames.append((images, Trajectories.joined(parts)))
             advance(len(frames))
     learning_gif(frames, out)
     return Learning(looked.model, gaze.name, out, len(gaze.positions), len(frames))

@@ -29,6 +29,7 @@ class Trajectories:
         digits: Center (x, y) of each digit's frame in pixels, shape (N, 2), float32; NaN if unknown.
         tracks: The windows over all steps, at least one; fields of shape (N, T).
         probabilities: Of every class after each step, shape (N, T, K), float32; None for a model that does not classify.
+        names: Name of each image; empty if they have none, as images of a data set.
     """
 
     index: Tensor
@@ -37,6 +38,7 @@ class Trajectories:
     digits: Tensor
     tracks: tuple[Track, ...]
     probabilities: Tensor | None = None
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.index)
@@ -72,21 +74,20 @@ class Trajectories:
             digits=self.digits[chosen],
             tracks=tuple(track.rows(chosen) for track in self.tracks),
             probabilities=None if self.probabilities is None else self.probabilities[chosen],
+            names=tuple(self.names[i] for i in torch.arange(len(self))[chosen].tolist()) if self.names else (),
         )
 
     @classmethod
     def joined(cls, parts: Sequence["Trajectories"]) -> "Trajectories":
-        """Returns the parts, of one model, as one.
+        """Returns the parts, of one model and one size of image, as one.
 
         Raises:
             ValueError: If the images differ in size.
         """
-        sizes = {tuple(part.images.shape[2:]) for part in parts}
+        sizes = sorted({(part.images.shape[3], part.images.shape[2]) for part in parts})
         if len(sizes) > 1:
-            named = " and ".join(f"{width}x{height}" for height, width in sorted(sizes))
-            raise ValueError(
-                f"images of {named} pixels do not fit into one picture: draw them one by one; a .html page shows images of any size"
-            )
+            named = " and ".join(f"{width} x {height}" for width, height in sizes)
+            raise ValueError(f"images of {named} pixels do not go together: give images of one size, or --resize and --pad them")
         probabilities = [part.probabilities for part in parts if part.probabilities is not None]
         return cls(
             index=torch.cat([part.index for part in parts]),
@@ -95,4 +96,5 @@ class Trajectories:
             digits=torch.cat([part.digits for part in parts]),
             tracks=tuple(map(Track.joined, zip(*(part.tracks for part in parts), strict=True))),
             probabilities=torch.cat(probabilities) if probabilities else None,
+            names=tuple(name for part in parts for name in part.names),
         )

@@ -127,7 +127,8 @@ def test_your_own_pictures_are_drawn_again(weights: Path, tmp_path: Path) -> Non
     succeeded("reconstruct", weights, "--out", tmp_path / "drawn.png", "--image", a, "--image", b)
     succeeded("interpolate", weights, "--out", tmp_path / "way.png", "--image", a, "--image", b)
     line = refused("reconstruct", weights, "--out", tmp_path / "drawn.png", "--image", c)
-    assert line == f"{c} has 30 x 28 pixels in 1 channel, the model draws 28 x 28 pixels in 1 channel: give images of that size"
+    assert line == f"{c} has 30 x 28 pixels, the model requires 28 x 28: --resize 28 --pad fits it"
+    succeeded("reconstruct", weights, "--out", tmp_path / "drawn.png", "--image", c, "--resize", 28, "--pad")
     assert "leave out --indices" in refused("reconstruct", weights, "--out", tmp_path / "d.png", "--image", a, "--indices", "0")
 
 

@@ -117,14 +117,16 @@ def test_sixteen_bits_transparency_and_rotation_are_read_correctly(tmp_path: Pat
     deep = np.array([[0, 257 * 7], [257 * 100 - 1, 65535]], dtype=np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
     clear = np.zeros((2, 2, 4), dtype=np.uint8)
-    clear[..., :3], clear[1, :, 3] = 90, 255
+    clear[..., :3], clear[1, :, 3] = 190, 255
     Image.fromarray(clear).save(tmp_path / "clear.png")
+    clear[..., :3] = 90
+    Image.fromarray(clear).save(tmp_path / "clear-dark.png")
     turned = Image.fromarray(np.array([[10, 20], [30, 40]], dtype=np.uint8))
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise by a quarter
     turned.save(tmp_path / "turned.png", exif=exif)
     found = everything(open_generative(str(tmp_path)))
-    assert found == {bytes([0, 7, 100, 255]), bytes([0, 0, 90, 90]), bytes([30, 10, 40, 20])}
+    assert found == {bytes([0, 7, 100, 255]), bytes([0, 0, 190, 190]), bytes([255, 255, 90, 90]), bytes([30, 10, 40, 20])}
 
 
 def unequal(folder: Path) -> None:

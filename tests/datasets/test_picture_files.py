@@ -92,10 +92,14 @@ def test_a_postscript_program_is_not_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "LA", "RGBA", "LAB"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_pixels_are_those_of_a_composition_on_black(tmp_path: Path, mode: str, channels: int) -> None:
-    colors = Image.fromarray(np.random.default_rng(2).integers(0, 256, (20, 30, 4), dtype=np.uint8))
+@pytest.mark.parametrize(("low", "ground"), [(100, "black"), (0, "white")])
+def test_pixels_are_those_of_a_composition_on_black_or_of_dark_ink_on_white(
+    tmp_path: Path, mode: str, channels: int, low: int, ground: str
+) -> None:
+    pixels = np.random.default_rng(2).integers(low, low + 156, (20, 30, 4), dtype=np.uint8)  # its mean is 78 from low
+    colors = Image.fromarray(pixels)
     picture = (colors if mode.endswith("A") else colors.convert("RGB")).convert(mode)
     picture.save(tmp_path / "some.tif")
-    flat = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture.convert("RGBA"))
+    flat = Image.alpha_composite(Image.new("RGBA", picture.size, ground), picture.convert("RGBA"))
     expected = np.asarray(flat.convert("L" if channels == 1 else "RGB")).reshape(20, 30, channels)
     assert np.array_equal(read_picture(tmp_path / "some.tif", channels), expected)

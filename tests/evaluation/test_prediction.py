@@ -10,6 +10,7 @@ from PIL import Image
 
 from glimpse.datasets.picture_files import load_picture
 from glimpse.evaluation.classifier import uniforms
+from glimpse.evaluation.own_pictures import PictureReader, TrainingImages
 from glimpse.evaluation.prediction import predict_pictures
 from glimpse.models.catalog import build_classifier
 from glimpse.models.glimpse_classifier import GlimpseClassifier
@@ -17,6 +18,7 @@ from glimpse.settings.classifier import ClassifierSettings
 from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
 from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.ram import RAMConfig
+from glimpse.settings.requests import PictureHandling
 from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 from tests.helpers.commands import invoked, printed_json, refused, succeeded
 from tests.helpers.weights import untrained, written
@@ -69,12 +71,25 @@ def test_colors_stay_in_their_order_or_become_gray(tmp_path: Path) -> None:
     np.testing.assert_allclose(gray, COLOR @ np.array([0.299, 0.587, 0.114]) / 255, atol=1 / 255)
 
 
-def test_transparent_pixels_are_black(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("colors", "ground"), [(COLOR // 2 + 128, 0), (COLOR // 2, 1)], ids=["light", "dark"])
+def test_transparent_pixels_are_black_behind_light_ink_and_white_behind_dark_ink(
+    tmp_path: Path, colors: np.ndarray, ground: int
+) -> None:
     alpha = np.where(np.arange(27) < 13, 255, 0).astype(np.uint8)
-    Image.fromarray(np.dstack([COLOR, np.broadcast_to(alpha, (18, 27))])).save(tmp_path / "picture.png")
+    Image.fromarray(np.dstack([colors, np.broadcast_to(alpha, (18, 27))])).save(tmp_path / "picture.png")
     read = load_picture(tmp_path / "picture.png", 3)[0]
-    assert read[:, :, 13:].abs().max() == 0
-    np.testing.assert_allclose(read[:, :, :13].permute(1, 2, 0).numpy(), COLOR[:, :13] / 255, atol=1e-6)
+    assert set(read[:, :, 13:].flatten().tolist()) == {ground}
+    np.testing.assert_allclose(read[:, :, :13].permute(1, 2, 0).numpy(), colors[:, :13] / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+def test_black_ink_in_the_alpha_channel_is_seen_at_every_strength(tmp_path: Path, mode: str) -> None:
+    ink = np.zeros((100, 100, 4), dtype=np.uint8)
+    ink[20:80, 45:55, 3], ink[20:80, 55:58, 3] = 255, 128  # a bar with an antialiased edge
+    ending = "tif" if mode == "PA" else "png"
+    Image.fromarray(ink).convert(mode).save(tmp_path / f"bar.{ending}")
+    read = load_picture(tmp_path / f"bar.{ending}", 1)[0, 0].numpy()
+    np.testing.assert_allclose(read, 1 - ink[..., 3] / 255, atol=1 / 255)
 
 
 def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
@@ -88,7 +103,8 @@ def test_a_picture_is_classified_like_its_pixels(tmp_path: Path) -> None:
     Image.fromarray(GRAY).save(tmp_path / "a.png")
     Image.fromarray(255 - GRAY[:9]).save(tmp_path / "b.png")  # of a different size
     for invert in (False, True):
-        found = predict_pictures(model(), [tmp_path / "a.png", tmp_path / "b.png"], invert=invert)
+        reader = PictureReader(1, TrainingImages(), PictureHandling(invert=invert))
+        found = predict_pictures(model(), [tmp_path / "a.png", tmp_path / "b.png"], reader)
         for prediction, pixels in zip(found, (GRAY, 255 - GRAY[:9]), strict=True):
             image = torch.from_numpy((255 - pixels if invert else pixels) / np.float32(255))[None, None]
             with torch.no_grad():
@@ -139,8 +155,9 @@ def test_a_model_of_the_whole_image_classifies_pictures_too(tmp_path: Path, conf
     assert found["predictions"][0]["probabilities"] == pytest.approx(expected.tolist(), rel=1e-4)
     other = invoked("predict", file, tmp_path / "b.png")
     if isinstance(config, ConvConfig):
-        line = "b.png has 27 x 12 pixels, the model requires 27 x 18: resize it\n"
+        line = "b.png has 27 x 12 pixels, the model requires 27 x 18: --resize 27 --pad fits it\n"
         assert (other.exit_code, other.stderr) == (1, f"Error: {tmp_path}/{line}")
+        assert invoked("predict", file, tmp_path / "b.png", "--resize", 27, "--pad").exit_code == 0
     else:
         assert other.exit_code == 0
 

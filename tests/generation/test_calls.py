@@ -129,7 +129,8 @@ def test_a_call_takes_the_options_of_its_command_with_their_defaults(command: st
     given = {name: value for name, value in options.items() if isinstance(value, bool | int | float | str)}
     assert from_options(REQUESTS[command], given | {"model": "m"}) == from_options(REQUESTS[command], {"model": "m"})
     for name in options:
-        from_options(REQUESTS[command], {"model": "m", name: ()})
+        pictures = {"pictures": "a.png"} if "pictures" in options else {}
+        from_options(REQUESTS[command], {"model": "m", **pictures, name: 1 if name == "resize" else ()})
 
 
 # What is returned

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -41,6 +42,14 @@ def test_filters_show_the_images_that_a_plain_loop_finds(open_page: Opener, part
     slide(page, "Highest confidence in percent", 80)
     page.get_by_label("Order").select_option("least confident first")
     assert indices(page) == [100 + i for i in sorted(range(12), key=lambda i: best[i]) if 0.4 <= best[i] <= 0.8]
+
+
+def test_pictures_are_called_by_their_names_which_are_text(open_page: Opener, part: Trajectories) -> None:
+    names = tuple(f"<b>{number}</b>.png" for number in range(12))
+    page = open_page(replace(part, names=names), "#image=105")
+    expect(page.locator("#image-name")).to_have_text("<b>5</b>.png")
+    assert page.locator("#gallery .file").all_inner_texts() == list(names)
+    expect(page.get_by_alt_text("<b>5</b>.png", exact=False)).to_be_visible()
 
 
 def test_a_filter_without_matches_is_reported_and_reset_by_a_button(open_page: Opener, part: Trajectories) -> None:

@@ -154,8 +154,8 @@ def test_learning_shows_the_weights_kept_along_the_way(weights: Path, tmp_path: 
         learning(tmp_path, tmp_path / "none.gif")
     pictures = tmp_path / "wide.png", tmp_path / "tall.png"
     for path, size in zip(pictures, ((50, 30), (28, 40)), strict=True):
-        Image.new("L", size, 100).save(path)
-    with pytest.raises(ValueError, match=r"images of 50x30 and 28x40 pixels do not fit into one picture: draw them one by one"):
+        Image.linear_gradient("L").resize(size).save(path)
+    with pytest.raises(ValueError, match=r"images of 28 x 40 and 50 x 30 pixels do not go together"):
         learning(run, tmp_path / "own.gif", pictures=pictures, threads=1)
 
 

@@ -68,6 +68,13 @@ def test_windows_probabilities_and_digits_are_exactly_the_exported_ones(tmp_path
     assert (chunk["index"], chunk["labels"]) == (part.index.tolist(), part.labels.tolist())
 
 
+def test_names_of_pictures_are_exported_and_cannot_end_their_element(tmp_path: Path, make_trajectories: Maker) -> None:
+    names = ("a.png", "</script><img src=x>.png", "c d.jpg")
+    text, chunks = written(tmp_path, replace(make_trajectories(3), names=names), make_trajectories(2, first=3))
+    assert [chunk["names"] for chunk in chunks] == [list(names), None]
+    assert "<img src=x>" not in text
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_images_are_the_exported_ones_to_half_a_shade(tmp_path: Path, make_trajectories: Maker, channels: int) -> None:
     part = make_trajectories(channels=channels)

@@ -164,6 +164,45 @@ def test_every_image_adds_a_row_of_the_same_height(make_trajectories: Make, tmp_
     assert heights[2] - heights[1] == heights[1] - heights[0] > 100
 
 
+def test_images_of_different_sizes_are_letterboxed_in_rows_of_the_same_size(make_trajectories: Make, tmp_path: Path) -> None:
+    wide, tall = (marked(make_trajectories(1, 2, height=h, width=w, classes=0)) for h, w in ((20, 60), (60, 20)))
+    trajectory_sheet([wide, tall], tmp_path / "sheet.png")
+    picture = pixels(tmp_path / "sheet.png")
+    first, second = np.split(picture[: len(picture) - 46], 2)  # without the legend
+    spots = [found(row, (255, 0, 255)) for row in (first, second)]  # pixels near opposite corners of the image
+    spans = [np.ptp(places, axis=0) for places in spots]
+    np.testing.assert_allclose(spans[0], spans[1][::-1], atol=2)
+    assert spans[0][1] / spans[0][0] == pytest.approx(57 / 17, rel=0.1)
+    middles = [(places.min(axis=0) + places.max(axis=0)) / 2 for places in spots]
+    np.testing.assert_allclose(middles[0], middles[1], atol=2)
+    trajectory_gif([wide, tall], tmp_path / "film.gif")
+    shown, _ = frames(tmp_path / "film.gif")
+    assert len(shown) == 2
+
+
+def test_trajectories_of_one_size_are_drawn_alike_in_one_part_or_several(make_trajectories: Make, tmp_path: Path) -> None:
+    made = make_trajectories(3, 2)
+    for name, draw in (("sheet.png", trajectory_sheet), ("film.gif", trajectory_gif)):
+        draw(made, tmp_path / name)
+        draw([made.rows(torch.tensor([0, 1])), made.rows(torch.tensor([2]))], tmp_path / f"parts-{name}")
+        assert (tmp_path / name).read_bytes() == (tmp_path / f"parts-{name}").read_bytes()
+
+
+def test_a_picture_is_called_by_its_name(make_trajectories: Make, tmp_path: Path) -> None:
+    made, sheets = make_trajectories(1, 2), []
+    for names in ((), ("a.png",), ("b.png",), ("a.png",)):
+        trajectory_sheet(replace(made, names=names), tmp_path / "sheet.png")
+        sheets.append(pixels(tmp_path / "sheet.png"))
+    differs = [np.argwhere((sheet != sheets[1]).any(axis=-1)) for sheet in sheets]
+    assert [len(place) > 0 for place in differs] == [True, False, True, False]
+    assert differs[2].max(axis=0)[0] < 0.24 * 110  # in the title only
+
+
+def test_parts_with_other_steps_do_not_go_on_one_sheet(make_trajectories: Make, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"same number of steps, got \[2, 3\]"):
+        trajectory_sheet([make_trajectories(1, 2), make_trajectories(1, 3)], tmp_path / "sheet.png")
+
+
 def test_glimpses_are_drawn_on_one_gray_scale(make_trajectories: Make, tmp_path: Path) -> None:
     made = make_trajectories(1, 2, n=4, classes=0)
     seen = torch.tensor([1.0, 4.0])[None, :, None, None, None].expand(1, 2, 1, 4, 4)

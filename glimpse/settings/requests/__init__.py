@@ -10,13 +10,14 @@ from glimpse.settings.requests.choices import (
     ImageChoice,
     ImageSelection,
     Machine,
+    PictureHandling,
     SetChoice,
     Split,
     TrainingImageChoice,
 )
 from glimpse.settings.requests.comparison import CompareRequest, SuiteRequest
 from glimpse.settings.requests.dataset import BuildRequest
-from glimpse.settings.requests.evaluation import EvaluationRequest
+from glimpse.settings.requests.evaluation import EvaluationRequest, PredictionRequest
 from glimpse.settings.requests.generation import InterpolateRequest, ReconstructRequest, SampleRequest
 from glimpse.settings.requests.options import chosen, flag, from_options
 from glimpse.settings.requests.training import (
@@ -54,6 +55,8 @@ __all__ = [
     "LookRequest",
     "Machine",
     "Part",
+    "PictureHandling",
+    "PredictionRequest",
     "ReconstructRequest",
     "RunChoice",
     "SampleRequest",

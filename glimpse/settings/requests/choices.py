@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from glimpse.settings.requests.options import chosen
+from glimpse.settings.base import Range
+from glimpse.settings.requests.options import chosen, flag
 
 __all__ = [
     "ClutterChoice",
@@ -13,6 +14,7 @@ __all__ = [
     "ImageChoice",
     "ImageSelection",
     "Machine",
+    "PictureHandling",
     "SetChoice",
     "Split",
     "TrainingImageChoice",
@@ -131,15 +133,50 @@ class SetChoice:
 
 
 @dataclass(frozen=True)
+class PictureHandling:
+    """Changes of your own image files before a model sees them, in this order.
+
+    Attributes:
+        stretch: Whether the intensities used are scaled to the whole range. A dark ground becomes black, a light one white; without
+            a clear ground the darkest pixel becomes black and the lightest white.
+        invert: Whether dark and light are swapped.
+        resize: Number of pixels that the longer side is scaled to; None for no scaling.
+        pad: Whether the picture is centered on a canvas of the size of the training images, filled with the color of its border.
+
+    Raises:
+        ValueError: If `resize` is not in 1 to 16,384.
+    """
+
+    stretch: bool = False
+    invert: bool = False
+    resize: int | None = None
+    pad: bool = False
+
+    def __post_init__(self) -> None:
+        if self.resize is not None:
+            Range(1, 16_384).check("resize", self.resize)
+
+
+@dataclass(frozen=True)
 class ImageSelection:
     """A selection of images of a data set, or your own image files.
 
     Attributes:
         split: Part of the set.
         indices: Positions in that part, counted from 0: a string such as `0,5,10-19`, or numbers; None for the first ones.
-        pictures: Image files, in place of the images of a set.
+        pictures: Image files, and folders that stand for the image files in them, in place of the images of a set.
+        handling: Changes of the image files before the model sees them.
+
+    Raises:
+        ValueError: If image files are to be changed and there are none.
     """
 
     split: Split = "test"
     indices: str | Sequence[int] | None = None
     pictures: tuple[Path, ...] = ()
+    handling: PictureHandling = PictureHandling()
+
+    def __post_init__(self) -> None:
+        changes = [name for name, value in chosen(self.handling).items() if value is not False]
+        if changes and not self.pictures:
+            raise ValueError(f"{flag(changes[0])} is for --image: other images are already as the model requires")

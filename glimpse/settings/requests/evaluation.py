@@ -1,11 +1,11 @@
-"""Request to evaluate a trained model."""
+"""Requests to evaluate a trained model on images with labels, and to classify pictures."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from glimpse.settings.requests.choices import ImageChoice, Machine, Split
+from glimpse.settings.requests.choices import ImageChoice, Machine, PictureHandling, Split
 
-__all__ = ["EvaluationRequest"]
+__all__ = ["EvaluationRequest", "PredictionRequest"]
 
 
 @dataclass(frozen=True)
@@ -40,3 +40,20 @@ class EvaluationRequest:
     def __post_init__(self) -> None:
         if self.figure is not None and not self.diagnose:
             raise ValueError("--figure draws the diagnosis: add --diagnose")
+
+
+@dataclass(frozen=True)
+class PredictionRequest:
+    """A request to classify your own image files.
+
+    Attributes:
+        model: A run's folder, a weights file or `pretrained:NAME`.
+        pictures: Image files, and folders that stand for the image files in them.
+        handling: Changes of the pictures before the model sees them.
+        machine: Device and threads.
+    """
+
+    model: str
+    pictures: tuple[Path, ...]
+    handling: PictureHandling = field(default_factory=PictureHandling)
+    machine: Machine = field(default_factory=Machine)

@@ -32,7 +32,6 @@ class TrajectoryRequest:
     Attributes:
         model: A run's folder, a weights file or `pretrained:NAME`.
         count: Maximum number of images; None for all, or for the default of the format.
-        invert: Whether to invert the intensities of your own image files.
         glimpses: Number of glimpses, if other than in training.
         selection: Selection of images.
         images: Images to select from; by default those of the model's task.
@@ -44,7 +43,6 @@ class TrajectoryRequest:
 
     model: str
     count: int | None = None
-    invert: bool = False
     glimpses: int | None = None
     selection: ImageSelection = field(default_factory=ImageSelection)
     images: ImageChoice = field(default_factory=ImageChoice)

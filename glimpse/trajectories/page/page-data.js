@@ -58,7 +58,7 @@ function readItem(chunk, row) {
   const label = chunk.labels[row] < 0 ? null : chunk.labels[row];
   const right = label === null || prediction === null ? null : label === prediction;
   const confidence = last && last[prediction];
-  return { chunk, row, index: chunk.index[row], label, prediction, right, confidence, thumb: null };
+  return { chunk, row, index: chunk.index[row], name: chunk.names && chunk.names[row], label, prediction, right, confidence, thumb: null };
 }
 
 function beliefsOf({ chunk, row }, step) {

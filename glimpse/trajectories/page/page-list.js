@@ -66,6 +66,7 @@ function makeThumb(item) {
   const text = make("span", { class: "text" }, make("b", {}, classes), make("span", { class: "share" }, share));
   const name = `${nameOf(item)}. ${believed(item, item.chunk.steps - 1)}`;
   const button = make("button", { type: "button", class: wrong && "wrong", "aria-label": name }, picture, text);
+  if (item.name) button.append(make("span", { class: "file", title: item.name }, item.name));
   if (wrong) button.append(make("span", { class: "cross", "aria-hidden": "true" }, "✗"));
   button.addEventListener("click", () => choose(item));
   return make("li", {}, button);

@@ -21,7 +21,7 @@ function speak() {
 }
 
 function nameOf(item) {
-  return `Image ${item.index}`;
+  return item.name ?? `Image ${item.index}`;
 }
 
 function believed(item, step) {

@@ -1,0 +1,90 @@
+"""Parts of sheets and animations: an image's glimpses in frames of time's color, and its beliefs as bars.
+
+Dimensions: N images, C channels, T steps, K classes, windows of n x n.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_rgb
+from numpy.typing import NDArray
+
+from glimpse.attention.track import Track
+from glimpse.figures.style import MUTED, OTHER, RIGHT, time_colors
+from glimpse.figures.windows import as_array
+from glimpse.trajectories.views import Trajectories
+
+__all__ = ["MOST_CLASSES", "classes_shown", "draw_belief", "framed", "gray_ranges", "prepare_belief", "with_patches"]
+
+MOST_CLASSES = 10
+"""Maximum number of classes shown for an image."""
+
+_BAND = "#dff3e4"  # the true class's row
+
+
+def gray_ranges(parts: Iterable[Trajectories]) -> dict[str, tuple[float, float]]:
+    """Returns, for each kind of track with glimpses, the numbers that are drawn black and white."""
+    ranges: dict[str, tuple[float, float]] = {}
+    for track in (track for part in parts for track in part.tracks):
+        if track.patches is not None:
+            low, high = ranges.get(track.kind, (0.0, 1e-6))
+            ranges[track.kind] = (min(low, float(track.patches.min())), max(high, float(track.patches.max())))
+    return ranges
+
+
+def framed(track: Track, row: int, limits: tuple[float, float]) -> NDArray[Any]:
+    """Returns an image's glimpses as squares in frames of their time's color, shape (T, S, S, 3), 0 to 1, S at least 40."""
+    assert track.patches is not None
+    seen = as_array(track.patches[row]).transpose(0, 2, 3, 1)  # (T, n, n, C)
+    seen = ((seen - limits[0]) / (limits[1] - limits[0])).clip(0, 1)
+    times = -(-40 // track.n)
+    seen = np.broadcast_to(seen, (*seen.shape[:3], 3)).repeat(times, axis=1).repeat(times, axis=2)
+    side, edge = seen.shape[1], max(2, seen.shape[1] // 16)
+    squares = np.empty((len(seen), side + 2 * edge, side + 2 * edge, 3))
+    squares[:] = time_colors(len(seen), track.kind)[:, None, None]
+    squares[:, edge:-edge, edge:-edge] = seen
+    return squares
+
+
+def with_patches(trajectories: Trajectories) -> list[Track]:
+    """Returns the tracks that hold what was seen through their windows."""
+    return [track for track in trajectories.tracks if track.patches is not None]
+
+
+def classes_shown(belief: NDArray[Any], label: int) -> list[int]:
+    """Returns the classes to show of beliefs (T, K): all if they are few, else the most probable ones and the true one."""
+    if belief.shape[1] <= MOST_CLASSES:
+        return list(range(belief.shape[1]))
+    shown = set(np.argsort(-belief.max(axis=0), kind="stable")[:MOST_CLASSES].tolist())
+    if label >= 0 and label not in shown:
+        shown = {label, *np.argsort(-belief.max(axis=0), kind="stable")[: MOST_CLASSES - 1].tolist()}
+    return sorted(shown)
+
+
+def prepare_belief(axes: Axes, classes: Sequence[int], label: int, steps: int, size: float) -> None:
+    """Names the classes of axes that are one class high and one step wide for each, and marks the true one."""
+    axes.set(xlim=(0, steps), ylim=(len(classes), 0), xticks=[], facecolor="none")
+    axes.set_yticks(np.arange(len(classes)) + 0.5, [str(k) for k in classes], fontsize=size, color=MUTED)
+    axes.tick_params(length=0, pad=2)
+    axes.spines[:].set_visible(False)
+    if label in classes:
+        place = classes.index(label)
+        axes.axhspan(place, place + 1, color=_BAND, linewidth=0, zorder=0)
+        axes.get_yticklabels()[place].set(color=RIGHT, fontweight="bold")
+
+
+def draw_belief(axes: Axes, belief: NDArray[Any], classes: Sequence[int], colors: NDArray[Any]) -> Artist:
+    """Draws beliefs (T, K) as bars, T side by side for each class shown: the predicted class's in time's color."""
+    t, place = np.divmod(np.arange(len(belief) * len(classes)), len(classes))
+    chances = belief[:, classes].ravel()
+    left, right = t + 0.06, t + 0.06 + 0.88 * chances
+    bars = np.stack(
+        [np.stack([x, place + y], axis=-1) for x, y in ((left, 0.12), (right, 0.12), (right, 0.88), (left, 0.88))], axis=1
+    )
+    predicted = np.asarray(classes)[place] == belief.argmax(axis=1)[t]
+    faces = np.where(predicted[:, None], colors[t], np.array(to_rgb(OTHER)))
+    return axes.add_collection(PolyCollection(list(bars), facecolors=faces, linewidths=0), autolim=False)
