@@ -5,7 +5,7 @@ depends only on p, so that training resumes from a position without stored state
 channels.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -72,6 +72,14 @@ class PositionalDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
             raise IndexError(f"index {index} is not in 0 to {len(self) - 1}")
         images, labels, centers = self.batch(torch.tensor([self.epoch * len(self) + index]))
         return images[0], labels[0], centers[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Returns several items, rendered as one batch; `torch.utils.data.DataLoader` calls it for each of its batches."""
+        outside = next((index for index in indices if not 0 <= index < len(self)), None)
+        if outside is not None:
+            raise IndexError(f"index {outside} is not in 0 to {len(self) - 1}")
+        batch = self.batch(self.epoch * len(self) + torch.as_tensor(indices, dtype=torch.int64))
+        return list(zip(*(values.unbind() for values in batch), strict=True))
 
     def set_epoch(self, epoch: int) -> None:
         """Sets the epoch that items come from."""

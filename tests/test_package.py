@@ -166,6 +166,13 @@ def test_the_training_in_the_readme_runs(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert (tmp_path / "glimpses.html").stat().st_size > 1000
 
 
+def test_the_data_set_in_the_readme_is_loaded() -> None:
+    scope: dict[str, Any] = {}
+    exec(readme_code()[2], scope)
+    shapes = [tuple(scope[name].shape) for name in ("images", "labels", "centers")]
+    assert ", ".join(map(str, shapes)) == readme_code()[2].splitlines()[-1].partition("# ")[2]
+
+
 def test_the_readme_names_only_commands_that_exist() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     named = set(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from glimpse.datasets.batches import EVALUATION_SEED, Split
+from glimpse.datasets.batches import EVALUATION_SEED, Batch, Split
 from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import Digits, DigitSource, open_digits
 from glimpse.settings.clutter import ClutterRecipe
@@ -187,6 +187,25 @@ def test_an_item_is_an_image_with_label_and_center(source: DigitSource) -> None:
     for index in (-1, 300):
         with pytest.raises(IndexError, match=f"index {index} is not in 0 to 299"):
             clutter[index]
+
+
+def test_a_loader_renders_its_batches_at_once_in_any_order(source: DigitSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    clutter = ClutteredMNIST(source.test, "test", epoch=1)
+    expected = [clutter[index] for index in (7, 0, 299, 7)]
+    rendered: list[int] = []
+
+    def batch(positions: torch.Tensor) -> Batch:
+        rendered.append(len(positions))
+        return ClutteredMNIST.batch(clutter, positions)
+
+    monkeypatch.setattr(clutter, "batch", batch)
+    ((images, labels, centers),) = DataLoader(clutter, batch_sampler=[[7, 0, 299, 7]])
+    assert rendered == [4]
+    for found, whole in zip(zip(images, labels, centers, strict=True), expected, strict=True):
+        assert all(torch.equal(*pair) for pair in zip(found, whole, strict=True))
+    for index in (-1, 300):
+        with pytest.raises(IndexError, match=f"index {index} is not in 0 to 299"):
+            clutter.__getitems__([3, index])
 
 
 def test_the_border_keeps_out_the_digit_but_not_the_pieces() -> None:
