@@ -152,7 +152,8 @@ def answers(
         positions = torch.arange(first, first + len(batch.images), device=batch.images.device)
         window = None
         if windows and model.shows_windows:
-            found, tracks = model.look(batch.images, **call_inputs(model, positions, glimpses))
+            with fast_products():  # as in `classify`, so that the predictions are the same
+                found, tracks = model.look(batch.images, **call_inputs(model, positions, glimpses))
             window = next(track.window for track in tracks if track.scale == 0)
         if window is None or found is None or (model.config.samples or 0) > 1:
             found = classify(model, batch.images, positions, glimpses)

@@ -4,7 +4,7 @@ import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from glimpse import environment
 from glimpse.evaluation.classifier import measure_classifier
@@ -119,36 +119,52 @@ def evaluate_request(request: EvaluationRequest, listener: Listener | None = Non
     names = class_names(facts)
     query = ImageQuery(request.model, facts["task"], request.images, request.split, device, listener, class_names=names)
     images = open_task_images(query)
-    result: ClassificationResult | GenerationResult
-    evidence = None
+    check_images(images, model.config.channels, model.config.image_size)
     if isinstance(model, DRAW):
-        result, seconds = _generator(model, images, request, listener)
-        glimpses = model.config.glimpses
+        found = _measured_generator(model, images, request, listener)
     else:
-        evidence = Evidence(images.data, model.config.classes) if request.diagnose else None
-        result, seconds = _classifier(model, images, request, listener, evidence)
-        glimpses = request.glimpses or model.glimpses
-    found = Evaluation(
+        found = _measured_classifier(model, images, request, listener)
+    if found.diagnosis is not None:
+        _note_gaps(model, found.diagnosis, listener)
+        _draw_diagnosis(found.diagnosis, request)
+    return Evaluation(
         model=request.model,
         config=model.config,
-        glimpses=glimpses,
-        result=result,
+        glimpses=found.glimpses,
+        result=found.result,
         data=images.description,
-        images_per_second=round(result.n / max(seconds, 1e-9), 1),
+        images_per_second=round(found.result.n / max(found.seconds, 1e-9), 1),
         device=str(device),
         threads=threads,
         test_samples=model.config.samples,
-        diagnosis=None if evidence is None else evidence.diagnosis(),
+        diagnosis=found.diagnosis,
         figure=request.figure,
         class_names=names,
     )
-    if found.diagnosis is not None:
-        _note_gaps(model, found.diagnosis, listener)
-    if found.diagnosis is not None and request.figure is not None:
+
+
+class _Measured(NamedTuple):
+    """What is measured of a model.
+
+    Attributes:
+        result: Metrics of the model.
+        glimpses: Number of glimpses or steps.
+        seconds: Duration in seconds.
+        diagnosis: Errors by their cause; None if it was not requested.
+    """
+
+    result: ClassificationResult | GenerationResult
+    glimpses: int
+    seconds: float
+    diagnosis: Diagnosis | None = None
+
+
+def _draw_diagnosis(diagnosis: Diagnosis, request: EvaluationRequest) -> None:
+    """Draws the figure of a diagnosis if the request names its file."""
+    if request.figure is not None:
         from glimpse.evaluation.diagnosis_figure import diagnosis_figure  # matplotlib is not needed before
 
-        diagnosis_figure(found.diagnosis, request.figure, title=request.model)
-    return found
+        diagnosis_figure(diagnosis, request.figure, title=request.model)
 
 
 def _note_gaps(model: Model, diagnosis: Diagnosis, listener: Listener) -> None:
@@ -181,20 +197,19 @@ def _refuse_options(request: EvaluationRequest, model: ImageClassifier | DRAW) -
         raise ValueError("--test-samples is for a recurrent attention model (ram): no other model samples its locations")
 
 
-def _classifier(
-    model: ImageClassifier, images: TaskImages, request: EvaluationRequest, listener: Listener, evidence: Evidence | None
-) -> tuple[ClassificationResult, float]:
-    """Returns the metrics of a classifier and the seconds they took; sets the number of samples if the request has one."""
+def _measured_classifier(model: ImageClassifier, images: TaskImages, request: EvaluationRequest, listener: Listener) -> _Measured:
+    """Returns what is measured of a classifier; sets its number of samples if the request has one."""
     if request.test_samples is not None:
         model.config = dataclasses.replace(model.config, test_samples=request.test_samples)  # type: ignore[call-arg]
-    check_images(images, model.config.channels, model.config.image_size)
-    return measure_classifier(model, images.data, request.glimpses, listener, None if evidence is None else evidence.add)
+    evidence = Evidence(images.data, model.config.classes) if request.diagnose else None
+    observe = None if evidence is None else evidence.add
+    result, seconds = measure_classifier(model, images.data, request.glimpses, listener, observe)
+    diagnosis = None if evidence is None else evidence.diagnosis()
+    return _Measured(result, request.glimpses or model.glimpses, seconds, diagnosis)
 
 
-def _generator(model: DRAW, images: TaskImages, request: EvaluationRequest, listener: Listener) -> tuple[GenerationResult, float]:
-    """Returns the metrics of a generator and the seconds they took."""
-    check_images(images, model.config.channels, model.config.image_size)
-    began = time.monotonic()
-    samples = request.importance_samples or 0
+def _measured_generator(model: DRAW, images: TaskImages, request: EvaluationRequest, listener: Listener) -> _Measured:
+    """Returns what is measured of a generator."""
+    began, samples = time.monotonic(), request.importance_samples or 0
     result = measure_generator(model, images.data, importance_samples=samples, listener=listener)
-    return result, time.monotonic() - began
+    return _Measured(result, model.config.glimpses, time.monotonic() - began)
