@@ -24,7 +24,7 @@ from glimpse.figures.style import INK, MUTED, kind_color
 from glimpse.figures.windows import as_array, axes_at, draw_image, draw_window, image_aspect, kind_legend, rgb_pictures, verdict
 from glimpse.generation.figures import reconstruction_sheet, shown_steps
 from glimpse.generation.sampling import Drawn
-from glimpse.trajectories.views import Trajectories
+from glimpse.trajectories.views import Trajectories, written_limit
 
 __all__ = ["drawing_frames", "drawing_sheet", "drawing_windows"]
 
@@ -71,7 +71,7 @@ class _Scales(NamedTuple):
     def of(cls, trajectories: Trajectories) -> Self:
         """Returns the scales that fit all images and steps."""
         seen, written = (_patches(track) for track in trajectories.tracks)
-        most = max(float(written.abs().flatten().quantile(0.99)), 1e-6)
+        most = written_limit(written)
         return cls((min(0.0, float(seen.min())), max(1e-6, float(seen.max()))), (-most, most))
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from glimpse.attention.track import Track
 
-__all__ = ["UNKNOWN", "Trajectories"]
+__all__ = ["UNKNOWN", "Trajectories", "written_limit"]
 
 UNKNOWN = -1
 """Stands for a class that is not known."""
@@ -98,3 +98,12 @@ class Trajectories:
             probabilities=torch.cat(probabilities) if probabilities else None,
             names=tuple(name for part in parts for name in part.names),
         )
+
+
+def written_limit(patches: Tensor) -> float:
+    """Returns the magnitude that 99 % of the values of written patches do not exceed, at least 1e-6: the white of a gray scale.
+
+    Among more than a million values, evenly spaced ones are compared.
+    """
+    values = patches.abs().flatten()
+    return max(float(values[:: -(-len(values) // 1_000_000)].quantile(0.99)), 1e-6)

@@ -40,7 +40,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Opener]:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(5000)
+        page.set_default_timeout(20_000)
         page.on("console", lambda message: problems.append(message.text))
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
@@ -75,3 +75,12 @@ def generated(make_trajectories: Maker) -> Trajectories:
         digits=torch.full((4, 2), torch.nan),
         probabilities=None,
     )
+
+
+@pytest.fixture
+def drawing(generated: Trajectories) -> Trajectories:
+    """Returns trajectories of a generator with canvases, all of whose pixels are red of level t / 5 after step t."""
+    read, write = generated.tracks
+    canvases = torch.zeros(4, 5, 3, 20, 30)
+    canvases[:, :, 0] = (torch.arange(1, 6) / 5)[:, None, None]
+    return replace(generated, tracks=(read, write._replace(canvases=canvases)))

@@ -1,12 +1,17 @@
 """The player of the page in a real browser: boxes, glimpses and numbers of every step."""
 
+import io
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from glimpse.attention.track import Track
+from glimpse.attention.window import Window
 from glimpse.trajectories.views import Trajectories
 
 pytestmark = pytest.mark.slow
@@ -23,17 +28,17 @@ def expected_box(track: Track, i: int, t: int) -> tuple[float, float, float]:
 
 
 def shown_box(page: Page, track: Track) -> tuple[float, ...]:
-    rect = page.locator(f"#overlay [data-kind={track.kind}][data-scale='{track.scale}'] .box")
+    rect = page.locator(f".overlay [data-kind={track.kind}][data-scale='{track.scale}'] .box")
     values = [float(str(rect.get_attribute(name))) for name in ("x", "y", "width", "height")]
     assert values[2] == values[3]
     return tuple(values[:3])
 
 
-@pytest.mark.parametrize("case", ["scales", "generator"])
+@pytest.mark.parametrize("case", ["scales", "generator", "drawing"])
 def test_stepping_moves_every_box_to_the_exported_coordinates(
-    open_page: Opener, make_trajectories: Maker, generated: Trajectories, case: str
+    open_page: Opener, make_trajectories: Maker, generated: Trajectories, drawing: Trajectories, case: str
 ) -> None:
-    part = make_trajectories(2, 4, scales=4) if case == "scales" else generated
+    part = {"scales": make_trajectories(2, 4, scales=4), "generator": generated, "drawing": drawing}[case]
     page = open_page(part, "#image=1")
     for t in range(part.steps):
         expect(page.locator("#step-name")).to_have_text(f"Step {t + 1} of {part.steps}")
@@ -118,6 +123,55 @@ def test_a_generator_has_neither_probabilities_nor_filters(open_page: Opener, ge
     assert len(set(colors)) == 2
     expect(page.locator("[data-kind=write] .blur:not([hidden])")).to_have_count(0)
     expect(page.locator("#numbers tr").last).to_contain_text("none")
+
+
+@pytest.mark.parametrize("width", [1300, 390])
+def test_the_canvas_after_each_step_is_next_to_the_image_with_only_the_windows_of_that_step(
+    open_page: Opener, drawing: Trajectories, width: int
+) -> None:
+    page = open_page(drawing, "#image=2", width=width)
+    for step in range(1, 6):
+        shown = Image.open(io.BytesIO(page.locator("#canvas-frame .film").screenshot())).convert("RGB")
+        corner = shown.getpixel((2, shown.height - 3))
+        assert corner == pytest.approx((51 * step, 0, 0), abs=1)
+        expect(page.locator("#canvas")).to_have_attribute("alt", f"The canvas after step {step}")
+        page.get_by_role("button", name="Step forward").click()
+    image, canvas = (page.locator(name).bounding_box() for name in ("#frame", "#canvas-frame"))
+    assert image is not None
+    assert canvas is not None
+    assert image["y"] == canvas["y"]
+    assert image["x"] + image["width"] < canvas["x"]
+    assert (image["width"], image["height"]) == (canvas["width"], canvas["height"])
+    expect(page.locator("#overlay .box")).to_have_count(1)
+    expect(page.locator("#canvas-overlay [data-kind=write] .box")).to_have_count(1)
+    for selector in (".earlier", ".path", ".blur"):
+        expect(page.locator(f".overlay {selector}:not([hidden])")).to_have_count(0)
+    films = page.locator("#strip .film")
+    expect(films).to_have_count(5)
+    thumb = Image.open(io.BytesIO(films.nth(1).screenshot())).convert("RGB")
+    assert thumb.getpixel((thumb.width // 2, thumb.height // 2)) == pytest.approx((102, 0, 0), abs=1)
+
+
+def test_without_a_canvas_there_is_no_second_image(open_page: Opener, part: Trajectories, generated: Trajectories) -> None:
+    for each in (part, generated):
+        page = open_page(each)
+        expect(page.locator("#canvas-figure")).to_be_hidden()
+        expect(page.locator(".stage figcaption").first).to_be_hidden()
+        expect(page.locator("#strip .film")).to_have_count(0)
+
+
+def test_arrows_point_to_sides_of_a_window_that_are_outside_the_image(open_page: Opener, drawing: Trajectories) -> None:
+    read, write = drawing.tracks
+    beyond, around = (
+        track._replace(window=Window(*(torch.full((4, 5), value) for value in (x, 10.0, stride, 1.0, 1.0))))
+        for track, x, stride in ((read, 1.0, 8.0), (write, 15.0, 100.0))
+    )
+    page = open_page(replace(drawing, tracks=(beyond, around)))
+    paths = [str(page.locator(f"{name} .arrows").get_attribute("d")) for name in ("#overlay", "#canvas-overlay")]
+    tips = [sorted([float(place) for place in arrow.split("l")[0].split()] for arrow in path.split("M")[1:]) for path in paths]
+    far = 0.06 * 30  # from the edges of the image, -0.5 and 29.5 or 19.5; the first box spans x -3 to 5
+    np.testing.assert_allclose(tips[0], [(-0.5 - far, 10)])
+    np.testing.assert_allclose(tips[1], [(-0.5 - far, 10), (15, -0.5 - far), (15, 19.5 + far), (29.5 + far, 10)])
 
 
 def test_playback_runs_to_the_last_step_can_be_paused_and_restarts(open_page: Opener, part: Trajectories) -> None:

@@ -95,10 +95,39 @@ def test_glimpses_are_the_exported_ones_to_half_of_a_255th_of_their_range(tmp_pa
     assert np.abs(there["low"] + q / 255 * (there["high"] - there["low"]) - seen.numpy()).max() <= 0.5 * 5 / 255 + 1e-6
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_canvases_are_one_below_the_other_in_a_picture_for_each_image(
+    tmp_path: Path, make_trajectories: Maker, channels: int
+) -> None:
+    part = make_trajectories(3, 4, channels=channels)
+    canvases = torch.rand(3, 4, channels, 5, 7, generator=torch.Generator().manual_seed(0))
+    part = replace(part, tracks=(part.tracks[0]._replace(canvases=canvases),))
+    _, (chunk,) = written(tmp_path, part)
+    (track,) = chunk["tracks"]
+    assert track["canvas"] == [5, 7]
+    for each, text in zip(canvases, track["canvases"], strict=True):
+        film = np.asarray(Image.open(io.BytesIO(base64.b64decode(text)))).reshape(4, 5, 7, channels)
+        assert np.abs(film.transpose(0, 3, 1, 2) / 255 - each.numpy()).max() <= 0.5 / 255 + 1e-6
+
+
+def test_one_of_a_hundred_written_values_is_beyond_their_symmetric_scale(tmp_path: Path, make_trajectories: Maker) -> None:
+    part = make_trajectories(10, 4, n=5)
+    patches = torch.randn(10, 4, 1, 5, 5, generator=torch.Generator().manual_seed(0))
+    part = replace(part, tracks=(part.tracks[0]._replace(kind="write", patches=patches),))
+    _, (chunk,) = written(tmp_path, part)
+    track = chunk["tracks"][0]
+    limit = np.quantile(patches.abs().numpy(), 0.99)
+    assert (track["low"], track["high"]) == pytest.approx((-limit, limit), rel=1e-6)
+    q = np.frombuffer(base64.b64decode(track["patches"]), np.uint8).reshape(patches.shape)
+    expected = patches.numpy().clip(-limit, limit)
+    assert np.abs(track["low"] + q / 255 * 2 * limit - expected).max() <= limit / 255 + 1e-6
+
+
 def test_glimpses_that_were_not_kept_and_unknown_numbers_are_left_out(tmp_path: Path, make_trajectories: Maker) -> None:
     part = replace(make_trajectories(2, 3, patches=False, blur=False), probabilities=None, digits=torch.full((2, 2), torch.nan))
     _, (chunk,) = written(tmp_path, part)
     assert chunk["tracks"][0]["patches"] is None
+    assert chunk["tracks"][0]["canvases"] is None
     assert chunk["probabilities"] is None
     assert chunk["classes"] == 0
     assert np.isnan(floats(chunk["tracks"][0]["windows"], 2, 3, 5)[..., 3]).all()

@@ -49,6 +49,7 @@ function readChunk(element) {
   chunk.digits = floats(chunk.digits);
   chunk.probabilities = chunk.probabilities && floats(chunk.probabilities);
   for (const track of chunk.tracks) track.windows = floats(track.windows);
+  chunk.drawn = chunk.tracks.find((track) => track.canvases !== null) ?? null; // the track with a canvas
   return chunk;
 }
 
@@ -85,6 +86,16 @@ function pictureOf(item) {
   return `data:image/png;base64,${item.chunk.images[item.row]}`;
 }
 
+/** Returns the canvases of an image after every step, one below the other. */
+function filmOf({ chunk, row }) {
+  return `data:image/png;base64,${chunk.drawn.canvases[row]}`;
+}
+
+/** Returns whether a track's windows are drawn on the canvas, in whose pixels they are, and not on the image. */
+function onCanvas(track) {
+  return track.kind === "write" && track.canvases !== null;
+}
+
 /** Returns for each kind of window the numbers shown as black and white: the same for all images, steps and scales. */
 function commonShades(chunks) {
   const shades = {};
@@ -101,4 +112,5 @@ const byIndex = new Map(items.toReversed().map((item) => [item.index, item]));
 const shades = commonShades(chunks);
 const kinds = [...new Set(chunks[0].tracks.map((track) => track.kind))];
 const classifies = items[0].prediction !== null;
+const overlays = [$("overlay"), $("canvas-overlay")];
 const labelled = items.some((item) => item.label !== null);

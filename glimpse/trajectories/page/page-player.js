@@ -7,14 +7,42 @@ function showImage() {
   const { width, height } = item.chunk;
   set($("image"), { src: pictureOf(item), alt: item.label === null ? nameOf(item) : `${nameOf(item)}, label ${item.label}` });
   $("frame").style.setProperty("--aspect", width / height);
+  showCanvas(item);
   $("image-name").textContent = nameOf(item);
   showVerdict(item);
   set($("scrubber"), { max: item.chunk.steps });
-  $("overlay").classList.remove("gliding");
-  set($("overlay"), { viewBox: `-0.5 -0.5 ${width} ${height}` });
-  $("overlay").replaceChildren(...item.chunk.tracks.toReversed().map((track) => drawTrack(item, track)), ...drawDigit(item));
+  for (const overlay of overlays) {
+    const tracks = item.chunk.tracks.filter((track) => overlayOf(track) === overlay);
+    overlay.classList.remove("gliding");
+    set(overlay, { viewBox: `-0.5 -0.5 ${width} ${height}` });
+    overlay.replaceChildren(...tracks.toReversed().map((track) => drawTrack(item, track)));
+  }
+  $("overlay").append(...drawDigit(item));
   makeSteps(item);
   markThumb();
+}
+
+/** Shows the canvas next to the image, if the model has one; `showStep` moves it. */
+function showCanvas(item) {
+  const { drawn, steps } = item.chunk;
+  for (const caption of document.querySelectorAll(".stage figcaption")) caption.hidden = drawn === null;
+  $("canvas-figure").hidden = drawn === null;
+  $("columns").classList.toggle("drawing", drawn !== null);
+  if (drawn === null) return;
+  const [height, width] = drawn.canvas;
+  $("canvas-frame").style.setProperty("--aspect", width / height);
+  placeFilm(set($("canvas"), { src: filmOf(item) }), state.step, steps);
+}
+
+/** Moves the film of canvases so that the one after a step is seen. */
+function placeFilm(film, t, steps) {
+  film.style.height = `${100 * steps}%`;
+  film.style.top = `${-100 * t}%`;
+  return film;
+}
+
+function overlayOf(track) {
+  return onCanvas(track) ? $("canvas-overlay") : $("overlay");
 }
 
 function showVerdict(item) {
@@ -38,7 +66,7 @@ function drawTrack(item, track) {
   const earlier = steps.map((t) => draw("rect", { class: "earlier", ...boxOf(windowOf(item, track, t), track.n) }));
   const path = track.scale ? [] : [draw("polyline", { class: "path" })];
   const now = ["blur wide", "blur", "halo", "box"].map((name) => draw("rect", { class: name }));
-  const centers = track.scale ? [] : [draw("path", { class: "center" })];
+  const centers = track.scale ? [] : [draw("path", { class: "center" }), draw("path", { class: "arrows" })];
   const group = draw("g", { "data-kind": track.kind, "data-scale": track.scale, "data-nested": track.scale > 0 });
   group.append(...earlier, ...path, draw("g", { class: "now" }, ...now), ...centers);
   return group;
@@ -56,12 +84,14 @@ function drawDigit({ chunk, row }) {
 
 function placeBoxes() {
   for (const track of state.item.chunk.tracks) {
-    const group = $("overlay").querySelector(`[data-kind="${track.kind}"][data-scale="${track.scale}"]`);
+    const group = overlayOf(track).querySelector(`[data-kind="${track.kind}"][data-scale="${track.scale}"]`);
     placeTrack(group, track, windowOf(state.item, track, state.step));
   }
   const hidden = !$("show-digit").checked;
   for (const cross of $("overlay").querySelectorAll(".digit")) set(cross, { hidden });
-  requestAnimationFrame(() => $("overlay").classList.toggle("gliding", state.rate < 6)); // an image's first boxes do not glide
+  requestAnimationFrame(() => {
+    for (const overlay of overlays) overlay.classList.toggle("gliding", state.rate < 6); // an image's first boxes do not glide
+  });
 }
 
 function placeTrack(group, track, place) {
@@ -77,6 +107,24 @@ function placeTrack(group, track, place) {
   const past = [...Array(state.step + 1).keys()].map((t) => windowOf(state.item, track, t));
   set(group.querySelector(".path"), { points: past.map(({ x, y }) => `${x},${y}`).join(" "), hidden: !path });
   set(group.querySelector(".center"), { d: `M${place.x} ${place.y}h0` });
+  set(group.querySelector(".arrows"), { d: arrowsTo(boxOf(place, track.n), state.item.chunk) });
+}
+
+/** Returns the path of arrows around the image to the sides of a box that are outside of it. */
+function arrowsTo(box, { width, height }) {
+  const size = 0.03 * Math.max(width, height);
+  const far = 2 * size; // beyond the image, where the page still shows a box
+  const along = (middle, length) => Math.max(size - 0.5, Math.min(middle, length - 0.5 - size));
+  const [x, y] = [along(box.x + box.width / 2, width), along(box.y + box.height / 2, height)];
+  const sides = [[box.x, box.x + box.width, width, false], [box.y, box.y + box.height, height, true]];
+  const arrows = sides.flatMap(([low, high, length, vertical]) => [low, high].map((side) => {
+    if (side >= -0.5 - far && side <= length - 0.5 + far) return "";
+    const out = side < 0 ? -1 : 1;
+    const tip = out < 0 ? -0.5 - far : length - 0.5 + far;
+    const [back, half] = [-1.6 * out * size, 0.9 * size];
+    return vertical ? `M${x} ${tip}l${half} ${back}h${-2 * half}z` : `M${tip} ${y}l${back} ${half}v${-2 * half}z`;
+  }));
+  return [...new Set(arrows)].join("");
 }
 
 // ---- The step
@@ -84,6 +132,7 @@ function placeTrack(group, track, place) {
 function showStep() {
   const { item, step } = state;
   placeBoxes();
+  if (item.chunk.drawn) placeFilm(set($("canvas"), { alt: `The canvas after step ${step + 1}` }), step, item.chunk.steps);
   $("scrubber").value = step + 1;
   set($("scrubber"), { "aria-valuetext": `step ${step + 1} of ${item.chunk.steps}` });
   $("step-name").textContent = `Step ${step + 1} of ${item.chunk.steps}`;
@@ -150,10 +199,13 @@ function makeSteps(item) {
   const kept = tracks.some((track) => track.patches !== null);
   $("glimpses").hidden = !kept;
   $("seen").style.setProperty("--side", tracks.length > 2 ? "72px" : "132px");
-  const figure = (track) => make("figure", {}, makePatch(track), make("figcaption", {}, trackName(item, track)));
+  const figure = (track) => make("figure", { "data-kind": track.kind }, makePatch(track), make("figcaption", {}, trackName(item, track)));
   $("seen").replaceChildren(...(kept ? tracks.map(figure) : []));
   const short = (value) => Number(value.toPrecision(3));
-  const scale = ([kind, { low, high }]) => `Every ${kind}: black is ${short(low)}, white ${short(high)}.`;
+  const scale = ([kind, { low, high }]) => {
+    const [less, more] = kind === "write" ? [" or less, gray 0", " or more"] : ["", ""]; // a write's scale is cut off
+    return `Every ${kind}: black is ${short(low)}${less}, white ${short(high)}${more}.`;
+  };
   $("shades").textContent = Object.entries(shades).map(scale).join(" ");
   $("strip").replaceChildren(...[...Array(steps).keys()].map((t) => makeStep(item, t)));
 }
@@ -167,9 +219,17 @@ function makeStep(item, t) {
   for (const track of item.chunk.tracks.filter((track) => track.scale === 0 && track.patches !== null)) {
     button.append(drawPatch(makePatch(track), item, track, t));
   }
+  if (item.chunk.drawn) button.append(makeFilm(item, t));
   button.append(make("span", { class: "text" }, make("span", { class: "number" }, `${t + 1}`), ...shortVerdict(item, t)));
   button.addEventListener("click", () => show(state.item, t));
   return make("li", {}, button);
+}
+
+function makeFilm(item, t) {
+  const film = make("span", { class: "film" }, placeFilm(make("img", { src: filmOf(item), alt: "" }), t, item.chunk.steps));
+  const [height, width] = item.chunk.drawn.canvas;
+  film.style.setProperty("--aspect", width / height);
+  return film;
 }
 
 function shortVerdict(item, t) {

@@ -8,7 +8,9 @@ chunk of trajectories is one JSON object in a script element of its own:
 - `steps`, `classes`: T and K, K 0 for a model that does not classify;
 - `digits`: (N, 2) and `probabilities`: (N, T, K), base64 of little-endian float32;
 - `tracks`: `kind`, `scale`, `n`, `windows` (N, T, 5), base64 of little-endian float32 in the order of `Window`'s fields, and
-  `patches` (N, T, C, n, n), base64 of bytes q that stand for low + q / 255 * (high - low), null where none were kept.
+  `patches` (N, T, C, n, n), base64 of bytes q that stand for low + q / 255 * (high - low), null where none were kept; the range of
+  what is written is symmetric and narrower than its extremes (`written_limit`); `canvases`: base64 of one PNG for each image, the
+  canvases after every step one below the other, and `canvas`: their height and width in pixels; null where there are none.
 
 Dimensions: N images of H x W pixels in C channels, T steps, K classes, windows of n x n.
 """
@@ -30,7 +32,7 @@ from torch import Tensor
 from glimpse.atomic import atomic_file
 from glimpse.attention.track import Track
 from glimpse.figures.files import check_ending, png
-from glimpse.trajectories.views import Trajectories
+from glimpse.trajectories.views import Trajectories, written_limit
 
 __all__ = ["write_page"]
 
@@ -110,13 +112,29 @@ def _chunk(part: Trajectories) -> dict[str, Any]:
 def _track(track: Track) -> dict[str, Any]:
     """Returns what the page needs of one window over all steps."""
     windows = _floats(torch.stack(track.window, dim=-1))
-    facts: dict[str, Any] = {"kind": track.kind, "scale": track.scale, "n": track.n, "windows": windows, "patches": None}
-    if track.patches is not None:
-        patches = track.patches
-        low, high = float(patches.min()), float(patches.max())
-        shades = (patches - low) / ((high - low) or 1.0)
-        facts |= {"patches": _base64(_bytes(shades).tobytes()), "low": low, "high": high, "channels": patches.shape[2]}
-    return facts
+    facts: dict[str, Any] = {"kind": track.kind, "scale": track.scale, "n": track.n, "windows": windows}
+    return facts | _patches(track) | _canvases(track)
+
+
+def _patches(track: Track) -> dict[str, Any]:
+    """Returns the patches of a track as bytes, with their range."""
+    if track.patches is None:
+        return {"patches": None}
+    patches = track.patches
+    low, high = float(patches.min()), float(patches.max())
+    if track.kind == "write":
+        high = written_limit(patches)
+        low = -high
+    shades = (patches - low) / ((high - low) or 1.0)
+    return {"patches": _base64(_bytes(shades).tobytes()), "low": low, "high": high, "channels": patches.shape[2]}
+
+
+def _canvases(track: Track) -> dict[str, Any]:
+    """Returns the canvases of a track, for each image those of all steps as one PNG."""
+    if track.canvases is None:
+        return {"canvases": None}
+    films = track.canvases.transpose(1, 2).flatten(2, 3)  # (N, C, T H', W')
+    return {"canvases": [_base64(png(_pixels(film))) for film in films], "canvas": list(track.canvases.shape[3:])}
 
 
 def _pixels(image: Tensor) -> Any:
