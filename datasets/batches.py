@@ -126,12 +126,17 @@ def last_tenth(count: int) -> tuple[slice, slice]:
     return slice(kept), slice(kept, None)
 
 
-def unit_range(images: Tensor) -> Tensor:
+def unit_range(images: Tensor, out: Tensor | None = None) -> Tensor:
     """Returns uint8 images as float32 in 0 to 1, bit for bit the same on every device.
 
     The divisor is a tensor because CUDA replaces division by a Python number with multiplication by its rounded reciprocal.
+
+    Args:
+        images: Images of any shape, uint8.
+        out: Tensor of the same shape, float32, for the result; a new one if None.
     """
-    return images.float() / torch.full((), 255.0, device=images.device)
+    result = images.float() if out is None else out.copy_(images)
+    return result.div_(torch.full((), 255.0, device=images.device))
 
 
 class EpochOrders:

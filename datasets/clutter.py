@@ -10,6 +10,7 @@ References:
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -68,15 +69,16 @@ class ClutteredMNIST(PositionalDataset):
         if len(positions) <= _AT_ONCE or self.digits.images.device.type != "cpu":
             images, labels, centers = self.render(positions)
             return Batch(unit_range(images[:, None]), labels, centers)
+        shape = (len(positions), 1, self.recipe.canvas, self.recipe.canvas)
         batch = Batch(
-            torch.empty(len(positions), 1, self.recipe.canvas, self.recipe.canvas),
+            torch.from_numpy(np.empty(shape, dtype=np.float32)),  # NumPy asks Linux for huge pages, which are mapped faster
             torch.empty(len(positions), dtype=torch.int64),
             torch.empty(len(positions), 2),
         )
         for first in range(0, len(positions), _AT_ONCE):
             share = slice(first, first + _AT_ONCE)
             images, batch.labels[share], batch.centers[share] = self.render(positions[share])
-            batch.images[share] = unit_range(images[:, None])
+            unit_range(images[:, None], out=batch.images[share])
         return batch
 
     def render(self, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -106,9 +108,11 @@ class ClutteredMNIST(PositionalDataset):
         recipe, (height, width) = self.recipe, self.digits.images.shape[1:]
         source, crop_x, crop_y, piece_x, piece_y = drawn.unbind(dim=-1)  # (B, P) each
         side = torch.arange(recipe.piece_size, device=canvas.device)
-        rows = bounded(crop_y, height - recipe.piece_size + 1)[..., None, None] + side[:, None]
-        columns = bounded(crop_x, width - recipe.piece_size + 1)[..., None, None] + side
-        pieces = self.digits.images[bounded(source, len(self))[..., None, None], rows, columns]  # (B, P, piece_size, piece_size)
+        row, column = bounded(crop_y, height - recipe.piece_size + 1), bounded(crop_x, width - recipe.piece_size + 1)
+        first = (bounded(source, len(self)) * height + row) * width + column
+        pixels = (first[..., None, None] + side[:, None] * width + side).flatten()
+        pieces = self.digits.images.flatten().index_select(0, pixels)  # five times as fast as indexing by three tensors
+        pieces = pieces.view(*first.shape, recipe.piece_size, recipe.piece_size)
         free = recipe.canvas - recipe.piece_size + 1
         add_patches(canvas, recipe.canvas, pieces, bounded(piece_x, free), bounded(piece_y, free))
 
