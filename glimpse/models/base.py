@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from glimpse.attention.track import Track
 from glimpse.models.losses import supervised_loss
@@ -31,6 +32,7 @@ class Model(nn.Module):
     config_class: ClassVar[type[Config]]
     config: Any
     _compiled_step: Callable[..., Any] | None = None
+    _recomputes_steps = False
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> Self:
@@ -61,9 +63,21 @@ class Model(nn.Module):
         else:
             self._compiled_step = torch.compile(step, dynamic=False)
 
+    def checkpoint_activations(self) -> None:
+        """Makes the backward pass of a recurrent model recompute every step, so that only the states between steps are kept.
+
+        Raises:
+            ValueError: If the model has no steps.
+        """
+        if not hasattr(type(self), "_step"):
+            raise ValueError(f"a {type(self).__name__} has no steps to recompute: leave out --checkpoint-activations")
+        self._recomputes_steps = True
+
     def _run_step(self, *args: Any) -> Any:
-        """Returns the results of a recurrent model's method `_step`, compiled after `compile_step`."""
+        """Returns the results of a recurrent model's method `_step`, compiled or recomputed in the backward pass if so set."""
         step: Callable[..., Any] = self._compiled_step or getattr(type(self), "_step")  # noqa: B009 (subclasses define it)
+        if self._recomputes_steps and torch.is_grad_enabled():
+            return checkpoint(step, self, *args, use_reentrant=False, preserve_rng_state=False)  # noise is an argument
         return step(self, *args)
 
     @property

@@ -34,6 +34,8 @@ class TrainingConfig(Config):
             by timing a few steps, and float32 for a training of less than a minute.
         compile: Whether the model is compiled by torch.compile. Unless this is given, a training of a quarter of an hour or more on
             the CPU is compiled if timing a few steps shows that this saves time.
+        checkpoint_activations: Whether the backward pass recomputes every step of a recurrent model, so that only the states
+            between steps are kept: for many glimpses or large images.
         cuda_graph: Whether the forward and backward passes are captured as CUDA graphs, so that the GPU does not wait for Python.
         deterministic: Whether to use only deterministic kernels.
         seed: Random seed of the initial weights, the clutter and all noise, below 2^32.
@@ -52,6 +54,7 @@ class TrainingConfig(Config):
     log_every: Count = 10_000
     precision: Precision = "fp32"
     compile: bool = False
+    checkpoint_activations: bool = False
     cuda_graph: bool = False
     deterministic: bool = False
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0

@@ -310,6 +310,10 @@ def fit(task: Task, config: TrainingConfig, device: torch.device | str = "cpu") 
 
 def _network(model: nn.Module, config: TrainingConfig, world: int) -> nn.Module:
     """Returns the model as called by the loss: compiled, captured or with gradients averaged over processes, as configured."""
+    if config.checkpoint_activations:
+        if config.cuda_graph or not isinstance(model, Model):
+            raise ValueError("--checkpoint-activations is for models with steps, without --cuda-graph")
+        model.checkpoint_activations()
     if config.cuda_graph:
         return _Captured(model)
     if config.compile:

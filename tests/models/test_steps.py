@@ -1,6 +1,7 @@
-"""Models whose step is compiled against the same models in eager mode."""
+"""Models whose steps are compiled, or recomputed in the backward pass, against the same models without that."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -47,18 +48,47 @@ def results(model: Model, images: Tensor, inputs: dict[str, Any]) -> list[Tensor
     return [*outputs, *(each for each in gradients if each is not None)]
 
 
+@pytest.mark.parametrize("change", [Model.compile_step, Model.checkpoint_activations])
 @pytest.mark.parametrize("name", ["classifier", "ram", "draw"])
-def test_a_compiled_step_has_the_values_and_gradients_of_the_eager_one(name: str) -> None:
+def test_values_and_gradients_are_those_of_the_plain_model(name: str, change: Callable[[Model], None]) -> None:
     model, inputs = built(name)
     model.double()  # so that only an error makes a difference
     inputs = {name: value.double() for name, value in inputs.items()}
     images = torch.rand(5, 1, 20, 20, dtype=torch.float64)
     expected = results(model, images, inputs)
     before = set(model.state_dict())
-    model.compile_step()
+    change(model)
     assert set(model.state_dict()) == before
     for got, wanted in zip(results(model, images, inputs), expected, strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-8, atol=1e-8)
+
+
+def kept_bytes(model: Model, images: Tensor, inputs: dict[str, Any]) -> int:
+    """Returns the number of bytes that a call keeps for the backward pass, counting every storage once."""
+    sizes: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        output = model(images, **inputs)
+    del output
+    return sum(sizes.values())
+
+
+@pytest.mark.parametrize("name", ["classifier", "ram"])
+def test_recomputed_steps_keep_a_fraction_of_the_memory(name: str) -> None:
+    model, inputs = built(name)
+    images = torch.rand(5, 1, 20, 20)
+    usual = kept_bytes(model, images, inputs)
+    model.checkpoint_activations()
+    assert kept_bytes(model, images, inputs) < usual / 2
+
+
+def test_a_model_without_steps_cannot_recompute_them() -> None:
+    with pytest.raises(ValueError, match="ConvNet has no steps"):
+        ConvNet(ConvNetConfig()).checkpoint_activations()
 
 
 def test_the_number_of_graphs_does_not_depend_on_the_number_of_steps() -> None:
