@@ -15,7 +15,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def evaluation_options(command: F) -> F:
-    """Adds the options of an evaluation besides its images: from `--split` to `--figure`."""
+    """Adds the options of an evaluation besides its images: from `--split` to `--csv`."""
     options = (
         split_option,
         glimpses_option,
@@ -36,6 +36,7 @@ def evaluation_options(command: F) -> F:
             " clutter.",
         ),
         click.option("--figure", type=FILE, help="Plot that diagnosis to this .png."),
+        click.option("--csv", type=FILE, help="For a classifier: write the whole confusion matrix to this .csv."),
     )
     return adding(options)(command)
 

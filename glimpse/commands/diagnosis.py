@@ -1,16 +1,20 @@
 """Output of `glimpse evaluate --diagnose`: tables of errors by cause, glimpse, class, ink and clutter, 80 columns wide at most."""
 
+from collections.abc import Sequence
+
 from glimpse.commands import console
+from glimpse.commands.confusion import short_name
 from glimpse.evaluation.diagnosis import NEAR, Diagnosis, ErrorCount, range_text
 
 __all__ = ["show_diagnosis"]
 
 _COUNTS = ("images", "errors", "error %")
+_CLASSES = 20  # maximum number of classes in a table
 _SPLIT = ("by search", "by reading")
 
 
-def show_diagnosis(diagnosis: Diagnosis) -> None:
-    """Prints the tables of a diagnosis."""
+def show_diagnosis(diagnosis: Diagnosis, class_names: Sequence[str]) -> None:
+    """Prints the tables of a diagnosis; of more than 20 classes the 20 with the highest error."""
     if diagnosis.search is not None:
         rows = [
             ("by reading: the last window is on the digit", *_counts(diagnosis.search.on_digit)),
@@ -26,8 +30,12 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
             for step, glimpse in enumerate(diagnosis.by_glimpse, start=1)
         ]
         console.print_rows(("glimpse", "on the digit %", *_COUNTS[1:], *split), steps)
-    classes = [(label, *_counts(count), *_parts(count)) for label, count in enumerate(diagnosis.by_class)]
-    console.print_rows(("class", *_COUNTS, *split), classes)
+    counts = [*enumerate(diagnosis.by_class)]
+    if len(counts) > _CLASSES:
+        counts.sort(key=lambda each: (each[1].images == 0, -each[1].errors / max(each[1].images, 1)))
+    classes = [(short_name(class_names[label]), *_counts(count), *_parts(count)) for label, count in counts[:_CLASSES]]
+    of_all = f"Highest error, {_CLASSES} of {len(counts):,} classes" if len(counts) > _CLASSES else None
+    console.print_rows(("class", *_COUNTS, *split), classes, title=of_all)
     for name, groups, title in (
         ("ink", diagnosis.by_ink, "By the ink of the digit (1 for a white pixel)"),
         ("clutter %", diagnosis.by_clutter, "By the ink of the clutter on the digit, in % of the digit's ink"),

@@ -1,6 +1,7 @@
 """Output of `glimpse evaluate`."""
 
 from glimpse.commands import console
+from glimpse.commands.confusion import show_confusion
 from glimpse.commands.console import ConsoleListener
 from glimpse.commands.diagnosis import show_diagnosis
 from glimpse.evaluation.evaluate import Evaluation, evaluate_request
@@ -21,8 +22,9 @@ def evaluate(request: EvaluationRequest, *, as_json: bool) -> None:
         _show_classifier(found, found.result)
     else:
         _show_generator(found, found.result)
-    if found.figure is not None:
-        console.note(f"Wrote {found.figure}")
+    for path in (found.figure, found.csv):
+        if path is not None:
+            console.note(f"Wrote {path}")
 
 
 def _show_classifier(found: Evaluation, result: ClassificationResult) -> None:
@@ -43,14 +45,15 @@ def _show_classifier(found: Evaluation, result: ClassificationResult) -> None:
     described = " ".join(f"{key}={value}" for key, value in found.data.items() if key != "recipe")
     console.print_rows((found.model, described), facts)
     glimpses = len(result.error_by_glimpse)
+    names = found.class_names or tuple(map(str, range(len(result.confusion))))
     if found.diagnosis is not None:
-        show_diagnosis(found.diagnosis)
+        show_diagnosis(found.diagnosis, names)
     if glimpses > 1 and (found.diagnosis is None or found.diagnosis.by_glimpse is None):
         steps = [(step, f"{error:.2f}") for step, error in enumerate(result.error_by_glimpse, start=1)]
         console.print_rows(("glimpse", "error %"), steps)
-    classes = range(len(result.confusion))
-    counts = [(truth, *row) for truth, row in zip(classes, result.confusion, strict=True)]
-    console.print_rows(("true \\ predicted", *map(str, classes)), counts)
+    is_whole = show_confusion(result.confusion, names)
+    if not is_whole and found.csv is None:
+        console.note("--csv FILE writes the whole confusion matrix.")
     name = f"{found.model}, {glimpses} glimpses" if glimpses > 1 else found.model
     rows = [(row.model, f"{row.error_percent:.2f}", row.source, row.note) for row in found.published]  # type: ignore[union-attr]
     if rows:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,10 +17,11 @@ __all__ = ["diagnosis_figure"]
 
 _READING, _SEARCH = PALETTE[0], PALETTE[1]
 _LABEL = 9.0  # points, of an axis's label
+_LETTERS = 40  # letters of all labels that fit below an axis
 _NAMED = 12  # maximum number of bars that are labeled one by one
 
 
-def diagnosis_figure(diagnosis: Diagnosis, path: str | Path, *, title: str = "") -> None:
+def diagnosis_figure(diagnosis: Diagnosis, path: str | Path, *, title: str = "", class_names: Sequence[str] | None = None) -> None:
     """Writes a figure of a diagnosis: the error after each glimpse as lines, and by class, ink and clutter as bars.
 
     Bars and lines are split into errors lost by search and by reading, if these are known. The whiskers are 95 % Wilson intervals
@@ -29,6 +31,7 @@ def diagnosis_figure(diagnosis: Diagnosis, path: str | Path, *, title: str = "")
         diagnosis: What is drawn.
         path: File to write, ending in `.png`.
         title: Name of the model and the images.
+        class_names: Name of each class; the numbers from 0 if None.
 
     Raises:
         ValueError: If the file has another extension.
@@ -44,7 +47,8 @@ def diagnosis_figure(diagnosis: Diagnosis, path: str | Path, *, title: str = "")
         if name == "by_glimpse":
             _draw_glimpses(axes, diagnosis.by_glimpse or ())
         elif name == "by_class":
-            _draw_bars(axes, diagnosis.by_class, [str(label) for label in range(len(diagnosis.by_class))], "class")
+            names = class_names or [str(label) for label in range(len(diagnosis.by_class))]
+            _draw_bars(axes, diagnosis.by_class, names, "class")
         else:
             groups: Sequence[RangeCount] = getattr(diagnosis, name)
             labels = [range_text(group) for group in groups]
@@ -100,7 +104,11 @@ def _draw_bars(axes: Axes, counts: Sequence[ErrorCount], labels: Sequence[str], 
             low, high = count.interval
             axes.vlines(x, low, high, color=INK, linewidth=1.0)
     if len(counts) <= _NAMED:
-        axes.set_xticks(at, [f"{label}\n{count.images:,}" for label, count in zip(labels, counts, strict=True)])
+        long = sum(map(len, labels)) > _LETTERS
+        style: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if long else {}
+        joined = ", " if long else "\n"
+        names = [f"{label[: _LETTERS // 2]}{joined}{count.images:,}" for label, count in zip(labels, counts, strict=True)]
+        axes.set_xticks(at, names, **style)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(_NAMED, integer=True))
     axes.set_xlabel(what, fontsize=_LABEL)

@@ -2,12 +2,14 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from glimpse import environment
 from glimpse.evaluation.classifier import measure_classifier
+from glimpse.evaluation.confusion import write_confusion
 from glimpse.evaluation.diagnosis import Diagnosis, Evidence
 from glimpse.evaluation.generator import GenerationResult, measure_generator
 from glimpse.evaluation.images import ImageQuery, TaskImages, check_images, open_task_images
@@ -44,6 +46,7 @@ class Evaluation:
         diagnosis: Errors by their cause; None if it was not requested.
         figure: File of the diagnosis's figure; None if there is none.
         class_names: Name of each class; None for a generator.
+        csv: File of the whole confusion matrix; None if there is none.
     """
 
     model: str
@@ -58,6 +61,7 @@ class Evaluation:
     diagnosis: Diagnosis | None = None
     figure: Path | None = None
     class_names: tuple[str, ...] | None = None
+    csv: Path | None = None
 
     @property
     def published(self) -> tuple[PublishedResult, ...] | tuple[PublishedBound, ...]:
@@ -83,7 +87,8 @@ def evaluate(model: str | Path, *, listener: Listener | None = None, **options: 
         model: Folder of a run, weights file or `pretrained:NAME`.
         listener: Receives progress, notes and warnings.
         options: Options of `glimpse evaluate` by name, with `_` for `-`: `split`, `glimpses`, `test_samples`, `importance_samples`,
-            `diagnose`, `figure`, `data`, `data_dir`, `digits`, `canvas`, `pieces`, `piece_size`, `border`, `device`, `threads`.
+            `diagnose`, `figure`, `csv`, `data`, `data_dir`, `digits`, `canvas`, `pieces`, `piece_size`, `border`, `device`,
+            `threads`.
 
     Returns:
         The evaluation; `--json` prints its `as_dict()`.
@@ -109,8 +114,9 @@ def evaluate_request(request: EvaluationRequest, listener: Listener | None = Non
         OSError: If a file cannot be read or written.
     """
     listener = listener or Listener()
-    if request.figure is not None:
-        check_output("--figure", request.figure, ".png")
+    for option, path, ending in (("--figure", request.figure, ".png"), ("--csv", request.csv, ".csv")):
+        if path is not None:
+            check_output(option, path, ending)
     facts = read_facts(request.model)
     threads = environment.use_threads(request.machine.threads)
     device = environment.choose_device(request.machine.device)
@@ -126,7 +132,9 @@ def evaluate_request(request: EvaluationRequest, listener: Listener | None = Non
         found = _measured_classifier(model, images, request, listener)
     if found.diagnosis is not None:
         _note_gaps(model, found.diagnosis, listener)
-        _draw_diagnosis(found.diagnosis, request)
+        _draw_diagnosis(found.diagnosis, request, names)
+    if request.csv is not None and isinstance(found.result, ClassificationResult):
+        write_confusion(request.csv, found.result.confusion, names or ())
     return Evaluation(
         model=request.model,
         config=model.config,
@@ -139,6 +147,7 @@ def evaluate_request(request: EvaluationRequest, listener: Listener | None = Non
         test_samples=model.config.samples,
         diagnosis=found.diagnosis,
         figure=request.figure,
+        csv=request.csv,
         class_names=names,
     )
 
@@ -159,12 +168,12 @@ class _Measured(NamedTuple):
     diagnosis: Diagnosis | None = None
 
 
-def _draw_diagnosis(diagnosis: Diagnosis, request: EvaluationRequest) -> None:
+def _draw_diagnosis(diagnosis: Diagnosis, request: EvaluationRequest, names: Sequence[str] | None) -> None:
     """Draws the figure of a diagnosis if the request names its file."""
     if request.figure is not None:
         from glimpse.evaluation.diagnosis_figure import diagnosis_figure  # matplotlib is not needed before
 
-        diagnosis_figure(diagnosis, request.figure, title=request.model)
+        diagnosis_figure(diagnosis, request.figure, title=request.model, class_names=names)
 
 
 def _note_gaps(model: Model, diagnosis: Diagnosis, listener: Listener) -> None:
@@ -184,8 +193,9 @@ def _note_gaps(model: Model, diagnosis: Diagnosis, listener: Listener) -> None:
 def _refuse_options(request: EvaluationRequest, model: ImageClassifier | DRAW) -> None:
     """Raises ValueError if a setting does not fit the model; the images need not be opened for that."""
     if isinstance(model, DRAW):
-        if request.diagnose:
-            raise ValueError("--diagnose is for a classifier: a generator makes no errors")
+        if request.diagnose or request.csv is not None:
+            option = "--diagnose" if request.diagnose else "--csv"
+            raise ValueError(f"{option} is for a classifier: a generator makes no errors")
         if request.glimpses is not None:
             steps = model.config.glimpses
             raise ValueError(f"a generator always takes the {steps} steps that it was trained with: leave out --glimpses")

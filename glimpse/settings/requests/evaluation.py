@@ -20,6 +20,7 @@ class EvaluationRequest:
         importance_samples: For a generator: number of importance samples of a tighter bound.
         diagnose: For a classifier: whether to count its errors by cause, class, glimpse, ink and clutter.
         figure: File of a figure of that diagnosis, a `.png`; None for no figure.
+        csv: For a classifier: file of the whole confusion matrix, a `.csv`; None for no file.
         images: Images to evaluate on; by default those of the model's task.
         machine: Device and threads.
 
@@ -34,6 +35,7 @@ class EvaluationRequest:
     importance_samples: int | None = None
     diagnose: bool = False
     figure: Path | None = None
+    csv: Path | None = None
     images: ImageChoice = field(default_factory=ImageChoice)
     machine: Machine = field(default_factory=Machine)
 
