@@ -41,7 +41,7 @@ class Header(NamedTuple):
     """Type and shape of an array in a file.
 
     Attributes:
-        dtype: Type of its values; never Python objects.
+        dtype: Type of its values.
         shape: Its shape; no size is negative.
         is_fortran: Whether the first index varies fastest.
     """
@@ -66,6 +66,14 @@ def read_header(file: Readable, where: str) -> Header:
     Raises:
         ValueError: If there is no header of an array of numbers.
     """
+    header = _any_header(file, where)
+    if header.dtype.hasobject or header.dtype.itemsize == 0:
+        raise ValueError(f"{where} has no plain values, but {header.dtype}")
+    return header
+
+
+def _any_header(file: Readable, where: str) -> Header:
+    """Returns the header of an array in numpy's format, which may be one of Python objects."""
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     try:
         version = np.lib.format.read_magic(file)
@@ -74,8 +82,6 @@ def read_header(file: Readable, where: str) -> Header:
             shape, is_fortran, dtype = readers[version](file)
     except Exception as error:  # damage raises many types of errors, those of tokenize and of the parser among them
         raise ValueError(f"{where} has no header of an array ({one_line(error)})") from error
-    if dtype.hasobject or dtype.itemsize == 0:
-        raise ValueError(f"{where} has no plain values, but {dtype}")
     if any(size < 0 for size in shape):
         raise ValueError(f"{where} has a negative size: {shape}")
     return Header(dtype, tuple(map(int, shape)), is_fortran)
@@ -141,13 +147,13 @@ class ArrayArchive:
         return sorted(self._members)
 
     def header(self, name: str) -> Header:
-        """Returns the type and shape of an array without reading it.
+        """Returns the type and shape of an array without reading it; the type may be that of Python objects, which are not read.
 
         Raises:
             ValueError: If the member is damaged or no array.
         """
         with self._member(name) as file:
-            return read_header(file, name)
+            return _any_header(file, name)
 
     def read(self, name: str, most: int | None = None) -> NDArray[Any]:
         """Returns an array.

@@ -128,8 +128,8 @@ class GenerativeEntry(Entry[T]):
     binarization: Binarization | None = "none"
 
 
-def _is_npz(path: Path) -> bool:
-    return path.name.endswith(".npz")
+def _is_own(path: Path) -> bool:
+    return path.name.endswith(".npz") or path.exists()
 
 
 AUTO = "auto"
@@ -140,7 +140,12 @@ DIGIT_SOURCES: dict[str, "Entry[DigitSource]"] = {
     "fashion-mnist": Entry("articles of clothing in MNIST's format", Deferred("mnist", "open_mnist"), is_fetched=True),
     "emnist-digits": Entry("280,000 handwritten digits", Deferred("mnist", "open_mnist"), is_fetched=True),
     "sklearn": Entry("scikit-learn's 1,797 small digits", Deferred("sklearn_digits", "open_sklearn_digits")),
-    "file": Entry("your own FILE.npz", Deferred("own_digits", "open_own_digits"), is_named=False, takes_path=_is_npz),
+    "file": Entry(
+        "the path of your own, in any form that --data takes",
+        Deferred("own_digits", "open_own_digits"),
+        is_named=False,
+        takes_path=_is_own,
+    ),
 }
 """Digit sources by name."""
 

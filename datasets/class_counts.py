@@ -37,7 +37,7 @@ def check_classes(parts: DataParts, listener: Listener) -> None:
     channels, height, width = parts.shape
     color = {1: "gray", 3: "color"}.get(channels, f"{channels} channels")
     classes = described_classes(parts.class_names, total)
-    listener.note(f"{parts.path}: {total.sum():,} images of {height} x {width} pixels in {color}, {classes}.")
+    listener.note(f"{parts.name}: {total.sum():,} images of {height} x {width} pixels in {color}, {classes}.")
     listener.note(_described_parts(parts))
     for warning in _warnings(parts, counts):
         listener.warn(warning)
@@ -62,13 +62,13 @@ def described_classes(names: Sequence[str], counts: NDArray[np.int64]) -> str:
 def _refuse(parts: DataParts, total: NDArray[np.int64]) -> None:
     names = parts.class_names
     if len(names) < 2:
-        raise ValueError(f"{parts.path}: all images have the label {listed(names)}; at least two classes are needed to train on")
+        raise ValueError(f"{parts.name}: all images have the label {listed(names)}; at least two classes are needed to train on")
     rare = [name for name, count in zip(names, total, strict=True) if count < 2]
     if not rare:
         return
     what = f"class {rare[0]} has" if len(rare) == 1 else f"{len(rare):,} of {len(names):,} classes ({listed(rare)}) have"
     raise ValueError(
-        f"{parts.path}: {what} only one image, of {total.sum():,} images in {described_classes(names, total)}; every class needs at"
+        f"{parts.name}: {what} only one image, of {total.sum():,} images in {described_classes(names, total)}; every class needs at"
         " least two, one to train on and one to validate on: correct or remove such labels"
     )
 
@@ -86,12 +86,12 @@ def _warnings(parts: DataParts, counts: dict[str, NDArray[np.int64]]) -> Iterato
     for part, each in counts.items():
         absent = names[each == 0].tolist()
         if absent:
-            yield f"{parts.path}: no images {_USES[part]} of {len(absent)} of {len(names)} classes: {listed(absent)}"
+            yield f"{parts.name}: no images {_USES[part]} of {len(absent)} of {len(names)} classes: {listed(absent)}"
     train = counts["train"]
     low, high = int(np.where(train > 0, train, train.max()).argmin()), int(train.argmax())
     if train[high] >= IMBALANCE * train[low]:
         share = 100 * (1 - train[high] / train.sum())
         yield (
-            f"{parts.path}: class {names[high]} has {train[high] / train[low]:.0f} times as many training images as {names[low]}; "
+            f"{parts.name}: class {names[high]} has {train[high] / train[low]:.0f} times as many training images as {names[low]}; "
             f"a model that always answers {names[high]} has an error of {share:.1f} %"
         )

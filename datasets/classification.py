@@ -83,5 +83,5 @@ def file_data(parts: DataParts) -> ClassifierData:
         ValueError: If there are no training images.
     """
     if parts.train is None or parts.valid is None:
-        raise ValueError(f"{parts.path} holds no training images: name them X_train and y_train, or images and labels")
+        raise ValueError(f"{parts.name} holds no training images: name them X_train and y_train, or images and labels")
     return ClassifierData(parts.train, parts.valid, parts.shape[0], parts.class_names, {"kind": "file"} | parts.record())

@@ -129,8 +129,8 @@ def open_digits(
     the user's cache.
 
     Args:
-        source: A name in `DIGIT_SOURCES`, the path of a `.npz` file, or `auto`: MNIST if it is found or can be downloaded, else
-            scikit-learn's digits, with `reason` set.
+        source: A name in `DIGIT_SOURCES`; the path of your own in any form of `glimpse.datasets.forms`; or `auto`: MNIST if it is
+            found or can be downloaded, else scikit-learn's digits, with `reason` set.
         data_dir: Folder to search first; never written to.
         seed: Seed of the split of a file without parts, 80/10/10.
         split: How such a file is divided.
@@ -153,5 +153,5 @@ def open_digits(
         return replace(digits, reason=reason)
     request = looked_up(DIGIT_SOURCES, source)
     if request is None:
-        raise ValueError(f"no digits called {source!r}: choose {', '.join(choices(DIGIT_SOURCES))} or a .npz file")
+        raise ValueError(f"no digits called {source!r}: choose {', '.join(choices(DIGIT_SOURCES))} or the path of your own")
     return opened(request)

@@ -18,6 +18,7 @@ from glimpse.datasets.catalog import AUTO, AUTO_SETS, GENERATIVE_SETS, Binarizat
 from glimpse.datasets.fetch import Progress
 from glimpse.datasets.folders import first_at_hand
 from glimpse.datasets.pixel_sets import Images, Opened, PixelSet
+from glimpse.datasets.split_rule import SplitKind, SplitRule
 
 __all__ = ["GenerativeData", "Redraw", "open_generative"]
 
@@ -42,6 +43,7 @@ class GenerativeData:
         size: Height and width in pixels that your own pictures were resized to; None if they were not resized.
         note: Statement that the images are only a part of the set; None if they are all of it.
         reason: Why `auto` did not take its first set, or why only a part of the set was found; else None.
+        split: How glimpse held out images of your own file for validation, else None.
     """
 
     name: str
@@ -56,6 +58,7 @@ class GenerativeData:
     size: tuple[int, int] | None = None
     note: str | None = None
     reason: str | None = None
+    split: SplitKind | None = None
 
     @property
     def is_subset(self) -> bool:
@@ -84,7 +87,7 @@ class GenerativeData:
 
     def record(self) -> dict[str, Any]:
         """Returns the set's identity, for a run's `config.json`."""
-        keys = ("name", "source", "path", "sha256", "binarization", "seed", "is_subset", "note", "reason")
+        keys = ("name", "source", "path", "sha256", "binarization", "seed", "is_subset", "note", "reason", "split")
         identity = {"kind": "generative"} | {key: getattr(self, key) for key in keys}
         sizes = {"train": len(self.train), "valid": len(self.valid), "test": len(self.test)}
         options = {key: list(value) if (value := getattr(self, key)) else None for key in ("crop", "size")}
@@ -100,6 +103,7 @@ def open_generative(
     binarization: Redraw | None = None,
     crop: tuple[int, int] | None = None,
     size: tuple[int, int] | None = None,
+    split: SplitKind = "stratified",
     progress: Progress | None = None,
     download: bool = True,
 ) -> GenerativeData:
@@ -118,6 +122,7 @@ def open_generative(
         crop: Height and width in pixels to crop: at random positions in training, from the middle in validation and test. The set's
             default if None.
         size: Height and width in pixels to resize your own pictures to; not resized if None.
+        split: How images of your own file are held out for validation if it has a test part and no validation part.
         progress: Called during a download or a preparation.
         download: Whether to download a set that is not found.
 
@@ -134,7 +139,8 @@ def open_generative(
     wanted = _Wanted(seed, device, binarization, crop, size)
 
     def opened(request: Request) -> GenerativeData:
-        full = replace(request, data_dir=data_dir, size=size, progress=progress, download=download)
+        rule = SplitRule(split)
+        full = replace(request, data_dir=data_dir, size=size, split=rule, progress=progress, download=download)
         return _made(request.name, GENERATIVE_SETS[request.name].open(full), wanted)
 
     request = Request(AUTO) if name_or_path == AUTO else looked_up(GENERATIVE_SETS, name_or_path)
@@ -185,6 +191,7 @@ def _made(name: str, opened: Opened, wanted: _Wanted) -> GenerativeData:
         size=wanted.size,
         note=opened.note,
         reason=opened.reason,
+        split=opened.split,
     )
 
 

@@ -4,8 +4,7 @@ Dimensions: N images of H x W pixels in C channels, K classes. Positions are pix
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,17 +12,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glimpse.datasets.array_files import ArrayFile
 from glimpse.datasets.batches import Batch, EpochOrders, PositionalDataset, last_tenth, unit_range
-from glimpse.datasets.built_set import MANIFEST, read_set
 from glimpse.datasets.counter import STREAMS
-from glimpse.datasets.labels import Labels, class_names
-from glimpse.datasets.npz import Part, read_labeled
+from glimpse.datasets.forms.catalog import recognized
+from glimpse.datasets.forms.found import Found, ImageRows, PartName
+from glimpse.datasets.forms.given import Given
+from glimpse.datasets.labels import class_names
+from glimpse.datasets.picture_rows import PictureRows
 from glimpse.datasets.split_rule import SplitRule
 from glimpse.datasets.splitting import stratified
-from glimpse.digest import sha256_of_file
+from glimpse.listener import Listener
+from glimpse.settings.requests import FormChoice, chosen
 
 __all__ = ["DataParts", "FirstImages", "ImageSet", "PartMaker", "first_images", "open_data"]
+
+_UNSPLIT: tuple[PartName, ...] = ("all", "train")  # the only part of a set that is not split
 
 
 class ImageSet(PositionalDataset):
@@ -43,7 +46,7 @@ class ImageSet(PositionalDataset):
 
     def __init__(
         self,
-        images: NDArray[Any] | ArrayFile,
+        images: ImageRows,
         labels: NDArray[Any],
         centers: NDArray[Any] | None = None,
         *,
@@ -74,6 +77,15 @@ class ImageSet(PositionalDataset):
         """Returns the number of images of each class, shape (K,)."""
         return np.bincount(self.labels.numpy(), minlength=n_classes)
 
+    def read_all(self, listener: Listener) -> None:
+        """Decodes all images of the set if they are pictures, so that broken ones are known before a training starts.
+
+        Raises:
+            ValueError: If pictures cannot be decoded; the message names the first of them.
+        """
+        if isinstance(self.images, PictureRows):
+            self.images.read_all(self.rows, listener)
+
     def batch(self, positions: Tensor) -> Batch:
         """Returns the images at these positions, shape (B,), on the device of the set."""
         positions = positions.cpu()
@@ -88,11 +100,12 @@ class ImageSet(PositionalDataset):
 
 @dataclass(frozen=True)
 class DataParts:
-    """The parts of a built set or of a file.
+    """Labeled images as parts to train and evaluate on.
 
     Attributes:
-        path: Folder or file that the images come from.
-        sha256: Digest of the file, or of the built set's manifest, which holds the digests of its arrays.
+        name: Folder or file that the images come from, or the form of an object of Python.
+        path: The folder or file; None for an object of Python.
+        sha256: Digest of the images and labels: of the file, of the built set's manifest, or of the names and contents of pictures.
         class_names: Name of each of the K classes: its label, as a string.
         train: Training images, shuffled if a seed was given; None if there are none.
         valid: Validation images; None if there are none.
@@ -100,9 +113,12 @@ class DataParts:
         whole: All images of a set without a test part, which `train`, `valid` and `test` were cut from; None if it has one.
         split: Rule by which images were held out; None if all parts are those of the file.
         frame: Height and width of the digits' frame around each center, in pixels; None if unknown.
+        form: How the images were recognized, in a few words.
+        choice: The choices that the images depend on.
     """
 
-    path: str
+    name: str
+    path: str | None
     sha256: str
     class_names: tuple[str, ...]
     train: ImageSet | None
@@ -111,6 +127,8 @@ class DataParts:
     whole: ImageSet | None = None
     split: SplitRule | None = None
     frame: tuple[int, int] | None = None
+    form: str = ""
+    choice: FormChoice = field(default_factory=FormChoice)
 
     @property
     def n_classes(self) -> int:
@@ -128,7 +146,7 @@ class DataParts:
         for name, part in (("test", self.whole), ("test", self.test), ("valid", self.valid), ("train", self.train)):
             if part is not None:
                 return name, part
-        raise ValueError(f"{self.path} holds no images")
+        raise ValueError(f"{self.name} holds no images")
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -146,7 +164,8 @@ class DataParts:
         sizes = {name: len(part) for name, part in self.parts.items()}
         identity = {"path": self.path, "sha256": self.sha256, "n_classes": self.n_classes, "class_names": list(self.class_names)}
         split = {"split": None, "seed": None} if self.split is None else self.split.record()
-        return identity | {"shape": list(self.shape), "sizes": sizes} | split
+        read = {name: list(value) if name == "size" else value for name, value in chosen(self.choice).items()}
+        return identity | {"form": self.form, "shape": list(self.shape), "sizes": sizes} | split | read
 
 
 @dataclass(frozen=True)
@@ -167,40 +186,40 @@ class PartMaker:
 
 
 def open_data(
-    path: Path,
+    source: Any,
     *,
+    form: FormChoice | None = None,
     device: torch.device | str = "cpu",
     shuffle_seed: int | None = None,
     split: SplitRule | None = None,
     class_names: Sequence[str] | None = None,
+    listener: Listener | None = None,
 ) -> DataParts:
-    """Returns the parts of a built set's folder or of a `.npz` file.
+    """Returns labeled images in any of the forms in `glimpse.datasets.forms`, as parts to train and evaluate on.
 
-    Images that are not split are split 80 / 10 / 10 by class; the test part of another file is held out in the same way. If there
-    is a test part but no validation part, a tenth of each class of the training part is held out for it. See `read_labeled` for
-    the arrays of a file.
+    Images that are not split are split 80 / 10 / 10 by class. If there is a test part but no validation part, a tenth of each class
+    of the training part is held out for it.
 
     Args:
-        path: Folder written by `glimpse dataset build`, or a `.npz` file.
+        source: Path of a folder or a file, or an object of Python.
+        form: How it is read where its form leaves it open.
         device: Device of the batches.
         shuffle_seed: Seed of the order of the training part; not shuffled if None.
         split: Rule that divides images without parts; by class, with a fixed seed, if None.
         class_names: Classes of a trained model, to which labels are mapped by name; if None, the classes are the distinct labels.
+        listener: Hears what was left out or assumed, and progress.
 
     Raises:
         FileNotFoundError: If there is nothing at the path.
-        ValueError: If it is neither a built set nor a `.npz` file, an array has a wrong shape, type or range, or a label is none of
-            the given classes.
+        ValueError: If the form is not recognized or leaves a question open, the images cannot be read, or a label is none of the
+            given classes.
     """
-    path, maker = path.resolve(), PartMaker(split or SplitRule(), class_names, device, shuffle_seed)
-    if path.is_dir():
-        built = read_set(path)
-        labels = Labels.of(built.labels, f"{path}: labels", built.class_names)
-        whole = _Stored(built.images, labels, built.centers)
-        of_digits = replace(maker, class_names=maker.class_names or built.class_names)  # those without an image, too
-        return _data_parts(path, sha256_of_file(path / MANIFEST), {"all": whole}, of_digits, built.frame)
-    stored: dict[Part, _Stored] = {part: _Stored(data.images, data.labels) for part, data in read_labeled(path).items()}
-    return _data_parts(path, sha256_of_file(path), stored, maker)
+    rule, listener = split or SplitRule(), listener or Listener()
+    given = Given(source, form or FormChoice(), as_stored=rule.kind == "legacy", listener=listener)
+    found = recognized(given)
+    for note in found.notes:
+        listener.note(f"{found.name}: {note}")
+    return _data_parts(found, PartMaker(rule, class_names, device, shuffle_seed))
 
 
 class FirstImages(NamedTuple):
@@ -217,45 +236,33 @@ class FirstImages(NamedTuple):
     frame: tuple[int, int] | None
 
 
-def first_images(path: Path, count: int) -> FirstImages:
-    """Returns the first images of the part that `DataParts.evaluation` names, without reading the others.
+def first_images(source: Any, count: int, form: FormChoice | None = None) -> FirstImages:
+    """Returns the first images of the part that `DataParts.evaluation` names, without reading the others where the form allows it.
 
     Args:
-        path: Folder written by `glimpse dataset build`, or a `.npz` file.
+        source: Path of a folder or a file, or an object of Python.
         count: Largest number of images.
+        form: How it is read where its form leaves it open.
 
     Raises:
         FileNotFoundError: If there is nothing at the path.
-        ValueError: If it is neither a built set nor a `.npz` file, or an array has a wrong shape, type or range.
+        ValueError: If the form is not recognized or leaves a question open, or the images cannot be read.
     """
-    if path.is_dir():
-        built = read_set(path)
-        shown = ImageSet(built.images[:count], built.labels[:count], built.centers[:count])
-        return FirstImages(shown, built.class_names, built.frame)
-    parts = read_labeled(path, most=count)
-    order: tuple[Part, ...] = ("test", "all", "valid", "train")
-    images, labels = next(parts[name] for name in order if name in parts)
-    return FirstImages(ImageSet(images, labels.codes), labels.names, None)
+    found = recognized(Given(source, form or FormChoice(), most=count))
+    order: tuple[PartName, ...] = ("test", "all", "valid", "train")
+    images, labels, centers = next(found.parts[name] for name in order if name in found.parts)
+    first = np.arange(min(count, len(labels)))
+    return FirstImages(ImageSet(images, labels.codes, centers, rows=first), labels.names, found.frame)
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """Images as they are stored, shape (N, H, W) or (N, H, W, C), with their labels and, if known, their centers (N, 2)."""
+def _data_parts(found: Found, maker: PartMaker) -> DataParts:
+    stored = found.parts
+    names = tuple(maker.class_names or found.class_names or class_names(part.labels for part in stored.values()))
+    classes = {name: part.labels.classes(names, found.name) for name, part in stored.items()}
+    unsplit: PartName | None = next((name for name in _UNSPLIT if {*stored} == {name}), None)
+    source: PartName | None = unsplit or ("train" if "train" in stored and "valid" not in stored else None)
 
-    images: NDArray[Any] | ArrayFile
-    labels: Labels
-    centers: NDArray[Any] | None = None
-
-
-def _data_parts(
-    path: Path, digest: str, stored: dict[Part, _Stored], maker: PartMaker, frame: tuple[int, int] | None = None
-) -> DataParts:
-    names = tuple(maker.class_names or class_names(part.labels for part in stored.values()))
-    classes = {name: part.labels.classes(names, str(path)) for name, part in stored.items()}
-    unsplit: Part | None = next((name for name in ("all", "train") if {*stored} == {name}), None)
-    source: Part | None = unsplit or ("train" if "train" in stored and "valid" not in stored else None)
-
-    def part(name: Part, rows: NDArray[np.int64] | None = None, shuffle_seed: int | None = None) -> ImageSet | None:
+    def part(name: PartName, rows: NDArray[np.int64] | None = None, shuffle_seed: int | None = None) -> ImageSet | None:
         if name not in stored or (rows is not None and not len(rows)):
             return None
         images, centers = stored[name].images, stored[name].centers
@@ -269,7 +276,8 @@ def _data_parts(
         test = part("test") if unsplit is None else part(source, rows[2])
     whole = None if unsplit is None else part(unsplit)
     split = None if source is None else maker.split
-    return DataParts(str(path), digest, names, train, valid, test, whole, split, frame)
+    identity = (found.name, found.path, found.sha256, names)
+    return DataParts(*identity, train, valid, test, whole, split, found.frame, found.form, found.choice)
 
 
 def _divided(labels: NDArray[np.int64], split: SplitRule, n_held_out: int) -> list[NDArray[np.int64]]:

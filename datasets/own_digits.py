@@ -1,4 +1,4 @@
-"""Your own glyphs in a `.npz` file as a digit source, in the parts of the file or split 80 / 10 / 10."""
+"""Your own glyphs in any form of `glimpse.datasets.forms` as a digit source, in their own parts or split 80 / 10 / 10."""
 
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ from glimpse.datasets.batches import last_tenth
 from glimpse.datasets.catalog import Request
 from glimpse.datasets.counter import STREAMS, permutation
 from glimpse.datasets.digits import Digits, DigitSource, digit_source
+from glimpse.datasets.forms.catalog import recognized
+from glimpse.datasets.forms.found import ImageRows
+from glimpse.datasets.forms.given import Given
 from glimpse.datasets.labels import class_names
-from glimpse.datasets.npz import read_labeled
 from glimpse.datasets.split_rule import SplitRule
 from glimpse.datasets.splitting import stratified
 
@@ -21,14 +23,15 @@ __all__ = ["open_own_digits"]
 
 
 def open_own_digits(request: Request) -> DigitSource:
-    """Returns the glyphs in the file at the request's path.
+    """Returns the glyphs at the request's path.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is not a readable `.npz` of gray glyphs, has fewer than 10 glyphs, or lacks a part.
+        ValueError: If its form is not recognized, the glyphs are not gray or fewer than 10, or a part is missing.
     """
     path = Path() if request.path is None else request.path
-    parts = read_labeled(path)
+    found = recognized(Given(path, as_stored=request.split.kind == "legacy"))
+    parts = found.parts
     names = request.class_names or class_names(data.labels for data in parts.values())
     if "test" in parts and "train" not in parts:
         raise ValueError(f"{path}: digits need a training part, X_train and y_train")
@@ -71,9 +74,10 @@ def _divided(path: Path, glyphs: Digits, rule: SplitRule, n_held_out: int) -> li
     return [glyphs.at(torch.from_numpy(rows)) for rows in parts]
 
 
-def _gray(path: Path, images: NDArray[Any]) -> Tensor:
-    """Returns gray images (N, H, W, 1) as uint8 of shape (N, H, W)."""
-    if images.shape[3] != 1:
+def _gray(path: Path, images: ImageRows) -> Tensor:
+    """Returns gray images (N, H, W) or (N, H, W, 1) as uint8 of shape (N, H, W)."""
+    if images.ndim == 4 and images.shape[3] != 1:
         raise ValueError(f"{path}: digits must be gray, got {images.shape[3]} channels")
-    gray = images[..., 0] if images.dtype == np.uint8 else np.rint(images[..., 0] * 255).astype(np.uint8)
+    pixels: NDArray[Any] = images[np.arange(len(images))].reshape(images.shape[:3])
+    gray = pixels if pixels.dtype == np.uint8 else np.rint(pixels * 255).astype(np.uint8)
     return torch.from_numpy(np.ascontiguousarray(gray))

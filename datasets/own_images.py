@@ -1,11 +1,11 @@
-"""Your own images as a generative set: a folder of pictures, or a `.npz` file with or without labels.
+"""Your own images as a generative set: a folder of pictures, or a file with or without labels.
 
 Images that are not split are split 80 / 10 / 10 by a hash of each file's name within the folder, or of each image's values, so
 that adding images moves no other image to another part. Dimensions: N images of H x W pixels in C channels.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,18 +14,22 @@ from PIL import Image, ImageOps
 
 from glimpse.datasets.catalog import Request
 from glimpse.datasets.fetch import Progress
-from glimpse.datasets.labels import class_names
-from glimpse.datasets.npz import Part, read_images
+from glimpse.datasets.forms.catalog import recognized
+from glimpse.datasets.forms.found import ImageRows, PartName
+from glimpse.datasets.forms.given import Given
+from glimpse.datasets.labels import Labels, class_names
 from glimpse.datasets.picture_files import pictures_in, read_picture, to_eight_bits
 from glimpse.datasets.pixel_sets import Images, Opened, digest
+from glimpse.datasets.split_rule import SplitRule
+from glimpse.datasets.splitting import stratified
 from glimpse.digest import sha256_of_bytes
 
 __all__ = ["is_own_images", "open_array_file", "open_own_images", "open_pictures", "split_by_hash"]
 
 
 def is_own_images(path: Path) -> bool:
-    """Returns whether a path is an existing folder or ends in `.npz`."""
-    return path.suffix == ".npz" or path.is_dir()
+    """Returns whether a path exists, or ends in `.npz`."""
+    return path.suffix == ".npz" or path.exists()
 
 
 def open_own_images(request: Request) -> Opened:
@@ -36,11 +40,11 @@ def open_own_images(request: Request) -> Opened:
         ValueError: If the images cannot be read or are too few, or the request has a size for the images of a file.
     """
     path = Path() if request.path is None else request.path
-    if path.suffix != ".npz":
+    if path.is_dir():
         return open_pictures(path, request.size, request.progress)
     if request.size is not None:
         raise ValueError(f"{path}: only the pictures of a folder are resized; leave size out, or use crop")
-    return open_array_file(path)
+    return open_array_file(path, request.split)
 
 
 def open_pictures(folder: Path, size: tuple[int, int] | None = None, progress: Progress | None = None) -> Opened:
@@ -72,27 +76,38 @@ def open_pictures(folder: Path, size: tuple[int, int] | None = None, progress: P
     return _opened(folder, split_by_hash([name.encode() for name in names]), images)
 
 
-def open_array_file(path: Path) -> Opened:
-    """Returns the images of a `.npz` file: `images`, or `X_train` and `X_test` and possibly `X_valid`; with labels if it has any.
+def open_array_file(path: Path, split: SplitRule | None = None) -> Opened:
+    """Returns the images of a file in a form of `glimpse.datasets.forms`, with labels if it has any.
 
     Floats are rounded to 255ths; integers that are all 0 or 1 are read as black and white. In a file with a test part but no
-    validation part, the last tenth of the training part is held out for validation; a file without a test part is split by a hash.
+    validation part, a tenth of the training part is held out for validation, by class if it has labels; a file without a test part
+    is split by a hash.
+
+    Args:
+        path: The file.
+        split: Rule by which a validation part is held out; by class, with a fixed seed, if None.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is not a readable `.npz`, or an array has a wrong name, shape, type or range.
+        ValueError: If the file cannot be read, or an array has a wrong name, shape, type or range.
     """
-    parts = _read(path)
+    rule, parts = split or SplitRule(), _read(path)
     if "test" not in parts:
         if "valid" in parts:
             raise ValueError(f"{path}: a validation part needs a test part too, X_test")
-        whole = parts["train"]
+        whole = parts.get("all") or parts["train"]
         return _opened(path, split_by_hash([image.numpy().tobytes() for image in whole.pixels]), whole)
     if "train" not in parts:
         raise ValueError(f"{path}: a test part needs a training part, X_train or images")
     train, test = parts["train"], parts["test"]
-    train, valid = (train, parts["valid"]) if "valid" in parts else train.without_last_tenth()
-    return Opened(train, valid, test, str(path.resolve()), digest(train, valid, test))
+    if "valid" in parts:
+        return Opened(train, parts["valid"], test, str(path.resolve()), digest(train, parts["valid"], test))
+    if rule.kind == "legacy":
+        train, valid = train.without_last_tenth()
+    else:
+        kept, held_out = stratified(np.unique(train.labels.numpy(), return_inverse=True)[1], rule.seed, 1)
+        train, valid = train.at(torch.from_numpy(kept)), train.at(torch.from_numpy(held_out))
+    return Opened(train, valid, test, str(path.resolve()), digest(train, valid, test), split=rule.kind)
 
 
 def split_by_hash(keys: list[bytes]) -> tuple[NDArray[np.int64], ...]:
@@ -137,17 +152,22 @@ def _picture(path: Path, size: tuple[int, int] | None) -> NDArray[np.uint8]:
     return np.asarray(ImageOps.fit(Image.fromarray(pixels), (size[1], size[0]), method=Image.Resampling.BICUBIC))
 
 
-def _read(path: Path) -> dict[Part, Images]:
-    """Returns the parts of a `.npz` file with their pixels as uint8."""
-    stored = read_images(path)
-    scale = 255 if all(data.images.max() <= 1 for data in stored.values()) else 1
+def _read(path: Path) -> dict[PartName, Images]:
+    """Returns the parts of a file with their pixels as uint8."""
+    stored = recognized(Given(path, needs_labels=False)).parts
     names = class_names(data.labels for data in stored.values())
-    return {
-        part: Images(_bytes(data.images, scale), torch.from_numpy(data.labels.classes(names, str(path))))
-        for part, data in stored.items()
-    }
+    return {part: Images(_bytes(data.images), torch.from_numpy(_numbers(data.labels, names))) for part, data in stored.items()}
 
 
-def _bytes(images: NDArray[Any], scale: int) -> torch.Tensor:
-    eight_bits = images * np.uint8(scale) if images.dtype == np.uint8 else np.rint(images * 255).astype(np.uint8)
-    return _channels_first(eight_bits)
+def _numbers(labels: Labels, names: Sequence[str]) -> NDArray[np.int64]:
+    """Returns labels that are integers as they are, others as classes; -1 if unknown."""
+    codes = labels.classes(names, "labels")
+    if not all(name.removeprefix("-").isdecimal() for name in names):
+        return codes
+    return np.array([*map(int, names), -1], dtype=np.int64)[codes]
+
+
+def _bytes(images: ImageRows) -> torch.Tensor:
+    whole = images[np.arange(len(images))]
+    pixels = whole if whole.ndim == 4 else whole[..., None]
+    return _channels_first(pixels if pixels.dtype == np.uint8 else np.rint(pixels * 255).astype(np.uint8))

@@ -5,6 +5,7 @@ Dimensions: B pictures of H x W pixels in C channels.
 
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,11 +16,23 @@ from torch import Tensor
 from glimpse.datasets.damage import as_one_line, one_line
 from glimpse.datasets.limits import LIFT, TooLarge, are_lifted, check_pixels
 
-__all__ = ["PICTURE_ENDINGS", "load_picture", "pictures_in", "read_picture", "to_eight_bits"]
+__all__ = [
+    "PICTURE_ENDINGS",
+    "PictureHeader",
+    "load_picture",
+    "picture_header",
+    "pictures_in",
+    "pixels_of",
+    "read_picture",
+    "to_eight_bits",
+]
 
 PICTURE_ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Suffixes of the names of picture files, in lower case."""
 
+_GRAY = ("1", "L", "LA", "La", "F")
+_ORIENTATION = 0x0112  # tag of EXIF
+_ON_ITS_SIDE = (5, 6, 7, 8)  # orientations that swap height and width
 _OPAQUE = ("1", "L", "P", "RGB", "CMYK")
 
 
@@ -59,15 +72,55 @@ def read_picture(path: Path, channels: int = 3) -> NDArray[np.uint8] | NDArray[n
         check_pixels(*opened.size, "it")
         if opened.format == "EPS":
             raise ValueError("EPS is a program, which would have to be run")
-        picture = ImageOps.exif_transpose(opened)
-        if picture.mode.startswith("I"):  # 16 bits per pixel, which Pillow's conversion would clip at 255
-            pixels = np.repeat(np.asarray(picture)[..., None], channels, axis=2)
-        else:
-            flat = _opaque(picture).convert("L" if channels == 1 else "RGB")
-            pixels = np.asarray(flat).reshape(picture.height, picture.width, channels)
+        return pixels_of(opened, channels)
+
+
+def pixels_of(opened: Image.Image, channels: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Returns the pixels of an opened picture, upright and opaque, as `read_picture` does.
+
+    Args:
+        opened: The picture.
+        channels: 1 for gray, 3 for red, green and blue.
+
+    Raises:
+        ValueError: If its pixels are floats or exceed 16 bits.
+    """
+    picture = ImageOps.exif_transpose(opened)
+    if picture.mode.startswith("I"):  # 16 bits per pixel, which Pillow's conversion would clip at 255
+        pixels = np.repeat(np.asarray(picture)[..., None], channels, axis=2)
+    else:
+        flat = _opaque(picture).convert("L" if channels == 1 else "RGB")
+        pixels = np.asarray(flat).reshape(picture.height, picture.width, channels)
     if picture.mode == "F" or not 0 <= pixels.min() <= pixels.max() <= 65535:
-        raise ValueError(f"{path} has pixels of mode {picture.mode}; use a picture with 8 or 16 bits per pixel")
+        raise ValueError(f"its pixels have mode {picture.mode}; use a picture with 8 or 16 bits per pixel")
     return pixels.astype(np.uint16) if picture.mode.startswith("I") else pixels
+
+
+class PictureHeader(NamedTuple):
+    """What the header of a picture file says.
+
+    Attributes:
+        size: Height and width in pixels, upright.
+        is_gray: Whether the picture has no colors.
+    """
+
+    size: tuple[int, int]
+    is_gray: bool
+
+
+def picture_header(path: Path) -> PictureHeader:
+    """Returns the size and the kind of a picture without decoding it.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is not a picture or too large (`MOST_PIXELS`).
+    """
+    with as_one_line(path, " is no picture that can be read"), _opened(path) as opened:
+        check_pixels(*opened.size, "it")
+        width, height = opened.size
+        has_exif = opened.format != "PNG" or "exif" in opened.info  # getexif would decode a PNG to look for it
+        turned = has_exif and opened.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+        return PictureHeader((width, height) if turned else (height, width), opened.mode in _GRAY or opened.mode.startswith("I"))
 
 
 def _opened(path: Path) -> Image.Image:

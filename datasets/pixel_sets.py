@@ -26,6 +26,7 @@ from glimpse.datasets.batches import (
     unit_range,
 )
 from glimpse.datasets.counter import STREAMS, bounded, words
+from glimpse.datasets.split_rule import SplitKind
 from glimpse.digest import sha256_of_images
 
 __all__ = ["Images", "Opened", "PixelSet", "SetMaker", "StoredImages", "binarize", "digest"]
@@ -232,6 +233,7 @@ class Opened:
         reason: Why the whole set was not found, else None.
         crop: Default height and width in pixels of crops; None for whole images.
         make: Function that makes a data set from the images of one split.
+        split: How glimpse held out images of a file for validation, else None.
     """
 
     train: Images
@@ -243,3 +245,4 @@ class Opened:
     reason: str | None = None
     crop: tuple[int, int] | None = None
     make: "SetMaker" = StoredImages
+    split: SplitKind | None = None

@@ -1,6 +1,7 @@
 """Options that several commands share, and errors shown as one line."""
 
 import errno
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +28,7 @@ __all__ = [
     "distort_option",
     "drawing_options",
     "drawing_seed_option",
+    "form_options",
     "frames_option",
     "generative_options",
     "glimpses_option",
@@ -125,9 +127,37 @@ def split_seed_option(command: F) -> F:
 def data_option(command: F) -> F:
     """Adds `--data`; its value is passed to `glimpse.datasets.labeled_images.open_data`."""
     text = (
-        "A set written by `dataset build`, or a .npz of images and labels, in place of generated images; for a generator, any set."
+        "Your own images in place of generated ones: a folder of class folders, a CSV of files and labels or of pixels, .npz, .npy,"
+        " HDF5, .mat, IDX, or a set written by `dataset build`; for a generator, any set."
     )
     return click.option("--data", type=click.Path(path_type=Path), help=text)(command)
+
+
+def form_options(command: F) -> F:
+    """Adds the options for `--data` that its form leaves open: `--size`, `--fit`, `--images-key` and `--labels-key`."""
+    fits = ", ".join(("pad (scale to fit, then black), the default", "resize (stretch)", "crop (scale to cover)"))
+    options = (
+        click.option("--size", type=Size(), help="Height and width that pictures of --data are brought to, as H,W or one side."),
+        click.option("--fit", type=click.Choice(["pad", "resize", "crop"]), help=f"How pictures are brought to --size: {fits}."),
+        click.option("--images-key", help="Name of the array or column of --data that holds the images."),
+        click.option("--labels-key", help="Name of the array or column of --data that holds the labels."),
+    )
+    return adding(options)(command)
+
+
+class Size(click.ParamType[tuple[int, int]]):
+    """Height and width in pixels, such as `96,128`; one number stands for both."""
+
+    name = "H,W"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Returns the height and the width."""
+        if isinstance(value, tuple):
+            return value
+        sides = re.split(r"[,x]", str(value).replace(" ", ""))
+        if not 1 <= len(sides) <= 2 or not all(side.isascii() and side.isdecimal() and 0 < int(side) < 100_000 for side in sides):
+            self.fail(f"{value!r} is no height and width in pixels, such as 96,128", param, ctx)
+        return int(sides[0]), int(sides[-1])
 
 
 def clutter_options(recipe: ClutterRecipe | None = None) -> Callable[[F], F]:
@@ -183,7 +213,7 @@ def training_options(presets: Iterable[str], default: str, folder: str) -> Calla
 
 def image_options(command: F) -> F:
     """Adds the options that choose labeled images, device and threads: from `--canvas` to `--threads`."""
-    for add in (threads_option, device_option, data_option, data_dir_option, digits_option, clutter_options()):
+    for add in (threads_option, device_option, form_options, data_option, data_dir_option, digits_option, clutter_options()):
         command = add(command)
     return command
 

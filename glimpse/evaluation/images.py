@@ -17,7 +17,7 @@ from glimpse.datasets.split_rule import SplitRule
 from glimpse.listener import Listener
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.record import read_config
-from glimpse.settings.requests import ImageChoice, Split, chosen, flag
+from glimpse.settings.requests import FormChoice, ImageChoice, Split, chosen, flag
 
 __all__ = ["ImageQuery", "TaskImages", "check_images", "open_task_images", "open_training_images"]
 
@@ -114,7 +114,8 @@ def open_training_images(query: ImageQuery) -> GenerativeData:
         raise ValueError(f"{source} was trained on your own pictures: name them with --data")
     if task["binarization"] != "fixed":
         wanted["binarization"] = task["binarization"]
-    data = _open_set(record["source"], query, seed=record["seed"] or 0, **wanted)
+    split = SplitRule.of_record(record).kind
+    data = _open_set(record["source"], query, seed=record["seed"] or 0, split=split, **wanted)
     if data.sha256 != task["sha256"]:
         raise ValueError(f"{data.name} is not the set that {source} was trained on, its digest differs: name images with --data")
     return data
@@ -125,21 +126,32 @@ def _generated(query: ImageQuery) -> dict[str, Any]:
     return {name: value for name, value in query.choice.generated.items() if (name, value) != ("digits", "auto")}
 
 
-def _file(query: ImageQuery, path: Path) -> TaskImages:
+def _form_of(query: ImageQuery) -> FormChoice:
+    """Returns how the images that the model was trained on are read; of other images, only the size that they are brought to."""
+    if query.task["kind"] != "file":
+        return FormChoice()
+    form = FormChoice.of_record(query.task)
+    return form if query.choice.data is None else FormChoice(form.size, form.fit)
+
+
+def _file(query: ImageQuery, source: Any) -> TaskImages:
     """Returns a split of a file of images or of a built set."""
     others = _generated(query)
     if others:
         raise ValueError(f"--data brings its own images: leave out {_flags(others)}")
     rule = SplitRule.of_record(query.task) if query.task["kind"] == "file" else None
-    parts = open_data(path, device=query.device, split=rule, class_names=query.class_names)
+    form = query.choice.form.over(_form_of(query))
+    parts = open_data(source, form=form, device=query.device, split=rule, class_names=query.class_names, listener=query.listener)
+    path = parts.name
     if query.choice.data is None and parts.sha256 != query.task["sha256"]:
         raise ValueError(f"{path} has changed since {query.source} was trained on it{_advice(query, ': name images with --data')}")
-    name, images = _part(query, path, parts)
-    return TaskImages(images, {"kind": "file", "path": str(path), "part": name}, parts.frame)
+    name, images = _part(query, parts)
+    return TaskImages(images, {"kind": "file", "path": path, "part": name}, parts.frame)
 
 
-def _part(query: ImageQuery, path: Path, parts: DataParts) -> tuple[str, PositionalDataset]:
+def _part(query: ImageQuery, parts: DataParts) -> tuple[str, PositionalDataset]:
     """Returns the name and images of a split of a file; never training images of the file that the model was trained on."""
+    path = parts.name
     if query.split == "valid":
         if parts.valid is None:
             raise ValueError(f"{path} has no validation part")
@@ -160,6 +172,8 @@ def _part(query: ImageQuery, path: Path, parts: DataParts) -> tuple[str, Positio
 
 def _cluttered(query: ImageQuery) -> TaskImages:
     """Returns cluttered digits by the recipe of the task, with the chosen settings in place of its values."""
+    if chosen(query.choice.form):
+        raise ValueError(f"{_flags(chosen(query.choice.form))} is for your own images: give them with --data")
     recipe = ClutterRecipe(**query.task.get("recipe", {}) | chosen(query.choice.clutter))
     digits = _digits(query)
     glyphs = getattr(digits, query.split)
@@ -171,9 +185,9 @@ def _cluttered(query: ImageQuery) -> TaskImages:
 
 def _generative(query: ImageQuery) -> TaskImages:
     """Returns a split of the set that a generator was trained on, or of another one."""
-    others = _generated(query)
+    others = _generated(query) | chosen(query.choice.form)
     if others:
-        raise ValueError(f"{query.source} holds a generator, which takes no cluttered digits: leave out {_flags(others)}")
+        raise ValueError(f"{query.source} holds a generator, which takes no labeled images: leave out {_flags(others)}")
     try:
         data = open_training_images(query)
     except FileNotFoundError as error:
@@ -189,6 +203,7 @@ def _named_set(source: str, query: ImageQuery, wanted: dict[str, Any]) -> Genera
     """Returns a set by its name or path, binarized as in training if the model was trained on it, else by its default."""
     if not Path(source).is_dir():
         wanted = {name: value for name, value in wanted.items() if name != "size"}  # only the pictures of a folder have it
+    wanted["split"] = SplitRule.of_record(query.task).kind
     data = _open_set(source, query, **wanted)
     if data.sha256 == query.task["sha256"] and data.binarization != query.task["binarization"]:
         return _open_set(source, query, binarization=query.task["binarization"], **wanted)

@@ -13,10 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glimpse.datasets.batches import PositionalDataset
-from glimpse.datasets.class_counts import check_classes
 from glimpse.datasets.classification import ClassifierData, cluttered_data, file_data
-from glimpse.datasets.labeled_images import open_data
-from glimpse.datasets.labels import numbers
 from glimpse.datasets.opening import open_digit_source
 from glimpse.datasets.split_rule import SplitRule
 from glimpse.evaluation.classifier import predictions
@@ -31,6 +28,7 @@ from glimpse.settings.record import read_config
 from glimpse.settings.requests import ClassifierTrainingRequest, SettingValues, chosen, flag
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Trainer
+from glimpse.training.own_images import new_own_images, refuse_moved, resumed_own_images
 from glimpse.training.plan import Picture, TrainingPlan
 from glimpse.training.record import asked_of_run, budget, is_file, merged, run_record, starting_point
 from glimpse.trajectories.collecting import look_at
@@ -147,6 +145,7 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         """Returns the settings that the request asks of a resumed run, by name."""
         images = self.request.images
         named = {"preset": self.request.preset, "model": self.request.model, "data": images.data, "split_seed": images.split_seed}
+        named |= chosen(images.form)
         if self.request.preset is None and self.request.model is not None:
             named["preset"] = None
         wanted = (
@@ -177,15 +176,12 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         """
         identity, seed, images = record["data"], record["training"]["seed"], self.request.images
         if identity["kind"] == "file":
-            path = images.data or Path(identity["path"])
-            _refuse_moved(path, "--data")
-            rule, names = SplitRule.of_record(identity), identity.get("class_names") or numbers(identity["n_classes"])
-            data = file_data(open_data(path, device=device, shuffle_seed=seed, split=rule, class_names=names))
+            data = resumed_own_images(images.data, identity, seed, device, self.listener)
             now, then = data.record["sha256"], identity["sha256"]
         else:
             digits = images.digits if images.digits is not None and is_file(images.digits) else identity["digits"]["digits"]
             if is_file(digits):
-                _refuse_moved(Path(digits), "--digits")
+                refuse_moved(Path(digits), "--digits")
             rule, names = SplitRule.of_record(identity["digits"]), identity["digits"].get("class_names")
             source = open_digit_source(digits, images.data_dir, rule, self.listener, names)
             recipe, copies = ClutterRecipe(**identity["recipe"]), identity.get("distort", 0)
@@ -221,14 +217,13 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         generated = images.generated
         if images.data is not None and generated:
             raise ValueError(f"--data brings its own images: leave out {', '.join(map(flag, generated))}")
-        path = images.data or (Path(base["path"]) if base.get("kind") == "file" and not generated else None)
         rule = SplitRule(seed=_split_seed(base) if images.split_seed is None else images.split_seed)
-        if path is not None:
-            parts = open_data(path, device=device, shuffle_seed=seed, split=rule)
-            _refuse_unused(images.split_seed, parts.split is not None, str(path))
-            data = file_data(parts)
-            check_classes(parts, self.listener)
-            return data
+        if images.data is not None or (base.get("kind") == "file" and not generated):
+            parts = new_own_images(images, base, rule, seed, device, self.listener)
+            _refuse_unused(images.split_seed, parts.split is not None, parts.name)
+            return file_data(parts)
+        if chosen(images.form):
+            raise ValueError(f"{', '.join(map(flag, chosen(images.form)))} is for your own images: give them with --data")
         recipe = merged(ClutterRecipe, vars(ClutterRecipe()) | base.get("recipe", {}), chosen(images.clutter))
         digits = images.digits if images.digits not in (None, "auto") else base.get("digits", {}).get("digits", "auto")
         source = open_digit_source(digits, images.data_dir, rule, self.listener)
@@ -266,9 +261,3 @@ def _refuse_unused(split_seed: int | None, is_divided: bool, name: str) -> None:
     """Raises ValueError if a seed of the split is given for images that are not divided by glimpse."""
     if split_seed is not None and not is_divided:
         raise ValueError(f"{name} has its own training, validation and test parts: leave out --split-seed")
-
-
-def _refuse_moved(path: Path, option: str) -> None:
-    """Raises FileNotFoundError if a file that a run was started with does not exist."""
-    if not path.exists():
-        raise FileNotFoundError(f"{path}, which the run was started with, does not exist: if it was moved, name it with {option}")

@@ -14,6 +14,7 @@ from glimpse.datasets.batches import EVALUATION_BATCH, PositionalDataset
 from glimpse.datasets.catalog import AUTO, GENERATIVE_SETS, choices
 from glimpse.datasets.generative import GenerativeData
 from glimpse.datasets.opening import open_generative_data
+from glimpse.datasets.split_rule import SplitRule
 from glimpse.evaluation.generator import evaluation_noise
 from glimpse.generation.sampling import reconstruct_images
 from glimpse.listener import Listener
@@ -126,7 +127,7 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
         training = merged(TrainingConfig, vars(preset.training) | start.base["training"], settings)
         known = start.base["data"] if images.data is None else {"source": images.data}  # another set has its own defaults
         own = {name: value for name, value in chosen(images).items() if name in ("binarization", "crop", "size")}
-        data = self._opened({"source": preset.data} | known | own, training.seed, device)
+        data = self._opened({"source": preset.data} | known | own | {"split": "stratified"}, training.seed, device)
         training = merged(TrainingConfig, vars(training), budget(self.run, settings, len(data.train)))
         size = {"channels": data.channels, "height": data.height, "width": data.width}
         model = merged(GeneratorConfig, vars(preset.model) | start.base["model"], dict(settings) | size)
@@ -178,8 +179,9 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
         return lambda model: _reconstructions(cast(DRAW, model), data.valid.batch(positions).images)
 
     def _opened(self, asked: dict[str, Any], seed: int, device: torch.device) -> GenerativeData:
-        """Returns the set with this `source`, `binarization`, `crop` and `size`, as in a run's record of its data."""
-        wanted = {name: tuple(asked[name]) for name in ("crop", "size") if asked.get(name)}
+        """Returns the set with this `source`, `binarization`, `crop`, `size` and `split`, as in a run's record of its data."""
+        wanted: dict[str, Any] = {name: tuple(asked[name]) for name in ("crop", "size") if asked.get(name)}
+        wanted["split"] = SplitRule.of_record(asked).kind
         if asked.get("binarization") not in (None, "fixed"):
             wanted["binarization"] = asked["binarization"]
         return open_generative_data(

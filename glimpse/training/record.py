@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 
 from glimpse import environment
+from glimpse.datasets.catalog import DIGIT_SOURCES, choices
 from glimpse.datasets.labels import numbers
 from glimpse.settings.base import Config, from_mapping
 from glimpse.settings.catalog import CLASSIFIERS, OF_THE_DATA
@@ -148,6 +149,7 @@ def refuse_differences(run: dict[str, Any], asked: Mapping[str, Any]) -> None:
     known |= {"model": next((kind.name for kind in CLASSIFIERS.values() if run["preset"] in kind.presets), None)}
     known |= {"threads": run["environment"]["threads"], "digits": data.get("digits", {}).get("digits")}
     known |= {"data": data.get("source", data.get("path")), "distort": data.get("distort", 0 if "recipe" in data else None)}
+    known |= {name: data.get(name) for name in ("fit", "images_key", "labels_key") if name in data}
     known |= {"split_seed": data.get("seed", data.get("digits", {}).get("seed"))}
     for name, value in asked.items():
         if known.get(name) is not None and (name == "data" or (name == "digits" and is_file(known[name]) and is_file(value))):
@@ -160,8 +162,8 @@ def refuse_differences(run: dict[str, Any], asked: Mapping[str, Any]) -> None:
 
 
 def is_file(digits: object) -> bool:
-    """Returns whether a digit source is your own file."""
-    return str(digits).endswith(".npz")
+    """Returns whether a digit source is your own file or folder: it is not one of the names."""
+    return digits is not None and digits not in choices(DIGIT_SOURCES)
 
 
 def task_facts(data: dict[str, Any]) -> dict[str, Any]:
@@ -171,7 +173,7 @@ def task_facts(data: dict[str, Any]) -> dict[str, Any]:
         own = {"seed": digits["seed"], "sha256": digits["sha256"]} if digits["name"] == "file" else {}
         return {"kind": "cluttered", "digits": digits["name"], "recipe": data["recipe"]} | own | _split_and_names(digits)
     if data["kind"] == "generative":
-        own = {"path": None} if data["name"] == "pictures" else {}
+        own = {"path": None, "split": data.get("split")} if data["name"] == "pictures" else {}
         return {name: data[name] for name in ("kind", "name", "sha256", "binarization", "crop", "size")} | own
     return {"kind": "file", "sha256": data["sha256"]} | _split_and_names(data)
 
@@ -180,6 +182,7 @@ def _split_and_names(record: Mapping[str, Any]) -> dict[str, Any]:
     """Returns how images were divided, if glimpse divided them, and the names of the classes, if they are not their numbers."""
     split = {"split": record["split"], "seed": record["seed"]} if record.get("split") else {}
     names = record.get("class_names")
+    split |= {name: record[name] for name in ("size", "fit", "images_key", "labels_key") if record.get(name) is not None}
     return split | ({"class_names": names} if names is not None and names != list(numbers(len(names))) else {})
 
 

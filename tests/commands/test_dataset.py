@@ -137,11 +137,11 @@ def test_a_preview_reads_no_more_than_it_shows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("parts", [("train",), ("train", "valid"), ("train", "valid", "test"), ("test",)])
 def test_a_preview_shows_the_part_that_an_evaluation_takes(tmp_path: Path, parts: tuple[str, ...]) -> None:
-    arrays: dict[str, Any] = {f"X_{part}": np.full((12, 4, 4), number, dtype=np.uint8) for number, part in enumerate(parts)}
+    arrays: dict[str, Any] = {f"X_{part}": np.full((12, 4, 4), 40 * number, dtype=np.uint8) for number, part in enumerate(parts)}
     np.savez(tmp_path / "own.npz", **arrays, **{f"y_{part}": arrays[f"X_{part}"][:, 0, 0] for part in parts})
     images, names, frame = first_images(tmp_path / "own.npz", 5)
     expected = open_data(tmp_path / "own.npz").evaluation[1].batch(torch.tensor([0]))
-    assert (len(images), names, frame) == (5, (str(int(expected.images[0, 0, 0, 0] * 255)),), None)
+    assert (len(images), names, frame) == (5, (str(round(float(expected.images[0, 0, 0, 0]) * 255)),), None)
     assert torch.equal(images.batch(torch.tensor([0])).images, expected.images)
 
 

@@ -57,7 +57,7 @@ def test_a_line_in_the_catalog_makes_a_digit_source() -> None:
     source = open_digits("toy")
     assert (source.name, source.digits, source.n_classes, source.path) == ("toy", "toy", 4, None)
     assert source.train.images.shape == (20, 8, 8)
-    with pytest.raises(ValueError, match=r"no digits called 'nmist': choose auto, mnist, .*, sklearn, toy or a \.npz file"):
+    with pytest.raises(ValueError, match=r"no digits called 'nmist': choose auto, mnist, .*, sklearn, toy or the path of your own"):
         open_digits("nmist")
 
 
@@ -94,7 +94,7 @@ def test_a_description_has_every_name_with_its_summary() -> None:
     assert text == (
         "auto (the first of mnist, sklearn that is found or can be downloaded), mnist (MNIST's handwritten digits), "
         "fashion-mnist (articles of clothing in MNIST's format), emnist-digits (280,000 handwritten digits), "
-        "sklearn (scikit-learn's 1,797 small digits), toy (bars), or your own FILE.npz. "
+        "sklearn (scikit-learn's 1,797 small digits), toy (bars), or the path of your own, in any form that --data takes. "
         "Downloaded if need be: mnist, fashion-mnist, emnist-digits."
     )
     assert "toy (half-bright)" in described(GENERATIVE_SETS, AUTO_SETS)

@@ -77,7 +77,7 @@ def test_the_error_of_a_source_that_is_not_found_has_a_remedy(tmp_path: Path) ->
     with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere"):
         open_digits("mnist", data_dir=tmp_path / "nowhere")
     with pytest.raises(
-        ValueError, match="no digits called 'nmist': choose auto, mnist, fashion-mnist, emnist-digits, sklearn or a"
+        ValueError, match="no digits called 'nmist': choose auto, mnist, fashion-mnist, emnist-digits, sklearn or the path"
     ):
         open_digits("nmist")
 

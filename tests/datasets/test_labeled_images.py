@@ -211,7 +211,7 @@ def test_images_and_labels_must_have_the_same_length() -> None:
 
 
 def test_wrong_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is not a built set"):
+    with pytest.raises(ValueError, match="holds no images in a form that is recognized; it holds nothing"):
         open_data(tmp_path)
     with pytest.raises(FileNotFoundError, match="no file"):
         open_data(tmp_path / "nothing.npz")

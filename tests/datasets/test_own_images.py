@@ -191,16 +191,24 @@ def test_labels_stay_with_their_images_and_copies_in_one_part(save_npz: Callable
     [
         ({"X_train": GRAY[:20], "X_valid": GRAY[20:25], "X_test": GRAY[25:]}, (20, 5, 15)),
         ({"X_train": GRAY[:30], "X_test": GRAY[30:]}, (27, 3, 10)),
-        ({"images": GRAY[:30], "labels": LABELS[:30], "X_test": GRAY[30:]}, (27, 3, 10)),
+        ({"images": GRAY[:30], "labels": LABELS[:30], "X_test": GRAY[30:]}, (26, 4, 10)),  # one of each class
     ],
 )
-def test_parts_with_names_stay_and_validation_is_the_last_tenth(
+def test_parts_with_names_stay_and_validation_is_a_tenth_of_each_class(
     save_npz: Callable[..., str], arrays: dict[str, Any], sizes: tuple[int, ...]
 ) -> None:
     data = open_generative(save_npz(**arrays))
-    cuts = np.cumsum((0, *sizes))
-    for split, start, stop in zip(("train", "valid", "test"), cuts, cuts[1:], strict=False):
-        assert contents(data, split) == {image.tobytes() for image in GRAY[start:stop]}
+    assert tuple(data.record()["sizes"].values()) == sizes
+    assert contents(data, "test") == {image.tobytes() for image in GRAY[40 - sizes[2] :]}
+    assert contents(data, "train") | contents(data, "valid") == {image.tobytes() for image in GRAY[: 40 - sizes[2]]}
+    if "labels" in arrays:
+        assert sorted(data.valid.batch(torch.arange(4)).labels.tolist()) == [0, 1, 2, 3]
+
+
+def test_earlier_runs_keep_the_last_tenth(save_npz: Callable[..., str]) -> None:
+    data = open_generative(save_npz(X_train=GRAY[:30], X_test=GRAY[30:]), split="legacy")
+    assert contents(data, "valid") == {image.tobytes() for image in GRAY[27:30]}
+    assert data.record()["split"] == "legacy"
 
 
 def test_dark_integers_in_one_part_are_not_bits(save_npz: Callable[..., str]) -> None:
@@ -221,12 +229,12 @@ def test_zeros_and_ones_are_already_binarized(save_npz: Callable[..., str], dtyp
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"pictures": GRAY}, "no images; expected images, or X_train and X_test, found pictures"),
+        ({"labels": LABELS}, "which array holds the images is not clear; found labels"),
         ({"X_train": GRAY, "X_valid": GRAY}, "a validation part needs a test part too"),
         ({"X_test": GRAY}, "a test part needs a training part"),
         ({"X_train": GRAY, "X_test": COLOR}, r"different shapes .*\(6, 7, 1\).*\(6, 7, 3\)"),
         ({"images": GRAY, "labels": LABELS[:9]}, "40 images in images but 9 labels in labels"),
-        ({"images": GRAY.astype(int)}, "images must be uint8, or float in 0 to 1"),
+        ({"images": GRAY.astype(int) * 9}, "images must be in 0 to 255 if it is integers"),
         ({"images": GRAY[:2]}, "at least 3 images are needed"),
     ],
 )

@@ -39,7 +39,10 @@ def test_pixels_without_a_known_range_are_refused_in_a_folder_as_in_a_single_pic
     for number in range(3):
         Image.fromarray(pixels).save(tmp_path / f"{number}.tif")
     for refused in (lambda: open_generative(str(tmp_path)), lambda: load_picture(tmp_path / "0.tif", 1)):
-        with pytest.raises(ValueError, match=r"0\.tif has pixels of mode [FI]; use a picture with 8 or 16 bits per pixel"):
+        with pytest.raises(
+            ValueError,
+            match=r"0\.tif is no picture that can be read .its pixels have mode [FI]; use a picture with 8 or 16 bits per pixel",
+        ):
             refused()
 
 

@@ -6,6 +6,7 @@ A command parses its options into a request. The Python calls accept the same na
 from glimpse.settings.requests.benchmark import BenchRequest, Part, What
 from glimpse.settings.requests.choices import (
     ClutterChoice,
+    FormChoice,
     GenerativeChoice,
     ImageChoice,
     ImageSelection,
@@ -46,6 +47,7 @@ __all__ = [
     "CompareRequest",
     "EvaluationRequest",
     "ExportRequest",
+    "FormChoice",
     "GenerativeChoice",
     "GeneratorTrainingRequest",
     "ImageChoice",

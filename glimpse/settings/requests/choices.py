@@ -1,7 +1,7 @@
 """Choices that several requests share: the machine and the images."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ from glimpse.settings.requests.options import chosen, flag
 
 __all__ = [
     "ClutterChoice",
+    "FormChoice",
     "GenerativeChoice",
     "ImageChoice",
     "ImageSelection",
@@ -55,20 +56,50 @@ class ClutterChoice:
 
 
 @dataclass(frozen=True)
+class FormChoice:
+    """How your own images are read where their form does not decide it; None for the choice of the trained model, else the default.
+
+    Attributes:
+        size: Height and width in pixels that pictures are brought to.
+        fit: How a picture of another shape is brought to that size: scaled to fit and padded with black (`pad`, the default),
+            stretched (`resize`), or scaled to cover and cropped about its middle (`crop`).
+        images_key: Name of the array or the column of the images.
+        labels_key: Name of the array or the column of the labels.
+    """
+
+    size: tuple[int, int] | None = None
+    fit: Literal["pad", "resize", "crop"] | None = None
+    images_key: str | None = None
+    labels_key: str | None = None
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> "FormChoice":
+        """Returns the choice in a run's record or in a model's description of its data."""
+        read = {name: record.get(name) for name in ("size", "fit", "images_key", "labels_key")}
+        return cls(**read | {"size": tuple(read["size"]) if read["size"] else None})
+
+    def over(self, other: "FormChoice") -> "FormChoice":
+        """Returns this choice, with that of another in place of what is None."""
+        return replace(other, **chosen(self))
+
+
+@dataclass(frozen=True)
 class ImageChoice:
     """Labeled images: cluttered digits, or your own.
 
     Attributes:
-        data: A built set or a file of images and labels, in place of generated images.
+        data: Your own images in any form that `glimpse.datasets.open` takes, in place of generated images.
         data_dir: Folder searched first for MNIST and other downloads.
         digits: Source of the digits; None or `auto` for the source of the trained model, else MNIST if it is found.
         clutter: Parameters of the clutter recipe.
+        form: How your own images are read.
     """
 
     data: Path | None = None
     data_dir: Path | None = None
     digits: str | None = None
     clutter: ClutterChoice = ClutterChoice()
+    form: FormChoice = FormChoice()
 
     @property
     def generated(self) -> dict[str, Any]:

@@ -1,0 +1,96 @@
+"""The forms of labeled images, in the order in which they are tried.
+
+To add one, write a module with a `FORM`, and add it to `FORMS`.
+"""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from glimpse.datasets.forms import built, class_folders, hdf5, idx, mat, npy, npz
+from glimpse.datasets.forms.found import Found
+from glimpse.datasets.forms.given import Form, Given
+from glimpse.datasets.picture_files import PICTURE_ENDINGS
+
+__all__ = ["FORMS", "recognized"]
+
+FORMS: tuple[Form, ...] = (
+    built.FORM,
+    idx.FORM,
+    npy.FORM,
+    class_folders.FORM,
+    npz.FORM,
+    hdf5.FORM,
+    mat.FORM,
+)
+"""All forms."""
+
+_CODE = "which can run code when it is read, so it is not read"
+_OTHERS = (  # first bytes of files that are no form, and what they are
+    (b"\x80\x02", f"a pickle of Python, {_CODE}"),
+    (b"\x80\x03", f"a pickle of Python, {_CODE}"),
+    (b"\x80\x04", f"a pickle of Python, {_CODE}"),
+    (b"\x80\x05", f"a pickle of Python, {_CODE}"),
+    (b"7z\xbc\xaf", "a 7z archive: unpack it"),
+    (b"Rar!", "a rar archive: unpack it"),
+)
+_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
+_TAR = (257, b"ustar")
+
+
+def recognized(given: Given) -> Found:
+    """Returns the images in a source of the first form that takes it.
+
+    Args:
+        given: What is to be recognized; a path may be a string, and relative.
+
+    Raises:
+        FileNotFoundError: If there is nothing at the path.
+        ValueError: If no form takes it, the form leaves a question open, or the images cannot be read.
+    """
+    if isinstance(given.source, str | Path):
+        path = Path(given.source).expanduser().resolve()
+        if not path.exists():
+            raise FileNotFoundError(f"no file {path}")
+        given = replace(given, source=path)
+    form = next((form for form in FORMS if form.takes(given)), None)
+    if form is None:
+        raise ValueError(_unrecognized(given))
+    return form.open(given)
+
+
+def _unrecognized(given: Given) -> str:
+    """Returns what was found in place of a form, and which forms there are."""
+    forms = f"glimpse reads {', '.join(form.name for form in FORMS)}"
+    if given.is_folder:
+        return f"{given.path} holds no images in a form that is recognized; it holds {_content(given.source)}; {forms}"
+    if given.is_file:
+        return f"{given.path} is {_kind(given)}; {forms}"
+    return f"images cannot be read from {type(given.source).__module__}.{type(given.source).__name__}; {forms}"
+
+
+def _content(folder: Path) -> str:
+    """Returns what a folder holds, by the endings of its files."""
+    visible = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    folders = sum(path.is_dir() for path in visible)
+    endings = Counter(path.suffix.lower() or "without an ending" for path in visible if not path.is_dir())
+    files = [f"{count:,} {'file' if count == 1 else 'files'} {ending}" for ending, count in endings.most_common(5)]
+    pictures = sum(count for ending, count in endings.items() if ending in PICTURE_ENDINGS)
+    hint = " (pictures need a folder for each class, or a CSV of file and label)" if pictures else ""
+    return (", ".join(files + ([f"{folders:,} folders"] if folders else [])) or "nothing") + hint
+
+
+def _kind(given: Given) -> str:
+    """Returns what kind of file is given, by its first bytes."""
+    head = given.head
+    if not head:
+        return "empty"
+    if any(head.startswith(start) for start in _PICTURES):
+        return "a single picture: classify it with glimpse predict, or give the folder of its class folders"
+    if head.startswith(b"PK"):
+        if b"data.pkl" in head:
+            return f"a file of torch.save, {_CODE}"
+        return "a zip archive that holds no arrays: unpack it and give the folder"
+    if head[_TAR[0] :].startswith(_TAR[1]):
+        return "a tar archive: unpack it and give the folder"
+    return next((what for start, what in _OTHERS if head.startswith(start)), "in no form that is recognized")
