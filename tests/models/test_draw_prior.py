@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
-from glimpse.generation.sampling import between, draw_latents, latent_usage, prior_latents, reconstruct_images
+from glimpse.generation.sampling import between, draw_latents, latent_usage, prior_latents, reconstruct_images, traversal
 from glimpse.models.draw import DRAW
 from glimpse.models.weights import load_weights, save_weights
 from glimpse.settings.base import from_mapping
@@ -73,27 +73,49 @@ def test_weights_and_settings_from_before_the_learned_prior_give_the_same_model(
     assert not [name for name in load_weights(tmp_path / "weights")[0] if name.startswith("prior")]
 
 
-def test_weights_integrate_to_the_likelihood_under_the_learned_prior() -> None:
+def tiny() -> tuple[DRAW, Tensor, tuple[Tensor, Tensor], float]:
+    """Returns a model with two latents, one image, a grid, and the log-likelihood by quadrature over the decoder's inputs only.
+
+    The grid has points (P, 2, 1) in units of the prior, and the standard normal mass of each, shape (P,).
+    """
     model = small(noise=0.5, glimpses=2, latent=1, hidden=3, height=2, width=3, prior="learned")
     with torch.no_grad():
         model.posterior.weight.mul_(0.3)
         model.posterior.bias.copy_(torch.tensor([0.2, 0.8]))  # wider than the prior, so that no weight is large
     image, _ = data(model, batch=1)
     points = torch.linspace(-9, 9, 361, dtype=torch.float64)
-    units = torch.cartesian_prod(points, points)[:, :, None]  # (P, T, Z)
+    units = torch.cartesian_prod(points, points)[:, :, None]
     mass = Normal(0.0, 1.0).log_prob(units).sum(dim=(1, 2)).exp() * 0.05**2  # type: ignore[no-untyped-call]
     with torch.no_grad():
         z, means, sigmas = decoded(model, units)
         widths = 0.05**2 * sigmas.prod(dim=1)[:, 0]  # of z's cells
         density = Normal(means, sigmas).log_prob(z).sum(dim=(1, 2)).exp()  # type: ignore[no-untyped-call]
         pixels = sigmoid(model.draw(units).canvases[:, -1].numpy())
-        likelihood = np.where(image.numpy() == 1, pixels, 1 - pixels).prod(axis=(1, 2, 3))
+    likelihood = np.where(image.numpy() == 1, pixels, 1 - pixels).prod(axis=(1, 2, 3))
+    return model, image, (units, mass), math.log((likelihood * (density * widths).numpy()).sum())
+
+
+def test_weights_integrate_to_the_likelihood_under_the_learned_prior() -> None:
+    model, image, (units, mass), expected = tiny()
+    with torch.no_grad():
         weights = model.log_weights(image.expand(len(units), -1, -1, -1), units)
         bound = model(image.expand(len(units), -1, -1, -1), units).total
-    expected = math.log((likelihood * (density * widths).numpy()).sum())
     assert (weights.exp() * mass).sum().log().item() == pytest.approx(expected, abs=1e-4)
     assert (bound * mass).sum().item() > -expected + 0.01
     assert (bound * mass).sum().item() == pytest.approx(-(weights * mass).sum().item(), abs=1e-6)
+
+
+def test_more_importance_samples_approach_the_likelihood_under_the_learned_prior_from_below() -> None:
+    model, image, _, expected = tiny()
+    generator, repeats = torch.Generator().manual_seed(0), 500
+    images = image.expand(repeats, -1, -1, -1)
+    estimates = [
+        model.importance_bound(images, (model.noise(repeats, generator) for _ in range(samples))) for samples in (1, 5, 100)
+    ]
+    means = [estimate.mean().item() for estimate in estimates]
+    assert means[0] < means[1] < means[2]
+    ratios = (estimates[2] - expected).exp()  # of mean 1, whatever the number of samples
+    assert ratios.mean().item() == pytest.approx(1.0, abs=5 * ratios.std().item() / math.sqrt(repeats))
 
 
 def test_the_divergence_is_the_mean_log_ratio_of_the_densities_of_what_the_decoder_gets() -> None:
@@ -164,3 +186,24 @@ def test_the_ends_of_an_interpolation_and_the_usage_of_latents_are_those_of_the_
     with torch.no_grad():
         kl = model(images, model.noise(len(images), torch.Generator().manual_seed(8))).kl.sum(dim=1)
     assert float(usage.sum()) == pytest.approx(float(kl.mean()), rel=1e-5)
+
+
+def test_a_traversal_moves_one_input_of_the_decoder_by_sigmas_of_the_prior_and_the_later_ones_with_the_prior(
+    learned: tuple[DRAW, Tensor],
+) -> None:
+    model, _ = learned
+    base, values = prior_latents(model, 1, seed=4)[0], torch.tensor([-3.0, 0.0, 3.0])
+    moved = []
+    for dimension in (0, 1):
+        inputs: list[Tensor] = []
+        hook = model.decoder.register_forward_hook(lambda _, given, __, inputs=inputs: inputs.append(given[0]))
+        changed = traversal(base, 0, dimension, values)
+        (_,) = draw_latents(model, changed)
+        hook.remove()
+        with torch.no_grad():
+            z, mean, sigma = decoded(model, changed)
+        torch.testing.assert_close(torch.stack(inputs, dim=1), z)
+        torch.testing.assert_close(inputs[0][:, dimension], mean[0, 0, dimension] + values * sigma[0, 0, dimension])
+        torch.testing.assert_close(inputs[1], mean[:, 1] + sigma[:, 1] * base[1])
+        moved.append((mean[0, 1] - mean[2, 1]).abs().max())
+    assert max(moved) > 0.05, "the second prior does not follow the first latents"
