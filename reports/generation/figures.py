@@ -1,9 +1,10 @@
-"""Draws the curves of this report and writes the numbers behind them.
+"""Draws the figures of this report from its csv and json files and from the shipped models.
 
-    python reports/generation/figures.py RUNS
+    python reports/generation/figures.py
+    python reports/generation/figures.py --runs RUNS
 
-RUNS holds the folders of the runs, and for each evaluated run the output of `glimpse evaluate --json` as NAME.json. The commands in
-the report draw the samples. The data sets are searched for where every command searches for them.
+RUNS holds the folders of the runs, and for each evaluated run the output of `glimpse evaluate --json` as NAME.json: curves.csv and
+evaluation.json are written from them first. The data sets are searched for where every command searches for them.
 """
 
 import argparse
@@ -15,60 +16,77 @@ from typing import Any
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
+from glimpse import interpolate, reconstruct, sample, trajectories
 from glimpse.datasets.generative import open_generative
 from glimpse.figures.files import save
-from glimpse.figures.style import MUTED, PALETTE, line_style, make_logarithmic, tidy
+from glimpse.figures.style import MUTED, PALETTE, make_logarithmic, tidy
 from glimpse.models.draw import DRAW
 from glimpse.training.folder import RunFolder
 
 HERE = Path(__file__).parent
 PUBLISHED = {"DRAW (paper)": 80.97, "DRAW without attention (paper)": 87.40}
+SHIPPED = {"mnist-small": ("draw-mnist", "binarized-mnist"), "two-digit": ("draw-two-digit", "two-digit")}  # by run: name, data
+UNTRAINED = ("mnist-64",)  # it saw a third of an epoch: its divergence says nothing
 COLUMNS = ("run", "images", "seconds", "loss", "reconstruction", "kl", "grad_norm", "skipped", "valid_bound", "valid_kl")
 
 
-def main(runs: Path) -> None:
+def main(runs: Path | None) -> None:
     """Draws everything."""
+    if runs is not None:
+        collect(runs)
+    with (HERE / "curves.csv").open(newline="", encoding="utf-8") as stream:
+        read = list(csv.DictReader(stream))
+    rows = {name: [row for row in read if row["run"] == name] for name in dict.fromkeys(row["run"] for row in read)}
+    colors = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(sorted(rows))}  # the same in every figure
+    results = json.loads((HERE / "evaluation.json").read_text())
+    curves({name: own for name, own in rows.items() if name.startswith("mnist")}, colors)
+    divergence({name: result for name, result in results.items() if name.startswith("mnist")}, colors)
+    stability(rows, colors)
+    pictures()
+
+
+def collect(runs: Path) -> None:
+    """Writes the validated rows of the runs and their evaluations."""
     folders = sorted(path for path in runs.iterdir() if (path / "model.safetensors").is_file())
-    rows = {folder.name: RunFolder(folder).rows() for folder in folders}
     with (HERE / "curves.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows({"run": name} | row for name, own in rows.items() for row in own if row["valid_bound"])
+        for folder in folders:
+            writer.writerows({"run": folder.name} | row for row in RunFolder(folder).rows() if row["valid_bound"])
     results = {path.stem: json.loads(path.read_text()) for path in sorted(runs.glob("*.json"))}
     (HERE / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n")
-    curves({name: own for name, own in rows.items() if name.startswith("mnist")})
-    divergence({name: result for name, result in results.items() if name.startswith("mnist")})
-    stability(folders, rows)
 
 
-def curves(rows: dict[str, list[dict[str, str]]]) -> None:
+def curves(rows: dict[str, list[dict[str, str]]], colors: dict[str, str]) -> None:
     """Draws the validation bound against images seen."""
     figure, (axes,) = panels({"validation bound (nats)": "training images seen"})
-    for i, (name, own) in enumerate(rows.items()):
+    for name, own in rows.items():
         images, bounds = column(own, "valid_bound")
         if len(bounds) > 1:
-            axes.plot(images, bounds, label=name, **line(i))
+            axes.plot(images, bounds, label=name, color=colors[name], linewidth=1.2)
     for name, bound in PUBLISHED.items():
         axes.axhline(bound, color=MUTED, linewidth=0.9, linestyle=(0, (5, 3)))
-        axes.annotate(f"{name}: {bound:.2f}", (0, bound), (4, 2), textcoords="offset points", fontsize=7.5, color=MUTED)
+        axes.annotate(f"{name}: {bound:.2f}", (0, bound), (4, -9), textcoords="offset points", fontsize=7.5, color=MUTED)
     axes.set_ylim(78, 120)
     tidy(axes)
     save(HERE / "curves.png", figure)
 
 
-def divergence(results: dict[str, dict[str, list[float]]]) -> None:
+def divergence(results: dict[str, dict[str, list[float]]], colors: dict[str, str]) -> None:
     """Draws the KL divergence of each step."""
     figure, (axes,) = panels({"KL divergence on the test set (nats)": "step"})
-    for i, (name, result) in enumerate(results.items()):
-        kl = result["kl_by_step"]
-        axes.plot(range(1, len(kl) + 1), kl, marker="o", markersize=3, label=name, **line(i))
+    for name, result in results.items():
+        if name not in UNTRAINED:
+            kl = result["kl_by_step"]
+            axes.plot(range(1, len(kl) + 1), kl, marker="o", markersize=3, label=name, color=colors[name], linewidth=1.2)
     tidy(axes)
     save(HERE / "kl.png", figure)
 
 
-def stability(folders: list[Path], rows: dict[str, list[dict[str, str]]]) -> None:
-    """Draws gradient norms over training, intensities and canvases over steps, and writes their extremes."""
+def stability(rows: dict[str, list[dict[str, str]]], colors: dict[str, str]) -> None:
+    """Draws gradient norms over training, and of the shipped models intensities and canvases over steps, and writes extremes."""
     figure, axes = panels(
         {
             "gradient norm before clipping": "training images seen",
@@ -77,35 +95,40 @@ def stability(folders: list[Path], rows: dict[str, list[dict[str, str]]]) -> Non
         }
     )
     extremes = {}
-    for i, folder in enumerate(folders):
-        images, norms = column(rows[folder.name], "grad_norm")
-        axes[0].plot(images, norms, label=folder.name, **line(i))
-        facts = {"largest_gradient_norm": max(norms), "skipped_steps": int(rows[folder.name][-1]["skipped"])}
-        extremes[folder.name] = facts | draw_steps(folder, axes[1], axes[2], line(i))
+    for name, own in rows.items():
+        images, norms = column(own, "grad_norm")
+        if len(norms) > 2:
+            axes[0].plot(images, norms, label=name, color=colors[name], linewidth=1.2)
+        extremes[name] = {"largest_gradient_norm": max(norms), "skipped_steps": int(own[-1]["skipped"])}
+        if name in SHIPPED:
+            extremes[name] |= draw_steps(*SHIPPED[name], axes[1], axes[2], colors[name])
     for each in axes:
         make_logarithmic(each.yaxis, (1, 2, 5))
-        tidy(each, legend=each is axes[0])
+        tidy(each, legend=False)
+    axes[0].set_ylim(bottom=4)  # room for the legend
+    axes[0].legend(frameon=False, fontsize=8.5, loc="lower right")
+    for each in axes[1:]:
+        each.xaxis.set_major_locator(MaxNLocator(integer=True))
     save(HERE / "stability.png", figure)
     (HERE / "stability.json").write_text(json.dumps(extremes, indent=1) + "\n")
 
 
-def draw_steps(folder: Path, intensities: Axes, canvases: Axes, style: dict[str, Any]) -> dict[str, Any]:
-    """Draws intensities and canvases of a model over steps, and returns their extremes."""
-    model, record = DRAW.from_pretrained(folder), RunFolder(folder).config["data"]
-    images = open_generative(record["source"], crop=tuple(record["crop"] or ()) or None, download=False).test
+def draw_steps(shipped: str, data: str, intensities: Axes, canvases: Axes, color: str) -> dict[str, Any]:
+    """Draws intensities and canvases of a shipped model over steps, and returns their extremes on 200 test images."""
+    model, images = DRAW.from_pretrained(f"pretrained:{shipped}"), open_generative(data, download=False).test
     noise = torch.zeros(200, model.config.glimpses, model.config.latent)
     with torch.no_grad():
         drawing, _ = model.reconstruct(images.batch(torch.arange(200)).images, noise)
     steps = range(1, model.config.glimpses + 1)
     canvas = drawing.canvases[:, 1:].flatten(2).abs().amax(dim=2)  # (200, T)
-    canvases.plot(steps, canvas.median(dim=0).values, **style)
+    canvases.plot(steps, canvas.median(dim=0).values, color=color, linewidth=1.2)
     facts: dict[str, Any] = {
         "largest_canvas_logit": float(canvas.max()),
         "all_finite": bool(drawing.canvases.isfinite().all()),
     }
     for kind, window, dashes in (("read", drawing.read, "-"), ("write", drawing.write, "--")):
         if window is not None:
-            intensities.plot(steps, window.intensity.median(dim=0).values, **(style | {"linestyle": dashes}))
+            intensities.plot(steps, window.intensity.median(dim=0).values, color=color, linestyle=dashes, linewidth=1.2)
             facts[f"{kind}_intensity"] = [window.intensity.min().item(), window.intensity.max().item()]
     return facts
 
@@ -116,9 +139,18 @@ def column(rows: list[dict[str, str]], name: str) -> tuple[list[int], list[float
     return [int(row["images"]) for row in known], [float(row[name]) for row in known]
 
 
-def line(i: int) -> dict[str, Any]:
-    """Returns the style of the curve of a run."""
-    return {"color": PALETTE[i % len(PALETTE)], "linestyle": line_style(i), "linewidth": 1.2}
+def pictures() -> None:
+    """Draws what the shipped models draw."""
+    mnist, two = "pretrained:draw-mnist", "pretrained:draw-two-digit"
+    sample(mnist, count=100, out=HERE / "gallery.png")
+    sample(mnist, count=10, out=HERE / "samples.png")
+    sample(mnist, count=16, out=HERE / "samples.gif")
+    trajectories.export(mnist, HERE / "drawing.png", count=2)
+    reconstruct(mnist, count=5, out=HERE / "reconstructions.png")
+    interpolate(mnist, indices="3,8", out=HERE / "between.png")
+    interpolate(mnist, latent=True, count=5, out=HERE / "latents.png")
+    sample(two, count=10, seed=1, out=HERE / "two-digit.png")
+    trajectories.export(two, HERE / "two-digit-drawing.png", count=3)
 
 
 def panels(labels: dict[str, str]) -> tuple[Figure, list[Axes]]:
@@ -131,6 +163,6 @@ def panels(labels: dict[str, str]) -> tuple[Figure, list[Axes]]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Draws the curves of this report and writes the numbers behind them.")
-    parser.add_argument("runs", type=Path, help="folder of the runs")
+    parser = argparse.ArgumentParser(description="Draws the figures of this report from its data and from the shipped models.")
+    parser.add_argument("--runs", type=Path, help="folder of runs that curves.csv and evaluation.json are written from first")
     main(parser.parse_args().runs)
