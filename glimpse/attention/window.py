@@ -124,7 +124,7 @@ class Window(NamedTuple):
 
     def filters(self, *, n: int, height: int, width: int) -> tuple[Tensor, Tensor]:
         """Returns the filters F_Y over rows, shape (B, n, H), and F_X over columns, shape (B, n, W), for fields of shape (B,)."""
-        if height == width:
+        if isinstance(height, int) and height == width:  # sizes that are symbolic in an export may differ later
             centers = torch.stack((self.center_y, self.center_x))
             rows, columns = paired_filters(centers, self.stride, self.sigma, n_filters=n, n_pixels=height).unbind()
             return rows, columns

@@ -108,7 +108,7 @@ class ReadPattern(nn.Module):
         """
         number = min(number, len(self.offset) - 1)
         location = center + self.cell * self.offset[number] + self.reach * torch.tanh(self.nudge(output))
-        stride, sigma = (self.cell * log[number].exp().expand(len(center)) for log in (self.log_stride, self.log_sigma))
+        stride, sigma = (self.cell * log[number].exp().expand(center.shape[0]) for log in (self.log_stride, self.log_sigma))
         return Window(location[:, 0], location[:, 1], stride, sigma, torch.ones_like(stride))
 
 

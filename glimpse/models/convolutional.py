@@ -65,9 +65,7 @@ class TwoLayerConv(ImageClassifier):
             ValueError: If the images have another shape.
         """
         config = self.config
-        if images.ndim != 4 or images.shape[1:] != (config.channels, config.height, config.width):
-            expected = f"(B, {config.channels}, {config.height}, {config.width})"
-            raise ValueError(f"images must have shape {expected}, got {tuple(images.shape)}")
+        check_images(images, config.channels, (config.height, config.width))
         features = F.relu(self.convolve(images)).flatten(1)
         logits = self.classify(F.relu(self.connect(features)))
         return (at_least_float32(logits)[:, None],)

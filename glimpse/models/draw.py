@@ -22,6 +22,7 @@ from glimpse.attention.precision import at_least_float32, in_float32
 from glimpse.attention.track import Track
 from glimpse.attention.window import Window, read, write
 from glimpse.models.base import Model
+from glimpse.models.inputs import check_images
 from glimpse.models.latent import Gaussian
 from glimpse.models.likelihood import bernoulli, discretized_logistic
 from glimpse.models.lstm import LSTM, LSTMState
@@ -268,9 +269,7 @@ class DRAW(Model):
     def _steps(self, images: Tensor, noise: Tensor) -> Iterator[tuple[Gaussian, _Step]]:
         """Yields, for each step of eqs. 3-8, the posterior of its latents and the results for a sample of them."""
         config, batch = self.config, len(images)
-        shape = (config.channels, config.height, config.width)
-        if images.shape[1:] != shape:
-            raise ValueError(f"images must have shape (B, {', '.join(map(str, shape))}), got {tuple(images.shape)}")
+        check_images(images, config.channels, (config.height, config.width), self.patch.weight.dtype)
         self._check_steps(noise, "noise", batch)
         encoder, decoder, canvas = self.encoder.initial(batch), self.decoder.initial(batch), self._canvas(batch)
         for noise_t in noise.unbind(dim=1):

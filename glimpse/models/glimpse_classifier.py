@@ -65,8 +65,9 @@ class GlimpseClassifier(ImageClassifier):
                 no noise for each of them.
         """
         config = self.config
-        glimpses = check_inputs(images, config.channels, config.glimpses if glimpses is None else glimpses, uniforms)
-        state, window, finest = self.lstm.initial(len(images)), None, None
+        glimpses = config.glimpses if glimpses is None else glimpses
+        check_inputs(images, config.channels, glimpses, uniforms, self.classify.weight.dtype)
+        state, window, finest = self.lstm.initial(images.shape[0]), None, None
         logits, windows = [], []
         for t in range(glimpses):
             noise = None if uniforms is None else uniforms[:, t]

@@ -115,7 +115,7 @@ class Pointer(nn.Module):
         else:
             previous, glimpse = previous.detached(), glimpse.detach()
             center_x, center_y, step = self._around(state, previous, glimpse, uniforms, height=height, width=width)
-        stride = FINEST_STRIDE * torch.exp(math.log(max(coarsest / FINEST_STRIDE, 1.0)) * torch.sigmoid(raw_stride))
+        stride = FINEST_STRIDE * torch.exp(_log(max(coarsest / FINEST_STRIDE, 1.0)) * torch.sigmoid(raw_stride))
         return Window(
             center_x=_inside(center_x + step * x, width),
             center_y=_inside(center_y + step * y, height),
@@ -190,6 +190,11 @@ def expected_offset(scores: Tensor) -> Tensor:
     weights = torch.softmax(scores.flatten(1), dim=1).view_as(scores)
     offset = filter_offsets(scores.shape[1], scores)
     return torch.stack([weights.sum(dim=1) @ offset, weights.sum(dim=2) @ offset], dim=1)
+
+
+def _log(value: float) -> float | Tensor:
+    """Returns the logarithm of a number; of a symbolic number, which depends on the size of the image in an export, as a tensor."""
+    return math.log(value) if isinstance(value, float) else torch.full((), value, dtype=torch.float64).log()
 
 
 def _inside(center: Tensor, pixels: int) -> Tensor:

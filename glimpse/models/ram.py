@@ -95,8 +95,9 @@ class RAM(ImageClassifier):
                 has another shape.
         """
         config = self.config
-        glimpses = check_inputs(images, config.channels, config.glimpses if glimpses is None else glimpses, uniforms)
-        batch = len(images)
+        glimpses = config.glimpses if glimpses is None else glimpses
+        check_inputs(images, config.channels, glimpses, uniforms, self.classify.weight.dtype)
+        batch = images.shape[0]
         retina = Retina(images, config.window, config.scales)
         location = self._first(batch, uniforms, images)
         std = torch.as_tensor(config.policy_std if std is None else std, dtype=torch.float32, device=images.device)

@@ -135,11 +135,12 @@ class SearchClassifier(ImageClassifier):
                 or there is not one slice per read.
         """
         config = self.config
-        steps = check_inputs(images, config.channels, config.glimpses if glimpses is None else glimpses, None)
+        steps = config.glimpses if glimpses is None else glimpses
+        check_inputs(images, config.channels, steps, None, self.guess.weight.dtype)
         looks, least = self._looks(steps) if looks is None else looks, min(1, steps - 1)
         if not least <= looks <= min(steps - 1, config.candidates):
             raise ValueError(f"looks must be {least} to {min(steps - 1, config.candidates)}, got {looks}")
-        rows = (slice(0, len(images)),) * (steps - 1 - looks) if rows is None else tuple(rows)
+        rows = (slice(0, images.shape[0]),) * (steps - 1 - looks) if rows is None else tuple(rows)
         if len(rows) != steps - 1 - looks:
             raise ValueError(f"rows must have one slice for each of the {steps - 1 - looks} reads, got {len(rows)}")
         search = self._overview(images)
@@ -210,7 +211,7 @@ class SearchClassifier(ImageClassifier):
         window = overview_window(images, config.window)
         overview = read(images, window, config.window)
         candidates = self.find(overview, window, *images.shape[2:])
-        state = self._attend(self.lstm.initial(len(images)), overview, window, None, images)
+        state = self._attend(self.lstm.initial(images.shape[0]), overview, window, None, images)
         guess = _log_softmax(self.guess, state.output)
         count = config.candidates
         return _Search(
@@ -226,14 +227,14 @@ class SearchClassifier(ImageClassifier):
     def _look_at_candidates(self, search: _Search, looks: int) -> _Looks:
         """Looks at the most likely candidates, one per glimpse, with a prediction after each."""
         images, locations = search.images, search.candidates.locations[:, :looks]
-        stride = self.log_look_stride.exp().to(locations.dtype).expand(len(images))
+        stride = self.log_look_stride.exp().to(locations.dtype).expand(images.shape[0])
         one = torch.ones_like(stride)
         windows = [Window(x, y, stride, stride / 2, one) for x, y in (at.unbind(dim=1) for at in locations.unbind(dim=1))]
         glimpses = torch.stack([read(images, window, self.config.window) for window in windows], dim=1)
         features, offsets = self.look_encoder(glimpses.flatten(0, 1))  # one batch, for batch normalization
         classes, scores = _log_softmax(self.classify_look, features), _linear(self.score_look, features)
         features, classes, scores, offsets = (
-            each.unflatten(0, (len(images), looks)) for each in (features, classes, scores, offsets)
+            each.unflatten(0, (images.shape[0], looks)) for each in (features, classes, scores, offsets)
         )
         for k, window in enumerate(windows):
             search.state = self._attend(search.state, glimpses[:, k], window, features[:, k], images)
@@ -251,11 +252,11 @@ class SearchClassifier(ImageClassifier):
         chosen = belief[:, : looks.centers.shape[1]].detach().argmax(dim=1)
         canvases = self._canvases(search, looks, chosen, rows)
         log_p = self.reader(torch.cat(canvases), dropout)  # one batch, for batch normalization
-        canvas_logits: tuple[Tensor, ...] = torch.split(log_p, [len(canvas) for canvas in canvases])
+        canvas_logits: tuple[Tensor, ...] = torch.split(log_p, [canvas.shape[0] for canvas in canvases])
         classes = torch.stack(search.classes, dim=1)
         here = F.one_hot(chosen, classes.shape[1]).bool()[..., None]  # (B, K + 1, 1)
         for found in canvas_logits:
-            is_whole = len(found) == len(chosen)
+            is_whole = found.shape[0] == chosen.shape[0]
             updated = torch.where(here, found[:, None], classes) if is_whole else classes
             search.logits.append(belief_mixture(belief, updated))
         return canvas_logits
@@ -340,7 +341,7 @@ def _log_softmax(layer: nn.Module, features: Tensor) -> Tensor:
 
 def _chosen(values: Tensor, chosen: Tensor) -> Tensor:
     """Returns values[b, chosen[b]] for each b, shape (B, ...), for values of shape (B, K, ...)."""
-    return values[torch.arange(len(chosen), device=chosen.device), chosen]
+    return values[torch.arange(chosen.shape[0], device=chosen.device), chosen]
 
 
 def _window_features(window: Window, height: int, width: int) -> Tensor:

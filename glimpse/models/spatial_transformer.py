@@ -66,7 +66,7 @@ class SpatialTransformer(ImageClassifier):
         Raises:
             ValueError: If the number of channels is not the config's, or the images have no pixels.
         """
-        check_images(images, self.config.channels)
+        check_images(images, self.config.channels, weights=self.classify.weight.dtype)
         affine = self.localise(images)
         window = affine_read(images, affine, self.config.window)
         logits = self.classify(self.what(window.flatten(1)))
@@ -129,7 +129,7 @@ def affine_read(images: Tensor, affine: Tensor, n: int) -> Tensor:
     Returns:
         Windows, shape (B, C, n, n).
     """
-    if not len(images):
+    if images.shape[0] == 0:
         return images.new_empty(0, images.shape[1], n, n)  # which affine_grid refuses
     grid = F.affine_grid(affine, [*images.shape[:2], n, n], align_corners=False)
     window: Tensor = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)

@@ -9,6 +9,7 @@ from typing import Any, get_args, get_type_hints
 import click
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from glimpse.cli import glimpse
 from glimpse.models.glimpse_classifier import GlimpseClassifier
@@ -182,12 +183,18 @@ def test_a_number_out_of_the_range_of_its_setting_is_a_usage_error(tmp_path: Pat
     assert not (tmp_path / "run").exists()
 
 
-def test_every_kernel_is_deterministic_where_asked(tmp_path: Path) -> None:
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_two_deterministic_trainings_on_one_device_write_the_same_bytes(tmp_path: Path, device: str) -> None:
     try:
-        assert train(*TINY, *DATA, "--deterministic", "--out", tmp_path / "run").exit_code == 0
-        assert torch.are_deterministic_algorithms_enabled()
+        for name in ("one", "two"):
+            run = train(*TINY, *DATA, "--deterministic", "--device", device, "--out", tmp_path / name)
+            assert run.exit_code == 0
+            assert torch.are_deterministic_algorithms_enabled()
     finally:
         torch.use_deterministic_algorithms(False)
+    one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_bfloat16_trains_too(tmp_path: Path) -> None:
