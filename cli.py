@@ -14,7 +14,6 @@ import click
 
 from glimpse import __version__
 from glimpse.commands.command_options import comparison_file_options, evaluation_options, suite_options, trajectory_options
-from glimpse.commands.config_options import preset_options
 from glimpse.commands.options import (
     FILE,
     Commands,
@@ -23,24 +22,22 @@ from glimpse.commands.options import (
     data_dir_option,
     device_option,
     digits_option,
-    distort_option,
     drawing_options,
     drawing_seed_option,
     frames_option,
-    generative_options,
     image_options,
     json_option,
     model_argument,
     picture_options,
     schema_option,
-    split_seed_option,
     threads_option,
-    training_options,
 )
+from glimpse.commands.sweep_group import sweep
+from glimpse.commands.training_options import classifier_options, generator_options, run_options
 from glimpse.datasets.limits import NO_LIMITS
-from glimpse.settings.catalog import CLASSIFIERS, classifier_presets, setting_names
+from glimpse.settings.catalog import setting_names
 from glimpse.settings.clutter import ClutterRecipe
-from glimpse.settings.draw import GENERATOR_PRESETS, generator_setting_names
+from glimpse.settings.draw import generator_setting_names
 from glimpse.settings.requests import (
     BenchRequest,
     BuildRequest,
@@ -72,18 +69,7 @@ def glimpse(debug: bool, no_limits: bool) -> None:
 
 
 @glimpse.command("train-classifier")
-@click.option(
-    "--model",
-    type=click.Choice(list(CLASSIFIERS)),
-    help="Kind of classifier. "
-    + "; ".join(f"{kind.name}: {kind.summary}" for kind in CLASSIFIERS.values())
-    + f".  [default: {next(iter(CLASSIFIERS))}]",
-)
-@training_options(classifier_presets(), next(iter(classifier_presets())), "runs/PRESET-GLIMPSES")
-@preset_options(classifier_presets())
-@distort_option
-@split_seed_option
-@image_options
+@classifier_options(run_options("runs/PRESET-GLIMPSES"))
 def train_classifier(**options: Any) -> None:
     """Train a classifier on cluttered digits or your images.
 
@@ -96,12 +82,7 @@ def train_classifier(**options: Any) -> None:
 
 
 @glimpse.command("train-generator")
-@training_options(GENERATOR_PRESETS, "mnist-small", "runs/draw-PRESET")
-@preset_options(GENERATOR_PRESETS, brief=True)
-@generative_options
-@data_dir_option
-@device_option
-@threads_option
+@generator_options(run_options("runs/draw-PRESET"))
 def train_generator(**options: Any) -> None:
     """Train DRAW, a generative model with attention.
 
@@ -111,6 +92,9 @@ def train_generator(**options: Any) -> None:
 
     request = from_options(GeneratorTrainingRequest, options, generator_setting_names())
     click.get_current_context().exit(train_generator(request))
+
+
+glimpse.add_command(sweep)
 
 
 @glimpse.command()

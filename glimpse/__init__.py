@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from glimpse.generation.calls import interpolate, reconstruct, sample
     from glimpse.models.draw import DRAW
     from glimpse.models.glimpse_classifier import GlimpseClassifier
+    from glimpse.sweeping.calls import sweep_classifier, sweep_generator
     from glimpse.training.calls import train_classifier, train_generator
 
 __version__ = "0.1.0"
@@ -37,6 +38,8 @@ _HOME = {
     "read": "glimpse.attention.window",
     "reconstruct": "glimpse.generation.calls",
     "sample": "glimpse.generation.calls",
+    "sweep_classifier": "glimpse.sweeping.calls",
+    "sweep_generator": "glimpse.sweeping.calls",
     "train_classifier": "glimpse.training.calls",
     "train_generator": "glimpse.training.calls",
     "write": "glimpse.attention.window",
@@ -56,6 +59,8 @@ __all__ = [
     "read",
     "reconstruct",
     "sample",
+    "sweep_classifier",
+    "sweep_generator",
     "train_classifier",
     "train_generator",
     "trajectories",

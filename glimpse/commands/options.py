@@ -40,7 +40,6 @@ __all__ = [
     "split_option",
     "split_seed_option",
     "threads_option",
-    "training_options",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,6 +49,9 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 """Type of an option that names a folder to write."""
+
+_EXTRAS = {"optuna": "sweep"}
+"""Optional packages, and the extra that installs each."""
 
 POSITIVE = click.IntRange(min=1)
 """Type of an option that is an integer of at least 1."""
@@ -73,6 +75,11 @@ class Commands(click.Group):
             if ctx.find_root().params.get("debug") or not _is_out_of_memory(error):
                 raise
             text = f"out of memory: reduce the size of the images, the batch or the model ({error_line(error)})"
+            raise click.ClickException(text) from error
+        except ModuleNotFoundError as error:
+            if error.name not in _EXTRAS or ctx.find_root().params.get("debug"):
+                raise
+            text = f"this command needs {error.name}: pip install 'glimpse-attention[{_EXTRAS[error.name]}]'"
             raise click.ClickException(text) from error
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
@@ -180,35 +187,6 @@ def clutter_options(recipe: ClutterRecipe | None = None) -> Callable[[F], F]:
         return command
 
     return add
-
-
-def training_options(presets: Iterable[str], default: str, folder: str) -> Callable[[F], F]:
-    """Adds the options of a training besides its settings: from `--out` to `--checkpoint-every`.
-
-    Args:
-        presets: Names of the presets.
-        default: Name of the default preset.
-        folder: Default folder of the run, for the help.
-    """
-    options = (
-        click.option("--out", type=FOLDER, help=f"The run's folder. Default: {folder}."),
-        click.option("--resume", is_flag=True, help="Continue the run in --out, or start it if there is none yet."),
-        click.option("--preset", type=click.Choice(list(presets)), help=f"Preset to start from.  [default: {default}]"),
-        click.option(
-            "--config",
-            type=click.Path(exists=True, path_type=Path),
-            help="Folder or config.json of a run whose settings to start from.",
-        ),
-        click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="Budget in passes over the training images."),
-        click.option(
-            "--checkpoint-every",
-            type=click.FloatRange(min=0),
-            default=60,
-            show_default=True,
-            help="Seconds between checkpoints.",
-        ),
-    )
-    return adding(options)
 
 
 def image_options(command: F) -> F:

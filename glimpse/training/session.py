@@ -4,7 +4,6 @@ import contextlib
 import math
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from glimpse.training.loop import StoppedError, train_in
 from glimpse.training.plan import Picture, TrainingPlan
 from glimpse.training.processes import joined_processes
 from glimpse.training.record import refuse_differences, task_facts
-from glimpse.training.signals import SignalWatch
+from glimpse.training.signals import interruptions
 from glimpse.training.speed import bfloat16_slowdown, choose_steps
 from glimpse.training.threads import choose_threads
 
@@ -196,7 +195,7 @@ def run_training(plan: TrainingPlan[D], progress: Callable[[Record], None] | Non
     """
     with opened_training(plan) as training:
         if not training.finished:
-            with _interruptions() as stop:
+            with interruptions() as stop:
                 try:
                     for each in training.records(plan.run.checkpoint_every, stop=stop):
                         if progress is not None:
@@ -206,16 +205,6 @@ def run_training(plan: TrainingPlan[D], progress: Callable[[Record], None] | Non
                         raise KeyboardInterrupt from stopped
                     raise SystemExit(stopped.code) from stopped
         return training.result()
-
-
-@contextlib.contextmanager
-def _interruptions() -> Iterator[Callable[[], int | None]]:
-    """Context manager that yields what a training asks after every step; only the main thread can catch signals."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
-        return
-    with SignalWatch() as asked:
-        yield asked
 
 
 def _check_resumed(plan: TrainingPlan[D], folder: RunFolder, record: dict[str, Any]) -> None:

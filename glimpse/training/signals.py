@@ -1,10 +1,12 @@
 """Signals that stop a training after a step, once its state is saved."""
 
+import contextlib
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from types import FrameType
 
-__all__ = ["SignalWatch"]
+__all__ = ["SignalWatch", "interruptions"]
 
 
 class SignalWatch:
@@ -26,3 +28,13 @@ class SignalWatch:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.code = 128 + number
+
+
+@contextlib.contextmanager
+def interruptions() -> Iterator[Callable[[], int | None]]:
+    """Context manager that yields what a training asks after every step; only the main thread can catch signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    with SignalWatch() as asked:
+        yield asked

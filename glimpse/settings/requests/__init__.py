@@ -21,6 +21,7 @@ from glimpse.settings.requests.dataset import BuildRequest
 from glimpse.settings.requests.evaluation import EvaluationRequest, PredictionRequest
 from glimpse.settings.requests.generation import InterpolateRequest, ReconstructRequest, SampleRequest
 from glimpse.settings.requests.options import chosen, flag, from_options
+from glimpse.settings.requests.sweep import ClassifierSweepRequest, GeneratorSweepRequest, SweepChoice, SweepRequest
 from glimpse.settings.requests.training import (
     ClassifierTrainingRequest,
     GeneratorTrainingRequest,
@@ -42,6 +43,7 @@ from glimpse.settings.requests.trajectories import (
 __all__ = [
     "BenchRequest",
     "BuildRequest",
+    "ClassifierSweepRequest",
     "ClassifierTrainingRequest",
     "ClutterChoice",
     "CompareRequest",
@@ -49,6 +51,7 @@ __all__ = [
     "ExportRequest",
     "FormChoice",
     "GenerativeChoice",
+    "GeneratorSweepRequest",
     "GeneratorTrainingRequest",
     "ImageChoice",
     "ImageSelection",
@@ -68,6 +71,8 @@ __all__ = [
     "Split",
     "SuiteRequest",
     "SummaryRequest",
+    "SweepChoice",
+    "SweepRequest",
     "TrainingImageChoice",
     "TrajectoryFilter",
     "TrajectoryFormat",
