@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from glimpse.trajectories.arrow import array_of, columns_of
 from glimpse.trajectories.table import COLUMNS, Table
+from glimpse.trajectories.text_files import Unmarked
 
 __all__ = ["npz_sink", "parquet_sink", "read_npz", "read_parquet"]
 
@@ -39,8 +40,17 @@ def parquet_sink(file: BinaryIO, folder: Path) -> Iterator[Callable[[Table], Non
 
 
 def read_parquet(file: BinaryIO) -> dict[str, NDArray[Any]]:
-    """Returns the columns of a Parquet file, its pages checked."""
-    return columns_of(pq.ParquetFile(file, page_checksum_verification=True).read(use_threads=False))
+    """Returns the columns of a Parquet file, its pages checked.
+
+    Raises:
+        Unmarked: If another program has written it.
+    """
+    opened = pq.ParquetFile(file, page_checksum_verification=True)
+    creator = str(opened.metadata.created_by)  # empty, or hardly ASCII, if it is damaged
+    is_other = creator.isascii() and creator != "" and not creator.startswith("parquet-cpp-arrow")
+    if is_other or b"pandas" in (opened.schema_arrow.metadata or {}):
+        raise Unmarked("it was saved again by another program")
+    return columns_of(opened.read(use_threads=False))
 
 
 @contextlib.contextmanager

@@ -11,9 +11,11 @@ from typing import Literal, get_args
 import pyarrow as pa
 
 from glimpse.atomic import atomic_file
+from glimpse.listener import Listener
 from glimpse.trajectories.binary_files import npz_sink, parquet_sink, read_npz, read_parquet
+from glimpse.trajectories.resaved import read_resaved
 from glimpse.trajectories.table import Table
-from glimpse.trajectories.text_files import csv_sink, jsonl_sink, read_csv, read_jsonl
+from glimpse.trajectories.text_files import Unmarked, csv_sink, jsonl_sink, read_csv, read_jsonl
 
 __all__ = ["DATA_FORMATS", "DataFormat", "Writer", "load", "open_writer"]
 
@@ -43,9 +45,11 @@ class Writer:
         """Writes the next chunk.
 
         Raises:
-            ValueError: If its classes, pixels, steps or windows are others than those of the chunks before.
+            ValueError: If its classes, pixels, steps or windows are others than those of the chunks before, or some are missing.
             OSError: If the disk is full.
         """
+        if not table.is_whole:
+            raise ValueError("a table in which steps or windows are missing is not written")
         if self.last is not None and not table.continues(self.last):
             raise ValueError("these trajectories have other classes, pixels, steps or windows than those before them in the file")
         if self.last is None or len(table):
@@ -76,18 +80,20 @@ def open_writer(path: str | Path, format: DataFormat | None = None) -> Iterator[
             raise ValueError(f"{path}: there are no trajectories to write")
 
 
-def load(path: str | Path, format: DataFormat | None = None) -> Table:  # noqa: A002
+def load(path: str | Path, format: DataFormat | None = None, *, listener: Listener | None = None) -> Table:  # noqa: A002
     """Returns the table that a file of any of the formats holds.
 
-    A `.jsonl` or `.csv` that another program has saved again lacks the mark on its last line and counts as cut off. A digit that
-    was changed in text goes unseen.
+    A `.jsonl` or `.csv` that ends without the mark on its last line was saved again by another program, for example filtered with
+    pandas, or was cut off between two lines: it is read with a warning that its completeness cannot be checked. So is a `.parquet`
+    of another program. A digit that was changed in text is not noticed.
 
     Args:
         path: File to read.
         format: One of `DATA_FORMATS`; None to go by the path's ending.
+        listener: Receives the warning.
 
     Raises:
-        ValueError: If the file is damaged, cut off, of another version or none of trajectories.
+        ValueError: If the file is damaged, cut off within a line, of another version or none of trajectories.
         OSError: If there is no such file, or it may not be read.
     """
     path = Path(path)
@@ -99,7 +105,14 @@ def load(path: str | Path, format: DataFormat | None = None) -> Table:  # noqa: 
             if not file.read(1):
                 raise ValueError("it is empty")
             file.seek(0)
-            return Table(_READERS[kind](file))
+            try:
+                return Table(_READERS[kind](file))
+            except Unmarked as error:
+                file.seek(0)
+                table, notes = read_resaved(file, kind)
+                reason = "; ".join([f"{path}: {error}, and whether it is complete cannot be checked", *notes])
+                (listener or Listener()).warn(reason)
+                return table
         except _DAMAGE as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ValueError(f"{path} is no whole .{kind} file of trajectories: {reason[:300]}") from error

@@ -87,17 +87,24 @@ class Table:
 
     Attributes:
         columns: An array for each name in `COLUMNS`, in that order: shape (R,); (R, K) for probabilities, (R, P) for pixels.
+        is_whole: Whether every image has the same steps and windows. Of a frame that was filtered in another program some may be
+            missing; such a table is not written.
 
     Raises:
-        ValueError: If the version is another, or columns, types, lengths or the order of the rows are not as above.
+        ValueError: If the version is another, columns, types, lengths or the order of the rows are not as above, or a row is there
+            twice.
     """
 
     columns: Mapping[str, NDArray[Any]]
+    is_whole: bool = True
 
     def __post_init__(self) -> None:
         _check_columns(self.columns)
         _check_values(self.columns)
-        _check_order(self)
+        if self.is_whole:
+            _check_order(self)
+        else:
+            _check_twice(self)
 
     def __len__(self) -> int:
         return len(self.columns["version"])
@@ -106,8 +113,17 @@ class Table:
         return self.columns[name]
 
     @property
+    def is_ordered(self) -> bool:
+        """Whether every image has the same steps and windows, in their order."""
+        try:
+            _check_order(self)
+        except ValueError:
+            return False
+        return True
+
+    @property
     def rows_per_image(self) -> int:
-        """Number T * M of rows of every image, 0 in a table without rows."""
+        """Number T * M of rows of every image of a whole table, 0 in a table without rows."""
         step, window, scale = (self.columns[name] for name in ("step", "window", "scale"))
         starts = np.flatnonzero((step == 1) & (window == window[:1]) & (scale == scale[:1]))
         return int(starts[1]) if len(starts) > 1 else len(self)
@@ -268,3 +284,13 @@ def _check_order(table: Table) -> None:
         if not same.all():
             row = int(np.argmin(same))
             raise ValueError(f"row {row + 1} has {name} {table[name][row]}, expected {expected[row]}")
+
+
+def _check_twice(table: Table) -> None:
+    """Raises ValueError if two rows are of the same image, step and window."""
+    names = ("index", "step", "window", "scale")
+    order = np.lexsort([table[name] for name in reversed(names)])
+    same = np.all([table[name][order][1:] == table[name][order][:-1] for name in names], axis=0)
+    if same.any():
+        row = order[int(np.argmax(same))]
+        raise ValueError(f"image {table['index'][row]} has two rows of step {table['step'][row]}")

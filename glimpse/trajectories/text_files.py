@@ -2,13 +2,14 @@
 
 Numbers stand in their shortest form that reads back as the same float32. Text has no end of its own, so the last line carries a
 mark that other readers do not see, and a file cut off between two rows is told from a whole one: in JSON Lines a space before the
-last line break, in CSV quotes around the last row's window.
+last line break, in CSV quotes around the last row's window, the only ones in the file. A file without the mark was cut off, or
+saved again by another program; see `glimpse.trajectories.resaved`.
 """
 
 import contextlib
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,11 +23,15 @@ from numpy.typing import NDArray
 from glimpse.trajectories.arrow import array_of, columns_of, type_of
 from glimpse.trajectories.table import COLUMNS, Table
 
-__all__ = ["csv_sink", "jsonl_sink", "read_csv", "read_jsonl"]
+__all__ = ["Unmarked", "csv_sink", "jsonl_sink", "numbered", "read_csv", "read_jsonl"]
 
 _ROWS = 10_000  # made into text at a time
 _BLOCK = 1 << 24  # bytes read at a time: far more than a line
 _WINDOW = [c.name for c in COLUMNS].index("window")
+
+
+class Unmarked(ValueError):
+    """Raised for a file that does not end as this package writes it."""
 
 
 @contextlib.contextmanager
@@ -73,7 +78,8 @@ def read_jsonl(file: BinaryIO) -> dict[str, NDArray[Any]]:
     """Returns the columns of a file of JSON Lines.
 
     Raises:
-        ValueError: If it is cut off, or a line is no object with the columns of the first.
+        Unmarked: If its end is not marked.
+        ValueError: If a line is no object with the columns of the first.
     """
     content = file.read()
     _check_end(content.endswith(b" \n"))
@@ -96,12 +102,14 @@ def read_csv(file: BinaryIO) -> dict[str, NDArray[Any]]:
     """Returns the columns of a file of comma-separated values.
 
     Raises:
-        ValueError: If it is cut off, or a row has more or fewer cells than the line of names.
+        Unmarked: If its end is not marked.
+        ValueError: If a row has more or fewer cells than the line of names.
     """
     content = file.read()
-    _check_end(content.endswith(b"\n") and content[content.rfind(b"\n", 0, -1) + 1 :].count(b'"') == 2)
-    names = content.partition(b"\n")[0].decode().replace('"', "").split(",")
-    groups = {c.name: _group(c.each, names) for c in COLUMNS if c.each and (not c.optional or f"{c.each}_0" in names)}
+    last = content[content.rfind(b"\n", 0, -1) + 1 :]
+    _check_end(content.endswith(b"\n") and last.count(b'"') == content.count(b'"') == 2)
+    names = content.partition(b"\n")[0].decode().split(",")
+    groups = {c.name: numbered(c.each, names) for c in COLUMNS if c.each and (not c.optional or f"{c.each}_0" in names)}
     types = {c.name: type_of(c) for c in COLUMNS if not c.each} | {
         name: pa.float32() for group in groups.values() for name in group
     }
@@ -114,13 +122,13 @@ def read_csv(file: BinaryIO) -> dict[str, NDArray[Any]]:
 
 
 def _check_end(marked: bool) -> None:
-    """Raises ValueError if the last line is not marked."""
+    """Raises Unmarked if the last line is not marked."""
     if not marked:
-        raise ValueError("it is cut off, or saved again by another program: its last line is not marked as the last")
+        raise Unmarked("it was cut off, or saved again by another program: its last line is not marked as the last")
 
 
-def _group(each: str, names: list[str]) -> list[str]:
-    """Returns the names that are numbered through from 0: `pixel_0`, `pixel_1`, ..."""
+def numbered(each: str, names: Sequence[str]) -> list[str]:
+    """Returns the names that are numbered from 0 without a gap: `pixel_0`, `pixel_1`, ..."""
     return list(itertools.takewhile(set(names).__contains__, (f"{each}_{i}" for i in range(len(names)))))
 
 
