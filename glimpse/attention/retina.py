@@ -21,7 +21,7 @@ Side = TypeVar("Side", int, Tensor)
 
 
 class Retina:
-    """Box means of images at every scale and pixel, from which patches are sampled without a loop over images.
+    """Box sums of images at every scale and pixel, from which patches of box means are sampled without a loop over images.
 
     Args:
         images: Shape (B, C, H, W).
@@ -33,17 +33,20 @@ class Retina:
         self.n, self.scales = n, scales
         self.height, self.width = images.shape[2:]
         device = images.device
-        level, levels = images, [_with_zero(images)]
-        for scale in range(1, scales):
-            level = _halved_resolution(level, 2 ** (scale - 1))
-            levels.append(_with_zero(level))
-        self._values = torch.cat([each.flatten(2) for each in levels], dim=2)  # (B, C, sum of the levels' sizes)
-        sizes = torch.tensor([each.shape[2:] for each in levels], device=device)  # (S, 2)
-        areas = sizes.prod(dim=1)
-        self._outside = sizes.T[:, :, None] - 1  # (2, S, 1): index of the row and of the column of zeros
-        self._first = (areas.cumsum(0) - areas)[:, None, None]
-        self._row = sizes[:, 1, None, None]
+        borders = [2**scale for scale in range(scales - 1)] + [1]  # what the next level needs; the last has one for indices outside
+        sums, sizes, self._levels = images, [], []  # the levels are flat, (B, C, h w), with a border of zeros
+        for border in borders:
+            sizes.append(sums.shape[2:])
+            padded = F.pad(sums, (border,) * 4)
+            self._levels.append(padded.flatten(2))
+            if len(sizes) < scales:
+                rows = padded[:, :, :-border] + padded[:, :, border:]
+                sums = rows[..., :-border] + rows[..., border:]  # over boxes of twice the side, wherever one overlaps the image
         spread = 2 ** torch.arange(scales, device=device)  # (S,)
+        self._border = torch.tensor(borders, device=device)[:, None]  # (S, 1)
+        self._size = torch.tensor(sizes, device=device).T[:, :, None]  # (2, S, 1): rows and columns of the levels
+        self._width = (self._size[1] + 2 * self._border)[..., None]  # (S, 1, 1)
+        self._share = 1 / spread[:, None, None].square()  # of a pixel in a box
         self._shift = _shift(n, spread)
         self._grid = spread[:, None] * torch.arange(1, n + 1, device=device) - 1  # (S, n), relative to the first box of the level
 
@@ -64,13 +67,14 @@ class Retina:
         rows = corner_y[:, None, None] - self._shift[:, None] + self._grid  # (B, S, n)
         columns = corner_x[:, None, None] - self._shift[:, None] + self._grid
         rows, columns = (
-            torch.where((index >= 0) & (index < outside), index, outside)
-            for index, outside in zip((rows, columns), self._outside, strict=True)
+            torch.where((index >= 0) & (index < size), index + self._border, 0)
+            for index, size in zip((rows, columns), self._size, strict=True)
         )
-        index = self._first + rows[..., :, None] * self._row + columns[..., None, :]  # (B, S, n, n)
-        batch, channels = self._values.shape[:2]
-        values = self._values.gather(2, index.flatten(1)[:, None].expand(-1, channels, -1))
-        return values.view(batch, channels, self.scales, self.n, self.n).transpose(1, 2)
+        index = (rows[..., :, None] * self._width + columns[..., None, :]).flatten(2)[:, :, None]  # (B, S, 1, n n)
+        channels = self._levels[0].shape[1]
+        sums = [level.gather(2, index[:, scale].expand(-1, channels, -1)) for scale, level in enumerate(self._levels)]
+        means = torch.stack(sums, dim=1) * self._share.to(sums[0].dtype)
+        return means.view(*means.shape[:3], self.n, self.n)
 
 
 def patch_window(corner_x: Tensor, corner_y: Tensor, n: int, scale: int) -> Window:
@@ -95,15 +99,3 @@ def patch_window(corner_x: Tensor, corner_y: Tensor, n: int, scale: int) -> Wind
 def _shift(n: int, side: Side) -> Side:
     """Returns the distance in pixels from the first pixel of the finest patch to that of a patch with boxes of this side."""
     return n * (side - 1) // 2
-
-
-def _halved_resolution(level: Tensor, side: int) -> Tensor:
-    """Returns the means over boxes of twice the side, at all positions where a box overlaps the image, from those of this side."""
-    padded = F.pad(level, (side,) * 4)
-    rows = padded[:, :, :-side] + padded[:, :, side:]
-    return (rows[..., :-side] + rows[..., side:]) / 4
-
-
-def _with_zero(level: Tensor) -> Tensor:
-    """Returns the level with a row and a column of zeros appended, to which indices outside the image refer."""
-    return F.pad(level, (0, 1, 0, 1))
