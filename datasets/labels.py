@@ -151,11 +151,11 @@ def _refuse_fractions(array: NDArray[Any], where: str) -> None:
 def _as_strings(array: NDArray[Any], where: str) -> NDArray[Any]:
     """Returns an array of bytes, strings or objects as one of strings; objects that are all numbers as one of numbers."""
     if array.dtype.kind in "UT":
-        return array.astype(np.str_)
+        text = array.astype(np.str_)
+        _refuse_missing(int((text == "").sum()), text.size, where)
+        return text
     values = array.reshape(-1).tolist()
-    missing = sum(value is None or value != value for value in values)
-    if missing:
-        raise ValueError(f"{where} is missing for {missing:,} of {len(values):,} images; remove those images or label them")
+    _refuse_missing(sum(value is None or value != value or value == "" for value in values), len(values), where)
     if all(isinstance(value, bool | int | float | np.number) for value in values):
         return np.array(values).reshape(array.shape)
     strings = [value.decode("utf-8", errors="replace") if isinstance(value, bytes) else value for value in values]
@@ -163,6 +163,11 @@ def _as_strings(array: NDArray[Any], where: str) -> NDArray[Any]:
     if other is not None:
         raise ValueError(f"{where} must be integers or strings, got {type(other).__name__}")
     return np.array([str(value) for value in strings], dtype=np.str_).reshape(array.shape)
+
+
+def _refuse_missing(missing: int, total: int, where: str) -> None:
+    if missing:
+        raise ValueError(f"{where} is missing for {missing:,} of {total:,} images; remove those images or label them")
 
 
 def _numbers_in(strings: NDArray[Any]) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Opens digits and generative sets, and tells a listener about substitutes and long downloads."""
+"""Opens your own images, digits and generative sets, and tells a listener about substitutes and long downloads."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,10 +7,35 @@ from typing import Any
 from glimpse.datasets.digits import DigitSource, open_digits
 from glimpse.datasets.fetch import Progress
 from glimpse.datasets.generative import GenerativeData, open_generative
+from glimpse.datasets.labeled_images import DataParts, open_data
 from glimpse.datasets.split_rule import SplitRule
 from glimpse.listener import Listener
+from glimpse.settings.requests import FormChoice, from_options
 
-__all__ = ["open_digit_source", "open_generative_data"]
+__all__ = ["open_digit_source", "open_generative_data", "open_images"]
+
+
+def open_images(
+    source: Any, *, seed: int | None = None, split_seed: int = 0, listener: Listener | None = None, **form: Any
+) -> DataParts:
+    """Returns your own labeled images in any form, as training, validation and test parts: `glimpse.datasets.open`.
+
+    Args:
+        source: Path of a folder of class folders, a CSV of files and labels or of labels and pixels, a `.npz`, `.npy`, HDF5, `.mat`
+            or IDX file, or a set that `glimpse dataset build` wrote; or a frame of pandas or polars, a data set of Hugging Face or
+            torch, a pair of images and labels, or a dictionary of parts of these.
+        seed: Seed of the random order of the training images, another one in each epoch; in one order if None.
+        split_seed: Seed of the split of images without parts, 80 / 10 / 10 of each class.
+        listener: Hears notes and progress.
+        form: Fields of `FormChoice`: `size`, `fit`, `images_key`, `labels_key`.
+
+    Raises:
+        TypeError: If there is no such field.
+        FileNotFoundError: If there is nothing at the path.
+        ValueError: If the form is not recognized or leaves a question open, or the images cannot be read.
+    """
+    choice = from_options(FormChoice, form)
+    return open_data(source, form=choice, shuffle_seed=seed, split=SplitRule(seed=split_seed), listener=listener)
 
 
 def open_digit_source(

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from glimpse import trajectories
+    from glimpse import datasets, trajectories
     from glimpse.attention.filterbank import gaussian_filters
     from glimpse.attention.window import Window, read, write
     from glimpse.benchmarking.calls import benchmark
@@ -52,6 +52,7 @@ __all__ = [
     "Window",
     "benchmark",
     "compare",
+    "datasets",
     "evaluate",
     "gaussian_filters",
     "interpolate",
@@ -69,8 +70,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name == "trajectories":
-        return import_module("glimpse.trajectories")
+    if name in ("datasets", "trajectories"):
+        return import_module(f"glimpse.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'glimpse' has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)

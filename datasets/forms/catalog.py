@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from glimpse.datasets.forms import built, class_folders, hdf5, idx, mat, npy, npz
+from glimpse.datasets.forms import built, class_folders, csv, hdf5, idx, mat, npy, npz, objects
 from glimpse.datasets.forms.found import Found
 from glimpse.datasets.forms.given import Form, Given
 from glimpse.datasets.picture_files import PICTURE_ENDINGS
@@ -22,6 +22,8 @@ FORMS: tuple[Form, ...] = (
     npz.FORM,
     hdf5.FORM,
     mat.FORM,
+    csv.FORM,
+    objects.FORM,
 )
 """All forms."""
 
@@ -75,7 +77,10 @@ def _content(folder: Path) -> str:
     folders = sum(path.is_dir() for path in visible)
     endings = Counter(path.suffix.lower() or "without an ending" for path in visible if not path.is_dir())
     files = [f"{count:,} {'file' if count == 1 else 'files'} {ending}" for ending, count in endings.most_common(5)]
-    pictures = sum(count for ending, count in endings.items() if ending in PICTURE_ENDINGS)
+    below = (path.suffix.lower() for path in folder.glob("*/*"))
+    pictures = sum(count for ending, count in endings.items() if ending in PICTURE_ENDINGS) or any(
+        ending in PICTURE_ENDINGS for ending in below
+    )
     hint = " (pictures need a folder for each class, or a CSV of file and label)" if pictures else ""
     return (", ".join(files + ([f"{folders:,} folders"] if folders else [])) or "nothing") + hint
 

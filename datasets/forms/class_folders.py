@@ -58,7 +58,9 @@ def _layout(root: Path) -> Mapping[PartName, Mapping[str, Path]]:
     if len(folders) == 1 and _folders(folders[0]) and not _has_pictures(root):
         return _layout(folders[0])  # an archive that was unpacked into a folder of its own
     classes = _classes(root)
-    return {"all": classes} if classes else {}
+    if all(part_named(name) is not None for name in classes):  # parts without class folders
+        return {}
+    return {"all": classes}
 
 
 def _classes(root: Path) -> dict[str, Path]:

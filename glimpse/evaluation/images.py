@@ -253,8 +253,11 @@ def _trained_on(source: str) -> Path:
     """Returns the path of the images that a run was trained on."""
     folder = Path(source)
     if not folder.is_dir():
-        raise ValueError(f"{source} was trained on your own file: give images with --data")
-    return Path(read_config(folder)["data"]["path"])
+        raise ValueError(f"{source} was trained on your own images: give images with --data")
+    record = read_config(folder)["data"]
+    if record["path"] is None:
+        raise ValueError(f"{source} was trained on {record['form']}, which is no file: give it as data")
+    return Path(record["path"])
 
 
 def _advice(query: ImageQuery, text: str) -> str:

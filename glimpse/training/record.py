@@ -148,7 +148,10 @@ def refuse_differences(run: dict[str, Any], asked: Mapping[str, Any]) -> None:
     }
     known |= {"model": next((kind.name for kind in CLASSIFIERS.values() if run["preset"] in kind.presets), None)}
     known |= {"threads": run["environment"]["threads"], "digits": data.get("digits", {}).get("digits")}
-    known |= {"data": data.get("source", data.get("path")), "distort": data.get("distort", 0 if "recipe" in data else None)}
+    known |= {
+        "data": data.get("source") or data.get("path") or data.get("form"),
+        "distort": data.get("distort", 0 if "recipe" in data else None),
+    }
     known |= {name: data.get(name) for name in ("fit", "images_key", "labels_key") if name in data}
     known |= {"split_seed": data.get("seed", data.get("digits", {}).get("seed"))}
     for name, value in asked.items():

@@ -88,14 +88,15 @@ class ImageChoice:
     """Labeled images: cluttered digits, or your own.
 
     Attributes:
-        data: Your own images in any form that `glimpse.datasets.open` takes, in place of generated images.
+        data: Your own images in any form that `glimpse.datasets.open` takes, a path or an object of Python, in place of generated
+            images.
         data_dir: Folder searched first for MNIST and other downloads.
         digits: Source of the digits; None or `auto` for the source of the trained model, else MNIST if it is found.
         clutter: Parameters of the clutter recipe.
         form: How your own images are read.
     """
 
-    data: Path | None = None
+    data: Path | object | None = None
     data_dir: Path | None = None
     digits: str | None = None
     clutter: ClutterChoice = ClutterChoice()
