@@ -9,7 +9,7 @@ References:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -47,6 +47,7 @@ class _Search:
         scores: Score that a look at each candidate adds to its log-prior, 0 before the look; K tensors of shape (B,).
         windows: Windows of the glimpses.
         logits: Class log-probabilities after every glimpse, shape (B, classes) each.
+        canvases: Canvas after every read as an image, R tensors of shape (B', C + 1, G, G), for the rows that are classified.
     """
 
     images: Tensor
@@ -56,6 +57,7 @@ class _Search:
     scores: list[Tensor]
     windows: list[Window]
     logits: list[Tensor]
+    canvases: list[Tensor] = field(default_factory=list)
 
     @property
     def belief(self) -> Tensor:
@@ -134,18 +136,7 @@ class SearchClassifier(ImageClassifier):
             ValueError: If the number of channels is not the config's, there are no glimpses, the number of looks is out of range,
                 or there is not one slice per read.
         """
-        config = self.config
-        steps = config.glimpses if glimpses is None else glimpses
-        check_inputs(images, config.channels, steps, None, self.guess.weight.dtype)
-        looks, least = self._looks(steps) if looks is None else looks, min(1, steps - 1)
-        if not least <= looks <= min(steps - 1, config.candidates):
-            raise ValueError(f"looks must be {least} to {min(steps - 1, config.candidates)}, got {looks}")
-        rows = (slice(0, images.shape[0]),) * (steps - 1 - looks) if rows is None else tuple(rows)
-        if len(rows) != steps - 1 - looks:
-            raise ValueError(f"rows must have one slice for each of the {steps - 1 - looks} reads, got {len(rows)}")
-        search = self._overview(images)
-        looked = self._look_at_candidates(search, looks) if looks else None
-        canvas_logits = self._read_candidate(search, looked, rows, dropout) if looked is not None and rows else ()
+        search, canvas_logits, rows = self._searched(images, glimpses, looks, rows, dropout)
         return SearchResult(torch.stack(search.logits, dim=1), Window.stacked(search.windows), canvas_logits, rows)
 
     def look(
@@ -157,18 +148,23 @@ class SearchClassifier(ImageClassifier):
             images: Shape (B, C, H, W), 0 to 1.
             glimpses: Number of glimpses T; the config's if None.
             uniforms: Unused; the model is deterministic.
-            patches: Whether to include the glimpses in the track.
+            patches: Whether to include the glimpses in the track, and the canvas, without its coverage, after every glimpse.
 
         Returns:
-            Log-probabilities of shape (B, T, classes), and one track.
+            Log-probabilities of shape (B, T, classes), and one track. Its canvases have 2n x 2n cells, and are 0 before the reads.
 
         Raises:
             ValueError: As `forward`.
         """
-        logits, window, *_ = self(images, glimpses)
-        n = self.config.window
-        glimpsed = torch.stack([read(images, window.at(t), n) for t in range(logits.shape[1])], dim=1) if patches else None
-        return logits, (Track("glimpse", 0, n, window, glimpsed),)
+        search, _, rows = self._searched(images, glimpses, None, None, None)
+        logits, window, n = torch.stack(search.logits, dim=1), Window.stacked(search.windows), self.config.window
+        if not patches:
+            return logits, (Track("glimpse", 0, n, window),)
+        glimpsed = torch.stack([read(images, window.at(t), n) for t in range(logits.shape[1])], dim=1)
+        empty = glimpsed.new_zeros(images.shape[0], self.config.channels, 2 * n, 2 * n)
+        written = [canvas[:, :-1].to(empty) for canvas in search.canvases]
+        canvases = torch.stack([empty] * (logits.shape[1] - len(rows)) + written, dim=1)
+        return logits, (Track("glimpse", 0, n, window, glimpsed, canvases),)
 
     @property
     def shows_windows(self) -> bool:
@@ -188,6 +184,24 @@ class SearchClassifier(ImageClassifier):
         rows = rows_in_training(len(batch.images), self.glimpses - 1 - looks)
         result: SearchResult = network(batch.images, None, looks, rows, self._dropout(rows, generator))
         return search_loss(result, batch.labels), result.logits, {}
+
+    def _searched(
+        self, images: Tensor, glimpses: int | None, looks: int | None, rows: Sequence[slice] | None, dropout: Tensor | None
+    ) -> tuple[_Search, tuple[Tensor, ...], tuple[slice, ...]]:
+        """Returns the finished search, `canvas_logits` and the rows of each read, for the arguments of `forward`."""
+        config = self.config
+        steps = config.glimpses if glimpses is None else glimpses
+        check_inputs(images, config.channels, steps, None, self.guess.weight.dtype)
+        looks, least = self._looks(steps) if looks is None else looks, min(1, steps - 1)
+        if not least <= looks <= min(steps - 1, config.candidates):
+            raise ValueError(f"looks must be {least} to {min(steps - 1, config.candidates)}, got {looks}")
+        rows = (slice(0, images.shape[0]),) * (steps - 1 - looks) if rows is None else tuple(rows)
+        if len(rows) != steps - 1 - looks:
+            raise ValueError(f"rows must have one slice for each of the {steps - 1 - looks} reads, got {len(rows)}")
+        search = self._overview(images)
+        looked = self._look_at_candidates(search, looks) if looks else None
+        canvas_logits = self._read_candidate(search, looked, rows, dropout) if looked is not None and rows else ()
+        return search, canvas_logits, rows
 
     def _looks(self, glimpses: int) -> int:
         """Returns the default number of looks: that of the candidates, reduced to leave a glimpse for a read, but not below 1.
@@ -262,11 +276,11 @@ class SearchClassifier(ImageClassifier):
         return canvas_logits
 
     def _canvases(self, search: _Search, looks: _Looks, chosen: Tensor, rows: tuple[slice, ...]) -> list[Tensor]:
-        """Returns the canvases of the chosen candidates (B,) after each read, for these rows of the batch."""
+        """Reads the chosen candidates (B,), and returns their canvases after each read for these rows of the batch."""
         config, images = self.config, search.images
         center = _chosen(looks.centers, chosen)
         canvas = self._canvas_of_look(search, looks, chosen, center)
-        canvases = []
+        canvases = search.canvases
         for number, part in enumerate(rows):
             window = self.reads(number, center, search.state.output)
             glimpse = read(images, window, config.window)

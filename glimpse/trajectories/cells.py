@@ -1,4 +1,4 @@
-"""Parts of sheets and animations: an image's glimpses in frames of time's color, and its beliefs as bars.
+"""Parts of sheets and animations: an image's glimpses and canvases in frames of time's color, and its beliefs as bars.
 
 Dimensions: N images, C channels, T steps, K classes, windows of n x n.
 """
@@ -13,12 +13,12 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
-from glimpse.attention.track import Track
+from glimpse.attention.track import Track, WindowKind
 from glimpse.figures.style import MUTED, OTHER, RIGHT, time_colors
 from glimpse.figures.windows import as_array
 from glimpse.trajectories.views import Trajectories
 
-__all__ = ["MOST_CLASSES", "classes_shown", "draw_belief", "framed", "gray_ranges", "prepare_belief", "with_patches"]
+__all__ = ["MOST_CLASSES", "assembled", "classes_shown", "draw_belief", "gray_ranges", "prepare_belief", "strips", "with_patches"]
 
 MOST_CLASSES = 10
 """Maximum number of classes shown for an image."""
@@ -36,16 +36,40 @@ def gray_ranges(parts: Iterable[Trajectories]) -> dict[str, tuple[float, float]]
     return ranges
 
 
-def framed(track: Track, row: int, limits: tuple[float, float]) -> NDArray[Any]:
-    """Returns an image's glimpses as squares in frames of their time's color, shape (T, S, S, 3), 0 to 1, S at least 40."""
-    assert track.patches is not None
-    seen = as_array(track.patches[row]).transpose(0, 2, 3, 1)  # (T, n, n, C)
-    seen = ((seen - limits[0]) / (limits[1] - limits[0])).clip(0, 1)
-    times = -(-40 // track.n)
+def strips(trajectories: Trajectories, row: int, ranges: dict[str, tuple[float, float]]) -> list[NDArray[Any]]:
+    """Returns an image's glimpses, and then its canvases, as squares in frames of their time's color.
+
+    Args:
+        trajectories: All images.
+        row: Index of the image.
+        ranges: Numbers that are drawn black and white, by kind of track; canvases are drawn from 0 to 1.
+
+    Returns:
+        Squares of shape (T, S, S, 3), 0 to 1, S at least 40, for each track of `with_patches` and of `assembled`. Those before
+        anything is on a canvas are white.
+    """
+    found = [
+        _framed(as_array(track.patches[row]), ranges[track.kind], track.kind)
+        for track in trajectories.tracks
+        if track.patches is not None
+    ]
+    for track in assembled(trajectories):
+        assert track.canvases is not None
+        canvases = as_array(track.canvases[row])  # (T, C, G, G)
+        squares = _framed(canvases, (0.0, 1.0), track.kind)
+        squares[np.cumsum(np.abs(canvases).sum(axis=(1, 2, 3))) == 0] = 1.0
+        found.append(squares)
+    return found
+
+
+def _framed(seen: NDArray[Any], limits: tuple[float, float], kind: WindowKind) -> NDArray[Any]:
+    """Returns squares of numbers (T, C, n, n) as pixels in frames of their time's color, shape (T, S, S, 3)."""
+    seen = ((seen.transpose(0, 2, 3, 1) - limits[0]) / (limits[1] - limits[0])).clip(0, 1)  # (T, n, n, C)
+    times = -(-40 // seen.shape[1])
     seen = np.broadcast_to(seen, (*seen.shape[:3], 3)).repeat(times, axis=1).repeat(times, axis=2)
     side, edge = seen.shape[1], max(2, seen.shape[1] // 16)
     squares = np.empty((len(seen), side + 2 * edge, side + 2 * edge, 3))
-    squares[:] = time_colors(len(seen), track.kind)[:, None, None]
+    squares[:] = time_colors(len(seen), kind)[:, None, None]
     squares[:, edge:-edge, edge:-edge] = seen
     return squares
 
@@ -53,6 +77,11 @@ def framed(track: Track, row: int, limits: tuple[float, float]) -> NDArray[Any]:
 def with_patches(trajectories: Trajectories) -> list[Track]:
     """Returns the tracks that hold what was seen through their windows."""
     return [track for track in trajectories.tracks if track.patches is not None]
+
+
+def assembled(trajectories: Trajectories) -> list[Track]:
+    """Returns the tracks of a classifier that hold the canvas on which it assembles its glimpses."""
+    return [track for track in trajectories.tracks if track.kind == "glimpse" and track.canvases is not None]
 
 
 def classes_shown(belief: NDArray[Any], label: int) -> list[int]:

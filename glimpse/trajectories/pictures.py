@@ -35,11 +35,12 @@ from glimpse.figures.windows import (
 )
 from glimpse.trajectories.cells import (
     MOST_CLASSES,
+    assembled,
     classes_shown,
     draw_belief,
-    framed,
     gray_ranges,
     prepare_belief,
+    strips,
     with_patches,
 )
 from glimpse.trajectories.drawings import drawing_frames, drawing_sheet, drawing_windows
@@ -56,9 +57,10 @@ _HOLD = 2.0  # seconds that an animation's last frame stays, at least
 def trajectory_sheet(trajectories: Trajectories | Sequence[Trajectories], path: str | Path) -> None:
     """Writes a sheet with a row for each image: where the model looked, what it saw, what it predicted.
 
-    Next to the image with its windows are the glimpses, framed in their time's color, and below each one how probable the classes
-    were then: the predicted class's bar is in time's color, the true class's row is green. Of more than 10 classes 10 are shown:
-    the most probable ones at any step, with the true one. A generator's sheet is `glimpse.trajectories.drawings.drawing_sheet`.
+    Next to the image with its windows are the glimpses, framed in their time's color, below them the canvas on which the model
+    assembles them, if it has one, and how probable the classes were then: the predicted class's bar is in time's color, the true
+    class's row is green. Of more than 10 classes 10 are shown: the most probable ones at any step, with the true one. A generator's
+    sheet is `glimpse.trajectories.drawings.drawing_sheet`.
 
     Args:
         trajectories: At least one; of gray or RGB images. Images of different sizes are a sequence of trajectories, and each is
@@ -75,7 +77,7 @@ def trajectory_sheet(trajectories: Trajectories | Sequence[Trajectories], path: 
 
 
 def trajectory_gif(trajectories: Trajectories | Sequence[Trajectories], path: str | Path, *, seconds_per_step: float = 0.7) -> None:
-    """Writes an animation of up to 16 images: the moving window, with its glimpse and the predicted probabilities.
+    """Writes an animation of up to 16 images: the moving window, with its glimpse, canvas and predicted probabilities.
 
     Args:
         trajectories: 1 to 16; of gray or RGB images. Images of different sizes are a sequence, as on a sheet.
@@ -200,7 +202,7 @@ class _Layout(NamedTuple):
         cell = min(0.62, max(0.1, 9 / trajectories.steps))
         belief = trajectories.probabilities
         tall = 0.0 if belief is None else 0.125 * min(belief.shape[2], MOST_CLASSES)
-        strip = len(with_patches(trajectories)) * (cell + 0.04) + tall
+        strip = (len(with_patches(trajectories)) + len(assembled(trajectories))) * (cell + 0.04) + tall
         width = _EDGE + image[0] + _BETWEEN + trajectories.steps * cell + _EDGE
         return cls(image, cell, tall, (max(width, 4.6), _TITLE + max(image[1], strip) + _GAP))
 
@@ -223,13 +225,15 @@ def _sheet_row(trajectories: Trajectories, i: int, ranges: dict[str, tuple[float
     axes = _image_axes(figure, trajectories, i, layout.image)
     draw_tracks(axes, trajectories.tracks, i)
     across = trajectories.steps * layout.cell
-    for track in with_patches(trajectories):
-        squares = framed(track, i, ranges[track.kind])
+    seen = len(with_patches(trajectories))
+    for number, squares in enumerate(strips(trajectories, i, ranges)):
         gap = max(1, squares.shape[1] // 25)
         spaced = np.pad(squares, ((0, 0), (gap, gap), (gap, gap), (0, 0)), constant_values=1.0)
         strip = axes_at(figure, left, top, across, layout.cell)
         strip.imshow(np.concatenate(list(spaced), axis=1), interpolation="nearest", aspect="auto")
         strip.set_axis_off()
+        if number >= seen:
+            strip.text(-0.01, 0.5, "canvas", transform=strip.transAxes, ha="right", va="center", fontsize=5.5, color=MUTED)
         top += layout.cell + 0.04
     if trajectories.probabilities is not None:
         belief = as_array(trajectories.probabilities[i])
@@ -284,6 +288,7 @@ def _foot(parts: Sequence[Trajectories], ranges: dict[str, tuple[float, float]],
     figure = Figure(figsize=(layout.size[0], _FOOT), dpi=_SHEET_DPI)
     add_legend(figure, parts[0].tracks, center=any(bool(part.digits.isfinite().any()) for part in parts))
     scales = [f"{kind}: black {low:.3g}, white {high:.3g}" for kind, (low, high) in ranges.items()]
+    scales += ["canvas: black 0, white 1" for _ in assembled(parts[0])]
     figure.text(0.5, 0.97, "   ".join(scales), ha="center", va="top", fontsize=7, color=MUTED)
     return figure
 
@@ -318,8 +323,7 @@ class _Card:
     ) -> None:
         self.trajectories, self.label = trajectories, int(trajectories.labels[0])
         self.name = f"{_name(trajectories, 0, 14)}   " if trajectories.names else ""
-        seen = with_patches(trajectories)
-        self.squares = [framed(track, 0, ranges[track.kind]) for track in seen]
+        self.squares = seen = strips(trajectories, 0, ranges)
         self.belief = None if trajectories.probabilities is None else as_array(trajectories.probabilities[0])
         wide, tall = box
         side = 0.0 if not seen and self.belief is None else max(0.7, 0.5 * len(seen))

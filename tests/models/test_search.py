@@ -121,6 +121,23 @@ def test_look_returns_the_windows_and_patches_as_a_track() -> None:
     assert isinstance(window, Window)
 
 
+@pytest.mark.parametrize(("glimpses", "reads"), [(1, 0), (2, 0), (4, 1), (8, 4)])
+def test_the_track_has_the_canvas_put_together_by_the_reads_and_nothing_before_them(glimpses: int, reads: int) -> None:
+    model, batch = small(), images(3, 1, 30, 40)
+    seen: list[torch.Tensor] = []
+    model.reader.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    _, (track,) = model.look(batch, glimpses, patches=True)
+    assert track.canvases is not None
+    assert track.canvases.shape == (3, glimpses, 1, 8, 8)
+    assert not track.canvases[:, : glimpses - reads].any()
+    classified = [part[i : i + 3] for part in seen for i in range(0, len(part), 3)]  # one canvas after another, of three images
+    assert len(classified) == reads
+    for t, canvas in enumerate(classified, start=glimpses - reads):
+        torch.testing.assert_close(track.canvases[:, t], canvas[:, :1])
+        assert canvas[:, :1].any()
+    assert model.look(batch, glimpses)[1][0].canvases is None
+
+
 # Training
 
 

@@ -152,6 +152,22 @@ def test_the_canvas_after_each_step_is_next_to_the_image_with_only_the_windows_o
     assert thumb.getpixel((thumb.width // 2, thumb.height // 2)) == pytest.approx((102, 0, 0), abs=1)
 
 
+def test_the_canvas_of_a_classifier_is_next_to_the_image_and_all_its_windows_are_on_the_image(
+    open_page: Opener, part: Trajectories
+) -> None:
+    canvases = torch.zeros(len(part), part.steps, 1, 8, 8)
+    canvases[:, 1:] = 1.0  # white from the second step
+    page = open_page(replace(part, tracks=(part.tracks[0]._replace(canvases=canvases), *part.tracks[1:])))
+    for shade in (0, 255):
+        shown = Image.open(io.BytesIO(page.locator("#canvas-frame .film").screenshot())).convert("L")
+        assert shown.getpixel((shown.width // 2, shown.height // 2)) == shade
+        page.get_by_role("button", name="Step forward").click()
+    expect(page.locator("#overlay .box")).to_have_count(len(part.tracks))
+    expect(page.locator("#canvas-overlay .box")).to_have_count(0)
+    for toggle in ("Earlier boxes", "Path", "Blur"):
+        expect(page.get_by_label(toggle)).to_be_checked()  # nothing of the canvas is hidden by them
+
+
 def test_without_a_canvas_there_is_no_second_image(open_page: Opener, part: Trajectories, generated: Trajectories) -> None:
     for each in (part, generated):
         page = open_page(each)

@@ -146,7 +146,7 @@ function offerFilters() {
   $("rate").append(...[...Array(9).keys()].map((i) => make("option", { value: i + 1 }, `${i + 1} ${i ? "steps" : "step"}/s`)));
 }
 
-if (chunks[0].drawn) for (const id of ["show-earlier", "show-path", "show-blur"]) $(id).checked = false; // they hide the canvas
+if (chunks[0].drawn && onCanvas(chunks[0].drawn)) for (const id of ["show-earlier", "show-path", "show-blur"]) $(id).checked = false; // they hide the canvas
 makeBars();
 offerFilters();
 setRate(state.rate);
