@@ -12,6 +12,8 @@ from glimpse.datasets.limits import TooLarge
 
 __all__ = ["as_one_line", "one_line"]
 
+_LONGEST = 500  # characters
+
 
 @contextlib.contextmanager
 def as_one_line(path: Path, what: str, remedy: str = "") -> Iterator[None]:
@@ -38,9 +40,10 @@ def as_one_line(path: Path, what: str, remedy: str = "") -> Iterator[None]:
 
 
 def one_line(error: BaseException) -> str:
-    r"""Returns the message of an error as one line, its type if it has none.
+    r"""Returns the message of an error as one line, shortened if it is long; its type if it has none.
 
     >>> one_line(ValueError("two\n  lines")), one_line(EOFError())
     ('two lines', 'EOFError')
     """
-    return " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

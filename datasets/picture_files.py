@@ -3,6 +3,7 @@
 Dimensions: B pictures of H x W pixels in C channels.
 """
 
+import logging
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +33,7 @@ PICTURE_ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".
 
 _GRAY = ("1", "L", "LA", "La", "F")
 _ORIENTATION = 0x0112  # tag of EXIF
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else damage of a file is also printed by Python's default handler
 _ON_ITS_SIDE = (5, 6, 7, 8)  # orientations that swap height and width
 _OPAQUE = ("1", "L", "P", "RGB", "CMYK")
 

@@ -30,8 +30,10 @@ from glimpse.datasets import folders
 from glimpse.datasets.batches import HOLD_OUT_SEED, Split
 from glimpse.datasets.catalog import Request
 from glimpse.datasets.counter import STREAMS, permutation
+from glimpse.datasets.damage import as_one_line
 from glimpse.datasets.fetch import Progress
 from glimpse.datasets.folders import NotAtHand, missing
+from glimpse.datasets.limits import check_bytes
 from glimpse.datasets.picture_files import read_picture
 from glimpse.datasets.pixel_sets import Images, Opened
 from glimpse.digest import sha256_of_blocks, sha256_of_bytes, sha256_of_file
@@ -127,14 +129,14 @@ def read_numbers(folder: Path) -> list[Number]:
     """
     import h5py
 
-    try:
-        with h5py.File(folder / _STRUCT) as file:
-            struct = file["digitStruct"]
-            names = ["".join(map(chr, file[reference][()].ravel())) for reference in struct["name"][()].ravel()]
-            boxes = [_box(file, file[reference]) for reference in struct["bbox"][()].ravel()]
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{folder / _STRUCT} is no description of house numbers ({error}); unpack it again") from error
-    return [Number(folder / Path(name).name, box) for name, box in zip(names, boxes, strict=True) if box is not None]
+    with (
+        as_one_line(folder / _STRUCT, " is no description of house numbers", "; unpack it again"),
+        h5py.File(folder / _STRUCT) as file,
+    ):
+        struct = file["digitStruct"]
+        names = ["".join(map(chr, _stored(file[reference]))) for reference in _stored(struct["name"])]
+        boxes = [_box(file, file[reference]) for reference in _stored(struct["bbox"])]
+        return [Number(folder / Path(name).name, box) for name, box in zip(names, boxes, strict=True) if box is not None]
 
 
 def _box(file: Any, group: Any) -> tuple[float, float, float, float] | None:
@@ -142,12 +144,22 @@ def _box(file: Any, group: Any) -> tuple[float, float, float, float] | None:
     left, top, width, height = (_values(file, group[key]) for key in ("left", "top", "width", "height"))
     if len(left) > _MOST_DIGITS:
         return None
-    return float(left.min()), float(top.min()), float((left + width).max()), float((top + height).max())
+    box = float(left.min()), float(top.min()), float((left + width).max()), float((top + height).max())
+    if not np.isfinite(box).all():
+        raise ValueError(f"a box has the edges {box}")
+    return box
 
 
 def _values(file: Any, column: Any) -> NDArray[np.float64]:
-    stored = column[()].ravel()
-    return np.array([file[value][()].item() for value in stored] if stored.dtype == object else stored, dtype=np.float64)
+    stored = _stored(column)
+    return np.array([_stored(file[value]).item() for value in stored] if stored.dtype == object else stored, dtype=np.float64)
+
+
+def _stored(array: Any) -> NDArray[Any]:
+    """Returns the values of an array in the file, shape (N,), if it is not too large."""
+    check_bytes(8 * int(np.prod(array.shape)), array.name)
+    values: NDArray[Any] = array[()].ravel()
+    return values
 
 
 def _key(folder: Path) -> str:

@@ -1,6 +1,7 @@
 """What is to be recognized: a path or an object of Python, and the choices that its form leaves open."""
 
 import gzip
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -64,7 +65,7 @@ class Given:
         try:
             with gzip.open(self.source) as file:
                 return file.read(_HEAD)
-        except (OSError, EOFError):  # a damaged file is still gzip
+        except (OSError, EOFError, zlib.error):  # a damaged file is still gzip
             return head
 
 

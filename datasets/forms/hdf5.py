@@ -3,6 +3,7 @@
 MATLAB stores the last axis first, strings as numbers and cells as references.
 """
 
+import contextlib
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -45,11 +46,16 @@ class _Arrays:
         import h5py
 
         found: list[str] = []
-        self._file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+        with _reading(self.path):
+            self._file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
         return sorted(name for name in found if not name.startswith("#"))
 
     def header(self, name: str) -> Header:
         """Returns the type and shape of an array; strings have a type of strings."""
+        with _reading(self.path):
+            return self._header(name)
+
+    def _header(self, name: str) -> Header:
         import h5py
 
         stored = self._file[name]
@@ -64,6 +70,10 @@ class _Arrays:
 
     def read(self, name: str, most: int | None = None) -> Any:
         """Returns an array, or at most its first rows; a large one of uint8 stays in its file."""
+        with _reading(self.path):
+            return self._read(name, most)
+
+    def _read(self, name: str, most: int | None) -> Any:
         import h5py
 
         stored = self._file[name]
@@ -72,7 +82,7 @@ class _Arrays:
         if h5py.check_string_dtype(stored.dtype) is not None:
             return np.array(stored.asstr()[:most], dtype=np.str_)
         if most is None and stored.dtype == np.uint8 and stored.ndim > 2 and stored.nbytes > KEPT_IN_FILE:
-            return _Rows(stored)
+            return _Rows(stored, self.path)
         shape = stored.shape if most is None else (min(most, stored.shape[0]), *stored.shape[1:])
         check_array(stored.dtype, shape, name)
         return np.asarray(stored[:most])
@@ -93,20 +103,22 @@ class _Rows:
 
     Args:
         stored: The array.
+        path: The file.
     """
 
-    def __init__(self, stored: Any) -> None:
-        self._stored = stored
+    def __init__(self, stored: Any, path: Path) -> None:
+        self._stored, self._path = stored, path
         self.dtype, self.shape, self.ndim = stored.dtype, stored.shape, stored.ndim
 
     def __len__(self) -> int:
         return int(self.shape[0])
 
     def __getitem__(self, rows: Any, /) -> Any:
-        if isinstance(rows, slice):
-            return self._stored[rows]
-        wanted, place = np.unique(np.arange(len(self))[rows], return_inverse=True)  # HDF5 reads in ascending order
-        return self._stored[wanted][place]
+        with _reading(self._path):
+            if isinstance(rows, slice):
+                return self._stored[rows]
+            wanted, place = np.unique(np.arange(len(self))[rows], return_inverse=True)  # HDF5 reads in ascending order
+            return self._stored[wanted][place]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         check_array(self.dtype, self.shape, str(self._stored.name))
@@ -122,10 +134,15 @@ def _open(given: Given) -> Found:
     """
     is_matlab = _is_matlab(given)
     form = ".mat" if is_matlab else "HDF5"
-    with as_one_line(given.source, f" is no {form} file that can be read"):
+    with _reading(given.source, form):
         arrays = _Arrays(given.source, is_matlab=is_matlab)
     parts = stored_parts(arrays, given)
     return Found(form, str(given.path), sha256_of_file(given.source), parts, choice=keys_of(given))
+
+
+def _reading(path: Path, form: str = "HDF5") -> contextlib.AbstractContextManager[None]:
+    """Context in which the errors of a damaged file, which HDF5 raises when an array is read, become one line."""
+    return as_one_line(path, f" is no {form} file that can be read")
 
 
 def _is_matlab(given: Given) -> bool:

@@ -164,3 +164,14 @@ def test_several_sets_of_idx_files_are_a_question(tmp_path: Path, opens_as: Open
     with pytest.raises(Undecided, match=r"the files of 2 sets; found emnist-digits-train-images-idx3-ubyte\.gz"):
         open_data(tmp_path)
     opens_as(tmp_path / "emnist-letters-train-images-idx3-ubyte.gz")  # EMNIST stores columns before rows
+
+
+def test_a_damaged_object_of_hdf5_is_one_line_with_the_file(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["images"], file["labels"] = GRAY, LABELS
+    content = (tmp_path / "a.h5").read_bytes()
+    for signature in (b"HEAP", b"SNOD", b"TREE"):
+        (tmp_path / "a.h5").write_bytes(content.replace(signature, b"none"))
+        with pytest.raises(ValueError, match=r"a\.h5 is no HDF5 file that can be read \(.*\)") as caught:
+            open_data(tmp_path / "a.h5")
+        assert "\n" not in str(caught.value)
