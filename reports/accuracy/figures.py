@@ -18,7 +18,8 @@ COLUMNS = ("run", "images", "seconds", "loss", "valid_error", "valid_nll")
 
 def collect(runs: Path) -> None:
     """Writes curves.csv: the validations of every run."""
-    rows = [{"run": path.name} | row for path in sorted(runs.glob("seed-*")) for row in RunFolder(path).rows() if row["valid_error"]]
+    folders = sorted(runs.glob("seed-*"))
+    rows = [{"run": path.name} | row for path in folders for row in RunFolder(path).rows() if row["valid_error"]]
     with (HERE / "curves.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
