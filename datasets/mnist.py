@@ -27,7 +27,7 @@ from glimpse.datasets.damage import one_line
 from glimpse.datasets.digits import Digits, DigitSource, digit_source
 from glimpse.datasets.fetch import Progress, Remote, downloaded
 from glimpse.datasets.folders import NAME_FOLDER, NotAtHand, missing
-from glimpse.digest import md5_of_file
+from glimpse.datasets.mnist_files import Names, files_of, md5_of_content, traces_of, wanted_layout
 
 __all__ = ["LAYOUTS", "N_CLASSES", "Layout", "download", "is_complete", "load", "open_mnist"]
 
@@ -108,9 +108,16 @@ def open_mnist(request: Request) -> DigitSource:
 
 
 def is_complete(name: str, folder: Path) -> bool:
-    """Returns whether a folder holds all files of a set; nothing is read."""
-    raw, prefixes = folder / LAYOUTS[name].folder / "raw", LAYOUTS[name].prefixes
-    return all((raw / f"{prefix}-{kind}-ubyte").is_file() for prefix in prefixes for kind in ("images-idx3", "labels-idx1"))
+    """Returns whether a folder holds all files of a set, in torchvision's layout or put there by hand; no image is read."""
+    return files_of(_names(name), folder) is not None
+
+
+def _names(name: str) -> Names:
+    """Returns the names of the files of a set."""
+    layout = LAYOUTS[name]
+    others = (other for key, other in LAYOUTS.items() if key != name and other.prefixes == layout.prefixes)
+    labels = frozenset(other.md5[f"{other.prefixes[0]}-labels-idx1-ubyte"] for other in others if other.md5)
+    return Names(layout.folder, layout.prefixes, layout.archive, labels)
 
 
 def load(name: str, folder: Path, *, train: bool) -> tuple[Tensor, Tensor]:
@@ -121,7 +128,10 @@ def load(name: str, folder: Path, *, train: bool) -> tuple[Tensor, Tensor]:
     """
     layout = LAYOUTS[name]
     prefix, expected = layout.prefixes[0 if train else 1], layout.counts[0 if train else 1]
-    files = [folder / layout.folder / "raw" / f"{prefix}-{kind}-ubyte" for kind in ("images-idx3", "labels-idx1")]
+    found = files_of(_names(name), folder)
+    if found is None:
+        raise ValueError(f"{folder} does not hold all files of {name}: {wanted_layout(_names(name))}")
+    files = [found[prefix, kind] for kind in ("images", "labels")]
     remedy = "remove its files, or name another --data-dir"
     try:
         images, labels = map(read_idx, files)
@@ -131,9 +141,9 @@ def load(name: str, folder: Path, *, train: bool) -> tuple[Tensor, Tensor]:
         raise ValueError(f"the files of {name} in {folder} hold {images.shape} images, expected {expected} of 28 x 28")
     if labels.max() >= N_CLASSES:
         raise ValueError(f"{files[1]} holds labels up to {labels.max()}, expected 0 to {N_CLASSES - 1}; {remedy}")
-    for file in files:
-        known = layout.md5.get(file.name)
-        if known is not None and md5_of_file(file) != known:
+    for file, kind in zip(files, ("images-idx3", "labels-idx1"), strict=True):
+        known = layout.md5.get(f"{prefix}-{kind}-ubyte")
+        if known is not None and md5_of_content(file) != known:
             raise ValueError(f"{file} is damaged: its MD5 is not that of {name}, {known}; {remedy}")
     upright = images.transpose(0, 2, 1) if layout.is_transposed else images
     return torch.from_numpy(np.ascontiguousarray(upright)), torch.from_numpy(labels.astype(np.int64))
@@ -164,12 +174,30 @@ def _folder(request: Request) -> Path:
             return folder
     reason = missing(request.name, request.places)
     if not request.download:
+        _refuse_traces(request)
         raise NotAtHand(reason, remedy)
     try:
         download(request.name, request.progress)
     except OSError as error:
+        _refuse_traces(request)
         raise NotAtHand(f"{reason} and cannot be downloaded ({error})", remedy) from error
     return folders.cache_folder()
+
+
+def _refuse_traces(request: Request) -> None:
+    """Raises FileNotFoundError if a folder searched, besides the cache, holds some files of a set or an archive of them.
+
+    The error is no `NotAtHand`, so that no other digits take the place of a set that was put there.
+    """
+    names = _names(request.name)
+    for folder in request.places:
+        traces = traces_of(names, folder) if folder != folders.cache_folder() else []
+        if traces:
+            listed = ", ".join(str(path.relative_to(folder)) for path in traces[:6])
+            raise FileNotFoundError(
+                f"{folder} holds files of {request.name} that cannot be used as they are: {listed}; unpack archives and complete"
+                f" the files, wanted are {wanted_layout(names)}"
+            )
 
 
 def _torchvision(layout: Layout) -> Any:
