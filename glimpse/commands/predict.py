@@ -37,5 +37,5 @@ def _show(model: str, found: Sequence[Prediction], failed: Sequence[FailedPictur
         failures = {"failed": [{"picture": str(each.picture), "reason": each.reason} for each in failed]} if failed else {}
         console.print_json({"model": model, "predictions": [each._asdict() for each in found]} | failures)
     else:
-        rows = [(str(each.picture), each.label, round(each.probability, 4)) for each in found]
+        rows = [(str(each.picture), each.name, round(each.probability, 4)) for each in found]
         console.print_rows(("picture", "class", "probability"), rows)

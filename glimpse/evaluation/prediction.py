@@ -13,7 +13,7 @@ from glimpse.evaluation.own_pictures import PictureReader, TrainingImages, train
 from glimpse.listener import Listener
 from glimpse.models.base import ImageClassifier
 from glimpse.models.catalog import open_classifier
-from glimpse.models.weights import read_facts
+from glimpse.models.weights import class_names, read_facts
 from glimpse.settings.requests import PictureHandling, PredictionRequest, from_options
 
 __all__ = ["Prediction", "predict", "predict_pictures", "predict_request"]
@@ -27,12 +27,14 @@ class Prediction(NamedTuple):
         label: Most probable class.
         probability: Probability of that class after the last glimpse.
         probabilities: Probabilities of all K classes after the last glimpse.
+        name: Name of the most probable class; its number if it has no name.
     """
 
     picture: str
     label: int
     probability: float
     probabilities: list[float]
+    name: str
 
 
 def predict(model: str | Path, *pictures: str | Path, listener: Listener | None = None, **options: Any) -> list[Prediction]:
@@ -71,7 +73,7 @@ def predict_request(request: PredictionRequest, listener: Listener | None = None
     model = open_classifier(request.model).to(environment.choose_device(request.machine.device))
     required = model.config.image_size
     reader = PictureReader(model.config.channels, training_images(facts["task"], required), request.handling, required)
-    return predict_pictures(model, pictures, reader, listener)
+    return predict_pictures(model, pictures, reader, listener, class_names(facts))
 
 
 def predict_pictures(
@@ -79,6 +81,7 @@ def predict_pictures(
     pictures: Sequence[Path],
     reader: PictureReader | None = None,
     listener: Listener | None = None,
+    names: Sequence[str] | None = None,
 ) -> list[Prediction]:
     """Returns the predictions of a model for pictures, one picture at a time at its own size, on the model's device.
 
@@ -87,10 +90,12 @@ def predict_pictures(
         pictures: Files in a format that Pillow reads.
         reader: Reads the pictures for the model; None to read them as they are.
         listener: Hears progress, and warnings of pictures that are unlike the training images.
+        names: Name of each class; the numbers from 0 if None.
 
     Raises:
         FailedPictures: If one or several of the pictures cannot be used, at the end.
     """
+    names = names or [str(label) for label in range(model.config.classes)]
     if reader is None:
         reader = PictureReader(model.config.channels, TrainingImages(), PictureHandling(), model.config.image_size)
     listener, device = listener or Listener(), next(model.parameters()).device
@@ -103,7 +108,8 @@ def predict_pictures(
                 logits = classify(model, image.to(device), torch.zeros(1, dtype=torch.int64, device=device))
                 probabilities = torch.softmax(logits[0, -1], dim=-1)
                 label = int(probabilities.argmax())
-                predictions.append(Prediction(str(path), label, float(probabilities[label]), probabilities.tolist()))
+                chance = float(probabilities[label])
+                predictions.append(Prediction(str(path), label, chance, probabilities.tolist(), names[label]))
             advance(done)
     reader.warn(listener)
     reader.raise_failures(predictions)

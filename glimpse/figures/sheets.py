@@ -30,6 +30,7 @@ __all__ = ["Looked", "window_sheet"]
 
 _DPI = 150
 _CELL, _GAP, _TITLE, _STRIP, _LEGEND = 1.5, 0.08, 0.2, 0.14, 0.3  # inches: an image's width on the sheet, the rest around it
+_LETTERS = 28  # letters of a title in the usual size that fit above an image
 _HEAD, _NARROWEST = 0.26, 3.4  # inches: a title over the whole sheet, a sheet with room for the legend
 
 
@@ -43,6 +44,7 @@ class Looked(NamedTuple):
         predictions: Class after each step, integers, shape (N, T); None of a model that does not classify.
         probabilities: Probability of the predicted class after each step, shape (N, T).
         digits: Centers (x, y) of the digits in pixels, shape (N, 2); NaN where unknown.
+        class_names: Name of each class; None for numbers.
     """
 
     images: Tensor
@@ -51,6 +53,7 @@ class Looked(NamedTuple):
     predictions: Tensor | None = None
     probabilities: Tensor | None = None
     digits: Tensor | None = None
+    class_names: Sequence[str] | None = None
 
     def check(self) -> None:
         """Raises a ValueError unless the shapes fit together and there is something to draw."""
@@ -69,8 +72,8 @@ class Looked(NamedTuple):
 def window_sheet(looked: Looked, *, columns: int = 8, title: str = "") -> Figure:
     """Returns a sheet of images with the windows of every step drawn on them, as `glimpse.figures.windows.draw_tracks` does.
 
-    Below each image stand the classes after each step; above it the label, the last class where it is another, in red where the
-    label is known, and its probability. A cross marks the center of a digit.
+    Below each image stand the numbers of the classes after each step; above it the label, the last class where it is another, in
+    red where the label is known, and its probability. A cross marks the center of a digit.
 
     Args:
         looked: What is drawn.
@@ -93,7 +96,9 @@ def window_sheet(looked: Looked, *, columns: int = 8, title: str = "") -> Figure
         draw_tracks(axes, looked.tracks, i)
         if looked.digits is not None:
             draw_center(axes, looked.digits[i])
-        _write_title(axes, truth[i], None if classes is None else classes[i, -1], None if certainty is None else certainty[i])
+        predicted = None if classes is None else classes[i, -1]
+        text, style = verdict(truth[i], predicted, None if certainty is None else certainty[i], looked.class_names)
+        axes.set_title(text, fontsize=7.5 if len(text) <= _LETTERS else 7.5 * _LETTERS / len(text), pad=2.5, **style)
         if classes is not None:
             _write_classes(axes, classes[i], truth[i], time_colors(classes.shape[1]))
     add_legend(figure, looked.tracks, center=looked.digits is not None and bool(looked.digits.isfinite().any()))
@@ -115,12 +120,6 @@ def _sheet(count: int, columns: int, size: Sequence[int], *, strip: float, title
         bottom = down - head - (i // columns + 1) * (tall + _TITLE)
         cells.append(figure.add_axes((left / across, bottom / down, _CELL / across, tall / down)))
     return figure, cells
-
-
-def _write_title(axes: Axes, label: int, predicted: int | None, probability: float | None) -> None:
-    """Writes the label above an image, and the predicted class where it is another."""
-    text, style = verdict(label, predicted, probability)
-    axes.set_title(text, fontsize=7.5, pad=2.5, **style)
 
 
 def _write_classes(axes: Axes, classes: NDArray[Any], label: int, colors: NDArray[Any]) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "as_array",
     "axes_at",
     "check_tracks",
+    "class_name",
     "draw_center",
     "draw_image",
     "draw_tracks",
@@ -37,6 +38,7 @@ __all__ = [
     "verdict",
 ]
 
+_LETTERS = 14  # maximum number of letters of a class's name
 _MARGIN = 0.06  # of the longer side, around an image, half of it on either side
 _CASING = [withStroke(linewidth=2.4, foreground="black")]
 _THIN_CASING = [withStroke(linewidth=2.2, foreground=(0, 0, 0, 0.6))]
@@ -67,17 +69,30 @@ def rgb_pictures(images: Tensor) -> NDArray[Any]:
     return np.repeat(pictures, 3, axis=-1) if pictures.shape[-1] == 1 else pictures
 
 
-def verdict(label: int, predicted: int | None, probability: float | None = None) -> tuple[str, dict[str, Any]]:
+def class_name(label: int, class_names: Sequence[str] | None = None) -> str:
+    """Returns the name of a class, the beginning of a long one; its number if it has no name.
+
+    >>> class_name(1), class_name(1, ["cat", "great white shark"])
+    ('1', 'great white...')
+    """
+    name = str(label) if class_names is None or label >= len(class_names) else class_names[label]
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 3]}..."
+
+
+def verdict(
+    label: int, predicted: int | None, probability: float | None = None, class_names: Sequence[str] | None = None
+) -> tuple[str, dict[str, Any]]:
     """Returns a title in words, and matplotlib's properties of its text: bold and red if the prediction is wrong.
 
     Args:
         label: True class; below 0 where unknown.
         predicted: Predicted class; None of a model that does not classify.
         probability: Of the predicted class, 0 to 1.
+        class_names: Name of each class; the numbers from 0 if None.
     """
-    words = [str(label)] if label >= 0 else []
+    words = [class_name(label, class_names)] if label >= 0 else []
     if predicted is not None and predicted != label:
-        words.append(f"predicted {predicted}")
+        words.append(f"predicted {class_name(predicted, class_names)}")
     chance = "" if probability is None else f" ({100 * probability:.0f} %)"
     wrong = len(words) == 2
     return ", ".join(words) + chance, {"color": WRONG, "fontweight": "bold"} if wrong else {"color": INK, "fontweight": "normal"}

@@ -18,7 +18,7 @@ from torch import Tensor
 from glimpse import pretrained
 from glimpse.atomic import write_atomically
 
-__all__ = ["WEIGHTS", "class_names", "find_weights", "kept_weights", "load_weights", "read_facts", "save_weights"]
+__all__ = ["WEIGHTS", "class_names", "find_weights", "kept_weights", "load_weights", "named_classes", "read_facts", "save_weights"]
 
 WEIGHTS = "model.safetensors"
 """Name of the weights file in a run's folder."""
@@ -71,6 +71,12 @@ def _opened(source: str | Path) -> Iterator[tuple[Any, dict[str, Any]]]:
     except (SafetensorError, ValueError) as error:
         way = "copy the file again, or train again"
         raise ValueError(f"{path} does not contain weights written by glimpse ({error}): {way}") from error
+
+
+def named_classes(facts: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Returns the names of a classifier's classes from the facts stored with its weights; None if they are numbers."""
+    names = facts["task"].get("class_names")
+    return None if names is None else tuple(names)
 
 
 def class_names(facts: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -5,6 +5,7 @@ Dimensions: B images, T glimpses (1 for a model that sees the whole image at onc
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from glimpse.datasets.batches import PositionalDataset
 from glimpse.datasets.classification import ClassifierData, cluttered_data, file_data
+from glimpse.datasets.labels import numbers
 from glimpse.datasets.opening import open_digit_source
 from glimpse.datasets.split_rule import SplitRule
 from glimpse.evaluation.classifier import predictions
@@ -200,6 +202,7 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         if data.channels not in (1, 3) or not cast(ImageClassifier, model).shows_windows:
             return None
         positions = torch.arange(min(_DRAWN, len(data.valid)))
+        names = None if data.class_names == numbers(len(data.class_names)) else data.class_names
 
         def sheet(model: nn.Module) -> bytes:
             from glimpse.trajectories.pictures import sheet_png  # matplotlib is not needed before
@@ -207,7 +210,7 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
             training = model.training
             trajectories = look_at(cast(ImageClassifier, model.eval()), data.valid.batch(positions), positions)
             model.train(training)
-            return sheet_png(trajectories)
+            return sheet_png(replace(trajectories, class_names=names))
 
         return sheet
 

@@ -3,7 +3,7 @@
 Dimensions: N images, C channels, T steps, K classes, windows of n x n.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,20 @@ from numpy.typing import NDArray
 
 from glimpse.attention.track import Track, WindowKind
 from glimpse.figures.style import MUTED, OTHER, RIGHT, time_colors
-from glimpse.figures.windows import as_array
+from glimpse.figures.windows import as_array, class_name
 from glimpse.trajectories.views import Trajectories
 
-__all__ = ["MOST_CLASSES", "assembled", "classes_shown", "draw_belief", "gray_ranges", "prepare_belief", "strips", "with_patches"]
+__all__ = [
+    "MOST_CLASSES",
+    "assembled",
+    "classes_shown",
+    "draw_belief",
+    "gray_ranges",
+    "letters",
+    "prepare_belief",
+    "strips",
+    "with_patches",
+]
 
 MOST_CLASSES = 10
 """Maximum number of classes shown for an image."""
@@ -94,14 +104,28 @@ def classes_shown(belief: NDArray[Any], label: int) -> list[int]:
     return sorted(shown)
 
 
-def prepare_belief(axes: Axes, classes: Sequence[int], label: int, steps: int, size: float) -> None:
-    """Names the classes of axes that are one class high and one step wide for each, and marks the true one."""
+def letters(trajectories: Trajectories) -> int:
+    """Returns the number of letters of the longest name of a class, at least 1."""
+    names = trajectories.class_names or ()
+    return max((len(class_name(label, names)) for label in range(len(names))), default=1)
+
+
+def prepare_belief(axes: Axes, classes: Mapping[int, str], label: int, steps: int, size: float) -> None:
+    """Names the classes of axes that are one class high and one step wide for each, and marks the true one.
+
+    Args:
+        axes: Empty.
+        classes: Names of the classes shown, by class.
+        label: True class; below 0 where unknown.
+        steps: Number of steps.
+        size: Font size in points.
+    """
     axes.set(xlim=(0, steps), ylim=(len(classes), 0), xticks=[], facecolor="none")
-    axes.set_yticks(np.arange(len(classes)) + 0.5, [str(k) for k in classes], fontsize=size, color=MUTED)
+    axes.set_yticks(np.arange(len(classes)) + 0.5, list(classes.values()), fontsize=size, color=MUTED)
     axes.tick_params(length=0, pad=2)
     axes.spines[:].set_visible(False)
     if label in classes:
-        place = classes.index(label)
+        place = [*classes].index(label)
         axes.axhspan(place, place + 1, color=_BAND, linewidth=0, zorder=0)
         axes.get_yticklabels()[place].set(color=RIGHT, fontweight="bold")
 

@@ -17,7 +17,7 @@ from glimpse.evaluation.own_pictures import PictureReader, training_images
 from glimpse.listener import Listener
 from glimpse.models.base import Model
 from glimpse.models.catalog import open_looking
-from glimpse.models.weights import class_names, read_facts
+from glimpse.models.weights import class_names, named_classes, read_facts
 from glimpse.settings.positions import parse_positions
 from glimpse.settings.requests import LookRequest, TrajectoryFilter, TrajectoryRequest, flag
 from glimpse.trajectories.collecting import collect, look_at, matches
@@ -41,6 +41,7 @@ class Gaze:
         glimpses: Number of steps; the model's own if None.
         listener: Receives the progress.
         reader: Reads the pictures for the model; None for images of a data set.
+        class_names: Name of each class; None if they are numbers.
     """
 
     model: Model
@@ -51,6 +52,7 @@ class Gaze:
     glimpses: int | None
     listener: Listener
     reader: PictureReader | None = None
+    class_names: tuple[str, ...] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -119,7 +121,7 @@ class Gaze:
         for part in collect(self.model, self.images.data, self.positions, glimpses=self.glimpses, patches=patches):
             if part.probabilities is not None:
                 check_classes(self.model, part.labels)
-            yield part
+            yield replace(part, class_names=self.class_names)
 
     def _at_picture(self, i: int, patches: bool) -> Trajectories | None:
         """Returns the trajectory of a picture, which does not depend on the others; None if it cannot be used."""
@@ -130,7 +132,7 @@ class Gaze:
         batch = Batch(image, torch.tensor([UNKNOWN]), torch.full((1, 2), torch.nan))
         on_device = Batch(*(field.to(self.device) for field in batch))
         found = look_at(self.model, on_device, torch.zeros(1, dtype=torch.int64), glimpses=self.glimpses, patches=patches)
-        return replace(found, index=torch.tensor([i]), names=(self.pictures[i].name,))
+        return replace(found, index=torch.tensor([i]), names=(self.pictures[i].name,), class_names=self.class_names)
 
 
 def opened_gaze(
@@ -162,7 +164,8 @@ def opened_gaze(
         reader = PictureReader(
             config.channels, training_images(facts["task"], config.image_size), selection.handling, config.image_size
         )
-        return Gaze(model, None, paths, torch.arange(len(paths)), _listed(paths) + kept, request.glimpses, listener, reader)
+        positions, name = torch.arange(len(paths)), _listed(paths) + kept
+        return Gaze(model, None, paths, positions, name, request.glimpses, listener, reader, named_classes(facts))
     images = open_task_images(
         ImageQuery(
             task_of or request.model,
@@ -176,7 +179,8 @@ def opened_gaze(
     )
     check_images(images, model.config.channels, model.config.image_size)
     positions = torch.tensor(parse_positions(selection.indices, len(images.data)), dtype=torch.int64)
-    return Gaze(model, images, (), positions, _named(images.description) + kept, request.glimpses, listener)
+    name = _named(images.description) + kept
+    return Gaze(model, images, (), positions, name, request.glimpses, listener, class_names=named_classes(facts))
 
 
 def look_request(request: LookRequest, listener: Listener | None = None) -> Iterator[Trajectories]:

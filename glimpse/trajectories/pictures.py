@@ -26,6 +26,7 @@ from glimpse.figures.windows import (
     as_array,
     axes_at,
     check_tracks,
+    class_name,
     draw_center,
     draw_image,
     draw_tracks,
@@ -39,6 +40,7 @@ from glimpse.trajectories.cells import (
     classes_shown,
     draw_belief,
     gray_ranges,
+    letters,
     prepare_belief,
     strips,
     with_patches,
@@ -172,7 +174,7 @@ def _looked(trajectories: Trajectories) -> Looked:
     if trajectories.index.shape != (count,):
         raise ValueError(f"index must have shape ({count},), got {tuple(trajectories.index.shape)}")
     known = trajectories.predictions, None if belief is None else belief.amax(dim=-1), trajectories.digits
-    looked = Looked(trajectories.images, trajectories.tracks, trajectories.labels, *known)
+    looked = Looked(trajectories.images, trajectories.tracks, trajectories.labels, *known, trajectories.class_names)
     looked.check()
     return looked
 
@@ -185,12 +187,14 @@ class _Layout(NamedTuple):
 
     Attributes:
         image: Width and height of the space for an image.
+        left: Place of the glimpses and beliefs, to the right of the names of the classes.
         cell: Side of a glimpse, and width of a step.
         belief: Height of the beliefs.
         size: Width and height of a row.
     """
 
     image: tuple[float, float]
+    left: float
     cell: float
     belief: float
     size: tuple[float, float]
@@ -203,8 +207,9 @@ class _Layout(NamedTuple):
         belief = trajectories.probabilities
         tall = 0.0 if belief is None else 0.125 * min(belief.shape[2], MOST_CLASSES)
         strip = (len(with_patches(trajectories)) + len(assembled(trajectories))) * (cell + 0.04) + tall
-        width = _EDGE + image[0] + _BETWEEN + trajectories.steps * cell + _EDGE
-        return cls(image, cell, tall, (max(width, 4.6), _TITLE + max(image[1], strip) + _GAP))
+        left = _EDGE + image[0] + max(_BETWEEN, 0.12 + 0.06 * letters(trajectories))
+        width = left + trajectories.steps * cell + _EDGE
+        return cls(image, left, cell, tall, (max(width, 4.6), _TITLE + max(image[1], strip) + _GAP))
 
 
 _SHEET_DPI = 110
@@ -221,7 +226,7 @@ def _sheet(parts: Sequence[Trajectories]) -> NDArray[np.uint8]:
 def _sheet_row(trajectories: Trajectories, i: int, ranges: dict[str, tuple[float, float]], layout: _Layout) -> Figure:
     """Returns a figure of one image: its windows, its glimpses, the beliefs."""
     figure = Figure(figsize=layout.size, dpi=_SHEET_DPI)
-    top, left, label = _TITLE, _EDGE + layout.image[0] + _BETWEEN, int(trajectories.labels[i])
+    top, left, label = _TITLE, layout.left, int(trajectories.labels[i])
     axes = _image_axes(figure, trajectories, i, layout.image)
     draw_tracks(axes, trajectories.tracks, i)
     across = trajectories.steps * layout.cell
@@ -239,7 +244,7 @@ def _sheet_row(trajectories: Trajectories, i: int, ranges: dict[str, tuple[float
         belief = as_array(trajectories.probabilities[i])
         classes = classes_shown(belief, label)
         bars = axes_at(figure, left, top, across, layout.belief)
-        prepare_belief(bars, classes, label, len(belief), 6.5)
+        prepare_belief(bars, _named(trajectories, classes), label, len(belief), 6.5)
         draw_belief(bars, belief, classes, time_colors(len(belief)))
     _write_verdict(figure, trajectories, i, trajectories.steps - 1, prefix=f"{_name(trajectories, i, 24)}   ", size=9)
     return figure
@@ -251,6 +256,11 @@ def _name(trajectories: Trajectories, i: int, letters: int) -> str:
         return f"#{int(trajectories.index[i])}"
     name = trajectories.names[i]
     return name if len(name) <= letters else f"...{name[-letters:]}"
+
+
+def _named(trajectories: Trajectories, classes: Sequence[int]) -> dict[int, str]:
+    """Returns the names of classes by class."""
+    return {label: class_name(label, trajectories.class_names) for label in classes}
 
 
 def _size(trajectories: Trajectories, most: float) -> tuple[float, float]:
@@ -278,7 +288,7 @@ def _write_verdict(figure: Figure, trajectories: Trajectories, i: int, t: int, *
     """Writes the label of an image and the class predicted after a step, in red where it is wrong."""
     belief = None if trajectories.probabilities is None else as_array(trajectories.probabilities[i, t])
     predicted, chance = (None, None) if belief is None else (int(belief.argmax()), float(belief.max()))
-    text, style = verdict(int(trajectories.labels[i]), predicted, chance)
+    text, style = verdict(int(trajectories.labels[i]), predicted, chance, trajectories.class_names)
     across, down = figure.get_size_inches()
     return figure.text(_EDGE / across, 1 - 0.05 / down, prefix + text, va="top", ha="left", fontsize=size, **style)
 
@@ -328,9 +338,10 @@ class _Card:
         wide, tall = box
         side = 0.0 if not seen and self.belief is None else max(0.7, 0.5 * len(seen))
         height = max(tall, (0.78 if seen else 0.0) + (0.8 if self.belief is not None else 0.0))
-        self.figure = Figure(figsize=(_EDGE + wide + (0.2 + side if side else 0) + _EDGE, _TITLE + height + 0.06), dpi=dpi)
+        between = max(0.2, 0.1 + 0.045 * letters(trajectories))
+        self.figure = Figure(figsize=(_EDGE + wide + (between + side if side else 0) + _EDGE, _TITLE + height + 0.06), dpi=dpi)
         self.image = _image_axes(self.figure, trajectories, 0, box)
-        left = _EDGE + wide + 0.2
+        left = _EDGE + wide + between
         each = side / max(1, len(seen))
         self.glimpses = [
             axes_at(self.figure, left + k * each, _TITLE, each - 0.04, each - 0.04).imshow(squares[0], interpolation="nearest")
@@ -343,7 +354,7 @@ class _Card:
             self.classes = classes_shown(self.belief, self.label)
             top = _TITLE + (each + 0.05 if seen else 0.0)
             self.bars = axes_at(self.figure, left, top, side - 0.04, _TITLE + height - top)
-            prepare_belief(self.bars, self.classes, self.label, 1, 5.0)
+            prepare_belief(self.bars, _named(trajectories, self.classes), self.label, 1, 5.0)
         canvas: Any = FigureCanvasAgg(self.figure)
         canvas.draw()
         self.canvas, self.background = canvas, canvas.copy_from_bbox(self.figure.bbox)

@@ -30,6 +30,7 @@ class Trajectories:
         tracks: The windows over all steps, at least one; fields of shape (N, T).
         probabilities: Of every class after each step, shape (N, T, K), float32; None for a model that does not classify.
         names: Name of each image; empty if they have none, as images of a data set.
+        class_names: Name of each class; None if they are numbers.
     """
 
     index: Tensor
@@ -39,6 +40,7 @@ class Trajectories:
     tracks: tuple[Track, ...]
     probabilities: Tensor | None = None
     names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -97,6 +99,7 @@ class Trajectories:
             tracks=tuple(map(Track.joined, zip(*(part.tracks for part in parts), strict=True))),
             probabilities=torch.cat(probabilities) if probabilities else None,
             names=tuple(name for part in parts for name in part.names),
+            class_names=parts[0].class_names,
         )
 
 

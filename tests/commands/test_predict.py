@@ -69,6 +69,17 @@ def test_from_python_the_error_at_the_end_carries_the_predictions(weights: Path,
     assert raised.value.results == expected
 
 
+def test_classes_are_called_by_their_names(folder: Path, tmp_path: Path) -> None:
+    names = [f"animal {label}" for label in range(10)]
+    weights = written(tmp_path / "named.safetensors", untrained(), {"kind": "file", "sha256": "", "class_names": names})
+    found = printed_json("predict", weights, folder)["predictions"]
+    assert [each["name"] for each in found] == [names[each["label"]] for each in found]
+    assert found[0]["name"] in succeeded("predict", weights, folder).stdout
+    for kind in ("png", "gif", "html"):
+        succeeded("trajectories", weights, "--image", folder, "--out", tmp_path / f"named.{kind}")
+    assert f'"classNames":{json.dumps(names, separators=(",", ":"))}' in (tmp_path / "named.html").read_text("utf-8")
+
+
 def test_a_warning_names_the_option_and_the_option_ends_it(weights: Path, tmp_path: Path) -> None:
     pixels = np.full((40, 40), 255, dtype=np.uint8)
     pixels[10:30, 18:22] = 0

@@ -52,6 +52,16 @@ def test_pictures_are_called_by_their_names_which_are_text(open_page: Opener, pa
     expect(page.get_by_alt_text("<b>5</b>.png", exact=False)).to_be_visible()
 
 
+def test_classes_are_called_by_their_names_everywhere(open_page: Opener, part: Trajectories) -> None:
+    names = tuple(f"kind <{k}>" for k in range(10))
+    page = open_page(replace(part, class_names=names), "#image=100")
+    assert page.locator("#bars .name").all_inner_texts() == list(names)
+    label = names[int(part.labels[0])]
+    expect(page.locator("#verdict")).to_contain_text(f"label {label}")
+    expect(page.get_by_alt_text(f"Image 100, label {label}")).to_be_visible()
+    assert set(page.locator("#class option").all_inner_texts()) == {"all", *(names[k] for k in part.labels.tolist())}
+
+
 def test_a_filter_without_matches_is_reported_and_reset_by_a_button(open_page: Opener, part: Trajectories) -> None:
     page = open_page(part)
     slide(page, "Lowest confidence in percent", 100)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from glimpse.attention.window import Window
 from glimpse.figures.style import time_colors
+from glimpse.figures.windows import verdict
 from glimpse.trajectories.pictures import learning_gif, sheet_png, trajectory_gif, trajectory_sheet
 from glimpse.trajectories.views import UNKNOWN, Trajectories
 
@@ -196,6 +197,26 @@ def test_a_picture_is_called_by_its_name(make_trajectories: Make, tmp_path: Path
     differs = [np.argwhere((sheet != sheets[1]).any(axis=-1)) for sheet in sheets]
     assert [len(place) > 0 for place in differs] == [True, False, True, False]
     assert differs[2].max(axis=0)[0] < 0.24 * 110  # in the title only
+
+
+def test_a_sheet_is_wider_by_the_names_of_its_classes(make_trajectories: Make, tmp_path: Path) -> None:
+    made, widths = make_trajectories(2, 6), []
+    for names in (None, tuple("abcdefghij"), tuple(f"a long name {k}" for k in range(10))):
+        for draw, path in ((trajectory_sheet, tmp_path / "sheet.png"), (trajectory_gif, tmp_path / "film.gif")):
+            draw(replace(made, class_names=names), path)
+            with Image.open(path) as picture:
+                widths.append(picture.width)
+    assert widths[:2] == widths[2:4]
+    assert widths[4] > widths[2]
+    assert widths[5] > widths[3]
+
+
+def test_titles_have_the_names_of_classes(make_trajectories: Make) -> None:
+    words, _ = verdict(1, 2, 0.5, ["cat", "dog", "great white shark"])
+    assert words == "dog, predicted great white... (50 %)"
+    assert verdict(-1, 0, None, ["cat"])[0] == "predicted cat"
+    made = make_trajectories(1, 2)
+    assert sheet_png(made) != sheet_png(replace(made, class_names=tuple(f"class {k}" for k in range(10))))
 
 
 def test_parts_with_other_steps_do_not_go_on_one_sheet(make_trajectories: Make, tmp_path: Path) -> None:

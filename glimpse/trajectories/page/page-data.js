@@ -82,6 +82,10 @@ function argmax(values) {
   return values.reduce((best, value, i) => (value > values[best] ? i : best), 0);
 }
 
+function className(k) {
+  return chunks[0].classNames?.[k] ?? `${k}`;
+}
+
 function pictureOf(item) {
   return `data:image/png;base64,${item.chunk.images[item.row]}`;
 }

@@ -61,9 +61,10 @@ function makeThumb(item) {
   const { width, height } = item.chunk;
   const small = Math.max(width, height) < 64;
   const picture = make("img", { src: pictureOf(item), alt: "", decoding: "async", class: small && "small" });
-  const classes = wrong ? `${item.label}\u202f→\u202f${item.prediction}` : `${item.label ?? item.prediction ?? item.index}`;
+  const one = item.label ?? item.prediction;
+  const classes = wrong ? `${className(item.label)}\u202f→\u202f${className(item.prediction)}` : one === null ? `${item.index}` : className(one);
   const share = classifies ? percent(item.confidence, 0) : "";
-  const text = make("span", { class: "text" }, make("b", {}, classes), make("span", { class: "share" }, share));
+  const text = make("span", { class: "text", title: classes }, make("b", {}, classes), make("span", { class: "share" }, share));
   const name = `${nameOf(item)}. ${believed(item, item.chunk.steps - 1)}`;
   const button = make("button", { type: "button", class: wrong && "wrong", "aria-label": name }, picture, text);
   if (item.name) button.append(make("span", { class: "file", title: item.name }, item.name));

@@ -5,7 +5,7 @@
 function showImage() {
   const { item } = state;
   const { width, height } = item.chunk;
-  set($("image"), { src: pictureOf(item), alt: item.label === null ? nameOf(item) : `${nameOf(item)}, label ${item.label}` });
+  set($("image"), { src: pictureOf(item), alt: item.label === null ? nameOf(item) : `${nameOf(item)}, label ${className(item.label)}` });
   $("frame").style.setProperty("--aspect", width / height);
   showCanvas(item);
   $("image-name").textContent = nameOf(item);
@@ -46,8 +46,8 @@ function overlayOf(track) {
 }
 
 function showVerdict(item) {
-  const label = item.label === null ? [] : [`label ${item.label}`];
-  const belief = classifies ? [`in the end predicted ${item.prediction} with ${percent(item.confidence)}`] : [];
+  const label = item.label === null ? [] : [`label ${className(item.label)}`];
+  const belief = classifies ? [`in the end predicted ${className(item.prediction)} with ${percent(item.confidence)}`] : [];
   $("verdict").textContent = `${[...label, ...belief].join(", ")} ${markOf(item.right)}`;
   $("verdict").className = styleOf(item.right);
 }
@@ -152,8 +152,11 @@ function keepInView(strip, entry) {
 
 function makeBars() {
   const part = (name, ...children) => make("span", { class: name }, ...children);
-  const bar = (k) => make("li", {}, part("name", `${k}`), part("track", part("fill")), part("share"), part("mark"));
+  const bar = (k) => make("li", {}, part("name", className(k)), part("track", part("fill")), part("share"), part("mark"));
   $("bars").replaceChildren(...[...Array(chunks[0].classes).keys()].map(bar));
+  for (const name of $("bars").querySelectorAll(".name")) name.title = name.textContent;
+  const letters = Math.max(0, ...[...Array(chunks[0].classes).keys()].map((k) => className(k).length));
+  $("bars").style.setProperty("--name", `${Math.min(14, Math.max(2.5, letters))}ch`);
   $("beliefs").hidden = !classifies;
 }
 
@@ -237,7 +240,7 @@ function shortVerdict(item, t) {
   if (!beliefs) return [];
   const best = argmax(beliefs);
   const right = item.label === null ? null : best === item.label;
-  return [make("b", { class: styleOf(right) }, `${best} ${markOf(right)}`)];
+  return [make("b", { class: styleOf(right) }, `${className(best)} ${markOf(right)}`)];
 }
 
 function drawPatch(canvas, item, track, t) {

@@ -26,10 +26,10 @@ function nameOf(item) {
 
 function believed(item, step) {
   const beliefs = beliefsOf(item, step);
-  if (!beliefs) return item.label === null ? "" : `Label ${item.label}`;
+  if (!beliefs) return item.label === null ? "" : `Label ${className(item.label)}`;
   const best = argmax(beliefs);
-  const verdict = item.label === null ? "" : best === item.label ? ", right" : `, wrong: it is ${item.label}`;
-  return `Predicted ${best}, ${percent(beliefs[best])}${verdict}`;
+  const verdict = item.label === null ? "" : best === item.label ? ", right" : `, wrong: it is ${className(item.label)}`;
+  return `Predicted ${className(best)}, ${percent(beliefs[best])}${verdict}`;
 }
 
 // ---- The address
@@ -138,7 +138,7 @@ function skip(event) {
 
 function offerFilters() {
   const classes = [...new Set(items.map(classOf))].filter((name) => name !== null).sort((a, b) => a - b);
-  $("class").append(...classes.map((name) => make("option", { value: name }, `${name}`)));
+  $("class").append(...classes.map((name) => make("option", { value: name }, className(name))));
   $("class-name").textContent = labelled ? "Label" : "Predicted";
   $("filters").hidden = !classifies;
   $("outcome").hidden = !labelled;

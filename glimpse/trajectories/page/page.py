@@ -4,7 +4,7 @@ The page holds what a model did as it was exported: windows and probabilities as
 chunk of trajectories is one JSON object in a script element of its own:
 
 - `images`: base64 of one PNG for each image; `height`, `width`: their size in pixels; `index`, `labels`: lists of N integers;
-- `names`: a list of N texts, null for images without names;
+- `names`: a list of N texts, null for images without names; `classNames`: a list of K texts, null for numbers;
 - `steps`, `classes`: T and K, K 0 for a model that does not classify;
 - `digits`: (N, 2) and `probabilities`: (N, T, K), base64 of little-endian float32;
 - `tracks`: `kind`, `scale`, `n`, `windows` (N, T, 5), base64 of little-endian float32 in the order of `Window`'s fields, and
@@ -102,6 +102,7 @@ def _chunk(part: Trajectories) -> dict[str, Any]:
         "index": part.index.tolist(),
         "labels": part.labels.tolist(),
         "names": list(part.names) or None,
+        "classNames": None if part.class_names is None else list(part.class_names),
         "images": [_base64(png(_pixels(image))) for image in part.images],
         "digits": _floats(part.digits),
         "probabilities": None if probabilities is None else _floats(probabilities),
