@@ -4,12 +4,9 @@ References:
     T. Tieleman, "affNIST", www.cs.toronto.edu/~tijmen/affNIST, 2013.
 """
 
-import zlib
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from glimpse.datasets.array_files import Header
@@ -17,14 +14,12 @@ from glimpse.datasets.damage import as_one_line
 from glimpse.datasets.forms.arrays import keys_of, stored_parts
 from glimpse.datasets.forms.found import Found
 from glimpse.datasets.forms.given import Form, Given
-from glimpse.datasets.limits import check_bytes
+from glimpse.datasets.forms.mat5 import read_arrays
 from glimpse.digest import sha256_of_file
 
 __all__ = ["FORM"]
 
 _MAGIC = b"MATLAB 5.0 MAT-file"
-_HEADER = 128  # bytes before the first variable
-_COMPRESSED = 15
 
 
 class _Variables:
@@ -35,12 +30,9 @@ class _Variables:
     """
 
     def __init__(self, path: Path) -> None:
-        from scipy.io import loadmat
-
         self.path = path
         with as_one_line(path, " is no .mat file that can be read"):
-            check_bytes(_unpacked_size(path), "it")
-            self._values = dict(_arrays(loadmat(str(path), simplify_cells=True)))
+            self._values = read_arrays(path)
 
     @property
     def names(self) -> list[str]:
@@ -67,30 +59,3 @@ def _open(given: Given) -> Found:
 
 
 FORM = Form("a .mat file", lambda given: given.head.startswith(_MAGIC), _open)
-
-
-def _arrays(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
-    """Yields the arrays of numbers or strings with at least one axis, and those in structures."""
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _arrays(value, f"{before}{name}.")
-        elif isinstance(value, list) and value and all(isinstance(each, str) for each in value):
-            yield before + name, np.array(value, dtype=np.str_)
-        elif isinstance(value, np.ndarray) and value.ndim and not name.startswith("__"):
-            strings = value.dtype.kind == "O" and all(isinstance(each, str) for each in value.reshape(-1))
-            if strings or value.dtype.kind != "O":
-                yield before + name, value.astype(np.str_) if strings else value
-
-
-def _unpacked_size(path: Path) -> int:
-    """Returns the size of all variables in bytes, from their headers; compressed variables hold theirs in their first bytes."""
-    total, position = 0, _HEADER
-    with path.open("rb") as file:
-        order = "<" if file.read(_HEADER)[126:128] == b"IM" else ">"
-        while len(tag := file.read(8)) == 8:
-            kind, size = (int(number) for number in np.frombuffer(tag, f"{order}u4"))
-            packed = zlib.decompressobj().decompress(file.read(min(size, 256)), 8) if kind == _COMPRESSED else tag
-            total += int(np.frombuffer(packed[4:8], f"{order}u4")[0]) if len(packed) == 8 else size
-            position += 8 + size
-            file.seek(position)
-    return total
