@@ -13,7 +13,13 @@ from typing import Any, get_args
 import click
 
 from glimpse import __version__
-from glimpse.commands.command_options import comparison_file_options, evaluation_options, suite_options, trajectory_options
+from glimpse.commands.command_options import (
+    comparison_file_options,
+    evaluation_options,
+    export_options,
+    suite_options,
+    trajectory_options,
+)
 from glimpse.commands.options import (
     FILE,
     Commands,
@@ -45,6 +51,7 @@ from glimpse.settings.requests import (
     EvaluationRequest,
     GeneratorTrainingRequest,
     InterpolateRequest,
+    ModelExportRequest,
     PredictionRequest,
     ReconstructRequest,
     SampleRequest,
@@ -255,6 +262,22 @@ def trajectories(as_json: bool, **options: Any) -> None:
     from glimpse.commands.trajectories import trajectories
 
     trajectories(options, as_json=as_json)
+
+
+@glimpse.command()
+@model_argument
+@export_options
+@threads_option
+@json_option
+def export(as_json: bool, **options: Any) -> None:
+    """Export a model to ONNX or torch.export.
+
+    MODEL is a run's folder, a weights file or pretrained:NAME. The file takes any number of images at once. It is read back, by
+    onnxruntime or torch, and compared with the model.
+    """
+    from glimpse.commands.export import export
+
+    export(from_options(ModelExportRequest, options), as_json=as_json)
 
 
 @glimpse.command()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from glimpse.datasets.clutter import ClutteredMNIST
     from glimpse.evaluation.evaluate import evaluate
     from glimpse.evaluation.prediction import predict
+    from glimpse.exporting.calls import export
     from glimpse.generation.calls import interpolate, reconstruct, sample
     from glimpse.models.draw import DRAW
     from glimpse.models.glimpse_classifier import GlimpseClassifier
@@ -32,6 +33,7 @@ _HOME = {
     "benchmark": "glimpse.benchmarking.calls",
     "compare": "glimpse.comparison.calls",
     "evaluate": "glimpse.evaluation.evaluate",
+    "export": "glimpse.exporting.calls",
     "gaussian_filters": "glimpse.attention.filterbank",
     "interpolate": "glimpse.generation.calls",
     "predict": "glimpse.evaluation.prediction",
@@ -54,6 +56,7 @@ __all__ = [
     "compare",
     "datasets",
     "evaluate",
+    "export",
     "gaussian_filters",
     "interpolate",
     "predict",

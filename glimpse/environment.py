@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ __all__ = [
     "cuda_devices",
     "package_version",
     "requested_threads",
+    "require_packages",
     "safe_threads",
     "source_commit",
     "usable_cores",
@@ -144,6 +146,22 @@ def cuda_devices() -> tuple[int, str]:
         warnings.simplefilter("always")
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return count, "".join(f"; {' '.join(str(warning.message).split())}" for warning in caught[:1])
+
+
+def require_packages(purpose: str, extra: str, *packages: str) -> None:
+    """Checks that packages of an optional extra are installed, without importing them.
+
+    Args:
+        purpose: What they are needed for, for the message.
+        extra: Name of the extra.
+        packages: Names of the modules.
+
+    Raises:
+        ValueError: If one is missing; the message has the command that installs it.
+    """
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        raise ValueError(f"{purpose} needs {' and '.join(missing)}: pip install 'glimpse-attention[{extra}]'")
 
 
 def source_commit() -> str | None:

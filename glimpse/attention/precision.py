@@ -33,7 +33,10 @@ def in_float32(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def computed(*args: P.args, **kwargs: P.kwargs) -> R:
-        with torch.autocast(_device(*args, *kwargs.values()), enabled=False):
+        device = _device(*args, *kwargs.values())
+        if not torch.is_autocast_enabled(device):  # torch.export would make a submodule of the context
+            return function(*map(_widened, args), **{name: _widened(value) for name, value in kwargs.items()})
+        with torch.autocast(device, enabled=False):
             return function(*map(_widened, args), **{name: _widened(value) for name, value in kwargs.items()})
 
     return computed

@@ -102,6 +102,10 @@ class Window(NamedTuple):
         """
         return cls(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
 
+    def as_tensor(self) -> Tensor:
+        """Returns the fields, in their order, as the last axis of one tensor, shape (..., 5)."""
+        return torch.stack(tuple(self), dim=-1)
+
     def at(self, step: int) -> "Window":
         """Returns the window at a step, counted from 0: fields of shape (B,) from fields of shape (B, T)."""
         return Window(*(field[:, step] for field in self))

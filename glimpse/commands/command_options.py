@@ -1,15 +1,15 @@
-"""Options of the commands `evaluate`, `compare` and `trajectories`."""
+"""Options of the commands `evaluate`, `compare`, `trajectories` and `export`."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
 from glimpse.commands.options import FILE, FOLDER, POSITIVE, adding, chosen_images_options, glimpses_option, split_option
-from glimpse.settings.requests import TrajectoryFilter
+from glimpse.settings.requests import GeneratorPart, ProgramFormat, TrajectoryFilter
 from glimpse.settings.suites import SUITES
 
-__all__ = ["comparison_file_options", "evaluation_options", "suite_options", "trajectory_options"]
+__all__ = ["comparison_file_options", "evaluation_options", "export_options", "suite_options", "trajectory_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,6 +37,26 @@ def evaluation_options(command: F) -> F:
         ),
         click.option("--figure", type=FILE, help="Plot that diagnosis to this .png."),
         click.option("--csv", type=FILE, help="For a classifier: write the whole confusion matrix to this .csv."),
+    )
+    return adding(options)(command)
+
+
+def export_options(command: F) -> F:
+    """Adds the options of an export besides the model: from `--out` to `--size`."""
+    part = "Part of a generator: latents to images, or images to their reconstructions.  [default: draw]"
+    options = (
+        click.option("--out", type=FILE, required=True, help="File to write, a .onnx or .pt2."),
+        click.option(
+            "--format", type=click.Choice(get_args(ProgramFormat)), help="Format of the file. Default: by the extension of --out."
+        ),
+        click.option("--part", type=click.Choice(get_args(GeneratorPart)), help=part),
+        glimpses_option,
+        click.option(
+            "--size",
+            type=POSITIVE,
+            nargs=2,
+            help="Height and width of the images in pixels. Default: those of the training images.",
+        ),
     )
     return adding(options)(command)
 

@@ -133,6 +133,25 @@ class ImageClassifier(Model):
         """Whether training can be captured as a CUDA graph: only without noise, which is no input of the captured graph."""
         return not self.takes_noise
 
+    def named_outputs(self, images: Tensor, **inputs: Any) -> dict[str, Tensor]:
+        """Returns the outputs of the exported model by name.
+
+        Args:
+            images: Shape (B, C, H, W), 0 to 1.
+            inputs: Those of `inputs`.
+
+        Returns:
+            `probabilities`, shape (B, T, K), and of a model with windows `windows`, shape (B, T, S, 5): center x and y, stride and
+            sigma in pixels, and intensity, for each of the S scales; sigma is NaN if the window has no blur.
+        """
+        if not self.shows_windows:
+            return {"probabilities": self(images, **inputs)[0].softmax(dim=-1)}
+        logits, tracks = self.look(images, **inputs)
+        if logits is None:
+            raise ValueError(f"a {type(self).__name__} returns no logits when it looks")
+        windows = torch.stack([track.window.as_tensor() for track in tracks], dim=2)
+        return {"probabilities": logits.softmax(dim=-1), "windows": windows}
+
     def lesson(self, batch: Any, positions: Tensor) -> Any:
         """Returns the input of `training_loss`: the batch itself, unless the loss depends on the progress of training.
 

@@ -206,8 +206,8 @@ class DRAW(Model):
         Raises:
             ValueError: If the latents have another shape.
         """
-        self._check_steps(latents, "latents", len(latents))
-        state, canvas = self.decoder.initial(len(latents)), self._canvas(len(latents))
+        self._check_steps(latents, "latents", latents.shape[0])
+        state, canvas = self.decoder.initial(latents.shape[0]), self._canvas(latents.shape[0])
         steps = []
         for latent in latents.unbind(dim=1):
             state, step = self._decode(latent, self._prior(state), state, canvas)
@@ -252,7 +252,7 @@ class DRAW(Model):
             raise ValueError("this model has no windows to show: it was built without attention")
         if glimpses not in (None, config.glimpses):
             raise ValueError(f"this model has {config.glimpses} glimpses, got {glimpses}")
-        steps = [step for _, step in self._steps(images, images.new_zeros(len(images), config.glimpses, config.latent))]
+        steps = [step for _, step in self._steps(images, images.new_zeros(images.shape[0], config.glimpses, config.latent))]
         reads, writes = [step.read for step in steps if step.read], [step.write for step in steps if step.write]
         read_patches = torch.stack([read(images, window, config.read) for window in reads], dim=1) if patches else None
         written = torch.stack([step.patch for step in steps], dim=1) if patches else None
@@ -268,7 +268,7 @@ class DRAW(Model):
 
     def _steps(self, images: Tensor, noise: Tensor) -> Iterator[tuple[Gaussian, _Step]]:
         """Yields, for each step of eqs. 3-8, the posterior of its latents and the results for a sample of them."""
-        config, batch = self.config, len(images)
+        config, batch = self.config, images.shape[0]
         check_images(images, config.channels, (config.height, config.width), self.patch.weight.dtype)
         self._check_steps(noise, "noise", batch)
         encoder, decoder, canvas = self.encoder.initial(batch), self.decoder.initial(batch), self._canvas(batch)
@@ -302,7 +302,7 @@ class DRAW(Model):
         state = self.decoder(inputs, state)
         window = self._window(self.write_window, state.output, self.config.write)
         side = canvas.shape[-2:] if window is None else (self.config.write, self.config.write)
-        patch = at_least_float32(self.patch(state.output)).view(len(latent), self.config.channels, *side)
+        patch = at_least_float32(self.patch(state.output)).view(latent.shape[0], self.config.channels, *side)
         added = patch if window is None else write(patch, window, self.config.height, self.config.width)
         return state, _Step(canvas + added, patch, window)
 
@@ -326,7 +326,7 @@ class DRAW(Model):
 
     def _drawing(self, steps: Sequence[_Step]) -> Drawing:
         """Returns the drawing of the steps, starting with the initial canvas."""
-        canvases = torch.stack([self._canvas(len(steps[0].canvas)), *(step.canvas for step in steps)], dim=1)
+        canvases = torch.stack([self._canvas(steps[0].canvas.shape[0]), *(step.canvas for step in steps)], dim=1)
         writes = [step.write for step in steps if step.write is not None]
         reads = [step.read for step in steps if step.read is not None]
         return Drawing(canvases, Window.stacked(writes) if writes else None, Window.stacked(reads) if reads else None)

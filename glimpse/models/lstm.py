@@ -57,8 +57,9 @@ class LSTM(nn.Module):
 
 
 def _runs_eagerly() -> bool:
-    """Returns whether torch neither compiles nor transforms functions: only then is the handwritten gradient faster."""
-    return not torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active()
+    """Returns whether torch neither compiles, traces nor transforms functions: only then is the handwritten gradient faster."""
+    captured = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return not captured and not torch._C._are_functorch_transforms_active()
 
 
 def _cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:

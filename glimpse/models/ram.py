@@ -100,6 +100,7 @@ class RAM(ImageClassifier):
         batch = images.shape[0]
         retina = Retina(images, config.window, config.scales)
         location = self._first(batch, uniforms, images)
+        is_sampled = uniforms is not None and not (isinstance(std, float) and std == 0)
         std = torch.as_tensor(config.policy_std if std is None else std, dtype=torch.float32, device=images.device)
         if std.shape not in ((), (batch,)):
             raise ValueError(f"std must be a number or have shape ({batch},), got {tuple(std.shape)}")
@@ -111,7 +112,7 @@ class RAM(ImageClassifier):
             logits.append(seen.logits)
             corners.append(seen.corner)
             if t + 1 < glimpses:
-                noise = None if uniforms is None else uniforms[:, t + 1]
+                noise = uniforms[:, t + 1] if uniforms is not None and is_sampled else None
                 location, log_prob = self._next(seen.policy_input, seen.location, std, noise)
                 log_probs.append(log_prob)
                 baselines.append(at_least_float32(self.baseline(at_least_float32(state.output.detach())))[:, 0])

@@ -166,6 +166,16 @@ class SearchClassifier(ImageClassifier):
         canvases = torch.stack([empty] * (logits.shape[1] - len(rows)) + written, dim=1)
         return logits, (Track("glimpse", 0, n, window, glimpsed, canvases),)
 
+    def named_outputs(self, images: Tensor, **inputs: Any) -> dict[str, Tensor]:
+        """Returns `probabilities`, shape (B, T, K), `windows`, (B, T, 1, 5), and with reads `canvases`, (B, R, C + 1, 2n, 2n).
+
+        The channels of a canvas are the weighted means of what was read, and last the coverage in 0 to 1.
+        """
+        search, _, _ = self._searched(images, inputs.get("glimpses"), None, None, None)
+        probabilities = torch.stack(search.logits, dim=1).softmax(dim=-1)
+        outputs = {"probabilities": probabilities, "windows": Window.stacked(search.windows).as_tensor()[:, :, None]}
+        return outputs | ({"canvases": torch.stack(search.canvases, dim=1)} if search.canvases else {})
+
     @property
     def shows_windows(self) -> bool:
         """Whether the model has windows: True."""

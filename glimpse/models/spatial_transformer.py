@@ -7,6 +7,8 @@ References:
     M. Jaderberg, K. Simonyan, A. Zisserman, K. Kavukcuoglu, "Spatial Transformer Networks", 2015, arXiv:1506.02025.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -71,6 +73,11 @@ class SpatialTransformer(ImageClassifier):
         window = affine_read(images, affine, self.config.window)
         logits = self.classify(self.what(window.flatten(1)))
         return at_least_float32(logits)[:, None], affine
+
+    def named_outputs(self, images: Tensor, **inputs: Any) -> dict[str, Tensor]:
+        """Returns `probabilities`, shape (B, 1, K), and `affine`, the matrices of the windows, shape (B, 2, 3)."""
+        logits, affine = self(images)
+        return {"probabilities": logits.softmax(dim=-1), "affine": affine}
 
 
 class Localizer(nn.Module):

@@ -19,6 +19,7 @@ from glimpse.settings.requests.choices import (
 from glimpse.settings.requests.comparison import CompareRequest, SuiteRequest
 from glimpse.settings.requests.dataset import BuildRequest
 from glimpse.settings.requests.evaluation import EvaluationRequest, PredictionRequest
+from glimpse.settings.requests.export import GeneratorPart, ModelExportRequest, ProgramFormat
 from glimpse.settings.requests.generation import InterpolateRequest, ReconstructRequest, SampleRequest
 from glimpse.settings.requests.options import chosen, flag, from_options
 from glimpse.settings.requests.sweep import ClassifierSweepRequest, GeneratorSweepRequest, SweepChoice, SweepRequest
@@ -51,6 +52,7 @@ __all__ = [
     "ExportRequest",
     "FormChoice",
     "GenerativeChoice",
+    "GeneratorPart",
     "GeneratorSweepRequest",
     "GeneratorTrainingRequest",
     "ImageChoice",
@@ -59,9 +61,11 @@ __all__ = [
     "LearningRequest",
     "LookRequest",
     "Machine",
+    "ModelExportRequest",
     "Part",
     "PictureHandling",
     "PredictionRequest",
+    "ProgramFormat",
     "ReconstructRequest",
     "RunChoice",
     "SampleRequest",

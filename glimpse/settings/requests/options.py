@@ -74,7 +74,7 @@ def _converted(value: Any, hint: Any) -> Any:
     """Returns a value, its strings converted to paths if the field holds paths."""
     if hint == tuple[Path, ...]:
         return tuple(map(Path, [value] if isinstance(value, str | Path) else value))
-    return Path(value) if isinstance(value, str) and Path in get_args(hint) else value
+    return Path(value) if isinstance(value, str) and Path in (hint, *get_args(hint)) else value
 
 
 def _names(kind: type[Any], settings: Iterable[str]) -> Iterator[str]:
