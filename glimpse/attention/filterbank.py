@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from glimpse.attention.capture import is_traced
 from glimpse.attention.precision import in_float32
 
 __all__ = ["filter_offsets", "gaussian_filters", "paired_filters"]
@@ -89,7 +90,8 @@ def paired_filters(centers: Tensor, stride: Tensor, sigma: Tensor, *, n_filters:
     """
     if n_filters < 1 or n_pixels < 1:
         raise ValueError(f"n_filters and n_pixels must be at least 1, got {n_filters} and {n_pixels}")
-    filters: Tensor = _NormalizedGaussians.apply(centers, stride, sigma, n_filters, n_pixels)
+    calculate = _NormalizedGaussians.forward if is_traced() else _NormalizedGaussians.apply
+    filters: Tensor = calculate(centers, stride, sigma, n_filters, n_pixels)
     return filters
 
 

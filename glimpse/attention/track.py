@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, Self
 import torch
 from torch import Tensor
 
+from glimpse.attention.capture import saveable
 from glimpse.attention.window import Window
 
 __all__ = ["Track", "WindowKind"]
@@ -13,6 +14,7 @@ __all__ = ["Track", "WindowKind"]
 WindowKind = Literal["glimpse", "read", "write"]
 
 
+@saveable
 class Track(NamedTuple):
     """One window of a model over all steps.
 

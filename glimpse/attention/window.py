@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from glimpse.attention.capture import saveable
 from glimpse.attention.filterbank import gaussian_filters, paired_filters
 from glimpse.attention.precision import in_float32
 
@@ -23,6 +24,7 @@ LOG_LIMIT = 20.0
 """Limit of the magnitude of the raw logarithms: the exponential of twice this limit is finite in float32."""
 
 
+@saveable
 class Window(NamedTuple):
     """Position, spacing, blur and gain of an n x n grid of Gaussian filters.
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from glimpse.attention.capture import saveable
 from glimpse.attention.precision import at_least_float32, in_float32
 from glimpse.attention.track import Track
 from glimpse.attention.window import Window, read, write
@@ -33,6 +34,7 @@ __all__ = ["DRAW", "Bound", "Drawing"]
 _LOG_SCALE = -2.0  # initial log scale of the logistic distribution: a standard deviation of about 0.25
 
 
+@saveable
 class Bound(NamedTuple):
     """Upper bound on the negative log-likelihood of an image, estimated from one sample of the latents, in nats.
 
@@ -50,6 +52,7 @@ class Bound(NamedTuple):
         return self.reconstruction + self.kl.sum(dim=1)
 
 
+@saveable
 class Drawing(NamedTuple):
     """Canvases and windows of all steps.
 

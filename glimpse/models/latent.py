@@ -19,6 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from glimpse.attention.capture import saveable
 from glimpse.attention.precision import at_least_float32
 
 __all__ = ["LOG_SIGMA_LIMIT", "Gaussian"]
@@ -27,6 +28,7 @@ LOG_SIGMA_LIMIT = 10.0
 """Limit of the magnitude of log sigma: sigma is clamped to 5e-5 to 2e4, whose squares neither underflow nor overflow."""
 
 
+@saveable
 class Gaussian(NamedTuple):
     """Normal distribution with independent dimensions.
 

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from glimpse.attention.capture import saveable
 from glimpse.attention.precision import at_least_float32
 from glimpse.attention.window import Window
 from glimpse.settings.glimpse_classifier import Supervision
@@ -36,6 +37,7 @@ REINFORCE_WEIGHT = 0.1
 _EARLY = 0.3  # weight in the loss of search: of all predictions but the one after the last look and the last one from the canvas
 
 
+@saveable
 class Episode(NamedTuple):
     """Outputs of the recurrent attention model for a batch of images.
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from glimpse.attention.capture import is_traced
 from glimpse.attention.precision import at_least_float32
 
 __all__ = ["LSTM", "LSTMState"]
@@ -58,7 +59,7 @@ class LSTM(nn.Module):
 
 def _runs_eagerly() -> bool:
     """Returns whether torch neither compiles, traces nor transforms functions: only then is the handwritten gradient faster."""
-    captured = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    captured = torch.compiler.is_compiling() or is_traced()
     return not captured and not torch._C._are_functorch_transforms_active()
 
 
