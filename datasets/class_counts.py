@@ -93,5 +93,6 @@ def _warnings(parts: DataParts, counts: dict[str, NDArray[np.int64]]) -> Iterato
         share = 100 * (1 - train[high] / train.sum())
         yield (
             f"{parts.name}: class {names[high]} has {train[high] / train[low]:.0f} times as many training images as {names[low]}; "
-            f"a model that always answers {names[high]} has an error of {share:.1f} %"
+            f"a model that always answers {names[high]} has an error of {share:.1f} %; "
+            "--class-weights balanced makes all classes count alike"
         )

@@ -12,6 +12,7 @@ from glimpse.datasets.distortion import with_distortions
 from glimpse.datasets.labeled_images import DataParts
 from glimpse.listener import Listener
 from glimpse.settings.clutter import ClutterRecipe
+from glimpse.settings.requests import ClassWeights
 
 __all__ = ["ClassifierData", "cluttered_data", "file_data"]
 
@@ -76,12 +77,23 @@ def cluttered_data(
     )
 
 
-def file_data(parts: DataParts) -> ClassifierData:
-    """Returns the training and validation parts of a file or a built set.
+def file_data(parts: DataParts, class_weights: ClassWeights | None = None) -> ClassifierData:
+    """Returns the training and validation parts of your own images.
+
+    Args:
+        parts: The images.
+        class_weights: `balanced` to repeat training images of smaller classes until all classes have as many in each epoch.
 
     Raises:
         ValueError: If there are no training images.
     """
     if parts.train is None or parts.valid is None:
         raise ValueError(f"{parts.name} holds no training images: name them X_train and y_train, or images and labels")
-    return ClassifierData(parts.train, parts.valid, parts.shape[0], parts.class_names, {"kind": "file"} | parts.record())
+    record, train = {"kind": "file"} | parts.record(), parts.train
+    if class_weights == "balanced":
+        train = train.balanced()
+        record |= {
+            "class_weights": class_weights,
+            "sizes": {name: len(part) for name, part in (parts.parts | {"train": train}).items()},
+        }
+    return ClassifierData(train, parts.valid, parts.shape[0], parts.class_names, record)

@@ -3,6 +3,7 @@
 Dimensions: N images of H x W pixels in C channels, K classes. Positions are pixels counted from 0, x before y.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from glimpse.datasets.forms.given import Given
 from glimpse.datasets.labels import class_names
 from glimpse.datasets.picture_rows import PictureRows
 from glimpse.datasets.split_rule import SplitRule
-from glimpse.datasets.splitting import stratified
+from glimpse.datasets.splitting import balanced, stratified
 from glimpse.listener import Listener
 from glimpse.settings.requests import FormChoice, chosen
 
@@ -76,6 +77,14 @@ class ImageSet(PositionalDataset):
     def counts(self, n_classes: int) -> NDArray[np.int64]:
         """Returns the number of images of each class, shape (K,)."""
         return np.bincount(self.labels.numpy(), minlength=n_classes)
+
+    def balanced(self) -> "ImageSet":
+        """Returns the set with images of smaller classes repeated, so that in each epoch all classes have as many images."""
+        chosen, copied = balanced(self.labels.numpy()), copy.copy(self)
+        copied.rows, copied.labels, copied.centers = self.rows[chosen], self.labels[chosen], self.centers[chosen]
+        if self._orders is not None:
+            copied._orders = EpochOrders(self._orders.seed, self._orders.stream, len(chosen))
+        return copied
 
     def read_all(self, listener: Listener) -> None:
         """Decodes all images of the set if they are pictures, so that broken ones are known before a training starts.

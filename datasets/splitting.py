@@ -1,4 +1,4 @@
-"""Splits of images that come without parts: a tenth of each class for validation and another for testing, chosen by a seed.
+"""Rows of images by class: splits for validation and testing, and training parts in which classes weigh the same.
 
 Dimensions: N images, K classes.
 """
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from glimpse.datasets.counter import STREAMS, permutation
 
-__all__ = ["stratified"]
+__all__ = ["balanced", "stratified"]
 
 
 def stratified(labels: NDArray[np.int64], seed: int, n_held_out: int) -> list[NDArray[np.int64]]:
@@ -42,3 +42,20 @@ def stratified(labels: NDArray[np.int64], seed: int, n_held_out: int) -> list[ND
         first = end
     held_out = [order[part[order] == number] for number in range(1, n_held_out + 1)]
     return [np.flatnonzero(part == 0), *held_out]
+
+
+def balanced(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns rows of a training part in which every class has as many as the largest one; rows of smaller classes come again.
+
+    Every row is there at least once. Classes without a row stay so.
+
+    Args:
+        labels: Class of each image, shape (N,), from 0.
+
+    >>> balanced(np.array([0, 0, 0, 1, 2])).tolist()
+    [0, 1, 2, 3, 3, 3, 4, 4, 4]
+    """
+    by_class = np.argsort(labels, kind="stable")
+    counts = np.bincount(labels)
+    rows = np.split(by_class, np.cumsum(counts)[:-1])
+    return np.concatenate([np.resize(each, counts.max()) for each in rows if len(each)])

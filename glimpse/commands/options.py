@@ -5,14 +5,14 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
 from glimpse.datasets.catalog import AUTO_DIGITS, AUTO_SETS, DIGIT_SOURCES, GENERATIVE_SETS, described
 from glimpse.listener import error_line
 from glimpse.settings.clutter import ClutterRecipe
-from glimpse.settings.requests import flag
+from glimpse.settings.requests import ClassWeights, flag
 
 __all__ = [
     "FILE",
@@ -21,6 +21,7 @@ __all__ = [
     "Commands",
     "adding",
     "chosen_images_options",
+    "class_weights_option",
     "clutter_options",
     "data_dir_option",
     "device_option",
@@ -129,6 +130,15 @@ def split_seed_option(command: F) -> F:
         " --seed, so that runs with other seeds hold out the same images. Default: 0."
     )
     return click.option("--split-seed", type=click.IntRange(0, 2**64 - 1), default=None, help=text)(command)
+
+
+def class_weights_option(command: F) -> F:
+    """Adds `--class-weights`; its value is passed to `glimpse.datasets.classification.file_data`."""
+    text = (
+        "balanced repeats training images of the smaller classes of --data until all classes have as many in each epoch."
+        " Default: the images as they are."
+    )
+    return click.option("--class-weights", type=click.Choice(get_args(ClassWeights)), default=None, help=text)(command)
 
 
 def data_option(command: F) -> F:

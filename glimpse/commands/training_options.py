@@ -12,6 +12,7 @@ from glimpse.commands.options import (
     FOLDER,
     POSITIVE,
     adding,
+    class_weights_option,
     data_dir_option,
     device_option,
     distort_option,
@@ -42,7 +43,9 @@ def classifier_options(own: Iterable[Option]) -> Callable[[F], F]:
     presets = classifier_presets()
     model = click.option("--model", type=click.Choice(list(CLASSIFIERS)), help=text)
     start = _start_options(presets, next(iter(presets)))
-    return adding((model, *own, *start, preset_options(presets), distort_option, split_seed_option, image_options))
+    return adding(
+        (model, *own, *start, preset_options(presets), distort_option, split_seed_option, class_weights_option, image_options)
+    )
 
 
 def generator_options(own: Iterable[Option]) -> Callable[[F], F]:

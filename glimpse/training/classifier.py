@@ -147,7 +147,7 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         """Returns the settings that the request asks of a resumed run, by name."""
         images = self.request.images
         named = {"preset": self.request.preset, "model": self.request.model, "data": images.data, "split_seed": images.split_seed}
-        named |= chosen(images.form)
+        named |= chosen(images.form) | {"class_weights": images.class_weights}
         if self.request.preset is None and self.request.model is not None:
             named["preset"] = None
         wanted = (
@@ -224,7 +224,9 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         if images.data is not None or (base.get("kind") == "file" and not generated):
             parts = new_own_images(images, base, rule, seed, device, self.listener)
             _refuse_unused(images.split_seed, parts.split is not None, parts.name)
-            return file_data(parts)
+            return file_data(parts, images.class_weights or base.get("class_weights"))
+        if images.class_weights is not None:
+            raise ValueError("--class-weights is for your own images: give them with --data")
         if chosen(images.form):
             raise ValueError(f"{', '.join(map(flag, chosen(images.form)))} is for your own images: give them with --data")
         recipe = merged(ClutterRecipe, vars(ClutterRecipe()) | base.get("recipe", {}), chosen(images.clutter))

@@ -70,7 +70,7 @@ def resumed_own_images(
         class_names=identity.get("class_names") or numbers(identity["n_classes"]),
     )
     _read(parts, listener)
-    return file_data(parts)
+    return file_data(parts, identity.get("class_weights"))
 
 
 def refuse_moved(path: Path, option: str) -> None:

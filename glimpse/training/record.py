@@ -152,7 +152,7 @@ def refuse_differences(run: dict[str, Any], asked: Mapping[str, Any]) -> None:
         "data": data.get("source") or data.get("path") or data.get("form"),
         "distort": data.get("distort", 0 if "recipe" in data else None),
     }
-    known |= {name: data.get(name) for name in ("fit", "images_key", "labels_key") if name in data}
+    known |= {name: data.get(name) for name in ("fit", "images_key", "labels_key", "class_weights") if name in data}
     known |= {"split_seed": data.get("seed", data.get("digits", {}).get("seed"))}
     for name, value in asked.items():
         if known.get(name) is not None and (name == "data" or (name == "digits" and is_file(known[name]) and is_file(value))):

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from glimpse.datasets.splitting import stratified
+from glimpse.datasets.splitting import balanced, stratified
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**64 - 1])
@@ -41,3 +41,10 @@ def test_the_split_is_a_function_of_the_seed() -> None:
     labels = np.arange(100) % 4
     first, again, other = (stratified(labels, seed, 2)[1].tolist() for seed in (3, 3, 4))
     assert first == again != other
+
+
+def test_balanced_rows_hold_every_row_and_as_many_of_each_class() -> None:
+    labels = np.random.default_rng(0).permutation(np.repeat([0, 1, 3], [90, 7, 20]))
+    rows = balanced(labels)
+    assert Counter(labels[rows].tolist()) == {0: 90, 1: 90, 3: 90}
+    assert set(rows.tolist()) == set(range(117))

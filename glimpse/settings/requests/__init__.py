@@ -5,6 +5,7 @@ A command parses its options into a request. The Python calls accept the same na
 
 from glimpse.settings.requests.benchmark import BenchRequest, Part, What
 from glimpse.settings.requests.choices import (
+    ClassWeights,
     ClutterChoice,
     FormChoice,
     GenerativeChoice,
@@ -44,6 +45,7 @@ from glimpse.settings.requests.trajectories import (
 __all__ = [
     "BenchRequest",
     "BuildRequest",
+    "ClassWeights",
     "ClassifierSweepRequest",
     "ClassifierTrainingRequest",
     "ClutterChoice",

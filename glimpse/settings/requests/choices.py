@@ -9,6 +9,7 @@ from glimpse.settings.base import Range
 from glimpse.settings.requests.options import chosen, flag
 
 __all__ = [
+    "ClassWeights",
     "ClutterChoice",
     "FormChoice",
     "GenerativeChoice",
@@ -20,6 +21,9 @@ __all__ = [
     "Split",
     "TrainingImageChoice",
 ]
+
+ClassWeights = Literal["balanced"]
+"""How much each class counts in training."""
 
 Split = Literal["test", "valid"]
 """Part of a data set that a trained model is evaluated on."""
@@ -120,10 +124,13 @@ class TrainingImageChoice(ImageChoice):
         distort: Number of distorted copies of every training digit, besides the originals; None for none, or for the number of the
             run whose settings are used.
         split_seed: Seed of the split of images without parts; None for 0, or for the seed of the run whose settings are used.
+        class_weights: `balanced` to repeat training images of smaller classes of your own images until all classes have as many in
+            each epoch; None for the images as they are, or as in the run whose settings are used.
     """
 
     distort: int | None = None
     split_seed: int | None = None
+    class_weights: ClassWeights | None = None
 
     @property
     def generated(self) -> dict[str, Any]:
