@@ -1,5 +1,6 @@
 """Training and validation data of a classifier: cluttered digits or your own images."""
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,11 +11,14 @@ from glimpse.datasets.clutter import ClutteredMNIST
 from glimpse.datasets.digits import DigitSource
 from glimpse.datasets.distortion import with_distortions
 from glimpse.datasets.labeled_images import DataParts
+from glimpse.datasets.pictures import Ground, facts_of
 from glimpse.listener import Listener
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.requests import ClassWeights
 
 __all__ = ["ClassifierData", "cluttered_data", "file_data"]
+
+_LOOKED_AT = 100  # images that tell the ground of all
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def file_data(parts: DataParts, class_weights: ClassWeights | None = None) -> Cl
     """
     if parts.train is None or parts.valid is None:
         raise ValueError(f"{parts.name} holds no training images: name them X_train and y_train, or images and labels")
-    record, train = {"kind": "file"} | parts.record(), parts.train
+    record, train = {"kind": "file"} | parts.record() | {"ground": _ground(parts.train)}, parts.train
     if class_weights == "balanced":
         train = train.balanced()
         record |= {
@@ -97,3 +101,12 @@ def file_data(parts: DataParts, class_weights: ClassWeights | None = None) -> Cl
             "sizes": {name: len(part) for name, part in (parts.parts | {"train": train}).items()},
         }
     return ClassifierData(train, parts.valid, parts.shape[0], parts.class_names, record)
+
+
+def _ground(images: PositionalDataset) -> Ground | None:
+    """Returns the ground of nine tenths of the images or more; None if there is no such ground."""
+    count = min(len(images), _LOOKED_AT)
+    positions = torch.arange(count) * len(images) // count
+    found = Counter(facts_of(images.batch(position[None]).images[0]).ground for position in positions)
+    ground, number = found.most_common(1)[0]
+    return ground if number >= 0.9 * count else None

@@ -192,18 +192,19 @@ class PictureReader:
         return f"{scaled}, or --resize {side} --pad if it shows a single digit"
 
 
-def training_images(task: Mapping[str, Any], image_size: tuple[int, int] | None) -> TrainingImages:
+def training_images(facts: Mapping[str, Any], image_size: tuple[int, int] | None) -> TrainingImages:
     """Returns what is known of the images that a model was trained on.
 
     Args:
-        task: Description of the model's training data, from its weights file.
+        facts: Those stored with the weights: `task`, and `images` with the size and ground of your own images, if they are known.
         image_size: Height and width that the model requires; None if it takes any.
     """
+    task, images = facts["task"], facts.get("images", {})
     if task["kind"] == "cluttered":
         canvas = task["recipe"]["canvas"]
         return TrainingImages((canvas, canvas), None if task["digits"] == "file" else _DIGIT, "dark", is_even=True)
     if task["kind"] == "generative":
         is_digits = task["name"] in _DIGIT_SETS
         return TrainingImages(image_size, None, "dark" if is_digits else None, is_digits)
-    size = task.get("size") or image_size
-    return TrainingImages(None if size is None else (size[0], size[1]), None, task.get("ground"))
+    size = images.get("size") or image_size
+    return TrainingImages(None if size is None else (size[0], size[1]), None, images.get("ground"))

@@ -72,7 +72,7 @@ def predict_request(request: PredictionRequest, listener: Listener | None = None
     environment.use_threads(request.machine.threads)
     model = open_classifier(request.model).to(environment.choose_device(request.machine.device))
     required = model.config.image_size
-    reader = PictureReader(model.config.channels, training_images(facts["task"], required), request.handling, required)
+    reader = PictureReader(model.config.channels, training_images(facts, required), request.handling, required)
     return predict_pictures(model, pictures, reader, listener, class_names(facts))
 
 

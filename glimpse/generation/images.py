@@ -89,7 +89,9 @@ def _pictures(generator: OpenGenerator, selection: ImageSelection, choice: SetCh
         raise ValueError(f"--image brings its own pictures: leave out {', '.join(others)}")
     config, paths = generator.model.config, picture_paths(selection.pictures)[:count]
     size = (config.height, config.width)
-    reader = PictureReader(config.channels, training_images(generator.task, size), selection.handling, size, refuses_blank=False)
+    reader = PictureReader(
+        config.channels, training_images({"task": generator.task}, size), selection.handling, size, refuses_blank=False
+    )
     pictures = [reader.read(path) for path in paths]
     reader.warn(generator.listener)
     return SelectedImages(torch.cat(pictures).to(generator.device), ", ".join(path.name for path in paths))

@@ -23,6 +23,7 @@ __all__ = [
     "StartingPoint",
     "asked_of_run",
     "budget",
+    "image_facts",
     "is_file",
     "merged",
     "refuse_differences",
@@ -179,6 +180,13 @@ def task_facts(data: dict[str, Any]) -> dict[str, Any]:
         own = {"path": None, "split": data.get("split")} if data["name"] == "pictures" else {}
         return {name: data[name] for name in ("kind", "name", "sha256", "binarization", "crop", "size")} | own
     return {"kind": "file", "sha256": data["sha256"]} | _split_and_names(data)
+
+
+def image_facts(data: dict[str, Any]) -> dict[str, Any]:
+    """Returns the size and ground of your own images, with which pictures are compared, from the `data` of a run's record."""
+    if data["kind"] != "file":
+        return {}
+    return {"images": {"size": data["shape"][1:], "ground": data.get("ground")}}
 
 
 def _split_and_names(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from glimpse.training.folder import RunFolder
 from glimpse.training.loop import StoppedError, train_in
 from glimpse.training.plan import Picture, TrainingPlan
 from glimpse.training.processes import joined_processes
-from glimpse.training.record import refuse_differences, task_facts
+from glimpse.training.record import image_facts, refuse_differences, task_facts
 from glimpse.training.signals import interruptions
 from glimpse.training.speed import bfloat16_slowdown, choose_steps
 from glimpse.training.threads import choose_threads
@@ -89,6 +89,7 @@ class Training:
         """
         task = self.trainer.task
         facts = {"model": type(task.model).__name__, "config": self.record["model"], "task": task_facts(self.record["data"])}
+        facts |= image_facts(self.record["data"])
         yield from train_in(self.folder, self.trainer, facts, checkpoint_every=checkpoint_every, draw=self._picture, stop=stop)
         if self.trainer.rank == 0 and not math.isfinite(self.trainer.best):
             raise ValueError(

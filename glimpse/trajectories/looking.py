@@ -161,9 +161,7 @@ def opened_gaze(
     if selection.pictures:
         _check_pictures(request, chosen)
         paths, config = picture_paths(selection.pictures), model.config
-        reader = PictureReader(
-            config.channels, training_images(facts["task"], config.image_size), selection.handling, config.image_size
-        )
+        reader = PictureReader(config.channels, training_images(facts, config.image_size), selection.handling, config.image_size)
         positions, name = torch.arange(len(paths)), _listed(paths) + kept
         return Gaze(model, None, paths, positions, name, request.glimpses, listener, reader, named_classes(facts))
     images = open_task_images(

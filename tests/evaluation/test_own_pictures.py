@@ -12,7 +12,9 @@ from glimpse.evaluation.own_pictures import FailedPictures, PictureReader, Train
 from glimpse.listener import Listener
 from glimpse.settings.requests import PictureHandling
 
-SHIPPED = {"kind": "cluttered", "digits": "mnist", "recipe": {"border": 0, "canvas": 100, "piece_size": 8, "pieces": 8}}
+CLUTTERED = {"kind": "cluttered", "digits": "mnist", "recipe": {"border": 0, "canvas": 100, "piece_size": 8, "pieces": 8}}
+SHIPPED = {"task": CLUTTERED}
+OWN = {"kind": "file", "sha256": ""}
 
 
 class Warnings(Listener):
@@ -32,10 +34,10 @@ def bar(ground: int = 0, ink: int = 255, side: int = 100, dtype: Any = np.uint8)
     return Image.fromarray(pixels)
 
 
-def warned(path: Path, picture: Image.Image, task: dict[str, Any] = SHIPPED, **handling: Any) -> list[str]:
+def warned(path: Path, picture: Image.Image, facts: dict[str, Any] = SHIPPED, **handling: Any) -> list[str]:
     """Returns the warnings for a picture, without its name."""
     picture.save(path)
-    reader, warnings = PictureReader(1, training_images(task, None), PictureHandling(**handling)), Warnings()
+    reader, warnings = PictureReader(1, training_images(facts, None), PictureHandling(**handling)), Warnings()
     reader.read(path)
     reader.warn(warnings)
     return [line.removeprefix(f"{path} ") for line in warnings.heard]
@@ -80,7 +82,10 @@ def test_gray_paper_needs_stretch(tmp_path: Path, ground: int, ink: int, even: s
     lines = warned(tmp_path / "a.png", bar(ground, ink))
     assert lines[-1] == f"has a ground of {ground / 255:.2f} instead of {even}: --stretch makes it {even}"
     assert len(warned(tmp_path / "a.png", bar(ground, ink), stretch=True)) == len(lines) - 1
-    assert warned(tmp_path / "a.png", bar(ground, ink), {"kind": "file", "size": [100, 100], "ground": "dark"})[:-1] == lines[:-2]
+    assert (
+        warned(tmp_path / "a.png", bar(ground, ink), {"task": OWN, "images": {"size": [100, 100], "ground": "dark"}})[:-1]
+        == lines[:-2]
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,8 +109,8 @@ def test_the_options_of_a_warning_end_it(tmp_path: Path, handling: dict[str, Any
 
 
 def test_a_model_of_own_images_is_compared_with_their_size_and_ground(tmp_path: Path) -> None:
-    task = {"kind": "file", "sha256": "", "size": [60, 90], "ground": "light"}
-    lines = warned(tmp_path / "a.png", bar(side=300), task)
+    facts = {"task": OWN, "images": {"size": [60, 90], "ground": "light"}}
+    lines = warned(tmp_path / "a.png", bar(side=300), facts)
     assert lines == [
         "is light on a dark ground, the model was trained on images dark on a light ground: --invert swaps dark and light",
         "has 300 x 300 pixels, the model was trained on images of 90 x 60 pixels: --resize 60 scales it",
@@ -115,20 +120,20 @@ def test_a_model_of_own_images_is_compared_with_their_size_and_ground(tmp_path: 
 @pytest.mark.parametrize(
     "task",
     [
-        {"kind": "file", "sha256": ""},  # of a version that did not note the size
+        OWN,  # of a version that did not note the size
         {"kind": "generative", "name": "cifar10"},
     ],
 )
 def test_nothing_is_said_where_nothing_is_known(tmp_path: Path, task: dict[str, Any]) -> None:
-    assert warned(tmp_path / "a.png", bar(255, 0, 400), task) == []
+    assert warned(tmp_path / "a.png", bar(255, 0, 400), {"task": task}) == []
 
 
 def test_what_is_known_of_the_training_images() -> None:
     assert training_images(SHIPPED, None) == TrainingImages((100, 100), 28, "dark", is_even=True)
-    assert training_images(SHIPPED | {"digits": "file"}, None) == TrainingImages((100, 100), None, "dark", is_even=True)
-    digits = training_images({"kind": "generative", "name": "binarized-mnist"}, (28, 28))
+    assert training_images({"task": CLUTTERED | {"digits": "file"}}, None) == TrainingImages((100, 100), None, "dark", is_even=True)
+    digits = training_images({"task": {"kind": "generative", "name": "binarized-mnist"}}, (28, 28))
     assert digits == TrainingImages((28, 28), None, "dark", is_even=True)
-    assert training_images({"kind": "file"}, (18, 27)) == TrainingImages((18, 27), None, None)
+    assert training_images({"task": OWN}, (18, 27)) == TrainingImages((18, 27), None, None)
 
 
 def test_many_pictures_of_a_kind_are_one_warning(tmp_path: Path) -> None:
@@ -189,7 +194,7 @@ def test_a_model_of_two_channels_takes_no_pictures() -> None:
 
 def test_padding_to_a_required_size_gives_that_size(tmp_path: Path) -> None:
     bar(side=40).save(tmp_path / "a.png")
-    trained = training_images({"kind": "file"}, (48, 64))
+    trained = training_images({"task": OWN}, (48, 64))
     with pytest.raises(ValueError, match="has 40 x 40 pixels, the model requires 64 x 48: --resize 48 --pad fits it"):
         PictureReader(1, trained, PictureHandling(), (48, 64)).read(tmp_path / "a.png")
     assert PictureReader(1, trained, PictureHandling(pad=True), (48, 64)).read(tmp_path / "a.png").shape == (1, 1, 48, 64)

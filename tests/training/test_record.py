@@ -20,7 +20,7 @@ from glimpse.settings.requests import ClassifierTrainingRequest, TrainingImageCh
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.classifier import ClassificationTask, ClassifierPlan, classifier_trainer
 from glimpse.training.processes import joined_processes
-from glimpse.training.record import StartingPoint, merged, refuse_differences, run_record, task_facts
+from glimpse.training.record import StartingPoint, image_facts, merged, refuse_differences, run_record, task_facts
 from tests.helpers.presets import CLASSIFIER_MODELS, CLASSIFIER_PRESETS, TRAINING_PRESETS
 
 CPU = torch.device("cpu")
@@ -125,6 +125,17 @@ def test_a_weights_file_does_not_depend_on_the_machine(tmp_path: Path) -> None:
         "digits": "sklearn",
         "recipe": {"canvas": 40, "pieces": 2, "piece_size": 8, "border": 0},
     }
+
+
+@pytest.mark.parametrize(("light", "ground"), [(0, "dark"), (30, "light"), (10, None)])
+def test_the_size_and_the_ground_of_own_images_are_kept_with_the_weights(tmp_path: Path, light: int, ground: str | None) -> None:
+    images = np.zeros((30, 9, 12), dtype=np.uint8)
+    images[:, 3:6, 4:8] = 200
+    images[:light] = 255 - images[:light]
+    np.savez(tmp_path / "own.npz", images=images, labels=np.arange(30) % 2)
+    record = json.loads(json.dumps(file_data(open_data(tmp_path / "own.npz", shuffle_seed=1)).record))
+    assert image_facts(record) == {"images": {"size": [9, 12], "ground": ground}}
+    assert image_facts(data().record) == {}
 
 
 def test_a_model_that_does_not_fit_the_data_is_refused() -> None:
