@@ -20,6 +20,7 @@ __all__ = ["StepChoice", "bfloat16_slowdown", "choose_steps"]
 
 _LONG = 900.0  # seconds: shorter trainings are not compiled
 _TINY = 60.0  # seconds; the precision of shorter trainings is not measured
+_FEWEST = 100  # steps; a training of fewer is not timed
 _STEPS = 4  # timed steps of each variant; the fastest counts
 _GAIN = 1.03  # a variant has to be faster by this factor, more than the noise of the timing
 _SLOW = 1.5  # ratio of the times of a product in bfloat16 and in float32 from which steps in bfloat16 are not tried
@@ -59,11 +60,11 @@ def choose_steps(
         slowdown: Returns the ratio of the times of products in bfloat16 and in float32; `bfloat16_slowdown` on a CPU if None.
     """
     plain = replace(config, precision="fp32" if config.precision == "auto" else config.precision)
-    if config.precision != "auto" and not may_compile:
+    if config.steps < _FEWEST or (config.precision != "auto" and not may_compile):
         return StepChoice(plain)
     trainer = build(plain)
     first = stopwatch(trainer.fit().__next__, 1)
-    if first * config.steps < _TINY or config.steps < _STEPS + 2:
+    if first * config.steps < _TINY:
         return StepChoice(plain)
     best: dict[str, float] = {plain.precision: _fastest_step(trainer, stopwatch)}
     chosen, notes = plain, []

@@ -95,7 +95,7 @@ def test_a_part_of_a_set_is_told_and_never_compared(tmp_path: Path) -> None:
     ("options", "said"),
     [
         (["--glimpses=3"], "a generator always takes the 2 steps that it was trained with: leave out --glimpses"),
-        (["--pieces=2", "--canvas=50"], "takes no cluttered digits: leave out --canvas, --pieces"),
+        (["--pieces=2", "--canvas=50"], "takes no labeled images: leave out --canvas, --pieces"),
         (["--data=OTHER"], "3 channels of 7 x 9 pixels, the model was trained on 1 channel of 28 x 28 pixels"),
         (["--data=nothing"], "no set called 'nothing'"),
     ],

@@ -79,7 +79,7 @@ def test_a_model_that_looks_at_random_gives_the_same_answer_at_the_same_position
 def test_predictions_do_not_depend_on_the_batch_size(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model, images, found = built(config, moved=0.1), data(23), {}
     for batch_size in (250, 7, 1):
-        monkeypatch.setattr("glimpse.evaluation.classifier._BATCH", batch_size)
+        monkeypatch.setattr("glimpse.evaluation.classifier.EVALUATION_BATCH", batch_size)
         parts = list(predictions(model, images))
         assert len(parts[0][1]) == min(batch_size, 23)
         found[batch_size], labels = (torch.cat(tensors) for tensors in zip(*parts, strict=True))

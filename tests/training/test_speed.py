@@ -91,8 +91,8 @@ def test_a_training_of_minutes_is_not_compiled_and_one_of_seconds_not_timed() ->
     bench = Bench({"fp32": 0.1, "bf16": 0.05})
     minutes = TrainingConfig(images=800_000, batch_size=100, precision="auto")
     assert set(chosen(bench, minutes, may_compile=True).images_per_second) == {"fp32", "bf16"}
-    seconds = TrainingConfig(images=1_000, batch_size=100, precision="auto")
-    assert chosen(bench, seconds, may_compile=True) == speed.StepChoice(TrainingConfig(images=1_000, batch_size=100))
+    seconds = TrainingConfig(images=20_000, batch_size=100, precision="auto")
+    assert chosen(bench, seconds, may_compile=True) == speed.StepChoice(TrainingConfig(images=20_000, batch_size=100))
 
 
 def test_a_compiler_that_fails_leaves_the_training_as_it_was() -> None:
@@ -109,6 +109,7 @@ def test_the_slowdown_is_the_ratio_of_the_fastest_products() -> None:
 
 def test_a_training_records_the_choice_and_a_resumed_one_keeps_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(speed, "_TINY", 0.0)
+    monkeypatch.setattr(speed, "_FEWEST", 8)
     monkeypatch.setattr(speed, "_GAIN", 0.0)  # so that bf16 is chosen on any machine
     monkeypatch.setattr("glimpse.training.speed.bfloat16_slowdown", lambda: 1.0)
     out = tmp_path / "run"
