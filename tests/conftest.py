@@ -70,6 +70,15 @@ def mnist_folder() -> Path:
     return Path(_GIVEN).resolve()
 
 
+@pytest.fixture(scope="session")
+def cifar_subset() -> Path:
+    """Returns a file with some of CIFAR-10's images; skips the test if GLIMPSE_DATA names no folder that has it."""
+    path = Path(_GIVEN) / "cifar10_subset" / "cifar10_subset.npz"
+    if not _GIVEN or not path.is_file():
+        pytest.skip("GLIMPSE_DATA names no folder with cifar10_subset")
+    return path.resolve()
+
+
 @pytest.fixture
 def no_gradients() -> Iterator[None]:
     """Runs a test without gradients."""
