@@ -201,7 +201,7 @@ def _program(request: ModelExportRequest, facts: Mapping[str, Any]) -> Program:
     if request.part is not None:
         raise ValueError("--part is for a generator: a classifier is exported as a whole")
     required = model.config.image_size
-    size = request.size or training_images(facts["task"], required).size
+    size = request.size or training_images(facts, required).size
     if size is None:
         raise ValueError("the weights do not hold the size of the training images: give --size HEIGHT WIDTH")
     if required is not None and size != required:
