@@ -13,22 +13,6 @@ Maker = Callable[..., Trajectories]
 Opener = Callable[..., Page]
 
 
-_CONTRAST = """() => {
-  const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const ground = (e) => {
-    for (;; e = e.parentElement) { const color = rgb(getComputedStyle(e).backgroundColor); if (color[3] !== 0) return color; }
-  };
-  const texts = [...document.querySelectorAll("body *")].filter((e) => e.checkVisibility() && !e.closest("svg, option") &&
-    [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()));
-  return texts.map((e) => {
-    const [a, b] = [light(rgb(getComputedStyle(e).color)), light(ground(e))];
-    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), `${e.tagName} ${e.className} ${e.textContent.slice(0, 20)}`];
-  });
-}"""
-
-
 def test_keys_step_change_the_image_and_the_speed_and_open_the_help(open_page: Opener, part: Trajectories) -> None:
     page = open_page(part)
     for key, image, step in (
@@ -78,14 +62,14 @@ def test_keys_that_a_control_needs_are_left_to_it(open_page: Opener, part: Traje
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1300])
-def test_every_text_has_a_contrast_of_4_5(open_page: Opener, part: Trajectories, scheme: str, width: int) -> None:
+def test_every_text_has_a_contrast_of_4_5(open_page: Opener, part: Trajectories, contrasts: str, scheme: str, width: int) -> None:
     page = open_page(part, "#image=107&step=4", width=width, color_scheme=scheme)
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(int(c) for c in ground[4:-1].split(",")) < 300) == (scheme == "dark")
     for selector in (None, "#help"):
         if selector:
             page.locator(selector).click()
-        measured = page.evaluate(_CONTRAST)
+        measured = page.evaluate(contrasts)
         assert len(measured) > 50
         assert [text for contrast, text in measured if contrast < 4.5] == []
 
