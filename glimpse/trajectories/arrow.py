@@ -15,7 +15,8 @@ from glimpse.trajectories.views import UNKNOWN
 
 __all__ = ["array_of", "columns_of", "type_of"]
 
-_TYPES = {"int64": pa.int64(), "float32": pa.float32(), "<U7": pa.string()}
+_TYPES = {"int64": pa.int64(), "float32": pa.float32(), "<U7": pa.string(), "str": pa.string()}
+_ABSENT = {"int64": UNKNOWN, "float32": np.nan, "<U7": "", "str": ""}
 
 
 def type_of(column: Column) -> pa.DataType:
@@ -26,7 +27,7 @@ def type_of(column: Column) -> pa.DataType:
 def array_of(column: Column, values: NDArray[Any]) -> pa.Array:
     """Returns a column, shape (R,) or (R, width), as an array of R values or lists."""
     flat = values.reshape(-1)
-    absent = (np.isnan(flat) if column.dtype == "float32" else flat == UNKNOWN) if column.may_miss else None
+    absent = (np.isnan(flat) if column.dtype == "float32" else flat == _ABSENT[column.dtype]) if column.may_miss else None
     flat = pa.array(flat, _TYPES[column.dtype], mask=absent)
     if values.ndim == 1:
         return flat
@@ -69,8 +70,7 @@ def _values(column: Column, array: pa.ChunkedArray) -> NDArray[Any]:
     if array.null_count and not column.may_miss:
         raise ValueError(f"{column.name} is absent in {array.null_count} rows")
     array = array.cast(_TYPES[column.dtype])
-    absent = UNKNOWN if column.dtype == "int64" else np.nan
-    values = (pc.fill_null(array, absent) if array.null_count else array).to_numpy()
+    values = (pc.fill_null(array, _ABSENT[column.dtype]) if array.null_count else array).to_numpy()
     if column.dtype == "<U7" and max(map(len, values), default=0) > 7:
         raise ValueError(f"{column.name} is {max(values, key=len)[:40]!r}")
     return np.asarray(values, dtype=column.dtype)

@@ -62,7 +62,7 @@ def _csv(file: BinaryIO) -> pa.Table:
     return pa.csv.read_csv(
         pa.BufferReader(content),
         read_options=pa.csv.ReadOptions(use_threads=False, block_size=_BLOCK),
-        convert_options=pa.csv.ConvertOptions(column_types=types, null_values=_ABSENT, strings_can_be_null=True),
+        convert_options=pa.csv.ConvertOptions(column_types=types, null_values=_ABSENT),
     )
 
 

@@ -2,10 +2,12 @@
 
 `COLUMNS` is the schema. Rows stand in the order of the images, of each image in the order of the steps, of each step in the order
 of the windows, equally many for every image. Positions are pixels of the image, counted from 0, x before y. Absent is -1 in a
-column of integers and NaN in one of floats; in files it is null (jsonl, parquet), empty (csv), or as here (npz).
+column of integers, NaN in one of floats and empty in one of names; in files it is null (jsonl, parquet), empty (csv), or as here
+(npz).
 Dimensions: R rows, K classes, P numbers seen through a window, N images, T steps, M windows a step.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
@@ -30,21 +32,25 @@ class Column(NamedTuple):
 
     Attributes:
         name: As in every format.
-        dtype: Of the numpy array.
+        dtype: Of the numpy array; `str` for strings of any length.
         meaning: What it tells.
         unit: Of the numbers, empty where they have none.
         may_miss: Whether values can be absent.
         each: For a column of several numbers a row, what one of them is called; csv numbers them from 0: `pixel_0`, `pixel_1`, ...
-        optional: Whether a table can do without the column.
+        optional: Name shared by the columns that a table has together or not at all; empty if it always has the column.
     """
 
     name: str
-    dtype: Literal["int64", "float32", "<U7"]
+    dtype: Literal["int64", "float32", "<U7", "str"]
     meaning: str
     unit: str = ""
     may_miss: bool = False
     each: str = ""
-    optional: bool = False
+    optional: Literal["", "label_name", "prediction_name", "pixels"] = ""
+
+    def has_type(self, values: NDArray[Any]) -> bool:
+        """Returns whether an array has the column's type."""
+        return values.dtype.kind == "U" if self.dtype == "str" else values.dtype == self.dtype
 
 
 COLUMNS = (
@@ -67,18 +73,22 @@ COLUMNS = (
     Column("label", "int64", "true class; absent if unknown", may_miss=True),
     Column("digit_x", "float32", "column of the center of the digit's frame; absent if unknown", "pixels", may_miss=True),
     Column("digit_y", "float32", "row of the center of the digit's frame; absent if unknown", "pixels", may_miss=True),
-    Column("pixels_channels", "int64", "channels C of what the window saw or wrote", optional=True),
-    Column("pixels_side", "int64", "side n of it", "pixels", optional=True),
+    Column("prediction_name", "str", "name of the predicted class, if classes have names", "", True, optional="prediction_name"),
+    Column("label_name", "str", "name of the true class, if classes have names", may_miss=True, optional="label_name"),
+    Column("pixels_channels", "int64", "channels C of what the window saw or wrote", optional="pixels"),
+    Column("pixels_side", "int64", "side n of it", "pixels", optional="pixels"),
     Column(
         "pixels",
         "float32",
         "what the window saw or wrote: C x n x n numbers, channel by channel, row by row; absent up to P behind a smaller one",
         may_miss=True,
         each="pixel",
-        optional=True,
+        optional="pixels",
     ),
 )
-"""All columns in their order; the optional ones stand in a table together or not at all."""
+"""All columns in their order."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # characters that would break a line of text
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +146,7 @@ class Table:
 
     def continues(self, other: "Table") -> bool:
         """Returns whether this can stand below the other in one file: the same columns, classes, steps and windows."""
-        shapes = [{name: values.shape[1:] for name, values in table.columns.items()} for table in (self, other)]
+        shapes = [{name: (values.dtype, *values.shape[1:]) for name, values in table.columns.items()} for table in (self, other)]
         if shapes[0] != shapes[1] or not (len(self) and len(other)):
             return shapes[0] == shapes[1]
         count = self.rows_per_image
@@ -181,10 +191,18 @@ def _columns(trajectories: Trajectories) -> dict[str, NDArray[Any]]:
     columns: dict[str, NDArray[Any]] = {name: tensor.expand(shape).reshape(-1).numpy() for name, tensor in tensors.items()}
     kinds = np.array([track.kind for track in tracks], "<U7")
     columns["window"] = np.broadcast_to(kinds, shape).reshape(-1)
+    if trajectories.class_names is not None and trajectories.probabilities is not None:
+        names = np.array([*map(_plain_name, trajectories.class_names), ""], dtype=np.str_)  # UNKNOWN is the last
+        columns |= {f"{name}_name": names[columns[name]] for name in ("prediction", "label")}
     columns["probabilities"] = (
         believed.numpy().repeat(shape[2], axis=1).reshape(len(kinds) * shape[0] * shape[1], believed.shape[2])
     )
     return columns
+
+
+def _plain_name(name: str) -> str:
+    """Returns the name of a class on one line, in characters that UTF-8 has."""
+    return _CONTROL.sub(" ", name.encode("utf-8", "replace").decode())
 
 
 def _windows(tracks: Sequence[Track]) -> dict[str, Tensor]:
@@ -229,8 +247,8 @@ def _check_columns(columns: Mapping[str, NDArray[Any]]) -> None:
         raise ValueError("it has no column version")
     if (other := columns["version"][columns["version"] != VERSION]).size:
         raise ValueError(f"it has version {other[0]}, this program reads version {VERSION}")
-    optional = [c.name for c in COLUMNS if c.optional]
-    expected = [c.name for c in COLUMNS if not c.optional] + (optional if any(name in columns for name in optional) else [])
+    present = {c.optional for c in COLUMNS if c.name in columns}
+    expected = [c.name for c in COLUMNS if not c.optional or c.optional in present]
     if missing := [name for name in expected if name not in columns]:
         raise ValueError(f"it has no column {', '.join(missing)}")
     if list(columns) != expected:
@@ -240,14 +258,14 @@ def _check_columns(columns: Mapping[str, NDArray[Any]]) -> None:
         values = columns.get(column.name)
         if values is None:
             continue
-        if values.dtype != column.dtype or values.ndim != 1 + bool(column.each):
+        if not column.has_type(values) or values.ndim != 1 + bool(column.each):
             raise ValueError(f"{column.name} has type {values.dtype} and shape {values.shape}, expected {column.dtype}")
         if len(values) != len(columns["version"]):
             raise ValueError(f"{column.name} has {len(values)} rows, version has {len(columns['version'])}")
 
 
 def _check_values(columns: Mapping[str, NDArray[Any]]) -> None:
-    """Checks that the windows' kinds are known and no number is infinite.
+    """Checks that the windows' kinds are known, no number is infinite and every class has one name.
 
     Raises:
         ValueError: If not so.
@@ -258,6 +276,19 @@ def _check_values(columns: Mapping[str, NDArray[Any]]) -> None:
     for name, values in columns.items():
         if values.dtype.kind == "f" and np.isinf(values).any():
             raise ValueError(f"{name} is infinite in row {1 + np.argwhere(np.isinf(values))[0, 0]}")
+    for name in ("prediction", "label"):
+        if f"{name}_name" in columns:
+            _check_names(columns, name)
+
+
+def _check_names(columns: Mapping[str, NDArray[Any]], name: str) -> None:
+    """Raises ValueError if a class of the column `prediction` or `label` has two names."""
+    names = columns[f"{name}_name"]
+    _, first, place = np.unique(columns[name], return_index=True, return_inverse=True)
+    expected = names[first][place]
+    if (names != expected).any():
+        row = int(np.argmax(names != expected))
+        raise ValueError(f"row {row + 1} has {name}_name {str(names[row])!r}, expected {str(expected[row])!r}")
 
 
 def _check_order(table: Table) -> None:

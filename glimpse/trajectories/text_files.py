@@ -2,14 +2,15 @@
 
 Numbers stand in their shortest form that reads back as the same float32. Text has no end of its own, so the last line carries a
 mark that other readers do not see, and a file cut off between two rows is told from a whole one: in JSON Lines a space before the
-last line break, in CSV quotes around the last row's window, the only ones in the file. A file without the mark was cut off, or
-saved again by another program; see `glimpse.trajectories.resaved`.
+last line break, in CSV quotes around the last row's window, the only ones in the file besides those around names of classes. A file
+without the mark was cut off, or saved again by another program; see `glimpse.trajectories.resaved`.
 """
 
 import contextlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,6 +29,7 @@ __all__ = ["Unmarked", "csv_sink", "jsonl_sink", "numbered", "read_csv", "read_j
 _ROWS = 10_000  # made into text at a time
 _BLOCK = 1 << 24  # bytes read at a time: far more than a line
 _WINDOW = [c.name for c in COLUMNS].index("window")
+_MARKED = re.compile(rb'([^,"]*,){%d}"[^,"]*"' % _WINDOW)  # a last row, in CSV
 
 
 class Unmarked(ValueError):
@@ -45,7 +47,7 @@ def jsonl_sink(file: BinaryIO, folder: Path) -> Iterator[Callable[[Table], None]
 
     def write(table: Table) -> None:
         nonlocal last
-        for texts in _texts(table, "null"):
+        for texts in _texts(table, "null", _json_string):
             *lines, following = _json_lines(texts)
             file.write(last + b"".join(lines))
             last = following
@@ -64,7 +66,7 @@ def csv_sink(file: BinaryIO, folder: Path) -> Iterator[Callable[[Table], None]]:
     def write(table: Table) -> None:
         nonlocal last
         last = last or (",".join(_csv_names(table)) + "\n").encode()
-        for texts in _texts(table, ""):
+        for texts in _texts(table, "", _quoted):
             *lines, following = _joined([texts[name] for name in texts if table[name].shape[1:] != (0,)], ",")
             file.write(last + b"".join(lines))
             last = following
@@ -106,9 +108,11 @@ def read_csv(file: BinaryIO) -> dict[str, NDArray[Any]]:
         ValueError: If a row has more or fewer cells than the line of names.
     """
     content = file.read()
-    last = content[content.rfind(b"\n", 0, -1) + 1 :]
-    _check_end(content.endswith(b"\n") and last.count(b'"') == content.count(b'"') == 2)
-    names = content.partition(b"\n")[0].decode().split(",")
+    head, _, rows = content.partition(b"\n")
+    names, last = head.decode().split(","), content[content.rfind(b"\n", 0, -1) + 1 :]
+    has_names = any(c.name in names for c in COLUMNS if c.dtype == "str")
+    is_marked = _MARKED.match(last) is not None and (has_names or content.count(b'"') == 2)
+    _check_end(content.endswith(b"\n") and is_marked and (not rows or b'"' not in head))
     groups = {c.name: numbered(c.each, names) for c in COLUMNS if c.each and (not c.optional or f"{c.each}_0" in names)}
     types = {c.name: type_of(c) for c in COLUMNS if not c.each} | {
         name: pa.float32() for group in groups.values() for name in group
@@ -118,7 +122,24 @@ def read_csv(file: BinaryIO) -> dict[str, NDArray[Any]]:
         read_options=pa.csv.ReadOptions(use_threads=False, block_size=_BLOCK),
         convert_options=pa.csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True),
     )
-    return columns_of(table, groups)
+    columns = columns_of(table, groups)
+    _check_end(content.count(b'"') == 2 + sum(_quoted(name).count('"') for name in _class_names(columns) if name))
+    return columns
+
+
+def _class_names(columns: Mapping[str, NDArray[Any]]) -> Iterator[str]:
+    """Yields the names of classes in all rows."""
+    for column in COLUMNS:
+        if column.dtype == "str" and column.name in columns:
+            yield from columns[column.name].tolist()
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _json_string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _check_end(marked: bool) -> None:
@@ -142,11 +163,21 @@ def _csv_names(table: Table) -> list[str]:
     return names
 
 
-def _texts(table: Table, absent: str) -> Iterator[dict[str, pa.Array]]:
+def _texts(table: Table, absent: str, quoted: Callable[[str], str]) -> Iterator[dict[str, pa.Array]]:
     """Yields each column's text, some thousand rows at a time; the numbers of a row are joined by commas."""
+    present = [c for c in COLUMNS if c.name in table.columns]
     for start in range(0, len(table), _ROWS):
-        part = {c.name: array_of(c, table[c.name][start : start + _ROWS]) for c in COLUMNS if c.name in table.columns}
-        yield {name: _text(values, absent) for name, values in part.items()}
+        rows = slice(start, start + _ROWS)
+        yield {
+            c.name: _strings(table[c.name][rows], absent, quoted)
+            if c.dtype == "str"
+            else _text(array_of(c, table[c.name][rows]), absent)
+            for c in present
+        }
+
+
+def _strings(values: NDArray[Any], absent: str, quoted: Callable[[str], str]) -> pa.Array:
+    return pa.array([quoted(value) if value else absent for value in values.tolist()], pa.string())
 
 
 def _text(values: pa.Array, absent: str) -> pa.Array:

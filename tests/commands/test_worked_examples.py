@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from glimpse.trajectories.files import load
 from tests.helpers.commands import printed_json, succeeded
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -48,6 +49,8 @@ def test_class_folders_are_trained_on_evaluated_and_their_pictures_classified_by
     assert len(predictions) == 3
     assert {each["name"] for each in predictions} <= set(NAMES)
     succeeded("trajectories", run, "--image", folders / "test" / "ship", "--out", tmp_path / "ships.png")
+    succeeded("trajectories", run, "--count", 5, "--out", tmp_path / "some.csv", "--threads", 1)
+    assert set(load(tmp_path / "some.csv")["label_name"].tolist()) <= set(NAMES)
     wrong = found["errors"] - sum(
         each["name"] != name for name in NAMES for each in printed_json("predict", run, folders / "test" / name)["predictions"]
     )
