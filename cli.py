@@ -20,6 +20,7 @@ from glimpse.commands.command_options import (
     suite_options,
     trajectory_options,
 )
+from glimpse.commands.help import HELP_WIDTH
 from glimpse.commands.options import (
     FILE,
     Commands,
@@ -62,7 +63,7 @@ from glimpse.settings.requests import (
 __all__ = ["glimpse", "main"]
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_WIDTH})
 @click.version_option(__version__, prog_name="glimpse")
 @click.option("--debug", is_flag=True, envvar="GLIMPSE_DEBUG", help="Show the traceback of an error.")
 @click.option("--no-limits", is_flag=True, help=f"Read arrays and pictures of any size, as does {NO_LIMITS}=1.")
@@ -202,7 +203,10 @@ def evaluate(as_json: bool, **options: Any) -> None:
 )
 @json_option
 def bench(as_json: bool, **options: Any) -> None:
-    """Measure the speed and memory of the package, next to the machine's own matrix product and copy."""
+    """Measure the speed and memory of the package.
+
+    The rates are shown next to those of the machine's own matrix product and copy.
+    """
     from glimpse.commands.bench import bench
 
     bench(from_options(BenchRequest, options), as_json=as_json)

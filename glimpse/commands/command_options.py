@@ -5,7 +5,8 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from glimpse.commands.options import FILE, FOLDER, POSITIVE, adding, chosen_images_options, glimpses_option, split_option
+from glimpse.commands.help import OUTPUT, section
+from glimpse.commands.options import FILE, FOLDER, POSITIVE, chosen_images_options, glimpses_option, split_option
 from glimpse.settings.requests import GeneratorPart, ProgramFormat, TrajectoryFilter
 from glimpse.settings.suites import SUITES
 
@@ -35,10 +36,13 @@ def evaluation_options(command: F) -> F:
             help="For a classifier: count its errors by cause (the object was not found, or misread), glimpse, class, ink and"
             " clutter.",
         ),
-        click.option("--figure", type=FILE, help="Plot that diagnosis to this .png."),
-        click.option("--csv", type=FILE, help="For a classifier: write the whole confusion matrix to this .csv."),
+        section(
+            OUTPUT,
+            click.option("--figure", type=FILE, help="Plot that diagnosis to this .png."),
+            click.option("--csv", type=FILE, help="For a classifier: write the whole confusion matrix to this .csv."),
+        ),
     )
-    return adding(options)(command)
+    return section("Evaluation", *options)(command)
 
 
 def export_options(command: F) -> F:
@@ -55,10 +59,11 @@ def export_options(command: F) -> F:
             "--size",
             type=POSITIVE,
             nargs=2,
+            metavar="HEIGHT WIDTH",
             help="Height and width of the images in pixels. Default: those of the training images.",
         ),
     )
-    return adding(options)(command)
+    return section("Export", *options)(command)
 
 
 def suite_options(command: F) -> F:
@@ -86,7 +91,7 @@ def suite_options(command: F) -> F:
         ),
         click.option("--compile/--no-compile", default=None, help="Whether to compile the models. Default: as in the presets."),
     )
-    return adding(options)(command)
+    return section("Suite", *options)(command)
 
 
 def comparison_file_options(command: F) -> F:
@@ -102,7 +107,7 @@ def comparison_file_options(command: F) -> F:
         ),
         click.option("--figure", type=FILE, help="Plot error against values read to this .png."),
     )
-    return adding(options)(command)
+    return section(OUTPUT, *options)(command)
 
 
 def trajectory_options(command: F) -> F:
@@ -116,21 +121,24 @@ def trajectory_options(command: F) -> F:
             " Default: the extension of --out.",
         ),
         chosen_images_options,
-        click.option(
-            "--count",
-            type=POSITIVE,
-            help="Maximum number of images. Default: 8 for png, 9 for gif, 300 for html, otherwise all.",
-        ),
-        click.option(
-            "--only",
-            type=click.Choice(["wrong", "right", "unsure"]),
-            help="Keep only images whose last prediction is wrong, right or unsure.",
-        ),
-        click.option(
-            "--margin",
-            type=click.FloatRange(0, 1),
-            help="A prediction is unsure if its two highest probabilities differ by less than this."
-            f"  [default: {TrajectoryFilter().margin}]",
+        section(
+            "Images",
+            click.option(
+                "--count",
+                type=POSITIVE,
+                help="Maximum number of images. Default: 8 for png, 9 for gif, 300 for html, otherwise all.",
+            ),
+            click.option(
+                "--only",
+                type=click.Choice(["wrong", "right", "unsure"]),
+                help="Keep only images whose last prediction is wrong, right or unsure.",
+            ),
+            click.option(
+                "--margin",
+                type=click.FloatRange(0, 1),
+                help="A prediction is unsure if its two highest probabilities differ by less than this."
+                f"  [default: {TrajectoryFilter().margin}]",
+            ),
         ),
         click.option("--pixels", is_flag=True, help="Also write the patches read through the windows."),
         glimpses_option,
@@ -143,4 +151,4 @@ def trajectory_options(command: F) -> F:
             help="Write a .gif that animates the same images with the weights saved during training. MODEL must be a run's folder.",
         ),
     )
-    return adding(options)(command)
+    return section(OUTPUT, *options)(command)

@@ -1,16 +1,10 @@
 """Output of `glimpse compare`: time estimates and trainings of a suite, the table and the files of a comparison."""
 
 import shlex
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from glimpse.commands import console
 from glimpse.commands.console import ConsoleListener
@@ -23,7 +17,7 @@ from glimpse.comparison.files import pairs_path, write_csv, write_markdown
 from glimpse.comparison.measure import measured_comparison
 from glimpse.comparison.rows import Comparison
 from glimpse.comparison.suite import Stop, plan_suite
-from glimpse.comparison.table import legend, pair_table, pair_title, table
+from glimpse.comparison.table import headline, legend, pair_table, pair_title, published_table, table
 from glimpse.comparison.time_limit import OutOfTimeError
 from glimpse.settings.record import check_output
 from glimpse.settings.requests import CompareRequest, SuiteRequest, chosen, flag
@@ -31,16 +25,8 @@ from glimpse.training.loop import StoppedError
 from glimpse.training.session import Training
 from glimpse.training.signals import SignalWatch
 
-__all__ = ["ComparisonFiles", "compare", "print_table"]
+__all__ = ["ComparisonFiles", "compare"]
 
-_NARROW = {
-    "95 % interval": "95 %\ninterval",
-    "parameters": "para-\nmeters",
-    "multiply-adds": "mult.-\nadds",
-    "values read": "values\nread",
-    "to published": "to\npublished",
-}
-_NAMES = 20  # minimum width of the models' names on a terminal, in characters
 _ENDINGS = {"csv": ".csv", "markdown": ".md", "figure": ".png"}
 
 
@@ -176,40 +162,16 @@ def _write_files(comparison: Comparison, files: ComparisonFiles) -> None:
 
 
 def _print(comparison: Comparison) -> None:
-    """Prints the table, its legend and the tests between pairs of models."""
+    """Prints published results, tests between pairs, the table with its legend, and the lowest error last."""
     on = comparison.conditions
+    if comparison.published_only:
+        console.print_rows(*published_table(comparison), title="Published results on this task, of other models")
+    if comparison.pairs:
+        console.print_rows(*pair_table(comparison), title=pair_title(comparison), names=2)
     title = f"{on.data}: {comparison.n:,} {comparison.part_name}; measured on {on.device}, threads: {on.threads}"
-    print_table(*table(comparison), title)
+    console.print_rows(*table(comparison), title=title)
     for line in legend(comparison):
         console.note(line)
     if on.left_out is not None:
         console.note(f"left out: {on.left_out}")
-    if comparison.pairs:
-        console.print_rows(*pair_table(comparison), title=pair_title(comparison))
-
-
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str) -> None:
-    """Prints the table, on a terminal in a form that fits into 120 columns by wrapping the models' names.
-
-    On a narrower terminal the lines wrap as a whole: truncated numbers would be misread.
-
-    Args:
-        columns: Headings.
-        rows: Cells of every row; None is shown as `-`.
-        title: Title above the table.
-    """
-    headings = [_NARROW.get(column, column) for column in columns]
-    cells = [[console.cell(value) for value in row] for row in rows]
-    needed = _NAMES + sum(
-        1 + max(map(len, [*heading.split("\n"), *(row[i] for row in cells)])) for i, heading in enumerate(headings) if i > 0
-    )
-    if not sys.stdout.isatty():
-        console.print_rows(columns, rows, title=title)
-        return
-    narrow = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-    narrow.add_column(headings[0], overflow="fold", min_width=_NAMES)
-    for heading in headings[1:]:
-        narrow.add_column(heading, no_wrap=True, justify="right")
-    for row in cells:
-        narrow.add_row(*map(Text, row))
-    Console(width=max(needed + 2, Console().width)).print(narrow)
+    console.print_line(headline(comparison))

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 
+from glimpse.commands.help import adding, section
 from glimpse.settings.base import Range, bounds
 from glimpse.settings.catalog import OF_THE_DATA
 from glimpse.settings.requests import flag
@@ -25,7 +26,7 @@ def preset_options(presets: Mapping[str, Any], *, brief: bool = False) -> Callab
     """
     model = model_options({name: preset.model for name, preset in presets.items()}, skip=OF_THE_DATA, brief=brief)
     training = model_options({name: preset.training for name, preset in presets.items()}, brief=True)
-    return lambda command: model(training(command))
+    return adding((section("Settings of the model", model), section("Settings of the training", training)))
 
 
 def model_options(presets: Mapping[str, Any], *, skip: tuple[str, ...] = (), brief: bool = False) -> Callable[[F], F]:

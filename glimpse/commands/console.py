@@ -5,15 +5,16 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.table import Column, Table
 from rich.text import Text
 
+from glimpse.commands.tables import cell, table_parts
 from glimpse.listener import Advance, Listener
 
 __all__ = ["ConsoleListener", "ProgressView", "cell", "duration", "note", "print_json", "print_line", "print_rows", "warn"]
@@ -39,36 +40,27 @@ def print_json(result: Any) -> None:
     print_line(json.dumps(_finite(result), allow_nan=False, default=str))
 
 
-def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-    """Prints a result to stdout as a table, with numbers aligned right; without a frame if stdout is not a terminal.
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None, names: int = 1) -> None:
+    """Prints a result to stdout as a table, with numbers aligned right.
+
+    On a terminal no word or number is split: a table that is too wide is printed in parts, each with the columns that name the
+    rows. If stdout is not a terminal, every row is one line, without a frame.
 
     Args:
         columns: Headings.
         rows: Cells of every row; None is shown as `-`.
         title: Title above the table.
+        names: Number of columns that name the rows.
     """
-    terminal = sys.stdout.isatty()
-    cells = [[cell(value) for value in row] for row in rows]
-    table = Table(*columns, box=None if not terminal else Table().box, pad_edge=terminal)
-    for column, values in zip(table.columns, zip(*cells, strict=True), strict=False):
-        column.justify = "right" if all(_is_number(value) for value in values) else "left"
-        column.overflow = "fold"
-    for row in cells:
-        table.add_row(*(Text(value) for value in row))
-    if terminal:
+    if sys.stdout.isatty():
         if title is not None:
             Console().print(Text(title, style="table.title"))  # as a title of the table it would wrap at the table's width
-        Console().print(table)
+        for table in table_parts(columns, rows, names):
+            Console().print(table)
     else:
-        lines = [*([title] if title is not None else []), *_text_of(table, width=200).splitlines()]
+        (table,) = table_parts(columns, rows, names)
+        lines = [*([title] if title is not None else []), *_text_of(table).splitlines()]
         print_line("\n".join(line.rstrip() for line in lines))
-
-
-def cell(value: object) -> str:
-    """Returns a value as the text of a table cell; None is `-`."""
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "-" if value is None else str(value)
 
 
 def duration(seconds: float) -> str:
@@ -104,11 +96,11 @@ class ProgressView:
         self._began = self._shown = time.monotonic()
         console = _stderr()
         if console.is_terminal:
-            status = TextColumn("{task.fields[status]}", table_column=Column(no_wrap=True))
-            columns = (TextColumn("{task.description}"), BarColumn(16), _Rate(self), TimeRemainingColumn(compact=True), status)
-            self._bar = Progress(*columns, console=console)
+            bar = BarColumn(bar_width=None, table_column=Column(max_width=16))  # the only part that becomes narrower
+            columns = (_Part(lambda: self.title), bar, _Part(self._counts), _Part(self.time_left))
+            self._bar = _Lines(self, *columns, console=console)
             self._bar.start()
-            self._task = self._bar.add_task(self.title, total=self.total, completed=self.start, status="")
+            self._task = self._bar.add_task(self.title, total=self.total, completed=self.start)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -126,7 +118,7 @@ class ProgressView:
         """
         self.done, self.status = done, status or self.status
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, status=self.status)
+            self._bar.update(self._task, completed=done)
         elif time.monotonic() - self._shown >= self.every:
             self._shown = time.monotonic()
             note(self.line())
@@ -142,9 +134,16 @@ class ProgressView:
 
     def line(self) -> str:
         """Returns the progress as one line."""
-        left = f", {duration((self.total - self.done) / self.rate)} left" if self.start < self.done < self.total else ""
-        status = f", {self.status}" if self.status else ""
+        left, status = (f", {text}" if text else "" for text in (self.time_left(), self.status))
         return f"{self.title}: {self.done:,} of {self.total:,} {self.unit}, {self.rate:,.0f}/s{left}{status}"
+
+    def _counts(self) -> str:
+        """Returns the number of units done, their total and the rate."""
+        return f"{self.done:,}/{self.total:,} {self.unit} {self.rate:,.0f}/s"
+
+    def time_left(self) -> str:
+        """Returns the remaining time as text; empty before the first and after the last unit."""
+        return f"{duration((self.total - self.done) / self.rate)} left" if self.start < self.done < self.total else ""
 
 
 class ConsoleListener(Listener):
@@ -165,16 +164,30 @@ class ConsoleListener(Listener):
             yield view.update
 
 
-class _Rate(ProgressColumn):
-    """Column of a progress bar: units done, total, and units per second."""
+class _Lines(Progress):
+    """Progress in two lines: bar, rate and time left, which fit 80 columns, and the status, which is cut if it is too long."""
 
-    def __init__(self, view: ProgressView) -> None:
-        super().__init__(table_column=Column(no_wrap=True))
+    def __init__(self, view: ProgressView, *columns: ProgressColumn, console: Console) -> None:
         self.view = view
+        super().__init__(*columns, console=console)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yields the lines."""
+        yield from super().get_renderables()
+        if self.view.status:
+            yield Text(self.view.status, no_wrap=True, overflow="ellipsis")
+
+
+class _Part(ProgressColumn):
+    """Column of a progress bar: a text that is never cut."""
+
+    def __init__(self, text: Callable[[], str]) -> None:
+        super().__init__(table_column=Column(no_wrap=True))
+        self.text = text
 
     def render(self, task: Task) -> Text:
         """Returns the column's text."""
-        return Text(f"{self.view.done:,}/{self.view.total:,} {self.view.unit} {self.view.rate:,.0f}/s")
+        return Text(self.text())
 
 
 def _stderr() -> Console:
@@ -182,9 +195,9 @@ def _stderr() -> Console:
     return Console(stderr=True)
 
 
-def _text_of(table: Table, width: int) -> str:
-    """Returns a table as plain text."""
-    console = Console(width=width, color_system=None)
+def _text_of(table: Table) -> str:
+    """Returns a table as plain text, as wide as it is."""
+    console = Console(width=10_000, color_system=None)
     with console.capture() as captured:
         console.print(table)
     return captured.get()
@@ -197,12 +210,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _is_number(text: str) -> bool:
-    """Returns whether a cell is `-` or a number, which may end in k, M or G."""
-    try:
-        float(text.replace(",", "").rstrip("kMG"))
-    except ValueError:
-        return text == "-"
-    return True

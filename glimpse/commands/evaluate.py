@@ -59,6 +59,7 @@ def _show_classifier(found: Evaluation, result: ClassificationResult) -> None:
     if rows:
         here = (name, f"{result.error:.2f}", "measured here", "")
         console.print_rows(("model", "error %", "source", "note"), [here, *rows], title="Published results on the same task")
+    console.print_line(f"{name}: error {result.error:.2f} % (95 % interval {low:.2f} to {high:.2f}) on {result.n:,} images")
 
 
 def _show_generator(found: Evaluation, result: GenerationResult) -> None:
@@ -83,6 +84,9 @@ def _show_generator(found: Evaluation, result: GenerationResult) -> None:
     console.print_rows((found.model, f"{data['name']}{subset}, {data['split']}"), facts)
     console.print_rows(("step", "KL, nats"), [(step, f"{kl:.3f}") for step, kl in enumerate(result.kl_by_step, start=1)])
     _show_published_bounds(found, result)
+    spread = f" (standard error {result.standard_error:.2f})" if result.n > 1 else ""
+    name = "cost" if gray else "bound"
+    console.print_line(f"{found.model}: {name} {result.bound_nats:.2f} nats{spread} on {result.n:,} images")
 
 
 def _show_published_bounds(found: Evaluation, result: GenerationResult) -> None:

@@ -42,8 +42,10 @@ def list_pretrained(*, as_json: bool) -> None:
     for name, facts in models.items():
         error, bound = facts.get("test_error_percent"), facts.get("bound_nats")
         result = f"{error:.2f} % error" if error is not None else f"<= {bound:.2f} nats" if bound is not None else None
-        rows.append((PREFIX + name, facts.get("glimpses"), facts.get("parameters"), facts.get("task"), result))
-    console.print_rows(("name", "glimpses", "parameters", "trained on", "test result"), rows)
+        parameters = facts.get("parameters")
+        size = None if parameters is None else f"{parameters:,}"
+        rows.append((PREFIX + name, result, facts.get("task"), facts.get("glimpses"), size))
+    console.print_rows(("name", "test result", "trained on", "glimpses", "parameters"), rows)
 
 
 def list_columns() -> None:

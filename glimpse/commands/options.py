@@ -2,13 +2,14 @@
 
 import errno
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
 
+from glimpse.commands.help import DATA, MACHINE, OUTPUT, HelpGroup, section
 from glimpse.datasets.catalog import AUTO_DIGITS, AUTO_SETS, DIGIT_SOURCES, GENERATIVE_SETS, described
 from glimpse.listener import error_line
 from glimpse.settings.clutter import ClutterRecipe
@@ -19,7 +20,6 @@ __all__ = [
     "FOLDER",
     "POSITIVE",
     "Commands",
-    "adding",
     "chosen_images_options",
     "class_weights_option",
     "clutter_options",
@@ -58,7 +58,7 @@ POSITIVE = click.IntRange(min=1)
 """Type of an option that is an integer of at least 1."""
 
 
-class Commands(click.Group):
+class Commands(HelpGroup):
     """A group of commands that shows expected errors as one line.
 
     The library raises `ValueError` and `OSError` for errors that it expects; `--debug` or GLIMPSE_DEBUG=1 shows their traceback.
@@ -94,25 +94,29 @@ def model_argument(command: F) -> F:
 
 def threads_option(command: F) -> F:
     """Adds `--threads`; its value is passed to `glimpse.environment.use_threads`."""
-    return click.option("--threads", type=POSITIVE, help="Number of CPU threads. Default: the number of idle cores.")(command)
+    return section(
+        MACHINE, click.option("--threads", type=POSITIVE, help="Number of CPU threads. Default: the number of idle cores.")
+    )(command)
 
 
 def device_option(command: F) -> F:
     """Adds `--device`; its value is passed to `glimpse.environment.choose_device`."""
     text = "auto (CUDA if available, else the CPU), cpu, cuda, cuda:N or mps."
-    return click.option("--device", default="auto", show_default=True, help=text)(command)
+    return section(MACHINE, click.option("--device", default="auto", show_default=True, help=text))(command)
 
 
 def data_dir_option(command: F) -> F:
     """Adds `--data-dir`."""
     text = "Folder searched first for MNIST and other downloads, before GLIMPSE_DATA and the user's cache; it is never written to."
-    return click.option("--data-dir", type=click.Path(exists=True, file_okay=False, path_type=Path), help=text)(command)
+    return section(DATA, click.option("--data-dir", type=click.Path(exists=True, file_okay=False, path_type=Path), help=text))(
+        command
+    )
 
 
 def digits_option(command: F) -> F:
     """Adds `--digits`; its value is passed to `glimpse.datasets.opening.open_digit_source`."""
     text = f"{described(DIGIT_SOURCES, AUTO_DIGITS)} Default: auto, or the digits that the model given was trained on."
-    return click.option("--digits", help=text)(command)
+    return section(DATA, click.option("--digits", help=text))(command)
 
 
 def distort_option(command: F) -> F:
@@ -120,7 +124,7 @@ def distort_option(command: F) -> F:
     text = (
         "Number of copies of every training digit with random affine and elastic distortions, added to the originals. Default: 0."
     )
-    return click.option("--distort", type=click.IntRange(min=0), default=None, help=text)(command)
+    return section(DATA, click.option("--distort", type=click.IntRange(min=0), default=None, help=text))(command)
 
 
 def split_seed_option(command: F) -> F:
@@ -129,7 +133,7 @@ def split_seed_option(command: F) -> F:
         "Seed of the split of images without parts: a tenth of each class for validation, another for testing. Independent of"
         " --seed, so that runs with other seeds hold out the same images. Default: 0."
     )
-    return click.option("--split-seed", type=click.IntRange(0, 2**64 - 1), default=None, help=text)(command)
+    return section(DATA, click.option("--split-seed", type=click.IntRange(0, 2**64 - 1), default=None, help=text))(command)
 
 
 def class_weights_option(command: F) -> F:
@@ -138,7 +142,9 @@ def class_weights_option(command: F) -> F:
         "balanced repeats training images of the smaller classes of --data until all classes have as many in each epoch."
         " Default: the images as they are."
     )
-    return click.option("--class-weights", type=click.Choice(get_args(ClassWeights)), default=None, help=text)(command)
+    return section(DATA, click.option("--class-weights", type=click.Choice(get_args(ClassWeights)), default=None, help=text))(
+        command
+    )
 
 
 def data_option(command: F) -> F:
@@ -147,7 +153,7 @@ def data_option(command: F) -> F:
         "Your own images in place of generated ones: a folder of class folders, a CSV of files and labels or of pixels, .npz, .npy,"
         " HDF5, .mat, IDX, or a set written by `dataset build`; for a generator, any set."
     )
-    return click.option("--data", type=click.Path(path_type=Path), help=text)(command)
+    return section(DATA, click.option("--data", type=click.Path(path_type=Path), help=text))(command)
 
 
 def form_options(command: F) -> F:
@@ -159,7 +165,7 @@ def form_options(command: F) -> F:
         click.option("--images-key", help="Name of the array or column of --data that holds the images."),
         click.option("--labels-key", help="Name of the array or column of --data that holds the labels."),
     )
-    return adding(options)(command)
+    return section(DATA, *options)(command)
 
 
 class Size(click.ParamType[tuple[int, int]]):
@@ -193,7 +199,8 @@ def clutter_options(recipe: ClutterRecipe | None = None) -> Callable[[F], F]:
             ("canvas", 1, "Side of the images in pixels."),
         ):
             kind, default = click.IntRange(min=least), defaults.get(name)
-            command = click.option(flag(name), type=kind, default=default, show_default=recipe is not None, help=text)(command)
+            option = click.option(flag(name), type=kind, default=default, show_default=recipe is not None, help=text)
+            command = section(DATA, option)(command)
         return command
 
     return add
@@ -216,15 +223,27 @@ def generative_options(command: F) -> F:
             help="Sample black or white pixels by their intensities (dynamic), or keep the intensities (none)."
             " Default: that of the set.",
         ),
-        click.option("--crop", type=POSITIVE, nargs=2, help="Height and width of the crops, at random positions in training."),
-        click.option("--size", type=POSITIVE, nargs=2, help="Height and width that the images of a folder are resized to."),
+        click.option(
+            "--crop",
+            type=POSITIVE,
+            nargs=2,
+            metavar="HEIGHT WIDTH",
+            help="Height and width of the crops, at random positions in training.",
+        ),
+        click.option(
+            "--size",
+            type=POSITIVE,
+            nargs=2,
+            metavar="HEIGHT WIDTH",
+            help="Height and width that the images of a folder are resized to.",
+        ),
     )
-    return adding(options)(command)
+    return section(DATA, *options)(command)
 
 
 def frames_option(command: F) -> F:
     """Adds `--frames`."""
-    return click.option("--frames", type=FOLDER, help="Folder for one image (png) per step.")(command)
+    return section(OUTPUT, click.option("--frames", type=FOLDER, help="Folder for one image (png) per step."))(command)
 
 
 def schema_option(command: F) -> F:
@@ -264,7 +283,7 @@ def chosen_images_options(command: F) -> F:
             help="Your own image file, or a folder of them, in place of images of a set; may be repeated.",
         ),
     )
-    return adding(options)(picture_options(command))
+    return section("Images", *options)(picture_options(command))
 
 
 def picture_options(command: F) -> F:
@@ -280,7 +299,7 @@ def picture_options(command: F) -> F:
         ),
         click.option("--pad", is_flag=True, help="Center your own image files on a canvas as large as the training images."),
     )
-    return adding(options)(command)
+    return section("Images", *options)(command)
 
 
 def drawing_options(command: F) -> F:
@@ -288,13 +307,13 @@ def drawing_options(command: F) -> F:
     data = "Name or path of a set of the same image size. Default: the set that the model was trained on."
     options = (
         click.option("--out", type=FILE, required=True, help="File to write; its extension gives the format."),
-        click.option("--data", help=data),
+        section(DATA, click.option("--data", help=data)),
         data_dir_option,
         device_option,
         threads_option,
         json_option,
     )
-    return adding(options)(command)
+    return section(OUTPUT, *options)(command)
 
 
 def drawing_seed_option(command: F) -> F:
@@ -305,18 +324,9 @@ def drawing_seed_option(command: F) -> F:
 
 def json_option(command: F) -> F:
     """Adds `--json`, the flag `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print the result as a single line of JSON.")(command)
-
-
-def adding(options: Iterable[Callable[[Any], Any]]) -> Callable[[F], F]:
-    """Returns a decorator that adds options so that the help lists them in this order."""
-
-    def add(command: F) -> F:
-        for option in reversed([*options]):
-            command = option(command)
-        return command
-
-    return add
+    return section(OUTPUT, click.option("--json", "as_json", is_flag=True, help="Print the result as a single line of JSON."))(
+        command
+    )
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

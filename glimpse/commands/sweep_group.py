@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from glimpse.commands.help import HelpGroup
 from glimpse.commands.options import FILE, json_option
 from glimpse.commands.training_options import classifier_options, generator_options, study_option, sweep_options
 from glimpse.settings.catalog import setting_names
@@ -14,7 +15,7 @@ from glimpse.settings.requests import ClassifierSweepRequest, GeneratorSweepRequ
 __all__ = ["sweep"]
 
 
-@click.group()
+@click.group(cls=HelpGroup)
 def sweep() -> None:
     """Search for the settings of a training.
 

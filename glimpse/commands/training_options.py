@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 import click
 
 from glimpse.commands.config_options import preset_options
+from glimpse.commands.help import OUTPUT, adding, section
 from glimpse.commands.options import (
     FILE,
     FOLDER,
     POSITIVE,
-    adding,
     class_weights_option,
     data_dir_option,
     device_option,
@@ -43,9 +43,9 @@ def classifier_options(own: Iterable[Option]) -> Callable[[F], F]:
     presets = classifier_presets()
     model = click.option("--model", type=click.Choice(list(CLASSIFIERS)), help=text)
     start = _start_options(presets, next(iter(presets)))
-    return adding(
-        (model, *own, *start, preset_options(presets), distort_option, split_seed_option, class_weights_option, image_options)
-    )
+    settings = preset_options(presets)
+    training = section("Training", model, *own, *start)
+    return adding((training, settings, distort_option, split_seed_option, class_weights_option, image_options))
 
 
 def generator_options(own: Iterable[Option]) -> Callable[[F], F]:
@@ -56,7 +56,8 @@ def generator_options(own: Iterable[Option]) -> Callable[[F], F]:
     """
     start = _start_options(GENERATOR_PRESETS, "mnist-small")
     settings = preset_options(GENERATOR_PRESETS, brief=True)
-    return adding((*own, *start, settings, generative_options, data_dir_option, device_option, threads_option))
+    training = section("Training", *own, *start)
+    return adding((training, settings, generative_options, data_dir_option, device_option, threads_option))
 
 
 def run_options(folder: str) -> tuple[Option, ...]:
@@ -106,7 +107,7 @@ def sweep_options(kind: ModelKind) -> tuple[Option, ...]:
         return tuple(variation for part in parts for variation in part)
 
     folder = Path("runs") / f"sweep-{kind}"
-    return (
+    options = (
         click.option(
             "--vary",
             multiple=True,
@@ -135,9 +136,10 @@ def sweep_options(kind: ModelKind) -> tuple[Option, ...]:
             show_default=True,
             help="Random seed of the choice of settings.",
         ),
-        click.option("--figure", type=FILE, help="Plot the study to this .png."),
+        section(OUTPUT, click.option("--figure", type=FILE, help="Plot the study to this .png.")),
         json_option,
     )
+    return (section("Sweep", *options),)
 
 
 def study_option(command: F) -> F:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from glimpse.atomic import write_atomically
 from glimpse.comparison.rows import Comparison
-from glimpse.comparison.table import legend, pair_table, pair_title, table
+from glimpse.comparison.table import legend, pair_table, pair_title, published_table, table
 
 __all__ = ["markdown", "pairs_path", "write_csv", "write_markdown"]
 
@@ -51,10 +51,12 @@ def write_markdown(path: Path, comparison: Comparison) -> None:
 
 
 def markdown(comparison: Comparison) -> str:
-    """Returns the table, what its columns mean, what it was measured with, and the tests between models."""
+    """Returns the table, its columns' meaning, what it was measured with, other published results, and tests between models."""
     facts = [f"{name.replace('_', ' ')}: {value}" for name, value in comparison.conditions.as_dict().items() if name != "part"]
     lines = _markdown_table(*table(comparison))
     lines += ["", *(f"- {line}" for line in (*legend(comparison), f"{comparison.part_name}: {comparison.n:,}", *facts))]
+    if comparison.published_only:
+        lines += ["", "Published only", "", *_markdown_table(*published_table(comparison))]
     if comparison.pairs:
         lines += ["", pair_title(comparison), "", *_markdown_table(*pair_table(comparison))]
     return "\n".join(lines) + "\n"

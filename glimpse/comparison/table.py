@@ -6,13 +6,15 @@ from glimpse.comparison.rows import Comparison, Row
 from glimpse.evaluation.published import PublishedResult
 from glimpse.quantities import short_number
 
-__all__ = ["legend", "pair_table", "pair_title", "table"]
+__all__ = ["headline", "legend", "pair_table", "pair_title", "published_table", "table"]
 
 _COLUMNS = (
     "model",
+    "run",
     "seeds",
     "error %",
     "95 % interval",
+    "samples",
     "published",
     "parameters",
     "multiply-adds",
@@ -24,12 +26,11 @@ _COLUMNS = (
 
 _LEGEND = {
     "error %": "share of the {part_name} that is wrong after the last glimpse; averaged over the seeds.",
-    "ram's error": "(N samples): averaged over N sampled sequences of locations; (0 samples): at the policy's mean locations, "
-    "the first one aside where it is random.",
+    "samples": "number of sampled sequences of locations that the error is averaged over; mean: at the policy's mean locations, "
+    "except the first one where it is random.",
     "95 % interval, one seed": "over the {part_name} (Wilson); what another seed would change is not in it.",
     "95 % interval, several seeds": "of the mean, over the seeds (Student's t).",
-    "published": "test error of the same kind of model with as many glimpses and values read; rows with no error % are "
-    "published only.",
+    "published": "test error of the same kind of model with as many glimpses and values read.",
     "published in": "{sources}. Second-hand: as others quote it.",
     "multiply-adds": "for one image, in matrix products and convolutions only.",
     "values read": "numbers taken in of one image, through all windows; *: the whole image.",
@@ -44,11 +45,28 @@ _Cells = dict[str, object]
 
 
 def table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-    """Returns the column names and the cells of the table: measured rows, then those that are only published."""
+    """Returns the column names and the cells of the measured rows, without columns that are empty."""
     letters = {source: letter for letter, source in _sources(comparison).items()}
     rows = [_measured_cells(row, letters) for row in comparison.rows]
-    rows += [_published_cells(result, letters) for result in comparison.published_only]
-    return _COLUMNS, [tuple(row.get(column) for column in _COLUMNS) for row in rows]
+    columns = tuple(column for column in _COLUMNS if any(column in row for row in rows))
+    return columns, [tuple(row.get(column) for column in columns) for row in rows]
+
+
+def published_table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """Returns the column names and the cells of the published results that match no measured row."""
+    rows: list[tuple[object, ...]] = [
+        (result.model, f"{result.error_percent:.2f}", _values_read(result), _source(result)) for result in comparison.published_only
+    ]
+    return ("model", "error %", "values read", "published in"), rows
+
+
+def headline(comparison: Comparison) -> str:
+    """Returns the lowest error with its model and interval, as one line."""
+    best = min(comparison.rows, key=lambda row: row.error)
+    low, high = best.interval
+    of_all = f" of {len(comparison.rows)} models" if len(comparison.rows) > 1 else ""
+    run = best.sources[0] if len(best.sources) == 1 else f"{len(best.sources)} runs"
+    return f"Lowest error{of_all}: {best.error:.2f} % (95 % interval {low:.2f} to {high:.2f}), {best.model}, {run}"
 
 
 def _measured_cells(row: Row, letters: dict[str, str]) -> _Cells:
@@ -56,13 +74,17 @@ def _measured_cells(row: Row, letters: dict[str, str]) -> _Cells:
     cells: _Cells = {
         "model": row.model,
         "seeds": len(row.seeds),
-        "error %": f"{row.error:.2f}" + _samples(row),
+        "error %": f"{row.error:.2f}",
         "95 % interval": f"{row.interval[0]:.2f}-{row.interval[1]:.2f}",
         "parameters": short_number(row.parameters),
         "multiply-adds": short_number(row.multiply_adds),
         "values read": f"{row.reading.values:,}" + ("*" if row.reading.whole else ""),
         "infer/s": f"{row.inference_rate:,.0f}",
     }
+    if len(row.sources) == 1:
+        cells["run"] = row.sources[0]
+    if row.test_samples is not None:
+        cells["samples"] = row.test_samples or "mean"
     if row.published is not None:
         cells["published"] = _published_error(row.published, letters)
     if row.training_rate is not None:
@@ -73,12 +95,9 @@ def _measured_cells(row: Row, letters: dict[str, str]) -> _Cells:
     return cells
 
 
-def _published_cells(result: PublishedResult, letters: dict[str, str]) -> _Cells:
-    """Returns the cells of a row that is only published, without those that are empty."""
-    cells: _Cells = {"model": result.model, "published": _published_error(result, letters)}
-    if result.values_read is not None:
-        cells["values read"] = f"{result.values_read:,}" + ("" if result.glimpses else "*")
-    return cells
+def _values_read(result: PublishedResult) -> str | None:
+    """Returns the number of values that a published model reads, with a star if it is the whole image."""
+    return None if result.values_read is None else f"{result.values_read:,}" + ("" if result.glimpses else "*")
 
 
 def _published_error(result: PublishedResult, letters: dict[str, str]) -> str:
@@ -102,7 +121,7 @@ def legend(comparison: Comparison) -> list[str]:
     for row in comparison.rows:
         if row.trained_on:
             facts.setdefault(f"trained on {row.trained_on}", []).append(row.model)
-    if not sources:
+    if not sources and not comparison.published_only:
         lines.append("published: no number for this task is known here.")
     return lines + [f"{fact}: {'; '.join(names)}" for fact, names in facts.items()]
 
@@ -111,7 +130,7 @@ def _unneeded(comparison: Comparison) -> set[str]:
     """Returns the names of the legend's lines that say nothing of this table."""
     rows = comparison.rows
     needed = {
-        "ram's error": any(row.test_samples is not None for row in rows),
+        "samples": any(row.test_samples is not None for row in rows),
         "95 % interval, one seed": any(len(row.seeds) == 1 for row in rows),
         "95 % interval, several seeds": any(len(row.seeds) > 1 for row in rows),
         "train/s": any(row.training_rate is not None for row in rows),
@@ -123,7 +142,7 @@ def _unneeded(comparison: Comparison) -> set[str]:
 def _sources(comparison: Comparison) -> dict[str, str]:
     """Returns where the published numbers stand, by the letter that says so in the table."""
     matched = [row.published for row in comparison.rows if row.published is not None]
-    return dict(zip(string.ascii_lowercase, dict.fromkeys(map(_source, (*matched, *comparison.published_only))), strict=False))
+    return dict(zip(string.ascii_lowercase, dict.fromkeys(map(_source, matched)), strict=False))
 
 
 def _source(result: PublishedResult) -> str:
@@ -145,11 +164,6 @@ def pair_title(comparison: Comparison) -> str:
     corrected = f"; p, Holm: corrected for {pairs} tests" if pairs > 1 else ""
     images = f"{comparison.n:,} {comparison.part_name}"
     return f"Do two models differ? McNemar's exact test on {images}{seeds}; a small p says so{corrected}"
-
-
-def _samples(row: Row) -> str:
-    """Returns what follows the error of a model that samples where it looks."""
-    return "" if row.test_samples is None else f" ({row.test_samples} samples)"
 
 
 def _probability(p: float) -> str:

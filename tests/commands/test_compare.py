@@ -13,11 +13,12 @@ import pytest
 import torch
 
 from glimpse.commands import compare as command
-from glimpse.commands.compare import print_table
+from glimpse.commands import console
 from glimpse.commands.train import show_records
 from glimpse.comparison import estimate, measure
 from glimpse.comparison.calls import compare
-from glimpse.comparison.table import table
+from glimpse.comparison.table import headline, pair_table, table
+from glimpse.settings.requests import CompareRequest
 from glimpse.settings.suites import SUITES
 from glimpse.training.calls import train_classifier
 from glimpse.training.engine import TrainingDivergedError
@@ -103,18 +104,22 @@ def test_bad_input_is_one_line_with_a_remedy(runs: dict[int, Path], tmp_path: Pa
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 200])
-def test_a_terminal_of_120_columns_is_enough_and_none_is_so_narrow_that_a_number_is_cut(
+def test_a_terminal_shows_every_number_whole_and_the_lowest_error_last(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
 ) -> None:
+    comparison = of_nine_models()
+    monkeypatch.setattr(command, "measured_comparison", lambda *arguments: comparison)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", str(columns))
-    names, rows = table(of_nine_models())
-    print_table(names, rows, "title")
+    command.compare(CompareRequest(("a",)), command.ComparisonFiles(), as_json=False)
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in capsys.readouterr().out.splitlines()]
-    assert max(map(len, lines)) <= max(columns, 120)
-    for row in rows:
-        cells = " ".join("-" if cell is None else str(cell) for cell in row[1:])
-        assert any(" ".join(line.split()).endswith(cells) for line in lines), cells
+    assert lines[-1] == headline(comparison)
+    drawn = [line for line in lines if line[0] in "┏┃┡│└"]
+    assert max(map(len, drawn)) <= columns
+    words = {word for line in drawn for word in line.replace("│", " ").replace("┃", " ").split()}
+    for first, (_, rows) in ((1, table(comparison)), (2, pair_table(comparison))):
+        for text in (console.cell(value) for row in rows for value in row[first:]):
+            assert {*text.split()} <= words, text
 
 
 # Suites

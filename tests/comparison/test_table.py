@@ -7,7 +7,7 @@ import pytest
 
 from glimpse.comparison.files import markdown, write_csv, write_markdown
 from glimpse.comparison.rows import Comparison
-from glimpse.comparison.table import legend, pair_table, table
+from glimpse.comparison.table import headline, legend, pair_table, published_table, table
 from glimpse.evaluation.statistics import t_interval
 from glimpse.settings.convolutional import ConvConfig, ConvNetConfig
 from tests.helpers.comparisons import CLUTTERED, compared, of_nine_models, trained
@@ -28,6 +28,7 @@ def test_the_table_shows_error_interval_published_and_samples(suite: Comparison)
         "seeds": 3,
         "error %": "3.40",
         "95 % interval": f"{low:.2f}-{high:.2f}",
+        "samples": None,
         "published": "3.36 a",
         "parameters": "775k",
         "multiply-adds": "7.2M",
@@ -36,22 +37,34 @@ def test_the_table_shows_error_interval_published_and_samples(suite: Comparison)
         "infer/s": "2,000",
         "to published": "",
     }
-    assert cells["ram 8 of 12x12x4"]["error %"] == "8.30 (0 samples)"
-    assert cells["ram 4 of 12x12x4"]["error %"] == "10.30 (10 samples)"
+    assert (cells["ram 8 of 12x12x4"]["error %"], cells["ram 8 of 12x12x4"]["samples"]) == ("8.30", "mean")
+    assert (cells["ram 4 of 12x12x4"]["error %"], cells["ram 4 of 12x12x4"]["samples"]) == ("10.30", 10)
     assert cells["ram 4 of 12x12x4"]["values read"] == "23,040"
     assert cells["conv"]["values read"] == "10,000*"
     assert cells["glimpse 8 of 12x12"]["to published"] == "200, 4 s"
     assert cells["spatial-transformer"]["published"] is None
-    assert cells["RAM, 6 glimpses, 12x12, 4 scales"]["published"] == "11.58 c"
-    assert len(rows) == 9 + len(CLUTTERED) - 6
+    assert len(rows) == 9
+    others = {row[0]: row[1:] for row in published_table(suite)[1]}
+    assert others["RAM, 6 glimpses, 12x12, 4 scales"] == ("11.58", "3,456", "RAM, second-hand")
+    assert len(others) == len(CLUTTERED) - 6
+
+
+def test_single_runs_are_named_in_the_table_and_with_the_lowest_error_but_columns_without_a_value_are_left_out() -> None:
+    found = compared([trained("runs/a", ConvConfig(), range(9)), trained("runs/b", ConvNetConfig(), range(7))])
+    columns, rows = table(found)
+    assert [row[columns.index("run")] for row in rows] == ["runs/a", "runs/b"]
+    assert {"samples", "published", "to published"}.isdisjoint(columns)
+    assert all(any(row[i] is not None for row in rows) for i in range(len(columns)))
+    low, high = found.rows[1].interval
+    assert headline(found) == f"Lowest error of 2 models: 0.70 % (95 % interval {low:.2f} to {high:.2f}), convnet, runs/b"
 
 
 def test_every_letter_next_to_a_published_number_is_in_the_legend(suite: Comparison) -> None:
     text = "\n".join(legend(suite))
-    used = {str(row[4]).split()[1] for row in table(suite)[1] if row[4] is not None}
-    assert used == set("abcde")
-    where = ["DRAW, Table 1", "public reproduction", "RAM, second-hand", "public reproduction, number of pieces unclear"]
-    assert "; ".join(f"{letter} {source}" for letter, source in zip("abcde", [*where, "DCN, second-hand"], strict=True)) in text
+    columns, rows = table(suite)
+    cells = [row[columns.index("published")] for row in rows]
+    assert {str(cell).split()[1] for cell in cells if cell is not None} == set("ab")
+    assert "published in: a DRAW, Table 1; b public reproduction." in text
     assert "trained on cpu, 1 thread, bf16, compiled: " in text
     assert "trained with 1k images: " in text
     budgets = [trained("a", ConvConfig(), range(9), images=2_900_096), trained("b", ConvNetConfig(), range(9), images=None)]
@@ -88,7 +101,8 @@ def test_markdown_contains_the_table_the_legend_and_every_pair(suite: Comparison
     lines = text.splitlines()
     assert lines[0].startswith("| model | seeds | error % | 95 % interval |")
     tables = [line for line in lines if line.startswith("|")]
-    assert len(tables) == 2 + len(table(suite)[1]) + 2 + len(pair_table(suite)[1])
+    parts = (table(suite), published_table(suite), pair_table(suite))
+    assert len(tables) == sum(2 + len(rows) for _, rows in parts)
     assert len({line.count("|") for line in tables[: 2 + len(table(suite)[1])]}) == 1
     assert "10,000\\*" in text
     assert "the lowest seed of each; a small p says so; p, Holm: corrected for 36 tests" in text
