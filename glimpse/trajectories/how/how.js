@@ -9,7 +9,11 @@ globalThis.GlimpseHow.mount = (() => {
   // ---- Texts
 
   const number = (value, digits = 2) => value.toFixed(digits).replace("-", "\u2212").replace(/^\u2212(0(\.0*)?)$/, "$1");
-  const short = (value) => number(value, Math.abs(value) < 9.995 ? 2 : Math.abs(value) < 99.95 ? 1 : 0);
+  /** Returns a number in at most four characters, for a cell: without the zero before the point. */
+  function short(value) {
+    const text = number(value, Math.abs(value) < 9.995 ? 2 : Math.abs(value) < 99.95 ? 1 : 0);
+    return text === "0.00" ? "0" : text.replace(/^(\u2212?)0\./, "$1.");
+  }
   const subscripted = (symbol, below) => [symbol, make("sub", below)];
 
   function make(name, ...content) {
