@@ -5,14 +5,17 @@ only then reads:
 
 - an array of any format, such as HDF5, MATLAB or IDX: `check_array(dtype, shape, f"{path}: images")`;
 - a picture, after its header and before its pixels are decoded: `check_pixels(width, height, str(path))`;
-- bytes of another kind, such as a text: `check_bytes(size, str(path))`.
+- bytes of another kind, such as a text: `check_bytes(size, str(path))`;
+- bytes that are unpacked into a folder: `check_unpacked(size, folder, str(path))`.
 
 `glimpse.datasets.array_files` has the readers of `.npy`, `.npz` and IDX files that do so.
 """
 
 import math
 import os
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ __all__ = [
     "check_array",
     "check_bytes",
     "check_pixels",
+    "check_unpacked",
 ]
 
 MOST_BYTES = 8_000_000_000
@@ -100,6 +104,26 @@ glimpse --no-limits or GLIMPSE_NO_LIMITS=1
         free = psutil.virtual_memory().available if size > _SMALL else size
         if size > free:
             raise TooLarge(f"{where} is too large for this machine's memory: {size / 1e9:,.1f} GB, {free / 1e9:,.1f} GB are free")
+    return size
+
+
+def check_unpacked(size: int, folder: Path, where: str) -> int:
+    """Returns a number of bytes, if they may be written to a folder.
+
+    Args:
+        size: Number of bytes.
+        folder: The folder, which exists.
+        where: Start of the message.
+
+    Raises:
+        TooLarge: If there are more than `MOST_BYTES`, or more than the disk has room for.
+    """
+    if not are_lifted():
+        if size > MOST_BYTES:
+            raise TooLarge(f"{where} takes more than {MOST_BYTES / 1e9:g} GB, the limit; {LIFT}")
+        free = shutil.disk_usage(folder).free if size > _SMALL else size
+        if size > free:
+            raise TooLarge(f"{where} takes more than the {free / 1e9:,.1f} GB that are free for {folder}")
     return size
 
 

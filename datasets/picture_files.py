@@ -20,6 +20,7 @@ from glimpse.datasets.limits import LIFT, TooLarge, are_lifted, check_pixels
 __all__ = [
     "PICTURE_ENDINGS",
     "PictureHeader",
+    "is_hidden",
     "load_picture",
     "picture_header",
     "pictures_in",
@@ -38,6 +39,11 @@ _ON_ITS_SIDE = (5, 6, 7, 8)  # orientations that swap height and width
 _OPAQUE = ("1", "L", "P", "RGB", "CMYK")
 
 
+def is_hidden(name: str) -> bool:
+    """Returns whether a file or a folder is passed over: its name begins with a dot, or macOS adds it to archives."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
 def pictures_in(folder: Path) -> list[Path]:
     """Returns the picture files in a folder and its subfolders, without hidden ones, sorted by name.
 
@@ -45,11 +51,9 @@ def pictures_in(folder: Path) -> list[Path]:
         ValueError: If there are none.
     """
     names = sorted(
-        name
+        path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.suffix.lower() in PICTURE_ENDINGS
-        and path.is_file()
-        and "/." not in f"/{(name := path.relative_to(folder).as_posix())}"
+        if path.suffix.lower() in PICTURE_ENDINGS and path.is_file() and not any(map(is_hidden, path.relative_to(folder).parts))
     )
     if not names:
         raise ValueError(f"{folder} holds no pictures; expected files ending in {', '.join(sorted(PICTURE_ENDINGS))}")

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from glimpse.datasets.forms import built, class_folders, csv, hdf5, idx, mat, npy, npz, objects
+from glimpse.datasets.forms.archives import ARCHIVES, is_archive, open_archive
 from glimpse.datasets.forms.found import Found
 from glimpse.datasets.forms.given import Form, Given
-from glimpse.datasets.picture_files import PICTURE_ENDINGS
+from glimpse.datasets.picture_files import PICTURE_ENDINGS, is_hidden
 
 __all__ = ["FORMS", "recognized"]
 
@@ -35,13 +36,18 @@ _OTHERS = (  # first bytes of files that are no form, and what they are
     (b"\x80\x05", f"a pickle of Python, {_CODE}"),
     (b"7z\xbc\xaf", "a 7z archive: unpack it"),
     (b"Rar!", "a rar archive: unpack it"),
+    (b"BZh", "compressed by bzip2: unpack it"),
+    (b"\xfd7zXZ", "compressed by xz: unpack it"),
 )
+_MOST_NAMED = 6
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
-_TAR = (257, b"ustar")
+_ABOUT = ("readme", "license", "licence")  # beginnings of the names of files that say something about the others
 
 
 def recognized(given: Given) -> Found:
     """Returns the images in a source of the first form that takes it.
+
+    An archive is unpacked into a temporary folder. In a folder of no form, the only file in a form or the only folder is opened.
 
     Args:
         given: What is to be recognized; a path may be a string, and relative.
@@ -56,24 +62,49 @@ def recognized(given: Given) -> Found:
             raise FileNotFoundError(f"no file {path}")
         given = replace(given, source=path)
     form = next((form for form in FORMS if form.takes(given)), None)
-    if form is None:
+    if form is not None:
+        return form.open(given)
+    if is_archive(given):
+        return open_archive(given, recognized)
+    inside = _only_inside(given) if given.is_folder else None
+    if inside is None:
         raise ValueError(_unrecognized(given))
-    return form.open(given)
+    return recognized(inside)
+
+
+def _only_inside(given: Given) -> Given | None:
+    """Returns the only file in a folder that has a form, else the only folder in it; None if there are several, or other files."""
+    entries = [replace(given, source=path) for path in _visible(given.source) if not path.name.lower().startswith(_ABOUT)]
+    files = [entry for entry in entries if entry.is_file and any(form.takes(entry) for form in FORMS)]
+    if len(files) == 1:
+        return files[0]
+    return entries[0] if len(entries) == 1 and entries[0].is_folder and not entries[0].source.is_symlink() else None
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not is_hidden(path.name))
 
 
 def _unrecognized(given: Given) -> str:
     """Returns what was found in place of a form, and which forms there are."""
-    forms = f"glimpse reads {', '.join(form.name for form in FORMS)}"
+    forms = f"glimpse reads {', '.join(form.name for form in FORMS)}; and {ARCHIVES}"
     if given.is_folder:
-        return f"{given.path} holds no images in a form that is recognized; it holds {_content(given.source)}; {forms}"
+        files = [path.name for path in _visible(given.source) if _is_form(replace(given, source=path))]
+        remedy = f"give one of its files: {', '.join(files[:_MOST_NAMED])}" if files else forms
+        return f"{given.path} holds no images in a form that is recognized; it holds {_content(given.source)}; {remedy}"
     if given.is_file:
         return f"{given.path} is {_kind(given)}; {forms}"
     return f"images cannot be read from {type(given.source).__module__}.{type(given.source).__name__}; {forms}"
 
 
+def _is_form(given: Given) -> bool:
+    """Returns whether a file has a form of its own, or is an archive."""
+    return given.is_file and (any(form.takes(given) for form in FORMS) or is_archive(given))
+
+
 def _content(folder: Path) -> str:
     """Returns what a folder holds, by the endings of its files."""
-    visible = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    visible = _visible(folder)
     folders = sum(path.is_dir() for path in visible)
     endings = Counter(path.suffix.lower() or "without an ending" for path in visible if not path.is_dir())
     files = [f"{count:,} {'file' if count == 1 else 'files'} {ending}" for ending, count in endings.most_common(5)]
@@ -95,7 +126,5 @@ def _kind(given: Given) -> str:
     if head.startswith(b"PK"):
         if b"data.pkl" in head:
             return f"a file of torch.save, {_CODE}"
-        return "a zip archive that holds no arrays: unpack it and give the folder"
-    if head[_TAR[0] :].startswith(_TAR[1]):
-        return "a tar archive: unpack it and give the folder"
+        return "an empty or damaged zip archive"
     return next((what for start, what in _OTHERS if head.startswith(start)), "in no form that is recognized")

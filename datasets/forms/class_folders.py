@@ -14,10 +14,12 @@ from glimpse.datasets.forms.array_names import part_named
 from glimpse.datasets.forms.found import Found, PartName
 from glimpse.datasets.forms.given import Form, Given
 from glimpse.datasets.forms.picture_files import Picture, digest_of_files, stored_pictures
-from glimpse.datasets.picture_files import PICTURE_ENDINGS
+from glimpse.datasets.picture_files import PICTURE_ENDINGS, is_hidden
 from glimpse.settings.requests import FormChoice
 
 __all__ = ["FORM"]
+
+_TABLES = (".csv", ".tsv")
 
 
 def _takes(given: Given) -> bool:
@@ -60,6 +62,10 @@ def _layout(root: Path) -> Mapping[PartName, Mapping[str, Path]]:
     classes = _classes(root)
     if all(part_named(name) is not None for name in classes):  # parts without class folders
         return {}
+    if len(classes) == 1 and any(
+        path.suffix.lower() in _TABLES for path in root.iterdir()
+    ):  # pictures, and a table of their labels
+        return {}
     return {"all": classes}
 
 
@@ -70,7 +76,7 @@ def _classes(root: Path) -> dict[str, Path]:
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(path for path in root.iterdir() if path.is_dir() and not _is_hidden(path.name))
+    return sorted(path for path in root.iterdir() if path.is_dir() and not is_hidden(path.name))
 
 
 def _has_pictures(folder: Path, *, deep: bool = False) -> bool:
@@ -83,7 +89,7 @@ def _pictures_in(folder: Path) -> list[Path]:
     found: list[Path] = []
     seen: set[str] = set()
     for root, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not _is_hidden(name)]
+        folders[:] = [name for name in folders if not is_hidden(name)]
         real = os.path.realpath(root)
         if real in seen:  # a link to a folder above
             folders.clear()
@@ -94,8 +100,4 @@ def _pictures_in(folder: Path) -> list[Path]:
 
 
 def _is_picture(name: str) -> bool:
-    return Path(name).suffix.lower() in PICTURE_ENDINGS and not _is_hidden(name)
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
+    return Path(name).suffix.lower() in PICTURE_ENDINGS and not is_hidden(name)

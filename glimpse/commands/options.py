@@ -151,7 +151,7 @@ def data_option(command: F) -> F:
     """Adds `--data`; its value is passed to `glimpse.datasets.labeled_images.open_data`."""
     text = (
         "Your own images in place of generated ones: a folder of class folders, a CSV of files and labels or of pixels, .npz, .npy,"
-        " HDF5, .mat, IDX, or a set written by `dataset build`; for a generator, any set."
+        " HDF5, .mat, IDX, a .zip or .tar.gz of these, or a set written by `dataset build`; for a generator, any set."
     )
     return section(DATA, click.option("--data", type=click.Path(path_type=Path), help=text))(command)
 
