@@ -23,6 +23,7 @@ from glimpse.commands.command_options import (
 from glimpse.commands.help import HELP_WIDTH
 from glimpse.commands.options import (
     FILE,
+    THREADS,
     Commands,
     chosen_images_options,
     clutter_options,
@@ -198,9 +199,7 @@ def evaluate(as_json: bool, **options: Any) -> None:
     help="Time per case, on average, in seconds.",
 )
 @device_option
-@click.option(
-    "--threads", type=click.IntRange(min=1), help="Number of CPU threads. Default: the fastest in training, by measurement."
-)
+@click.option("--threads", type=THREADS, help="Number of CPU threads. Default: the fastest in training, by measurement.")
 @json_option
 def bench(as_json: bool, **options: Any) -> None:
     """Measure the speed and memory of the package.

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.table import Column, Table
 from rich.text import Text
 
+from glimpse.commands.printable import printable
 from glimpse.commands.tables import cell, table_parts
 from glimpse.listener import Advance, Listener
 
@@ -22,17 +23,17 @@ __all__ = ["ConsoleListener", "ProgressView", "cell", "duration", "note", "print
 
 def note(message: str) -> None:
     """Prints a note to stderr."""
-    _stderr().print(message, markup=False, highlight=False, soft_wrap=True)
+    _stderr().print(printable(message), markup=False, highlight=False, soft_wrap=True)
 
 
 def warn(message: str) -> None:
     """Prints a warning to stderr, in bold yellow on a terminal."""
-    _stderr().print(f"Warning: {message}", style="bold yellow", markup=False, highlight=False, soft_wrap=True)
+    _stderr().print(f"Warning: {printable(message)}", style="bold yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def print_line(result: str) -> None:
-    """Prints a result to stdout as one line."""
-    print(result)  # noqa: T201
+    """Prints a result to stdout, as one line or several."""
+    print(printable(result, keep="\n"))  # noqa: T201
 
 
 def print_json(result: Any) -> None:
@@ -54,12 +55,14 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], *, titl
     """
     if sys.stdout.isatty():
         if title is not None:
-            Console().print(Text(title, style="table.title"))  # as a title of the table it would wrap at the table's width
+            Console().print(
+                Text(printable(title), style="table.title")
+            )  # as a title of the table it would wrap at the table's width
         for table in table_parts(columns, rows, names):
             Console().print(table)
     else:
         (table,) = table_parts(columns, rows, names)
-        lines = [*([title] if title is not None else []), *_text_of(table).splitlines()]
+        lines = [*([printable(title)] if title is not None else []), *_text_of(table).splitlines()]
         print_line("\n".join(line.rstrip() for line in lines))
 
 
@@ -87,7 +90,7 @@ class ProgressView:
     """
 
     def __init__(self, title: str, total: int, *, unit: str = "images", start: int = 0, every: float = 10.0) -> None:
-        self.title, self.total, self.unit, self.start, self.every = title, total, unit, start, every
+        self.title, self.total, self.unit, self.start, self.every = printable(title), total, unit, start, every
         self.done, self.status = start, ""
         self._began = self._shown = time.monotonic()
         self._bar: Progress | None = None
@@ -125,7 +128,8 @@ class ProgressView:
 
     def say(self, message: str) -> None:
         """Prints a line above the bar."""
-        (self._bar.console if self._bar is not None else _stderr()).print(message, markup=False, highlight=False, soft_wrap=True)
+        console = self._bar.console if self._bar is not None else _stderr()
+        console.print(printable(message), markup=False, highlight=False, soft_wrap=True)
 
     @property
     def rate(self) -> float:

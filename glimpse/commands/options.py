@@ -5,13 +5,15 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import click
 
 from glimpse.commands.help import DATA, MACHINE, OUTPUT, HelpGroup, section
+from glimpse.commands.printable import printable
 from glimpse.datasets.catalog import AUTO_DIGITS, AUTO_SETS, DIGIT_SOURCES, GENERATIVE_SETS, described
 from glimpse.listener import error_line
+from glimpse.settings.base import THREAD_LIMIT, bounds
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.requests import ClassWeights, flag
 
@@ -19,6 +21,7 @@ __all__ = [
     "FILE",
     "FOLDER",
     "POSITIVE",
+    "THREADS",
     "Commands",
     "chosen_images_options",
     "class_weights_option",
@@ -51,6 +54,9 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 """Type of an option that names a folder to write."""
 
+THREADS = click.IntRange(1, THREAD_LIMIT)
+"""Type of an option that is a number of CPU threads."""
+
 _EXTRAS = {"optuna": "sweep"}
 """Optional packages, and the extra that installs each."""
 
@@ -68,15 +74,18 @@ class Commands(HelpGroup):
         """Runs a command. Expected errors are raised as click's exceptions; an interruption exits with code 130."""
         try:
             return super().invoke(ctx)
+        except click.ClickException as error:
+            error.message = printable(error.message, keep="\n")  # type: ignore[misc]
+            raise
         except (ValueError, OSError) as error:
             if ctx.find_root().params.get("debug") or getattr(error, "errno", None) == errno.EPIPE:
                 raise
-            raise click.ClickException(error_line(error)) from error
+            raise click.ClickException(printable(error_line(error))) from error
         except (MemoryError, RuntimeError) as error:
             if ctx.find_root().params.get("debug") or not _is_out_of_memory(error):
                 raise
             text = f"out of memory: reduce the size of the images, the batch or the model ({error_line(error)})"
-            raise click.ClickException(text) from error
+            raise click.ClickException(printable(text)) from error
         except ModuleNotFoundError as error:
             if error.name not in _EXTRAS or ctx.find_root().params.get("debug"):
                 raise
@@ -95,7 +104,7 @@ def model_argument(command: F) -> F:
 def threads_option(command: F) -> F:
     """Adds `--threads`; its value is passed to `glimpse.environment.use_threads`."""
     return section(
-        MACHINE, click.option("--threads", type=POSITIVE, help="Number of CPU threads. Default: the number of idle cores.")
+        MACHINE, click.option("--threads", type=THREADS, help="Number of CPU threads. Default: the number of idle cores.")
     )(command)
 
 
@@ -190,15 +199,17 @@ def clutter_options(recipe: ClutterRecipe | None = None) -> Callable[[F], F]:
         recipe: The defaults; if None, an option that is not given is None.
     """
     defaults = {} if recipe is None else asdict(recipe)
+    hints = get_type_hints(ClutterRecipe, include_extras=True)
 
     def add(command: F) -> F:
-        for name, least, text in (
-            ("border", 0, "Width in pixels of the margin that the digit does not enter."),
-            ("piece_size", 1, "Side of a distractor in pixels."),
-            ("pieces", 0, "Number of distractors per image."),
-            ("canvas", 1, "Side of the images in pixels."),
+        for name, text in (
+            ("border", "Width in pixels of the margin that the digit does not enter."),
+            ("piece_size", "Side of a distractor in pixels."),
+            ("pieces", "Number of distractors per image."),
+            ("canvas", "Side of the images in pixels."),
         ):
-            kind, default = click.IntRange(min=least), defaults.get(name)
+            _, allowed = bounds(hints[name])
+            kind, default = click.IntRange(int(allowed.low or 0), int(allowed.high or 0)), defaults.get(name)
             option = click.option(flag(name), type=kind, default=default, show_default=recipe is not None, help=text)
             command = section(DATA, option)(command)
         return command

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from glimpse.commands.printable import printable
+
 __all__ = ["cell", "table_parts"]
 
 _FRAME = 3  # columns of the terminal that a column's frame and padding take
@@ -34,7 +36,7 @@ def cell(value: object) -> str:
     """Returns a value as the text of a table cell; None is `-`."""
     if isinstance(value, float):
         return f"{value:g}"
-    return "-" if value is None else str(value)
+    return "-" if value is None else printable(str(value))
 
 
 def table_parts(columns: Sequence[str], rows: Iterable[Sequence[object]], names: int = 1) -> Iterator[Table]:

@@ -5,9 +5,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-__all__ = ["Config", "Count", "NonNegative", "Number", "Positive", "Range", "Whole", "bounds", "from_mapping"]
+__all__ = [
+    "THREAD_LIMIT",
+    "Config",
+    "Count",
+    "NonNegative",
+    "Number",
+    "Positive",
+    "Range",
+    "Steps",
+    "Whole",
+    "bounds",
+    "from_mapping",
+    "short",
+    "shown",
+]
 
 C = TypeVar("C")
+
+THREAD_LIMIT = 1024
+"""Largest number of CPU threads that can be requested; many more would keep a machine busy with starting them."""
+
+_LONGEST = 60  # characters of a value in a message
 
 
 @dataclass(frozen=True)
@@ -36,6 +55,8 @@ class Range:
         """
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{name} must be a finite number, got {value}")
+        if isinstance(value, int) and abs(value) >= 2**64:
+            raise ValueError(f"{name} must be smaller than 2^64, got {shown(value)}")
         if self.low is not None and self.high is not None and not self.low <= value <= self.high:
             raise ValueError(f"{name} must be in {self.low:g} to {self.high:g}, got {value}")
         if self.low is not None and (value < self.low or (self.open_low and value == self.low)):
@@ -46,6 +67,9 @@ class Range:
 
 Count = Annotated[int, Range(1)]
 """An integer of at least 1."""
+
+Steps = Annotated[int, Range(1, 10_000)]
+"""A number of repetitions, 1 to 10,000: what is read from a file must not keep a program busy for days."""
 
 Whole = Annotated[int, Range(0)]
 """An integer of at least 0."""
@@ -88,7 +112,7 @@ class Config:
             value = getattr(self, name)
             if get_origin(plain) is Literal:
                 if value not in get_args(plain):
-                    raise ValueError(f"{name} must be one of {', '.join(get_args(plain))}, got {value!r}")
+                    raise ValueError(f"{name} must be one of {', '.join(get_args(plain))}, got {shown(value)}")
             elif isinstance(value, int | float) and not isinstance(value, bool):
                 allowed.check(name, value)
         self.check()
@@ -107,9 +131,25 @@ def from_mapping(kind: type[C], values: Mapping[str, Any]) -> C:
     hints = {field.name: known[field.name] for field in fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - set(hints))
     if unknown:
-        raise ValueError(f"{kind.__name__} has no field {', '.join(unknown)}; its fields are {', '.join(sorted(hints))}")
+        raise ValueError(
+            f"{kind.__name__} has no field {', '.join(map(short, unknown))}; its fields are {', '.join(sorted(hints))}"
+        )
     for name, value in values.items():
         hint = str if get_origin(hints[name]) is Literal else hints[name]
         if not isinstance(value, (int, float) if hint is float else hint) or (isinstance(value, bool) and hint is not bool):
-            raise ValueError(f"{kind.__name__}'s {name} must be of type {hint.__name__}, got {value!r}")
+            raise ValueError(f"{kind.__name__}'s {name} must be of type {hint.__name__}, got {shown(value)}")
     return kind(**values)
+
+
+def shown(value: object) -> str:
+    r"""Returns a value as text for a message: escaped, and shortened if it is long.
+
+    >>> shown(chr(10)), len(shown("x" * 1000))
+    ("'\\n'", 60)
+    """
+    return short(repr(value))
+
+
+def short(text: str) -> str:
+    """Returns a text, cut off if it is longer than 60 characters."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from glimpse.settings.base import Range
+from glimpse.settings.base import THREAD_LIMIT, Range
 from glimpse.settings.requests.options import chosen, flag
 
 __all__ = [
@@ -35,11 +35,18 @@ class Machine:
 
     Attributes:
         device: `auto` (CUDA if available, else the CPU), `cpu`, `cuda`, `cuda:N` or `mps`.
-        threads: Number of CPU threads; None for the number of idle cores.
+        threads: Number of CPU threads, 1 to 1024; None for the number of idle cores.
+
+    Raises:
+        ValueError: If the number of threads is out of range.
     """
 
     device: str = "auto"
     threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.threads is not None:
+            Range(1, THREAD_LIMIT).check("threads", self.threads)
 
 
 @dataclass(frozen=True)
