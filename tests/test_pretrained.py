@@ -1,5 +1,6 @@
 """The shipped models match their facts."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -53,6 +54,19 @@ def test_a_shipped_generator_has_weights_facts_card_and_license(name: str) -> No
     assert f"{facts['bound_nats']:.2f} nats" in card
     sets = {"draw-mnist": ("binarized-mnist", "fixed"), "draw-two-digit": ("two-digit", "dynamic")}
     assert (stored["task"]["name"], stored["task"]["binarization"]) == sets[name]
+
+
+@pytest.mark.parametrize("name", pretrained.available())
+def test_a_byte_of_damage_in_a_shipped_model_is_noticed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = pretrained.available()[name]
+    content = bytearray(pretrained.find(name).read_bytes())
+    assert facts["sha256"] == hashlib.sha256(content).hexdigest()
+    content[-1] ^= 1
+    (tmp_path / f"{name}.safetensors").write_bytes(content)
+    (tmp_path / f"{name}.json").write_text(json.dumps(facts))
+    monkeypatch.setattr("glimpse.pretrained._FOLDER", tmp_path)
+    with pytest.raises(ValueError, match=r"is damaged .*: install the package again"):
+        load_weights(pretrained.PREFIX + name)
 
 
 def test_the_shipped_generator_of_digits_has_the_stated_bound(data_folder: Path) -> None:

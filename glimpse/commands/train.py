@@ -38,7 +38,10 @@ def train(plan: TrainingPlan[Any], words: Words) -> int:
         if training.finished:
             if first:
                 path = training.folder.path
-                console.note(f"{path} is finished: {training.start:,} images. Evaluate it with: glimpse evaluate {path}")
+                console.note(
+                    f"{path} is finished: {training.start:,} images. Evaluate it with: glimpse evaluate {path}; extend it with: "
+                    f"glimpse {plan.command} --resume --images MORE --out {path}"
+                )
             return 0
         with SignalWatch() as asked:
             try:

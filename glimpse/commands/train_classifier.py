@@ -46,7 +46,8 @@ def _last(training: Training) -> Iterator[str]:
     longer = [f"{error:.2f} % after {images:,}" for images, error in LONGER_BUDGETS if images > trainer.images]
     usual = record["preset"] == "tuned" and record["model"]["glimpses"] == 8
     if longer and usual and record["data"].get("recipe") == asdict(ClutterRecipe()) and record["data"]["digits"]["name"] == "mnist":
-        yield f"With a larger budget (--images), 8 glimpses reached a validation error of {', '.join(longer)} images."
+        yield f"With a larger budget (--images) from the start, 8 glimpses reached errors of {', '.join(longer)} images."
+    yield f"Extend it, with a learning rate that rises again: glimpse train-classifier --resume --images MORE --out {path}"
 
 
 CLASSIFIER_WORDS = Words(_status, _last)

@@ -45,3 +45,4 @@ def _last(training: Training) -> Iterator[str]:
     yield f"Evaluate it on the test set: glimpse evaluate {path}"
     yield f"Sample new images: glimpse sample {path} --out samples.png"
     yield f"Show curves: tensorboard --logdir {path}"
+    yield f"Extend it, with a learning rate that rises again: glimpse train-generator --resume --images MORE --out {path}"

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from glimpse.atomic import write_atomically
 from glimpse.digest import sha256_of_bytes
 from glimpse.environment import package_version
+from glimpse.settings.base import Count, Positive
+from glimpse.settings.schema import checked_fields
 
 __all__ = ["KeptMeasurements", "Measured", "Speeds"]
 
@@ -54,6 +56,12 @@ class Speeds:
     threads: int
 
 
+class _Speeds(TypedDict):
+    images_per_second: list[Positive]
+    device: str
+    threads: Count
+
+
 class KeptMeasurements:
     """Measurements in a folder, which another version of this package or another device does not see.
 
@@ -74,7 +82,10 @@ class KeptMeasurements:
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 height, width = arrays["size"].tolist()
                 counts = {name: int(arrays[name]) for name in ("parameters", "multiply_adds")}
-                return Measured(arrays["predicted"], arrays["labels"], size=(height, width), part=str(arrays["part"]), **counts)
+                predicted, labels = arrays["predicted"], arrays["labels"]
+                if labels.ndim != 1 or labels.shape != predicted.shape or not labels.dtype.kind == predicted.dtype.kind == "i":
+                    return None
+                return Measured(predicted, labels, size=(height, width), part=str(arrays["part"]), **counts)
         except Exception:  # a damaged byte can make the reader raise almost anything; it is measured again
             return None
 
@@ -101,9 +112,10 @@ class KeptMeasurements:
         """
         content = self._read(self._speeds_name(digests))
         try:
-            found = None if content is None else Speeds(**json.loads(content))
-        except (TypeError, ValueError):  # damaged; it is measured again
+            fields = None if content is None else checked_fields(_Speeds, json.loads(content), "speeds")
+        except (ValueError, RecursionError):  # damaged; it is measured again
             return None
+        found = None if fields is None or len(fields["images_per_second"]) != len(digests) else Speeds(**fields)
         return found if found is not None and threads in (None, found.threads) else None
 
     def keep_speeds(self, digests: Sequence[str], speeds: Speeds) -> None:

@@ -152,7 +152,7 @@ def _planned(entry: Entry, seed: int, request: ClassifierTrainingRequest) -> Pla
     except ValueError as error:
         raise ValueError(f"{folder.path}: {error}") from error
     total = from_mapping(TrainingConfig, folder.config["training"]).total_images
-    return PlannedRun(entry, seed, request, folder.images_seen(folder.load(torch.device("cpu")), total), total)
+    return PlannedRun(entry, seed, request, folder.images_seen(folder.load(), total), total)
 
 
 def _refuse_mixture(runs: Sequence[PlannedRun]) -> None:

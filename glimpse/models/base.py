@@ -14,8 +14,9 @@ from torch.utils.checkpoint import checkpoint
 
 from glimpse.attention.track import Track
 from glimpse.models.losses import supervised_loss
+from glimpse.models.tensors import check_tensors
 from glimpse.models.weights import load_weights
-from glimpse.settings.base import Config, from_mapping
+from glimpse.settings.base import Config, from_mapping, short
 from glimpse.settings.classifier import ClassifierSettings
 
 __all__ = ["ImageClassifier", "Model"]
@@ -44,12 +45,15 @@ class Model(nn.Module):
         """
         weights, facts = load_weights(path)
         if facts["model"] != cls.__name__:
-            raise ValueError(f"{path} holds the weights of {facts['model']}, not of {cls.__name__}")
-        model = cls(from_mapping(cls.config_class, facts["config"]))
+            raise ValueError(f"{path} holds the weights of {short(facts['model'])}, not of {cls.__name__}")
+        config = from_mapping(cls.config_class, facts["config"])
         try:
-            model.load_state_dict(weights)
-        except RuntimeError as error:
+            with torch.device("meta"):  # a size in a damaged config must not request memory
+                check_tensors(weights, cls(config).state_dict())
+        except (RuntimeError, ValueError) as error:
             raise ValueError(f"{path} holds weights that do not fit its config ({' '.join(str(error).split())})") from error
+        model = cls(config)
+        model.load_state_dict(weights)
         return model.eval()
 
     def compile_step(self) -> None:

@@ -7,6 +7,7 @@ from typing import cast
 from glimpse.models.base import ImageClassifier, Model
 from glimpse.models.draw import DRAW
 from glimpse.models.weights import read_facts
+from glimpse.settings.base import short
 from glimpse.settings.catalog import CLASSIFIERS, kind_of_class
 from glimpse.settings.classifier import ClassifierKind, ClassifierSettings
 
@@ -30,7 +31,7 @@ def open_model(source: str | Path) -> ImageClassifier | DRAW:
         return DRAW.from_pretrained(source)
     known = [*dict.fromkeys(kind.class_name for kind in CLASSIFIERS.values()), DRAW.__name__]
     if facts["model"] not in known:
-        raise ValueError(f"{source} holds the weights of {facts['model']}; this version has {', '.join(known)}")
+        raise ValueError(f"{source} holds the weights of {short(facts['model'])}; this version has {', '.join(known)}")
     return _network(kind_of_class(facts["model"])).from_pretrained(source)
 
 

@@ -27,6 +27,7 @@ from glimpse.models.inputs import check_images
 from glimpse.models.latent import Gaussian
 from glimpse.models.likelihood import bernoulli, discretized_logistic
 from glimpse.models.lstm import LSTM, LSTMState
+from glimpse.models.noise import draw_share
 from glimpse.settings.draw import GeneratorConfig
 
 __all__ = ["DRAW", "Bound", "Drawing"]
@@ -129,8 +130,7 @@ class DRAW(Model):
 
     def noise(self, count: int, generator: torch.Generator) -> Tensor:
         """Returns standard normal noise for `count` images, shape (count, T, Z), on the generator's device."""
-        shape = (count, self.config.glimpses, self.config.latent)
-        return torch.randn(shape, generator=generator, device=generator.device)
+        return draw_share(torch.randn, count, self.config.glimpses, self.config.latent, generator=generator)
 
     def forward(self, images: Tensor, noise: Tensor) -> Bound:
         """Returns the bound on the negative log-likelihood of the images, eqs. 1-12 of DRAW (arXiv:1502.04623).

@@ -6,6 +6,8 @@ Dimensions: B images, C channels, H rows, W columns, T glimpses.
 import torch
 from torch import Tensor
 
+from glimpse.models.noise import draw_share
+
 __all__ = ["check_images", "check_inputs", "training_noise"]
 
 
@@ -54,4 +56,4 @@ def check_inputs(images: Tensor, channels: int, glimpses: int, uniforms: Tensor 
 
 def training_noise(count: int, glimpses: int, generator: torch.Generator) -> Tensor:
     """Returns uniform noise in 0 to 1 for the locations of glimpses in training, shape (count, T, 2), on the generator's device."""
-    return torch.rand(count, glimpses, 2, generator=generator, device=generator.device)
+    return draw_share(torch.rand, count, glimpses, 2, generator=generator)

@@ -26,6 +26,7 @@ from glimpse.models.encoder import LookEncoder
 from glimpse.models.inputs import check_inputs
 from glimpse.models.losses import SearchResult, search_loss
 from glimpse.models.lstm import LSTM, LSTMState
+from glimpse.models.noise import draw_share
 from glimpse.settings.search import SearchConfig
 
 __all__ = ["SearchClassifier", "belief_mixture", "rows_in_training"]
@@ -226,7 +227,7 @@ class SearchClassifier(ImageClassifier):
         if share == 0 or not rows:
             return None
         count = sum(part.stop - part.start for part in rows)
-        kept = torch.rand(count, self.reader.found, generator=generator, device=generator.device) >= share
+        kept = draw_share(torch.rand, count, self.reader.found, generator=generator) >= share
         return kept / (1 - share)
 
     def _overview(self, images: Tensor) -> _Search:

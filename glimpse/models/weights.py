@@ -5,18 +5,19 @@ References:
     random.
 """
 
-import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from glimpse import pretrained
 from glimpse.atomic import write_atomically
+from glimpse.digest import sha256_of_bytes
+from glimpse.models.tensors import MOST_WEIGHT, check_values
+from glimpse.settings.record import DIGEST, check_facts
 
 __all__ = ["WEIGHTS", "class_names", "find_weights", "kept_weights", "load_weights", "named_classes", "read_facts", "save_weights"]
 
@@ -24,10 +25,15 @@ WEIGHTS = "model.safetensors"
 """Name of the weights file in a run's folder."""
 
 _KEY = "glimpse"
+_NO_DIGEST = "0" * 64  # in place of the digest while it is computed
+_LONGEST_HEADER = 2**24  # bytes; that of a model here has some thousands
+_REMEDY = "copy the file again, or train again"
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Writes weights atomically, with the facts that are needed to rebuild and evaluate the model.
+
+    The metadata also hold the SHA-256 of the whole file with 64 zeros in place of the digest.
 
     Args:
         path: File to write.
@@ -35,42 +41,78 @@ def save_weights(path: Path, weights: Mapping[str, Tensor], facts: Mapping[str, 
         facts: In JSON's types: `model`, the name of the class; `config`, its settings; `task`, the data that it was trained on.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(weights.items())}
-    write_atomically(path, save(tensors, metadata={_KEY: json.dumps(facts, sort_keys=True)}))
+    content = save(tensors, metadata={_KEY: json.dumps({**facts, DIGEST: _NO_DIGEST}, sort_keys=True)})
+    write_atomically(path, content.replace(_NO_DIGEST.encode(), sha256_of_bytes(content).encode(), 1))
 
 
 def load_weights(source: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Returns weights and the facts stored with them.
 
+    Digests are checked: that of the file, if it has one, and that of a shipped model. All values are finite and below 10^9.
+
     Args:
         source: A run's folder, a weights file or `pretrained:NAME`.
 
     Raises:
-        ValueError: If there are no weights, or the file was not written by this package.
+        ValueError: If there are no weights, the file was not written by this package, or it is damaged.
         OSError: If the file cannot be read.
     """
-    with _opened(source) as (file, facts):
-        return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (the file is no mapping)
+    path = find_weights(source)
+    with path.open("rb") as file:
+        facts = _read_facts(path, file)
+        file.seek(0)
+        content = file.read()
+    _check_digests(source, path, content, facts.pop(DIGEST, None))
+    try:
+        weights = load(content)
+    except Exception as error:  # damage raises many types of errors
+        raise _foreign(path, error) from error
+    try:
+        check_values(weights, MOST_WEIGHT)
+    except ValueError as error:
+        raise ValueError(f"{path} holds weights that cannot be used ({error}): {_REMEDY}") from error
+    return weights, facts
 
 
 def read_facts(source: str | Path) -> dict[str, Any]:
     """Returns the facts stored with weights, without reading the weights; arguments and errors as `load_weights`."""
-    with _opened(source) as (_, facts):
-        return facts
-
-
-@contextlib.contextmanager
-def _opened(source: str | Path) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Context with a weights file and its facts."""
     path = find_weights(source)
+    with path.open("rb") as file:
+        facts = _read_facts(path, file)
+    facts.pop(DIGEST, None)
+    return facts
+
+
+def _read_facts(path: Path, file: BinaryIO) -> dict[str, Any]:
+    """Returns the facts in the header of a weights file, which is 8 bytes with its length and an object in JSON."""
     try:
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get(_KEY, "null"))
-            if not isinstance(facts, dict) or not {"model", "config", "task"} <= facts.keys() or "kind" not in facts["task"]:
-                raise ValueError(f"its metadata have no description of the model under the key {_KEY!r}")
-            yield file, facts
-    except (SafetensorError, ValueError) as error:
-        way = "copy the file again, or train again"
-        raise ValueError(f"{path} does not contain weights written by glimpse ({error}): {way}") from error
+        length = int.from_bytes(file.read(8), "little")
+        if length > _LONGEST_HEADER:
+            raise ValueError("it has no header")
+        header = json.loads(file.read(length))
+        metadata = header.get("__metadata__") if isinstance(header, dict) else None
+        text = metadata.get(_KEY) if isinstance(metadata, dict) else None
+        if not isinstance(text, str):
+            raise ValueError(f"its metadata have no description of the model under the key {_KEY!r}")
+        facts: dict[str, Any] = json.loads(text)
+        check_facts(facts)
+    except (ValueError, RecursionError) as error:
+        raise _foreign(path, error) from error
+    return facts
+
+
+def _foreign(path: Path, error: Exception) -> ValueError:
+    """Returns the error of a file without weights that this package wrote."""
+    return ValueError(f"{path} does not contain weights written by glimpse ({' '.join(str(error).split())}): {_REMEDY}")
+
+
+def _check_digests(source: str | Path, path: Path, content: bytes, stored: str | None) -> None:
+    """Raises ValueError if the content of a file differs from its stored digest, or from that of a shipped model."""
+    shipped = pretrained.digest_of(source) if isinstance(source, str) and source.startswith(pretrained.PREFIX) else None
+    blank = content if stored is None else content.replace(stored.encode(errors="replace"), _NO_DIGEST.encode(), 1)
+    if stored not in (None, sha256_of_bytes(blank)) or shipped not in (None, sha256_of_bytes(content)):
+        remedy = "install the package again" if shipped else _REMEDY
+        raise ValueError(f"{path} is damaged (its content differs from its digest): {remedy}")
 
 
 def named_classes(facts: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -103,8 +145,8 @@ def kept_weights(folder: Path) -> dict[int, Path]:
     Returns:
         Paths by number of images; empty if the folder has no such files or does not exist.
     """
-    files = (folder / "checkpoints").glob("weights-*.safetensors")
-    return dict(sorted((int(path.stem.partition("-")[2]), path) for path in files))
+    files = {path.stem.partition("-")[2]: path for path in (folder / "checkpoints").glob("weights-*.safetensors")}
+    return dict(sorted((int(count), path) for count, path in files.items() if count.isdecimal()))
 
 
 def find_weights(source: str | Path) -> Path:

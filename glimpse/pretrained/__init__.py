@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PREFIX", "available", "find"]
+__all__ = ["PREFIX", "available", "digest_of", "find"]
 
 PREFIX = "pretrained:"
 """Prefix of a shipped model's name, which tells it from a path."""
@@ -32,6 +32,12 @@ def find(name: str) -> Path:
             f"no pretrained model is called {name!r}: choose {', '.join(available()) or 'none, this version has none'}"
         )
     return _FOLDER / f"{name}.safetensors"
+
+
+def digest_of(name: str) -> str | None:
+    """Returns the SHA-256 of a shipped model's weights file, None if it is not recorded; arguments and errors as `find`."""
+    digest: str | None = _facts(find(name).with_suffix(".json")).get("sha256")
+    return digest
 
 
 def _facts(path: Path) -> dict[str, Any]:

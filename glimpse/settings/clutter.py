@@ -5,8 +5,9 @@ References:
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from glimpse.settings.base import Config, Count, Whole
+from glimpse.settings.base import Config, Range
 
 __all__ = ["ClutterRecipe"]
 
@@ -22,10 +23,10 @@ class ClutterRecipe(Config):
         border: Width of the margin that is kept free of the digit, but not of distractors, in pixels.
     """
 
-    canvas: Count = 100
-    pieces: Whole = 8
-    piece_size: Count = 8
-    border: Whole = 0
+    canvas: Annotated[int, Range(1, 10_000)] = 100
+    pieces: Annotated[int, Range(0, 10_000)] = 8
+    piece_size: Annotated[int, Range(1, 10_000)] = 8
+    border: Annotated[int, Range(0, 10_000)] = 0
 
     def check_glyphs(self, height: int, width: int) -> None:
         """Checks that glyphs fit on the canvas and that pieces can be cut from them.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields, replace
 from typing import Literal, NamedTuple
 
-from glimpse.settings.base import Config, Count, NonNegative, Whole
+from glimpse.settings.base import Config, Count, NonNegative, Steps, Whole
 from glimpse.settings.training import TrainingConfig
 
 __all__ = ["GENERATOR_PRESETS", "GeneratorConfig", "GeneratorPreset", "Observation", "Prior", "generator_setting_names"]
@@ -39,7 +39,7 @@ class GeneratorConfig(Config):
         width: Width W of the images in pixels.
     """
 
-    glimpses: Count = 16
+    glimpses: Steps = 16
     hidden: Count = 256
     latent: Count = 32
     attention: bool = True

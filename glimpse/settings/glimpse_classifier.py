@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from glimpse.settings.base import Count, Positive, Range
+from glimpse.settings.base import Count, Positive, Range, Steps
 from glimpse.settings.classifier import ClassifierKind, ClassifierPreset, ClassifierSettings, Reading
 from glimpse.settings.training import TrainingConfig
 
@@ -38,7 +38,7 @@ class ClassifierConfig(ClassifierSettings):
             is pointed to.
     """
 
-    glimpses: Count = 8
+    glimpses: Steps = 8
     window: Count = 12
     scales: Scales = 1
     hidden: Count = 256

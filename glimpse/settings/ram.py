@@ -1,9 +1,9 @@
 """Settings of the recurrent attention model, RAM."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from glimpse.settings.base import Count, Positive, Whole
+from glimpse.settings.base import Count, Positive, Range, Steps, Whole
 from glimpse.settings.classifier import ClassifierKind, ClassifierPreset, ClassifierSettings, Reading
 from glimpse.settings.glimpse_classifier import Scales, Supervision, glimpse_title
 from glimpse.settings.training import TrainingConfig
@@ -38,7 +38,7 @@ class RAMConfig(ClassifierSettings):
             linearly increasing weights.
     """
 
-    glimpses: Count = 8
+    glimpses: Steps = 8
     window: Count = 12
     scales: Scales = 4
     hidden: Count = 256
@@ -46,8 +46,8 @@ class RAMConfig(ClassifierSettings):
     policy_std: Positive = 0.08
     policy_std_start: Positive = 0.3
     policy_anneal: Whole = 800_000
-    monte_carlo: Count = 1
-    test_samples: Whole = 0
+    monte_carlo: Steps = 1
+    test_samples: Annotated[int, Range(0, 10_000)] = 0
     first_glimpse: FirstGlimpse = "random"
     reward: Reward = "gain"
     supervision: Supervision = "linear"

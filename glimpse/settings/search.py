@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from glimpse.settings.base import Count, NonNegative, Positive, Range
+from glimpse.settings.base import Count, NonNegative, Positive, Range, Steps
 from glimpse.settings.classifier import ClassifierKind, ClassifierPreset, ClassifierSettings, Reading
 from glimpse.settings.glimpse_classifier import glimpse_title
 from glimpse.settings.training import TrainingConfig
@@ -28,9 +28,9 @@ class SearchConfig(ClassifierSettings):
         dropout: Fraction of the canvas features that are dropped in training.
     """
 
-    glimpses: Count = 8
+    glimpses: Steps = 8
     window: Annotated[int, Range(2)] = 12
-    candidates: Count = 3
+    candidates: Steps = 3
     extent: Positive = 26.4
     hidden: Count = 128
     features: Count = 128

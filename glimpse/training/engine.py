@@ -26,8 +26,10 @@ from torch.optim.swa_utils import AveragedModel
 
 from glimpse.attention.products import fast_products
 from glimpse.models.base import Model
+from glimpse.models.noise import ShareGenerator
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.optimizer import adamw, averaging_update, rate_at
+from glimpse.training.restoring import checked_state
 
 __all__ = ["Record", "Task", "Trainer", "TrainingDivergedError", "fit"]
 
@@ -163,15 +165,25 @@ class Trainer:
             "sums": dict(self._sums),
         }
 
+    def checked(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Returns a state that was read from a checkpoint, ready to be loaded.
+
+        Raises:
+            ValueError: If it is not the state of a trainer with these settings.
+        """
+        sums = ("taken", "loss", "grad_norm", *self.task.metrics)
+        return checked_state(state, self.state(), self.optimizer, steps=self.config.steps, sums=sums)
+
     def restore(self, state: dict[str, Any]) -> None:
-        """Restores a state returned by `state`."""
-        self.task.model.load_state_dict(state["model"])
+        """Restores a state returned by `state`; errors as `checked`, after which nothing is changed."""
+        checked = self.checked(state)
+        self.task.model.load_state_dict(checked["model"])
         if self.averaged is not None:
-            self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        for name, value in state["counters"].items():
+            self.averaged.load_state_dict(checked["averaged"])
+        self.optimizer.load_state_dict(checked["optimizer"])
+        for name, value in checked["counters"].items():
             setattr(self, name, value)
-        self._sums = defaultdict(float, state["sums"])
+        self._sums = defaultdict(float, checked["sums"])
 
     def fit(self) -> Iterator[Record]:
         """Trains to the end of the budget, or until patience ends, yielding at least one record per step.
@@ -215,7 +227,8 @@ class Trainer:
         """Performs one step, without an update if its loss or gradient is not finite."""
         share = self.config.batch_size // self.world
         first = self.images + self.rank * share
-        generator = torch.Generator(self.device).manual_seed((self.config.seed << 20) + self.step * self.world + self.rank)
+        generator = ShareGenerator(self.device).of(self.rank, self.world)
+        generator.manual_seed((self.config.seed << 20) + self.step)
         batch = self.task.batch(torch.arange(first, first + share))
         before = [buffer.clone() for buffer in self.task.model.buffers()]  # batch statistics, which a skipped step must not change
         with self._autocast():

@@ -3,6 +3,7 @@
 `glimpse.training.folder` describes the files.
 """
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -12,12 +13,13 @@ from typing import Any
 import torch
 
 from glimpse.models.weights import WEIGHTS, save_weights
+from glimpse.settings.record import METRICS, check_facts
 from glimpse.training.engine import Record, Trainer
 from glimpse.training.folder import TIMES, RunFolder, first_line
 from glimpse.training.metrics_log import MetricsLog
 from glimpse.training.plan import Picture
 
-__all__ = ["StoppedError", "train_in"]
+__all__ = ["StoppedError", "latest_state", "train_in"]
 
 SNAPSHOTS = 30
 """Largest number of snapshots of the weights in a run."""
@@ -61,9 +63,14 @@ def train_in(
     Raises:
         StoppedError: If `stop` returned an exit code; the state is saved before.
         TrainingDivergedError: As `Trainer.fit`; the last good checkpoint is kept.
-        ValueError: If the checkpoint is damaged or does not fit the run's settings.
+        ValueError: If the checkpoint is damaged or does not fit the run's settings, or a fact could not be read again.
     """
-    seconds = _take_up(folder, trainer)
+    check_facts(json.loads(json.dumps(facts)))
+    state = latest_state(folder, trainer)
+    if state is not None:
+        trainer.restore(state["trainer"])
+        _check_metrics(folder, state.get("metrics"), trainer.images)
+    seconds = 0.0 if state is None else float(state["seconds"])
     if trainer.rank > 0:
         yield from _follow(trainer, stop)
         return
@@ -100,6 +107,7 @@ class _RunWriter:
         self.saved, self.drawn = time.monotonic(), -math.inf
         self.began = self.saved - before
         self.snapshots = [count for count in _snapshot_counts(trainer) if count > trainer.images]
+        self.identity = folder.identity
 
     @property
     def good(self) -> bool:
@@ -125,6 +133,7 @@ class _RunWriter:
         if record.best or self.trainer.finished or (due and self.good):
             self.log.sync()
             state = {"trainer": self.trainer.state(), "seconds": time.monotonic() - self.began}
+            state |= {"run": self.identity, "metrics": self.folder.metrics_digest(record.images)}
             self.folder.save(state, best=record.best)
             self.saved = time.monotonic()
 
@@ -132,16 +141,31 @@ class _RunWriter:
         save_weights(path, self.trainer.model.state_dict(), self.facts)
 
 
-def _take_up(folder: RunFolder, trainer: Trainer) -> float:
-    """Restores the latest checkpoint, if any, and returns the seconds that the run took until then."""
-    state = folder.load(trainer.device)
-    if state is None:
-        return 0.0
-    try:
-        trainer.restore(state["trainer"])
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise ValueError(f"{folder.path}'s checkpoint does not fit its config.json ({first_line(error)})") from error
-    return float(state["seconds"])
+def latest_state(folder: RunFolder, trainer: Trainer) -> dict[str, Any] | None:
+    """Returns the content of the latest checkpoint, checked against a trainer of the run's settings; None if there is none.
+
+    Raises:
+        ValueError: If it is damaged or does not fit the settings.
+    """
+    state = folder.load()
+    if state is not None:
+        try:
+            trainer.checked(state["trainer"])
+        except ValueError as error:
+            raise ValueError(
+                f"{folder.path}'s checkpoint does not fit its config.json ({first_line(error)}): restore copies of both"
+            ) from error
+    return state
+
+
+def _check_metrics(folder: RunFolder, digest: str | None, images: int) -> None:
+    """Raises ValueError if metrics.csv is none, or its rows until the checkpoint are not those that were written."""
+    folder.rows()
+    if digest is not None and folder.metrics_digest(images) not in (None, digest):
+        raise ValueError(
+            f"{folder.path / METRICS} was damaged or changed after the checkpoint was written: put back an intact copy, or remove "
+            "it: only curves and speeds need it"
+        )
 
 
 def _follow(trainer: Trainer, stop: Callable[[], int | None]) -> Iterator[Record]:

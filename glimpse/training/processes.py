@@ -2,11 +2,13 @@
 
 import gc
 import os
+import socket
 
+import psutil
 import torch
 import torch.distributed as dist
 
-__all__ = ["joined_processes"]
+__all__ = ["joined_processes", "launcher"]
 
 
 class joined_processes:  # noqa: N801 (used as a context)
@@ -35,3 +37,11 @@ class joined_processes:  # noqa: N801 (used as a context)
                 dist.barrier()
             gc.collect()  # DistributedDataParallel is a reference cycle with the group, whose threads must end before Python
             dist.destroy_process_group()
+
+
+def launcher() -> str | None:
+    """Returns what identifies the torchrun that started this process: its machine, number and start; None without torchrun."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return None
+    parent = psutil.Process(os.getppid())
+    return f"{socket.gethostname()} {parent.pid} {parent.create_time():.2f}"

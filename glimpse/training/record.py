@@ -18,6 +18,7 @@ from glimpse.settings.catalog import CLASSIFIERS, OF_THE_DATA
 from glimpse.settings.record import read_config
 from glimpse.settings.requests import Machine, RunChoice, flag
 from glimpse.settings.training import TrainingConfig
+from glimpse.training.processes import launcher
 
 __all__ = [
     "StartingPoint",
@@ -215,7 +216,7 @@ def run_record(
         data: Identity of the data.
         machine: Device and number of CPU threads.
     """
-    device, threads = machine
+    (device, threads), torchrun = machine, launcher()
     return {
         "command": command,
         "preset": start.preset,
@@ -229,5 +230,6 @@ def run_record(
             "threads": threads,
             "processes": dist.get_world_size() if dist.is_initialized() else 1,
             "commit": environment.source_commit(),
-        },
+        }
+        | ({} if torchrun is None else {"launcher": torchrun}),
     }

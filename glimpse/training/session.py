@@ -16,10 +16,12 @@ from glimpse.settings.base import from_mapping
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Record, Trainer
 from glimpse.training.folder import RunFolder
-from glimpse.training.loop import StoppedError, train_in
+from glimpse.training.lock import locked
+from glimpse.training.loop import StoppedError, latest_state, train_in
 from glimpse.training.plan import Picture, TrainingPlan
 from glimpse.training.processes import joined_processes
-from glimpse.training.record import image_facts, refuse_differences, task_facts
+from glimpse.training.record import image_facts, task_facts
+from glimpse.training.resuming import extension_note, processes_note, record_to_resume
 from glimpse.training.signals import interruptions
 from glimpse.training.speed import bfloat16_slowdown, choose_steps
 from glimpse.training.threads import choose_threads
@@ -70,10 +72,12 @@ class Training:
     def __init__(self, folder: RunFolder, record: dict[str, Any], trainer: Trainer, picture: Picture | None) -> None:
         self.folder, self.record, self.trainer, self._picture = folder, record, trainer, picture
         self.total = trainer.config.total_images
-        state = folder.load(trainer.device)
+        state = latest_state(folder, trainer)
+        counters: dict[str, Any] = {} if state is None else state["trainer"]["counters"]
         self.start = folder.images_seen(state, self.total)
-        stale = 0 if state is None else state["trainer"]["counters"].get("stale", 0)  # runs of older versions have none
-        self.finished = self.start >= self.total or trainer.config.stops_early(stale)
+        self.finished = self.start >= self.total or trainer.config.stops_early(counters.get("stale", 0))  # older versions have none
+        self._best = float(counters.get("best", math.inf))
+        folder.check_weights(self._best)
 
     def records(self, checkpoint_every: float = 60.0, stop: Callable[[], int | None] = lambda: None) -> Iterator[Record]:
         """Trains to the end of the budget and writes all files of the run; yields the trainer's records.
@@ -101,8 +105,7 @@ class Training:
         """Returns the summary of the training."""
         metric, trainer = self.trainer.task.validation_metrics[0], self.trainer
         if self.finished and trainer.step == 0:  # finished before, and not run again
-            state = self.folder.load(torch.device("cpu"))
-            best = math.nan if state is None else float(state["trainer"]["counters"]["best"])
+            best = self._best if math.isfinite(self._best) else math.nan
             return TrainingResult(self.folder.path, self.start, metric, best, finished=True)
         return TrainingResult(self.folder.path, trainer.images, metric, trainer.best, trainer.finished)
 
@@ -122,17 +125,16 @@ def opened_training(plan: TrainingPlan[D]) -> Iterator[Training]:
     """
     device = environment.choose_device(plan.machine.device)
     folder = RunFolder(plan.run.out or plan.default_folder())
-    resumed = plan.run.resume and folder.started
-    record = folder.config if resumed else None
-    if record is not None:
-        _check_resumed(plan, folder, record)
-        threads = environment.use_threads(plan.machine.threads or record["environment"]["threads"])
-    else:
-        if int(os.environ.get("RANK", "0")) == 0:
-            folder.refuse_occupied()
-        threads = environment.use_threads(plan.machine.threads)
-    with joined_processes(device) as rank:
+    record = record_to_resume(plan, folder)
+    if record is None and int(os.environ.get("RANK", "0")) == 0:
+        folder.refuse_occupied()
+    before = plan.machine.threads if record is None else plan.machine.threads or record["environment"]["threads"]
+    threads = environment.use_threads(before)
+    with joined_processes(device) as rank, contextlib.ExitStack() as held:
+        resumed = record is not None
         if record is not None:
+            if rank == 0:
+                held.enter_context(locked(folder.path))
             data = plan.data_of(record, device)
         else:
             record, data = plan.new_run(device, threads)
@@ -142,9 +144,33 @@ def opened_training(plan: TrainingPlan[D]) -> Iterator[Training]:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             torch.use_deterministic_algorithms(True)
         trainer = plan.build(record, data, device)
-        if rank == 0 and not resumed:
-            folder.start(record)  # last, so that a failed start leaves no folder
+        if rank == 0 and resumed:
+            _continue(plan, folder, record, trainer.world)
+        elif rank == 0:
+            held.enter_context(_started(plan, folder, record))  # last, so that a failed start leaves no folder
         yield Training(folder, record, trainer, plan.picture(trainer.task.model, data))
+
+
+def _continue(plan: TrainingPlan[D], folder: RunFolder, record: dict[str, Any], processes: int) -> None:
+    """Records a larger budget of a resumed run, and tells the listener of it and of another number of processes."""
+    before = folder.config
+    note = processes_note(record, processes)
+    if note is not None:
+        plan.listener.note(note)
+    if record["training"] != before["training"]:
+        folder.write_config(record)
+        plan.listener.note(extension_note(before, record))
+
+
+@contextlib.contextmanager
+def _started(plan: TrainingPlan[D], folder: RunFolder, record: dict[str, Any]) -> Iterator[None]:
+    """Context with the folder of a new run, started and locked."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with locked(folder.path):
+        if plan.run.resume and folder.started:
+            raise ValueError(f"another process has started a run in {folder.path} and ended: give the same command again")
+        folder.start(record)
+        yield
 
 
 def _choose_threads(plan: TrainingPlan[D], record: dict[str, Any], data: D, device: torch.device) -> None:
@@ -206,15 +232,3 @@ def run_training(plan: TrainingPlan[D], progress: Callable[[Record], None] | Non
                         raise KeyboardInterrupt from stopped
                     raise SystemExit(stopped.code) from stopped
         return training.result()
-
-
-def _check_resumed(plan: TrainingPlan[D], folder: RunFolder, record: dict[str, Any]) -> None:
-    """Raises ValueError unless a run was started by the same command, settings and number of processes."""
-    if record["command"] != plan.command:
-        raise ValueError(f"{folder.path} was started by glimpse {record['command']}: continue it with that command")
-    refuse_differences(record, plan.asked(record))
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    if processes != record["environment"].get("processes", 1):
-        raise ValueError(
-            f"the run was started with {record['environment']['processes']} processes, not {processes}: use the same number"
-        )

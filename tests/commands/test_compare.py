@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from glimpse.commands import compare as command
 from glimpse.commands import console
@@ -153,7 +152,7 @@ def test_a_suite_at_its_time_limit_reports_its_state_and_the_command_that_contin
     assert json.loads(shown.stdout) == {"suite": "tiny", "finished": 0, "runs": 1, "go_on": f"{again} --json"}
     assert shown.stderr.splitlines()[-1] == f"Time limit reached: 0 of 1 runs are finished. Continue with: {again} --json"
     assert signal.getsignal(signal.SIGTERM) == before
-    state = RunFolder(out / "conv-seed0").load(torch.device("cpu"))
+    state = RunFolder(out / "conv-seed0").load()
     assert state is not None
     seen = state["trainer"]["counters"]["step"] * 32
     assert 0 < seen < 200_000

@@ -121,13 +121,13 @@ def test_an_unfinished_run_gives_a_warning(runs: dict[str, Path], tmp_path: Path
     folder.mkdir()
     config = json.loads((runs["seed-0"] / "config.json").read_text())
     config["training"]["images"] = 1000
-    (folder / "config.json").write_text(json.dumps(config))
+    RunFolder(folder).write_config(config)
     for name in ("metrics.csv", "model.safetensors"):
         (folder / name).write_bytes((runs["seed-0"] / name).read_bytes())
     with pytest.warns(UserWarning, match="is not finished: 320 of 1,024 images"):
         compared(folder)
     config["training"]["patience"] = 1
-    (folder / "config.json").write_text(json.dumps(config))
+    RunFolder(folder).write_config(config)
     rows = (folder / "metrics.csv").read_text().splitlines()
     (folder / "metrics.csv").write_text("\n".join([*rows, rows[-1].replace("320", "480", 1)]) + "\n")
     with warnings.catch_warnings():  # a run that stopped early is finished

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from glimpse.comparison import calls, estimate, measure, suite
 from glimpse.comparison.calls import SuiteWatch, compare, compare_suite
@@ -98,7 +97,7 @@ def test_a_suite_stops_when_its_time_is_over_and_continues_at_the_next_call(
     with pytest.raises(OutOfTimeError):
         compared(out=tmp_path, within=0.01)
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGALRM)) == before
-    state = RunFolder(tmp_path / "conv-seed0").load(torch.device("cpu"))
+    state = RunFolder(tmp_path / "conv-seed0").load()
     assert state is not None
     seen = state["trainer"]["counters"]["step"] * 32
     assert 0 < seen < 200_000

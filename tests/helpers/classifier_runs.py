@@ -10,7 +10,7 @@ from tests.helpers import commands
 DATA = ["--digits=sklearn", "--canvas=40", "--pieces=2"]
 MODEL = ["--window=4", "--hidden=8", "--features=8", "--glimpses=2"]
 BUDGET = ["--images=320", "--batch-size=16", "--validate-every=160", "--log-every=160", "--warmup=100"]
-TINY = [*MODEL, *BUDGET, "--threads=1"]
+TINY = [*MODEL, *BUDGET, "--threads=1", "--no-compile"]  # without timing steps, which a signal of a test would hit
 OTHERS = {
     "glimpse": MODEL,
     "ram": [*MODEL, "--scales=2"],

@@ -1,8 +1,10 @@
 """Weights files: their bytes, reading them back, and foreign, damaged or malicious files."""
 
+import hashlib
 import json
 import pickle
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -63,7 +65,10 @@ def test_a_file_has_one_key_of_metadata_and_its_bytes_follow_from_the_weights(tm
     save_weights(again, turned, dict(reversed(FACTS.items())))
     assert first.read_bytes() == again.read_bytes()
     assert header(first)["__metadata__"].keys() == {"glimpse"}
-    assert json.loads(header(first)["__metadata__"]["glimpse"]) == FACTS
+    stored = json.loads(header(first)["__metadata__"]["glimpse"])
+    digest = stored.pop("sha256")
+    assert stored == FACTS
+    assert digest == hashlib.sha256(first.read_bytes().replace(digest.encode(), b"0" * 64)).hexdigest()
     assert write(tmp_path / "c", task={"kind": "file"}).read_bytes() != first.read_bytes()
 
 
@@ -99,7 +104,7 @@ def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
     cut = tmp_path / "cut"
     for length in [*range(0, 64, 7), *random.Random(0).sample(range(len(whole)), 40), len(whole) - 1]:
         cut.write_bytes(whole[:length])
-        with pytest.raises(ValueError, match="does not contain weights written by glimpse"):
+        with pytest.raises(ValueError, match=r"does not contain weights written by glimpse|is damaged"):
             GlimpseClassifier.from_pretrained(cut)
 
 
@@ -138,3 +143,52 @@ def test_missing_weights_are_reported(tmp_path: Path) -> None:
         find_weights(tmp_path / "nothing")
     with pytest.raises(ValueError, match="no pretrained model is called 'nothing'"):
         find_weights("pretrained:nothing")
+
+
+def without_digest(path: Path, tensors: dict[str, torch.Tensor] | None = None, **changed: Any) -> Path:
+    """Writes weights as older versions did, some facts of which are changed."""
+    save_file(tensors or model().state_dict(), path, metadata={"glimpse": json.dumps(FACTS | changed)})
+    return path
+
+
+def test_weights_of_older_versions_without_a_digest_open(tmp_path: Path) -> None:
+    images = torch.rand(3, 3, 20, 30)
+    found = GlimpseClassifier.from_pretrained(without_digest(tmp_path / "old"))
+    assert torch.equal(found(images)[0], model()(images)[0])
+
+
+def test_every_byte_of_damage_is_noticed(tmp_path: Path) -> None:
+    whole, draw = write(tmp_path / "whole").read_bytes(), random.Random(0)
+    damaged = tmp_path / "damaged"
+    for place in [*range(16), *draw.sample(range(len(whole)), 60)]:
+        content = bytearray(whole)
+        content[place] ^= 1 << draw.randrange(8)
+        damaged.write_bytes(content)
+        with pytest.raises(ValueError, match=r"does not contain weights written by glimpse|is damaged"):
+            load_weights(damaged)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 3e30, -2e9])
+def test_weights_that_no_training_gives_are_refused(tmp_path: Path, value: float) -> None:
+    tensors = model().state_dict()
+    first = next(iter(tensors))
+    tensors[first].flatten()[0] = value
+    with pytest.raises(ValueError, match=f"holds weights that cannot be used .{re.escape(first)} holds"):
+        load_weights(without_digest(tmp_path / "old", tensors))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"task": 5}, "task must be an object"),
+        ({"model": []}, "model must be of type str"),
+        ({"config": vars(CONFIG) | {"glimpses": 10**9}}, "glimpses must be in 1 to 10000"),
+        ({"config": vars(CONFIG) | {"hidden": 10**9}}, "do not fit its config"),
+        ({"config": vars(CONFIG) | {"window": 10**9}}, "do not fit its config"),
+        ({"other": 1}, "has no field 'other'"),
+    ],
+)
+def test_a_foreign_description_is_one_line_and_requests_no_memory(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said) as error:
+        GlimpseClassifier.from_pretrained(without_digest(tmp_path / "old", **changed))
+    assert "\n" not in str(error.value)

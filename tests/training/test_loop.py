@@ -3,22 +3,19 @@
 import csv
 import functools
 import itertools
-import math
 import os
 import pickle
 import random
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from torch import Tensor, nn
+from torch import Tensor
 
 from glimpse.atomic import leftovers, write_atomically
-from glimpse.datasets.batches import Batch
 from glimpse.models.weights import load_weights
 from glimpse.settings.record import read_config, refuse_record
 from glimpse.settings.training import TrainingConfig
@@ -26,42 +23,7 @@ from glimpse.training.engine import Record, Trainer
 from glimpse.training.folder import RunFolder
 from glimpse.training.loop import SNAPSHOTS, StoppedError, train_in
 from tests.helpers.bomb import Bomb
-
-CONFIG = TrainingConfig(images=400, batch_size=10, warmup=0, averaging=100, validate_every=100, log_every=50, learning_rate=0.05)
-SETTINGS: dict[str, Any] = {"command": "test", "preset": "none", "model": {}, "training": {}, "data": {}}
-FACTS = {"model": "Line", "config": {}, "task": {"kind": "test"}}
-
-
-class Line:
-    """Fits y = 2 x; its validations return given numbers, one after the other."""
-
-    metrics = ("slope",)
-    validation_metrics = ("error",)
-    chance_loss = math.inf
-
-    def __init__(self, scores: Iterator[float]) -> None:
-        torch.manual_seed(0)
-        self.model = nn.Linear(1, 1)
-        self.scores = scores
-
-    def batch(self, positions: Tensor) -> Batch:
-        return Batch(torch.sin(positions)[:, None], positions, positions)
-
-    def loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        return (network(batch.images) - 2 * batch.images).square().mean(), {"slope": self.model.weight.detach()[0, 0]}
-
-    def validate(self, model: nn.Module) -> dict[str, float]:
-        return {"error": next(self.scores)}
-
-
-def trainer(*scores: float, config: TrainingConfig = CONFIG) -> Trainer:
-    return Trainer(Line(iter(scores)), config, torch.device("cpu"))
-
-
-def started(path: Path) -> RunFolder:
-    folder = RunFolder(path)
-    folder.start(SETTINGS)
-    return folder
+from tests.helpers.lines import FACTS, SETTINGS, started, trainer
 
 
 def images_in_rows(folder: RunFolder) -> list[int]:
@@ -135,12 +97,12 @@ def test_checkpoints_are_saved_by_the_clock_and_at_the_best(tmp_path: Path) -> N
     folder = started(tmp_path / "run")
     steps = []
     for _ in train_in(folder, trainer(1, 2, 3, 4), FACTS, checkpoint_every=1e9):
-        state = folder.load(torch.device("cpu"))
+        state = folder.load()
         steps.append(state["trainer"]["counters"]["step"] if state else 0)
     assert steps == [0] * 9 + [10] * 30 + [40]
     folder = started(tmp_path / "often")
     for record in train_in(folder, trainer(1, 2, 3, 4), FACTS, checkpoint_every=0):
-        state = folder.load(torch.device("cpu"))
+        state = folder.load()
         assert state is not None
         assert 10 * state["trainer"]["counters"]["step"] == record.images
 
@@ -177,7 +139,7 @@ def test_a_stop_is_saved_at_once_whatever_the_record(tmp_path: Path) -> None:
         with pytest.raises(StoppedError) as stopped:
             list(train_in(folder, run, FACTS, stop=functools.partial(reached, run, images)))
         assert stopped.value.code == 143
-        state = folder.load(torch.device("cpu"))
+        state = folder.load()
         assert state is not None
         assert 10 * state["trainer"]["counters"]["step"] == images
         assert images_in_rows(folder) == list(range(50, images + 1, 50))
@@ -217,7 +179,7 @@ def test_a_damaged_checkpoint_is_a_value_error_wherever_the_damage_is(tmp_path: 
     for content in damaged:
         file.write_bytes(content)
         try:
-            state = folder.load(torch.device("cpu"))
+            state = folder.load()
             assert state is not None
             torch.testing.assert_close(state["trainer"]["averaged"], kept, rtol=0, atol=0)
         except ValueError as error:
@@ -233,10 +195,10 @@ def test_a_checkpoint_cannot_run_code(tmp_path: Path, monkeypatch: pytest.Monkey
     for content in (Bomb(), {"trainer": Bomb(), "seconds": 0.0}):
         torch.save(content, folder.checkpoints / "latest.pt")
         with pytest.raises(ValueError, match="is damaged"):
-            folder.load(torch.device("cpu"))
+            folder.load()
     (folder.checkpoints / "latest.pt").write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(ValueError, match="is damaged"):
-        folder.load(torch.device("cpu"))
+        folder.load()
     assert not (tmp_path / "exploded").exists()
 
 
@@ -244,7 +206,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     assert not folder.started
     assert folder.rows() == []
-    assert folder.load(torch.device("cpu")) is None
+    assert folder.load() is None
     for path in (tmp_path, tmp_path / "none", tmp_path / "none" / "config.json"):
         with pytest.raises(ValueError, match=r"config\.json"):
             read_config(path)

@@ -18,7 +18,7 @@ from tests.helpers.runs import assert_same, rows, stop_at
 pytestmark = pytest.mark.usefixtures("without_pictures")
 
 BUDGET = ["--images=960", "--batch-size=16", "--validate-every=160", "--log-every=64", "--warmup=100", "--averaging=320"]
-TINY = [*DATA, *MODEL, *BUDGET, "--threads=1"]
+TINY = [*DATA, *MODEL, *BUDGET, "--threads=1", "--no-compile"]
 
 KILLER = """
 import json, os, signal, sys, time

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -135,3 +136,53 @@ def test_a_generator_learns_in_two_processes_and_resumes(tmp_path: Path) -> None
     assert len(list(out.glob("events.*"))) == 1
     again = run("train-generator", "--resume", "--device=cpu", "--out", str(out), processes=2)
     assert (again.returncode, "is finished" in again.stderr) == (0, True)
+
+
+def test_a_killed_worker_is_started_again_and_the_run_ends_like_one_process(alone: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    restarts = [*TORCHRUN, "--max-restarts=3", "-m", "glimpse"]
+    command = [sys.executable, *restarts, *TRAIN, "--checkpoint-every=0", "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        while not (out / "checkpoints" / "latest.pt").is_file() and process.poll() is None:
+            time.sleep(0.01)
+        workers = psutil.Process(process.pid).children()
+        workers[-1].kill()
+        said, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    assert said.count(f"Resuming in {out}") == 1
+    assert_alike(out, alone)
+    assert not (out / ".lock").exists()
+
+
+def test_a_run_of_two_processes_is_continued_by_one(alone: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, *TORCHRUN, "-m", "glimpse", *TRAIN, "--checkpoint-every=0", "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not (out / "checkpoints" / "latest.pt").is_file() and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=120)
+    done = run(*TRAIN, "--resume", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert "Started with 2 processes, continued with 1" in done.stderr
+    assert_alike(out, alone)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["train-classifier", *DATA, *MODEL, "--model=ram", "--scales=2", "--monte-carlo=2"],
+        ["train-classifier", *DATA, *MODEL, "--model=random-glimpses"],
+        ["train-generator", "--data=digits", "--glimpses=2", "--hidden=8", "--latent=4", "--read=3", "--write=3"],
+    ],
+    ids=["ram", "random-glimpses", "draw"],
+)
+def test_two_processes_have_the_loss_curve_of_one_with_noise_too(tmp_path: Path, options: list[str]) -> None:
+    curves = {}
+    for processes in (1, 2):
+        out = tmp_path / f"run-{processes}"
+        done = run(*options, *BUDGET, "--threads=1", "--device=cpu", "--out", str(out), processes=processes)
+        assert done.returncode == 0, done.stderr
+        curves[processes] = column(out, "loss")
+    assert len(curves[1]) == 20
+    assert curves[2] == pytest.approx(curves[1], rel=1e-3)
