@@ -32,6 +32,7 @@ from glimpse.commands.options import (
     digits_option,
     drawing_options,
     drawing_seed_option,
+    form_options,
     frames_option,
     image_options,
     json_option,
@@ -51,6 +52,7 @@ from glimpse.settings.requests import (
     BuildRequest,
     ClassifierTrainingRequest,
     EvaluationRequest,
+    FormChoice,
     GeneratorTrainingRequest,
     InterpolateRequest,
     ModelExportRequest,
@@ -379,11 +381,14 @@ def verify(path: Path, digits: str | None, data_dir: Path | None, as_json: bool)
 @click.option("--count", type=click.IntRange(min=1), default=60, show_default=True, help="Maximum number of images.")
 @click.option("--columns", type=click.IntRange(min=1), default=10, show_default=True, help="Number of images per row.")
 @click.option("--boxes", is_flag=True, help="Outline the digits, if their positions are known.")
-def preview(path: Path, **options: Any) -> None:
-    """Draw the first images of PATH, a built set or a .npz file, with labels."""
+@form_options
+def preview(
+    path: Path, size: tuple[int, int] | None, fit: Any, images_key: str | None, labels_key: str | None, **options: Any
+) -> None:
+    """Draw the first images of PATH, a built set or your own images in any form that --data takes, with labels."""
     from glimpse.commands.dataset import preview
 
-    preview(path, **options)
+    preview(path, FormChoice(size, fit, images_key, labels_key), **options)
 
 
 def main() -> None:

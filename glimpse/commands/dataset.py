@@ -11,7 +11,7 @@ from glimpse.datasets.opening import open_digit_source
 from glimpse.datasets.preview import write_preview
 from glimpse.datasets.split_rule import SplitRule
 from glimpse.settings.clutter import ClutterRecipe
-from glimpse.settings.requests import BuildRequest, chosen
+from glimpse.settings.requests import BuildRequest, FormChoice, chosen
 
 __all__ = ["build", "preview", "verify"]
 
@@ -58,11 +58,12 @@ def verify(path: Path, digits: str | None, data_dir: Path | None, *, as_json: bo
     console.print_line(f"{path} is valid: {verdict.count:,} images, {again}.")
 
 
-def preview(path: Path, out: Path, *, count: int, columns: int, boxes: bool) -> None:
+def preview(path: Path, form: FormChoice, *, out: Path, count: int, columns: int, boxes: bool) -> None:
     """Writes a sheet of the first images of a set, each with its label.
 
     Args:
-        path: A built set or a `.npz` file.
+        path: A built set, or your own images.
+        form: How they are read.
         out: Image file to write.
         count: Maximum number of images.
         columns: Number of images per row.
@@ -72,6 +73,6 @@ def preview(path: Path, out: Path, *, count: int, columns: int, boxes: bool) -> 
         ValueError: If the set cannot be read, or the file name has no image format's extension.
         OSError: If a file cannot be read or written.
     """
-    images, names, frame = first_images(path, count)
+    images, names, frame = first_images(path, count, form)
     shown = write_preview(out, images, count, columns=columns, frame=frame if boxes else None, names=names)
     console.print_line(f"{out} shows {shown} images.")

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glimpse.datasets.batches import PositionalDataset
+from glimpse.datasets.class_counts import check_digits
 from glimpse.datasets.classification import ClassifierData, cluttered_data, file_data
 from glimpse.datasets.labels import numbers
 from glimpse.datasets.opening import open_digit_source
@@ -233,6 +234,7 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         digits = images.digits if images.digits not in (None, "auto") else base.get("digits", {}).get("digits", "auto")
         source = open_digit_source(digits, images.data_dir, rule, self.listener)
         _refuse_unused(images.split_seed, source.split is not None, digits)
+        check_digits(source, self.listener)
         copies = images.distort if images.distort is not None else base.get("distort", 0)
         return cluttered_data(source, recipe, seed=seed, device=device, distort=copies, listener=self.listener)
 

@@ -162,6 +162,7 @@ def refuse_differences(run: dict[str, Any], asked: Mapping[str, Any]) -> None:
         same = (value, str(Path(value).resolve())) if name in ("digits", "data") else (value,)
         if known.get(name) not in same and (name, value) not in (("digits", "auto"), ("precision", "auto")):
             option, before = flag(name), known.get(name)
+            value, before = (",".join(map(str, each)) if isinstance(each, tuple) else each for each in (value, before))
             started = f"with {option} {before}, not {value}" if before is not None else f"without {option}"
             raise ValueError(f"the run was started {started}: leave it out or choose another --out")
 

@@ -118,3 +118,17 @@ def test_smaller_classes_are_repeated_and_a_resumed_run_keeps_that(tmp_path: Pat
     data = RunFolder(tmp_path / "run").config["data"]
     assert (data["class_weights"], data["sizes"]["train"]) == ("balanced", 160)
     assert train(*options, "--resume").exit_code == 0
+
+
+def test_a_preview_takes_the_options_of_the_form(tmp_path: Path) -> None:
+    data = photographs(tmp_path)
+    out = tmp_path / "sheet.png"
+    assert "choose one with --size H,W" in commands.refused("dataset", "preview", data, "--out", out)
+    commands.succeeded("dataset", "preview", data, "--size=24,32", "--fit=crop", "--out", out)
+    assert out.is_file()
+
+
+def test_another_size_for_a_resumed_run_is_refused_as_it_is_written(tmp_path: Path) -> None:
+    options = [*TINY, "--data", photographs(tmp_path), "--out", tmp_path / "run"]
+    assert train(*options, "--size=24,32").exit_code == 0
+    assert "the run was started with --size 24,32, not 20,20" in refused(*options, "--size=20", "--resume")

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from glimpse.datasets.class_counts import check_classes
+from glimpse.datasets.class_counts import check_classes, check_digits
+from glimpse.datasets.digits import open_digits
 from glimpse.datasets.labeled_images import open_data
 from glimpse.listener import Listener
 
@@ -80,3 +81,19 @@ def test_imbalance_is_said_with_the_error_of_the_largest_class(tmp_path: Path) -
 def test_classes_that_cannot_be_learned_and_validated_are_refused(tmp_path: Path, labels: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         checked(tmp_path, train=labels)
+
+
+def test_your_own_digits_are_checked_likewise(tmp_path: Path) -> None:
+    images, labels = np.zeros((40, 9, 9), dtype=np.uint8), np.arange(40) % 2
+    np.savez(tmp_path / "own.npz", images=images, labels=labels)
+    heard = Hearing()
+    check_digits(open_digits(str(tmp_path / "own.npz")), heard)
+    assert heard.notes[0].endswith("own.npz: 40 images of 9 x 9 pixels in gray, 2 classes: 0 (20), 1 (20).")
+    assert heard.notes[1] == "Held out a tenth of each class (--split-seed 0): 32 to train on, 4 for validation, 4 for testing."
+    labels[0] = 255
+    np.savez(tmp_path / "own.npz", images=images, labels=labels)
+    with pytest.raises(ValueError, match="class 255 has only one image"):
+        check_digits(open_digits(str(tmp_path / "own.npz")), heard)
+    heard = Hearing()
+    check_digits(open_digits("sklearn"), heard)
+    assert heard.notes == []
