@@ -196,6 +196,10 @@ def test_a_locator_is_a_linear_map_decoded_by_the_papers_equations() -> None:
     torch.testing.assert_close(place(state, None, None, None, height=8, width=11), expected)
 
 
+def test_only_random_windows_depend_on_noise() -> None:
+    assert {name: kind.takes_noise for name, kind in PLACERS.items()} == {"paper": False, "pointing": False, "random": True}
+
+
 @pytest.mark.parametrize(("n", "height", "width"), [(5, 30, 44), (1, 9, 6), (12, 100, 100), (4, 1, 2)])
 def test_a_scatters_windows_equal_a_plain_loop(n: int, height: int, width: int) -> None:
     place = Scatter(ClassifierConfig(window=n, hidden=7, parametrization="random")).double()
