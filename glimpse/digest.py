@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # settings use this module, and load nothing heavy
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["md5_of_file", "sha256_of_blocks", "sha256_of_bytes", "sha256_of_file", "sha256_of_images"]
 
@@ -38,7 +39,7 @@ def sha256_of_blocks(blocks: Iterable[bytes | memoryview]) -> str:
     return content.hexdigest()
 
 
-def sha256_of_images(*parts: tuple[NDArray[np.uint8], NDArray[np.int64]]) -> str:
+def sha256_of_images(*parts: "tuple[NDArray[np.uint8], NDArray[np.int64]]") -> str:
     """Returns the SHA-256 of the shapes, pixels and labels of all parts, the same on every machine.
 
     Args:
@@ -57,7 +58,7 @@ def md5_of_file(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _blocks(images: NDArray[Any], labels: NDArray[Any]) -> Iterable[bytes | memoryview]:
+def _blocks(images: "NDArray[Any]", labels: "NDArray[Any]") -> Iterable[bytes | memoryview]:
     yield repr(tuple(images.shape)).encode()
-    yield np.ascontiguousarray(images).data
+    yield images.tobytes() if not images.flags.c_contiguous else images.data
     yield labels.astype("<i8").tobytes()

@@ -54,7 +54,8 @@ def _show(found: BenchResult) -> None:
         rows = [(each.part, each.setting, f"{each.value}", *_step(each.row)) for each in found.growth]
         columns = ("step of", "setting", "value", "ms", "images/s", "madd", "GF/s", "MB")
         console.print_rows(columns, rows)
-    console.note(_LEGEND)
+    for line in _LEGEND.splitlines():
+        console.note(line)
 
 
 def _step(row: BenchRow) -> Sequence[str | None]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 __all__ = [
@@ -53,6 +54,8 @@ class Range:
         Raises:
             ValueError: If it is not.
         """
+        if not isinstance(value, Real):
+            raise ValueError(f"{name} must be a number, got {shown(value)}")
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{name} must be a finite number, got {value}")
         if isinstance(value, int) and abs(value) >= 2**64:

@@ -74,11 +74,12 @@ class _ClutteredData(TypedDict):
 
 class _FileData(_Labeled):
     kind: Literal["file"]
-    path: str
+    path: str | None
     sha256: str
     sizes: _Sizes
     form: NotRequired[str]
     ground: NotRequired[_Ground]
+    class_weights: NotRequired[Literal["balanced"]]
     shape: tuple[Count, Count, Count]
 
 

@@ -307,10 +307,10 @@ def test_training_needs_a_seed(source: DigitSource) -> None:
         ({"canvas": 27}, "a canvas of 27 px cannot hold a 28 x 28 digit"),
         ({"canvas": 40, "border": 7}, "with a border of 7"),
         ({"piece_size": 29}, "pieces of 29 px cannot be cut"),
-        ({"canvas": 0}, "canvas must be at least 1, got 0"),
-        ({"piece_size": 0}, "piece_size must be at least 1, got 0"),
-        ({"pieces": -1}, "pieces must be at least 0, got -1"),
-        ({"border": -1}, "border must be at least 0, got -1"),
+        ({"canvas": 0}, "canvas must be in 1 to 10000, got 0"),
+        ({"piece_size": 0}, "piece_size must be in 1 to 10000, got 0"),
+        ({"pieces": -1}, "pieces must be in 0 to 10000, got -1"),
+        ({"border": -1}, "border must be in 0 to 10000, got -1"),
     ],
 )
 def test_an_impossible_recipe_is_refused(source: DigitSource, recipe: dict[str, int], message: str) -> None:

@@ -130,7 +130,7 @@ def test_a_call_takes_the_options_of_its_command_with_their_defaults(command: st
     assert from_options(REQUESTS[command], given | {"model": "m"}) == from_options(REQUESTS[command], {"model": "m"})
     for name in options:
         pictures = {"pictures": "a.png"} if "pictures" in options else {}
-        from_options(REQUESTS[command], {"model": "m", **pictures, name: 1 if name == "resize" else ()})
+        from_options(REQUESTS[command], {"model": "m", **pictures, name: 1 if name in ("resize", "threads") else ()})
 
 
 # What is returned

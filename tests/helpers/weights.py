@@ -18,6 +18,7 @@ from glimpse.settings.spatial_transformer import SpatialTransformerConfig
 SMALL = ClassifierConfig(glimpses=3, window=4, hidden=6, features=5)
 RECIPE = {"canvas": 40, "pieces": 2, "piece_size": 8, "border": 0}
 ON_SKLEARN = {"kind": "cluttered", "digits": "sklearn", "recipe": RECIPE}
+OF_DIGITS = {"kind": "generative", "name": "digits", "sha256": "", "binarization": "dynamic", "crop": None, "size": None}
 OF_WHOLE_IMAGES: tuple[ClassifierSettings, ...] = (
     ConvConfig(filters=2, kernel=4, hidden=6, height=40, width=40),
     ConvNetConfig(filters=2),
@@ -53,5 +54,4 @@ def written_generator(file: Path, task: dict[str, Any] | None = None, **changes:
     """
     torch.manual_seed(0)
     config = GeneratorConfig(**({"glimpses": 2, "hidden": 6, "latent": 3, "read": 3, "write": 3} | changes))
-    own = {"kind": "generative", "name": "digits", "sha256": "", "binarization": "dynamic", "crop": None, "size": None}
-    return written(file, DRAW(config), own | (task or {}))
+    return written(file, DRAW(config), OF_DIGITS | (task or {}))

@@ -13,6 +13,7 @@ from glimpse.models.weights import save_weights
 from glimpse.settings.draw import GeneratorConfig
 from tests.helpers.draw import EVERY, data, paper_run, small
 from tests.helpers.paper import sigmoid
+from tests.helpers.weights import OF_DIGITS, ON_SKLEARN
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_settings_out_of_range_are_refused_by_name(wrong: dict[str, Any]) -> Non
 
 def test_from_pretrained_restores_the_model(tmp_path: Path) -> None:
     model = small(attention=False, observation="logistic").float()
-    facts = {"model": "DRAW", "config": vars(model.config), "task": {"kind": "digits"}}
+    facts = {"model": "DRAW", "config": vars(model.config), "task": OF_DIGITS}
     save_weights(tmp_path / "weights", model.state_dict(), facts)
     found = DRAW.from_pretrained(tmp_path / "weights")
     assert found.config == model.config
@@ -206,7 +207,7 @@ def test_from_pretrained_restores_the_model(tmp_path: Path) -> None:
 
 
 def test_a_classifiers_weights_are_refused(tmp_path: Path) -> None:
-    facts = {"model": "GlimpseClassifier", "config": {}, "task": {"kind": "cluttered"}}
+    facts = {"model": "GlimpseClassifier", "config": {}, "task": ON_SKLEARN}
     save_weights(tmp_path / "weights", {}, facts)
     with pytest.raises(ValueError, match="weights of GlimpseClassifier, not of DRAW"):
         DRAW.from_pretrained(tmp_path / "weights")

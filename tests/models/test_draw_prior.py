@@ -16,6 +16,7 @@ from glimpse.settings.base import from_mapping
 from glimpse.settings.draw import GeneratorConfig
 from tests.helpers.draw import SMALL, data, small
 from tests.helpers.paper import sigmoid
+from tests.helpers.weights import OF_DIGITS
 
 
 def decoded(model: DRAW, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -64,7 +65,7 @@ def test_a_learned_prior_learns_from_the_first_step() -> None:
 def test_weights_and_settings_from_before_the_learned_prior_give_the_same_model(tmp_path: Path) -> None:
     model = small().float()
     settings = {name: value for name, value in vars(model.config).items() if name != "prior"}
-    save_weights(tmp_path / "weights", model.state_dict(), {"model": "DRAW", "config": settings, "task": {"kind": "digits"}})
+    save_weights(tmp_path / "weights", model.state_dict(), {"model": "DRAW", "config": settings, "task": OF_DIGITS})
     found = DRAW.from_pretrained(tmp_path / "weights")
     assert found.config == model.config
     assert found.config.prior == "standard"

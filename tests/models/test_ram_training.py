@@ -15,8 +15,9 @@ from glimpse.settings.ram import RAMConfig, Reward
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.classifier import ClassificationTask
 from glimpse.training.engine import fit
-from tests.helpers.ram import REWARDS, SMALL, small
+from tests.helpers.ram import REWARDS, small
 from tests.helpers.tensors import noise
+from tests.helpers.weights import ON_SKLEARN
 
 LEARNER = RAMConfig(glimpses=3, window=8, scales=3, hidden=64, features=64, policy_std=0.1, policy_anneal=10_000)
 TRAINING = TrainingConfig(images=20_000, batch_size=64, learning_rate=3e-3, warmup=1000, averaging=0, validate_every=10**9)
@@ -37,7 +38,7 @@ def test_a_short_training_learns_and_its_weights_are_restored(tmp_path: Path) ->
     assert rows[-1]["valid_error"] < 55  # chance is 90
     assert rows[-1]["reward"] > 0.2 > rows[0]["reward"]
     file = tmp_path / "weights.safetensors"
-    save_weights(file, model.state_dict(), {"model": "RAM", "config": vars(LEARNER), "task": {"kind": "cluttered"}})
+    save_weights(file, model.state_dict(), {"model": "RAM", "config": vars(LEARNER), "task": ON_SKLEARN})
     read = RAM.from_pretrained(file)
     assert not read.training
     assert read.config == LEARNER
@@ -47,7 +48,7 @@ def test_a_short_training_learns_and_its_weights_are_restored(tmp_path: Path) ->
 
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "weights.safetensors"
-    save_weights(file, small().state_dict(), {"model": "GlimpseClassifier", "config": vars(SMALL), "task": {"kind": "cluttered"}})
+    save_weights(file, small().state_dict(), {"model": "GlimpseClassifier", "config": {}, "task": ON_SKLEARN})
     with pytest.raises(ValueError, match="weights of GlimpseClassifier, not of RAM"):
         RAM.from_pretrained(file)
 
