@@ -43,6 +43,7 @@ from glimpse.commands.options import (
 )
 from glimpse.commands.sweep_group import sweep
 from glimpse.commands.training_options import classifier_options, generator_options, run_options
+from glimpse.commands.try_command import try_models
 from glimpse.datasets.limits import NO_LIMITS
 from glimpse.settings.catalog import setting_names
 from glimpse.settings.clutter import ClutterRecipe
@@ -106,6 +107,7 @@ def train_generator(**options: Any) -> None:
 
 
 glimpse.add_command(sweep)
+glimpse.add_command(try_models)
 
 
 @glimpse.command()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from glimpse.generation.calls import interpolate, reconstruct, sample
     from glimpse.models.draw import DRAW
     from glimpse.models.glimpse_classifier import GlimpseClassifier
+    from glimpse.playground.calls import write_playground
     from glimpse.sweeping.calls import sweep_classifier, sweep_generator
     from glimpse.training.calls import train_classifier, train_generator
 
@@ -45,6 +46,7 @@ _HOME = {
     "train_classifier": "glimpse.training.calls",
     "train_generator": "glimpse.training.calls",
     "write": "glimpse.attention.window",
+    "write_playground": "glimpse.playground.calls",
 }
 
 __all__ = [
@@ -69,6 +71,7 @@ __all__ = [
     "train_generator",
     "trajectories",
     "write",
+    "write_playground",
 ]
 
 

@@ -23,6 +23,7 @@ from glimpse.settings.requests.evaluation import EvaluationRequest, PredictionRe
 from glimpse.settings.requests.export import GeneratorPart, ModelExportRequest, ProgramFormat
 from glimpse.settings.requests.generation import InterpolateRequest, ReconstructRequest, SampleRequest
 from glimpse.settings.requests.options import chosen, flag, from_options
+from glimpse.settings.requests.playground import PLAYGROUND_MODELS, PlaygroundRequest
 from glimpse.settings.requests.sweep import ClassifierSweepRequest, GeneratorSweepRequest, SweepChoice, SweepRequest
 from glimpse.settings.requests.training import (
     ClassifierTrainingRequest,
@@ -43,6 +44,7 @@ from glimpse.settings.requests.trajectories import (
 )
 
 __all__ = [
+    "PLAYGROUND_MODELS",
     "BenchRequest",
     "BuildRequest",
     "ClassWeights",
@@ -66,6 +68,7 @@ __all__ = [
     "ModelExportRequest",
     "Part",
     "PictureHandling",
+    "PlaygroundRequest",
     "PredictionRequest",
     "ProgramFormat",
     "ReconstructRequest",

@@ -1,5 +1,3 @@
-"use strict";
-
 // Positions are pixels of the image, x before y; pixel 0 is the center of the first pixel, so that an image of width W spans
 // -0.5 to W - 0.5. Images and steps count from 0 inside, steps from 1 where a person or the address sees them.
 
@@ -7,41 +5,7 @@ const BATCH = 60; // thumbnails made at a time
 const FIELDS = 5; // center x, center y, stride, sigma, intensity
 const COUNT = new Intl.NumberFormat("en");
 
-const $ = (id) => document.getElementById(id);
-
-function percent(share, digits = 1) {
-  return `${(100 * share).toFixed(digits)}\u202f%`; // a narrow space that does not break
-}
-
-function set(element, attributes) {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === false) element.removeAttribute(name);
-    else element.setAttribute(name, value === true ? "" : value);
-  }
-  return element;
-}
-
-function make(name, attributes = {}, ...children) {
-  const element = set(document.createElement(name), attributes);
-  element.append(...children);
-  return element;
-}
-
-function draw(name, attributes = {}, ...children) {
-  const element = set(document.createElementNS("http://www.w3.org/2000/svg", name), attributes);
-  element.append(...children);
-  return element;
-}
-
 // ---- The data
-
-function bytes(text) {
-  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-}
-
-function floats(text) {
-  return new Float32Array(bytes(text).buffer); // little-endian, as every machine with a browser is
-}
 
 function readChunk(element) {
   const chunk = JSON.parse(element.textContent);
@@ -71,15 +35,6 @@ function windowOf({ chunk, row }, track, step) {
   const start = (row * chunk.steps + step) * FIELDS;
   const [x, y, stride, sigma, intensity] = track.windows.subarray(start, start + FIELDS);
   return { x, y, stride, sigma, intensity };
-}
-
-function boxOf({ x, y, stride }, n) {
-  const side = (n - 1) * stride;
-  return { x: x - side / 2, y: y - side / 2, width: side, height: side };
-}
-
-function argmax(values) {
-  return values.reduce((best, value, i) => (value > values[best] ? i : best), 0);
 }
 
 function className(k) {

@@ -110,23 +110,6 @@ function placeTrack(group, track, place) {
   set(group.querySelector(".arrows"), { d: arrowsTo(boxOf(place, track.n), state.item.chunk) });
 }
 
-/** Returns the path of arrows around the image to the sides of a box that are outside of it. */
-function arrowsTo(box, { width, height }) {
-  const size = 0.03 * Math.max(width, height);
-  const far = 2 * size; // beyond the image, where the page still shows a box
-  const along = (middle, length) => Math.max(size - 0.5, Math.min(middle, length - 0.5 - size));
-  const [x, y] = [along(box.x + box.width / 2, width), along(box.y + box.height / 2, height)];
-  const sides = [[box.x, box.x + box.width, width, false], [box.y, box.y + box.height, height, true]];
-  const arrows = sides.flatMap(([low, high, length, vertical]) => [low, high].map((side) => {
-    if (side >= -0.5 - far && side <= length - 0.5 + far) return "";
-    const out = side < 0 ? -1 : 1;
-    const tip = out < 0 ? -0.5 - far : length - 0.5 + far;
-    const [back, half] = [-1.6 * out * size, 0.9 * size];
-    return vertical ? `M${x} ${tip}l${half} ${back}h${-2 * half}z` : `M${tip} ${y}l${back} ${half}v${-2 * half}z`;
-  }));
-  return [...new Set(arrows)].join("");
-}
-
 // ---- The step
 
 function showStep() {

@@ -37,7 +37,7 @@ from glimpse.trajectories.views import Trajectories, written_limit
 __all__ = ["write_page"]
 
 _DATA = "<!-- data -->"
-_SCRIPTS = ("page-data.js", "page-player.js", "page-list.js", "page.js")  # one module, in this order
+_SCRIPTS = ("page-elements.js", "page-data.js", "page-player.js", "page-list.js", "page.js")  # one module, in this order
 
 
 def write_page(
