@@ -44,6 +44,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "glimpse predict pretrained:classifier-8 seven.png",
         "glimpse predict pretrained:classifier-8 scans --invert --pad --json",
     ),
+    "try": (
+        "glimpse try",
+        "glimpse try runs/tuned-8 pretrained:search-8 --out try.html",
+    ),
     "trajectories": (
         "glimpse trajectories pretrained:classifier-8 --out glimpses.html",
         "glimpse trajectories pretrained:classifier-8 --only wrong --out wrong.png",

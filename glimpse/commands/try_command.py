@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from glimpse.commands.options import adding, data_dir_option, digits_option, json_option, threads_option
+from glimpse.commands.help import HelpCommand, adding
+from glimpse.commands.options import data_dir_option, digits_option, json_option, threads_option
 from glimpse.settings.requests import PlaygroundRequest, from_options
 
 __all__ = ["try_models"]
@@ -26,7 +27,7 @@ _OPTIONS = (
 )
 
 
-@click.command("try")
+@click.command("try", cls=HelpCommand)
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 @adding(_OPTIONS)
 def try_models(models: tuple[str, ...], out: Path | None, port: int, browser: bool, as_json: bool, **options: Any) -> None:

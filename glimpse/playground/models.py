@@ -63,10 +63,12 @@ class PageClassifier(PageModel):
     Attributes:
         classes: Name of each of the K classes.
         error: Error on the test set in percent, of a shipped model; None if unknown.
+        blurs: Whether its windows are Gaussian filters.
     """
 
     classes: tuple[str, ...]
     error: float | None
+    blurs: bool
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,16 @@ def _classifier(name: str, source: str, file: Path, model: ImageClassifier) -> P
         window=model.config.window if model.shows_windows else None,  # type: ignore[attr-defined]
         classes=class_names(facts) or (),
         error=shipped.get("test_error_percent") if source.startswith(pretrained.PREFIX) else None,
+        blurs=_blurs(model, size),
     )
+
+
+@torch.no_grad()
+def _blurs(model: ImageClassifier, size: tuple[int, int]) -> bool:
+    """Returns whether a classifier has windows with a sigma."""
+    image, uniforms = torch.zeros(1, model.config.channels, *size), torch.full((1, model.glimpses, 2), 0.5)
+    windows = model.named_outputs(image, **model.inputs(None, uniforms)).get("windows")
+    return windows is not None and bool(windows.isfinite().all())
 
 
 def _generator(name: str, source: str, file: Path, model: DRAW) -> PageGenerator:

@@ -15,7 +15,7 @@ from glimpse.datasets.fetch import Remote, downloaded
 from glimpse.digest import sha256_of_bytes, sha256_of_file
 from glimpse.listener import Listener
 
-__all__ = ["MODULE", "VERSION", "WASM", "runtime_folder"]
+__all__ = ["MODULE", "SHA256", "VERSION", "WASM", "runtime_folder"]
 
 VERSION = "1.30.0"
 """Version of onnxruntime-web."""
@@ -26,10 +26,12 @@ MODULE = "ort.wasm.bundle.min.mjs"
 WASM = "ort-wasm-simd-threaded.wasm"
 """Name of its WebAssembly program, which runs in one thread or several."""
 
-_SHA256 = {
+SHA256 = {
     MODULE: "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90",
     WASM: "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
 }
+"""Digests of the two files, as hexadecimal digits."""
+
 _ARCHIVE = Remote(
     f"onnxruntime-web-{VERSION}.tgz",
     "7677e2cac4b2d0a14154aef901cdab13",
@@ -68,7 +70,7 @@ def _by_hand() -> str:
 
 def _wrong_files(folder: Path) -> list[str]:
     """Returns the names of the files that are missing in a folder, or have another digest."""
-    return [name for name, digest in _SHA256.items() if not (folder / name).is_file() or sha256_of_file(folder / name) != digest]
+    return [name for name, digest in SHA256.items() if not (folder / name).is_file() or sha256_of_file(folder / name) != digest]
 
 
 def _download(cache: Path) -> None:
@@ -87,7 +89,7 @@ def _members(archive: Path) -> dict[str, bytes]:
     """Returns the contents of the two files in the package, after checking their digests."""
     contents = {}
     with tarfile.open(archive) as package:
-        for name, digest in _SHA256.items():
+        for name, digest in SHA256.items():
             file = package.extractfile(f"package/dist/{name}")
             content = b"" if file is None else file.read()
             if sha256_of_bytes(content) != digest:

@@ -1,6 +1,5 @@
 """Trajectories, and a real browser that opens their page; skipped without Chromium."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,39 +7,16 @@ from typing import Any
 
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from glimpse.trajectories.page.page import write_page
 from glimpse.trajectories.views import UNKNOWN, Trajectories
+from tests.helpers.browser import browser, contrasts
+
+__all__ = ["browser", "contrasts"]
 
 Maker = Callable[..., Trajectories]
 Opener = Callable[..., Page]
-
-_CONTRAST = """() => {
-  const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const ground = (e) => {
-    for (;; e = e.parentElement) { const color = rgb(getComputedStyle(e).backgroundColor); if (color[3] !== 0) return color; }
-  };
-  const texts = [...document.querySelectorAll("body *")].filter((e) => e.checkVisibility() && !e.closest("svg, option") &&
-    [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()));
-  return texts.map((e) => {
-    const [a, b] = [light(rgb(getComputedStyle(e).color)), light(ground(e))];
-    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), `${e.tagName} ${e.className} ${e.textContent.slice(0, 20)}`];
-  });
-}"""
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("there is no chromium on the path")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -99,9 +75,3 @@ def drawing(generated: Trajectories) -> Trajectories:
     canvases = torch.zeros(4, 5, 3, 20, 30)
     canvases[:, :, 0] = (torch.arange(1, 6) / 5)[:, None, None]
     return replace(generated, tracks=(read, write._replace(canvases=canvases)))
-
-
-@pytest.fixture
-def contrasts() -> str:
-    """Returns the script that measures the contrast of every text of a page with what is behind it."""
-    return _CONTRAST

@@ -23,7 +23,7 @@ function makeCard(model) {
   const letters = Math.max(...model.classes.map((name) => name.length));
   parts.bars.style.setProperty("--name", `${Math.min(14, Math.max(2, letters))}ch`);
   const head = make("div", {}, make("h3", {}, model.name), make("p", { class: "note" }, facts.join(", ")));
-  const element = make("section", { class: "card model", "aria-label": model.name }, head, make("div", { class: "stage" }, frame), parts.verdict, make("div", { class: "sides" }, parts.bars, parts.looks));
+  const element = make("section", { class: "card model", "aria-label": model.name }, head, make("div", { class: "stage" }, frame), make("div", { class: "sides" }, parts.verdict, parts.bars, parts.looks));
   return { model, element, parts, result: null };
 }
 

@@ -1,6 +1,7 @@
 // The tab in which classifiers look at a drawn digit, an example or a picture.
 
 const scene = { glyph: null, left: 0, top: 0, seed: 1, bitmap: null };
+const FIRST = 2; // the example that the page opens with
 const cards = FACTS.classifiers.map(makeCard);
 const chosen = new Set(cards.slice(0, MOST_CARDS));
 const pad = makePad($("pad"), () => take(normalizedDigit(pad.ink(), PAD)), () => playFromStart());
@@ -28,8 +29,9 @@ function place(glyph) {
   look();
 }
 
-function scatter() {
-  const uniform = uniforms((scene.seed = newSeed()));
+/** Moves the glyph and the pieces to places that depend on the seed. */
+function scatter(seed) {
+  const uniform = uniforms((scene.seed = seed));
   if (scene.glyph) {
     scene.left = Math.floor(uniform() * (WIDTH - scene.glyph.width + 1));
     scene.top = Math.floor(uniform() * (HEIGHT - scene.glyph.height + 1));
@@ -59,9 +61,13 @@ async function openPicture(file) {
 
 // ---- Looking
 
+function currentScene() {
+  return { ...scene, pieces: piecesOf(scene.seed, Number($("pieces").value)) };
+}
+
 const look = oneAtATime(async () => {
   $("pieces-text").textContent = $("pieces").value;
-  const image = compose({ ...scene, pieces: piecesOf(scene.seed, Number($("pieces").value)) });
+  const image = compose(currentScene());
   const shown = cards.filter((card) => chosen.has(card));
   for (const card of shown) await classify(card, image);
   player.reset(Math.max(...shown.map((card) => card.result.steps)), player.playing ? player.step : Infinity);
@@ -94,7 +100,7 @@ function tell(text) {
 
 function showChosen() {
   $("models").replaceChildren(...cards.filter((card) => chosen.has(card)).map((card) => card.element));
-  $("models").style.setProperty("--cards", chosen.size);
+  set($("models"), { "data-cards": chosen.size });
   for (const box of $("choice").querySelectorAll("input")) box.disabled = chosen.size === (box.checked ? 1 : MOST_CARDS);
 }
 
@@ -149,7 +155,7 @@ function startClassify() {
   for (const side of ["left", "top"]) $(side).addEventListener("input", () => { scene[side] = Number($(side).value); look(); });
   $("pieces").addEventListener("input", look);
   for (const id of ["size", "stretch", "invert"]) $(id).addEventListener("input", takePicture);
-  $("scatter").addEventListener("click", scatter);
+  $("scatter").addEventListener("click", () => scatter(newSeed()));
   $("clear").addEventListener("click", () => { pad.clear(); take(null); });
   $("save").addEventListener("click", save);
   $("file").addEventListener("change", () => $("file").files[0] && openPicture($("file").files[0]));
@@ -159,8 +165,11 @@ function startClassify() {
     event.preventDefault();
     if (event.dataTransfer.files[0]) openPicture(event.dataTransfer.files[0]);
   });
-  if (digits) chooseExample(0);
-  else look();
+  if (digits) {
+    pad.show(exampleGlyph(FIRST));
+    scene.glyph = exampleGlyph(FIRST);
+  }
+  scatter(1);
 }
 
-TABS.classify = startClassify;
+TABS.classify = { start: startClassify };

@@ -113,7 +113,7 @@ function chooseGenerator(model) {
   drawNew(1);
 }
 
-TABS.draw = function startDraw() {
+function startDraw() {
   $("generator-field").hidden = FACTS.generators.length < 2;
   $("generator").append(...FACTS.generators.map((model, i) => make("option", { value: i }, model.name)));
   $("generator").addEventListener("change", () => chooseGenerator(FACTS.generators[Number($("generator").value)]));
@@ -121,4 +121,6 @@ TABS.draw = function startDraw() {
   $("temperature").addEventListener("input", drawAll);
   $("unpull").addEventListener("click", () => { drawing.pulled = new Map(); drawAll(); });
   chooseGenerator(drawing.model);
-};
+}
+
+TABS.draw = { start: startDraw };

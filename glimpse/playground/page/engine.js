@@ -1,7 +1,7 @@
 // onnxruntime-web and the models, which are loaded when they are first needed.
 
 const FACTS = JSON.parse($("facts").textContent);
-const TABS = {}; // what starts each tab, by the name of its panel
+const TABS = {}; // by the name of the panel: `start` is called when a tab is first shown, `show`, if there is one, at every time
 
 /** Returns the bytes of a file of the page: fetched, or from the element that holds them. */
 async function fileOf({ url, id }) {

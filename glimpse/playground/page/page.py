@@ -28,6 +28,7 @@ from glimpse.datasets.digits import Digits
 from glimpse.playground.models import PageClassifier, PageGenerator
 from glimpse.playground.runtime import MODULE, WASM
 from glimpse.settings.clutter import ClutterRecipe
+from glimpse.trajectories.how.how import how_script, how_section, how_style
 
 __all__ = ["PageContent", "check_folder", "write_file", "write_folder"]
 
@@ -52,6 +53,7 @@ class Tab(NamedTuple):
 
 _CLASSIFY = Tab("classify", "Classify", ("optics.js", "scene.js", "pad.js", "cards.js", "classify.js"))
 _DRAW = Tab("draw", "Draw", ("draw.js",))
+_EXPLAIN = Tab("explain", "How a glimpse works", ("explain.js",))
 _SHARED = ("engine.js", "player.js")  # after the elements of the page of trajectories, before the tabs
 _LAST = "tabs.js"
 
@@ -83,7 +85,8 @@ class PageContent:
     @property
     def tabs(self) -> list[Tab]:
         """Tabs for which there are models."""
-        return [tab for tab, models in ((_CLASSIFY, self.classifiers), (_DRAW, self.generators)) if models]
+        explained = [model for model in self.classifiers if model.blurs]
+        return [tab for tab, models in ((_CLASSIFY, self.classifiers), (_DRAW, self.generators), (_EXPLAIN, explained)) if models]
 
 
 def check_folder(folder: Path) -> None:
@@ -157,11 +160,11 @@ def _page(content: PageContent, places: Mapping[str, dict[str, str]], connect: s
         generator=_MARK,
         connect=connect,
         version=html.escape(__version__),
-        style=_shared("page.css") + _part("playground.css"),
+        style=_shared("page.css") + how_style() + _part("playground.css"),
         tabs="\n    ".join(_tabs(tabs)),
-        panels="\n".join(Template(_part(f"{tab.name}.html")).substitute() for tab in tabs),
+        panels="\n".join(Template(_part(f"{tab.name}.html")).substitute(section=how_section()) for tab in tabs),
         facts=facts,
-        script="\n".join([_shared("page-elements.js"), *map(_part, scripts)]),
+        script="\n".join([how_script(), _shared("page-elements.js"), *map(_part, scripts)]),
     )
 
 

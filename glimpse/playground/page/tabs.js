@@ -16,9 +16,14 @@ function showTab(tab, focuses = false) {
   if (focuses) tab.focus();
   const name = panelOf(tab).id;
   history.replaceState(null, "", `#${name}`);
+  startTab(name);
+  TABS[name].show?.();
+}
+
+function startTab(name) {
   if (running.has(name)) return;
   running.add(name);
-  if (name in TABS) TABS[name]();
+  TABS[name].start();
 }
 
 function addressedTab() {
