@@ -27,6 +27,7 @@ def example_digits(source: str | None, data_dir: Path | None, listener: Listener
         OSError: If it cannot be read.
     """
     test = open_digit_source(source or "auto", data_dir, listener=listener).test
-    by_class = [torch.nonzero(test.labels == label).flatten()[:_EACH].tolist() for label in test.labels.unique()]
+    labels = sorted(set(test.labels.tolist()))
+    by_class = [torch.nonzero(test.labels == label).flatten()[:_EACH].tolist() for label in labels]
     rows = [found[turn] for turn in range(_EACH) for found in by_class if turn < len(found)]
     return test.at(torch.tensor(rows[:_MOST], dtype=torch.int64))

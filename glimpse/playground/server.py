@@ -6,7 +6,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any, ClassVar
+from typing import Any
 
 __all__ = ["serving"]
 
@@ -16,7 +16,7 @@ _HOST = "127.0.0.1"
 class _Handler(SimpleHTTPRequestHandler):
     """Serves files without a log."""
 
-    extensions_map: ClassVar[dict[str, str]] = {
+    extensions_map = {  # noqa: RUF012 (as in the base class)
         **SimpleHTTPRequestHandler.extensions_map,
         ".mjs": "text/javascript",
         ".onnx": "application/octet-stream",

@@ -18,7 +18,7 @@ from glimpse.settings.convolutional import ConvNetConfig
 from glimpse.settings.draw import GeneratorConfig
 from glimpse.settings.requests import PLAYGROUND_MODELS
 from tests.helpers.commands import invoked, printed_json, refused
-from tests.helpers.weights import ON_SKLEARN, SMALL, untrained, written
+from tests.helpers.weights import ON_SKLEARN, RECIPE, SMALL, untrained, written
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_the_page_is_told_what_a_classifier_takes_and_sees(without_export: list[
 
 def test_classifiers_of_images_of_other_shapes_are_refused(without_export: list[str], tmp_path: Path) -> None:
     weights = [
-        written(tmp_path / f"{side}.safetensors", untrained(), ON_SKLEARN | {"recipe": {**ON_SKLEARN["recipe"], "canvas": side}})
+        written(tmp_path / f"{side}.safetensors", untrained(), ON_SKLEARN | {"recipe": RECIPE | {"canvas": side}})
         for side in (40, 50)
     ]
     line = refused("try", *weights, "--out", tmp_path / "try.html")

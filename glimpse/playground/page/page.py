@@ -22,7 +22,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
 
-from glimpse import __version__
+from glimpse import environment
 from glimpse.atomic import atomic_file, write_atomically
 from glimpse.datasets.digits import Digits
 from glimpse.playground.models import PageClassifier, PageGenerator
@@ -159,7 +159,7 @@ def _page(content: PageContent, places: Mapping[str, dict[str, str]], connect: s
     return Template(_part("page.html")).substitute(
         generator=_MARK,
         connect=connect,
-        version=html.escape(__version__),
+        version=html.escape(environment.package_version() or ""),
         style=_shared("page.css") + how_style() + _part("playground.css"),
         tabs="\n    ".join(_tabs(tabs)),
         panels="\n".join(Template(_part(f"{tab.name}.html")).substitute(section=how_section()) for tab in tabs),
