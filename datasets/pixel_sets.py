@@ -183,15 +183,20 @@ class StoredImages(PixelSet):
 
     def render(self, epochs: Tensor, index: Tensor, item: Tensor) -> Images:
         """Returns the images of these items, cropped, with their labels; see `PixelSet.render`."""
-        pixels, labels = self.images
+        pixels, labels = self.stored(item)
         if self.shape == pixels.shape[1:]:
-            return Images(pixels[item], labels[item])
+            return Images(pixels, labels)
         top, left = self._corners(epochs, index)
         rows = top[:, None] + torch.arange(self.shape[1], device=self.device)  # (B, h)
         columns = left[:, None] + torch.arange(self.shape[2], device=self.device)  # (B, w)
         channels = torch.arange(self.shape[0], device=self.device)[:, None, None]
-        cut = pixels[item[:, None, None, None], channels, rows[:, None, :, None], columns[:, None, None, :]]  # (B, C, h, w)
-        return Images(cut, labels[item])
+        image = torch.arange(len(pixels), device=self.device)[:, None, None, None]
+        cut = pixels[image, channels, rows[:, None, :, None], columns[:, None, None, :]]  # (B, C, h, w)
+        return Images(cut, labels)
+
+    def stored(self, item: Tensor) -> Images:
+        """Returns the images of these items, shape (B,), as they are stored, with their labels."""
+        return self.images.at(item)
 
     def _corners(self, epochs: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the top and the left pixel of every crop, both (B,)."""

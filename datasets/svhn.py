@@ -17,6 +17,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,9 +25,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from glimpse.atomic import named
 from glimpse.datasets import folders
+from glimpse.datasets.array_files import ArrayFile
 from glimpse.datasets.batches import HOLD_OUT_SEED, Split
 from glimpse.datasets.catalog import Request
 from glimpse.datasets.counter import STREAMS, permutation
@@ -35,7 +38,7 @@ from glimpse.datasets.fetch import Progress
 from glimpse.datasets.folders import NotAtHand, missing
 from glimpse.datasets.limits import check_bytes
 from glimpse.datasets.picture_files import read_picture
-from glimpse.datasets.pixel_sets import Images, Opened
+from glimpse.datasets.pixel_sets import Images, Opened, PixelSet, StoredImages
 from glimpse.digest import sha256_of_blocks, sha256_of_bytes, sha256_of_file
 
 __all__ = ["SIDE", "Number", "find_svhn", "hold_out", "is_svhn", "open_svhn", "prepare", "read_numbers"]
@@ -80,7 +83,7 @@ def is_svhn(path: Path) -> bool:
 
 
 def open_svhn(request: Request) -> Opened:
-    """Returns the set with memory-mapped images, prepared first if it is not in the user's cache.
+    """Returns the set, whose images stay in a file on the CPU, prepared first if it is not in the user's cache.
 
     The folder of the set holds `train/`, `test/` and possibly `extra/`, each with `digitStruct.mat` and the pictures.
 
@@ -100,14 +103,16 @@ def open_svhn(request: Request) -> Opened:
     prepared = folders.cache_folder() / "svhn-64" / _key(folder)
     if not prepared.is_dir():
         prepare(folder, prepared, request.progress)
-    parts = []
+    files: dict[str, ArrayFile] = {}
     for split in ("train", "valid", "test"):
         file = prepared / f"{split}.npy"
         try:
-            parts.append(Images.unlabeled(torch.from_numpy(np.load(file, mmap_mode="c", allow_pickle=False))))
-        except (OSError, ValueError, EOFError) as error:
+            files[split] = ArrayFile(file)
+            if files[split].dtype != np.uint8 or files[split].shape[1:] != (3, SIDE, SIDE):
+                raise ValueError(f"it holds {files[split].dtype} {files[split].shape}")
+        except (OSError, ValueError) as error:
             raise ValueError(f"{file} is damaged ({error}); remove {prepared}") from error
-    train, valid, test = parts
+    train, valid, test = map(_mapped, files.values())
     note = None
     if len(train.labels) + len(valid.labels) != _COUNT:
         counts = f"{len(train.labels):,} + {len(valid.labels):,} of {_COUNT - _HELD_OUT:,} + {_HELD_OUT:,}"
@@ -115,7 +120,36 @@ def open_svhn(request: Request) -> Opened:
             f"only a part of svhn, {counts} training and validation images (is extra/ missing?): no number is a result on the set"
         )
     sha256 = (prepared / "sha256").read_text(encoding="ascii").strip()
-    return Opened(train, valid, test, str(folder.resolve()), sha256, note, crop=_CROP)
+    return Opened(train, valid, test, str(folder.resolve()), sha256, note, crop=_CROP, make=partial(_read_from, files))
+
+
+class _PreparedImages(StoredImages):
+    """Prepared pictures on the CPU, read from their file for each batch.
+
+    In contrast to reading a memory map, a file that is cut short in the meantime is an error, not the end of the process.
+    """
+
+    def __init__(self, file: ArrayFile, images: Images, split: Split, **options: Any) -> None:
+        super().__init__(images, split, **options)
+        self._file = file
+
+    def stored(self, item: Tensor) -> Images:
+        """Returns the images of these items, read now; see `StoredImages.stored`."""
+        return Images(torch.from_numpy(self._file[item.numpy()]), self.images.labels[item])
+
+
+def _read_from(
+    files: dict[str, ArrayFile], images: Images, split: Split, *, device: torch.device | str, **options: Any
+) -> PixelSet:
+    """Returns the images of a split as a data set that reads its file, or in the memory of another device; see `SetMaker`."""
+    if torch.device(device).type == "cpu":
+        return _PreparedImages(files[split], images, split, device=device, **options)
+    return StoredImages(Images.unlabeled(torch.from_numpy(np.asarray(files[split]))), split, device=device, **options)
+
+
+def _mapped(file: ArrayFile) -> Images:
+    """Returns the images of a file as a memory map, of which nothing is read yet."""
+    return Images.unlabeled(torch.from_numpy(np.load(file.path, mmap_mode="c", allow_pickle=False)))
 
 
 def read_numbers(folder: Path) -> list[Number]:

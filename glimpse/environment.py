@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOST_THREADS",
+    "THREAD_LIMIT",
     "busy_cores",
     "choose_device",
     "cuda_devices",
@@ -31,6 +32,9 @@ __all__ = [
 
 MOST_THREADS = 8
 """Maximum number of threads; more do not speed up matrices of a few hundred rows."""
+
+THREAD_LIMIT = 1024
+"""Largest number of CPU threads that can be requested; many more would keep a machine busy with starting them."""
 
 _PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "safetensors", "pyarrow", "matplotlib", "tensorboard")
 
@@ -75,6 +79,9 @@ def use_threads(requested: int | None = None) -> int:
 
     Args:
         requested: Number of threads, at least 1; None for automatic.
+
+    Raises:
+        ValueError: As `requested_threads`.
     """
     import torch
 
@@ -88,9 +95,16 @@ def requested_threads(requested: int | None = None) -> int | None:
 
     Args:
         requested: Number of threads, at least 1, or None.
+
+    Raises:
+        ValueError: If the variable is used and greater than `THREAD_LIMIT`.
     """
     given = os.environ.get("OMP_NUM_THREADS", "")
-    return requested or (int(given) if given.isdecimal() else None) or None
+    if requested is not None or not given.isdecimal():
+        return requested
+    if len(given) > 9 or int(given) > THREAD_LIMIT:
+        raise ValueError(f"OMP_NUM_THREADS must be in 1 to {THREAD_LIMIT}, got {given[:20]}")
+    return int(given) or None
 
 
 def safe_threads(cores: int, busy: float) -> int:

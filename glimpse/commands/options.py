@@ -12,8 +12,9 @@ import click
 from glimpse.commands.help import DATA, MACHINE, OUTPUT, HelpGroup, section
 from glimpse.commands.printable import printable
 from glimpse.datasets.catalog import AUTO_DIGITS, AUTO_SETS, DIGIT_SOURCES, GENERATIVE_SETS, described
+from glimpse.environment import THREAD_LIMIT
 from glimpse.listener import error_line
-from glimpse.settings.base import THREAD_LIMIT, bounds
+from glimpse.settings.base import bounds
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.requests import ClassWeights, flag
 

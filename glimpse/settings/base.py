@@ -7,7 +7,6 @@ from numbers import Real
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 __all__ = [
-    "THREAD_LIMIT",
     "Config",
     "Count",
     "NonNegative",
@@ -23,9 +22,6 @@ __all__ = [
 ]
 
 C = TypeVar("C")
-
-THREAD_LIMIT = 1024
-"""Largest number of CPU threads that can be requested; many more would keep a machine busy with starting them."""
 
 _LONGEST = 60  # characters of a value in a message
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from glimpse.digest import sha256_of_bytes
-from glimpse.settings.base import THREAD_LIMIT, Config, Count, Range, Whole, from_mapping, shown
+from glimpse.environment import THREAD_LIMIT
+from glimpse.settings.base import Config, Count, Range, Whole, from_mapping, shown
 from glimpse.settings.catalog import CLASSIFIERS, classifier_presets
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.draw import GENERATOR_PRESETS, GeneratorConfig

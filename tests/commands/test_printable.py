@@ -6,6 +6,7 @@ import pytest
 
 from glimpse.commands.console import ProgressView, note, print_line, print_rows, warn
 from glimpse.commands.printable import printable
+from glimpse.environment import requested_threads
 from glimpse.models.weights import save_weights
 from tests.helpers.commands import invoked
 from tests.helpers.weights import SMALL, untrained
@@ -60,3 +61,14 @@ def test_the_number_of_threads_is_bounded(command: list[str]) -> None:
     result = invoked(*command, "--threads=9999")
     assert result.exit_code == 2
     assert "9999 is not in the range 1<=x<=1024" in result.stderr
+
+
+def test_the_number_of_threads_in_the_environment_is_bounded_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in ("9999", "1" * 5000):
+        monkeypatch.setenv("OMP_NUM_THREADS", number)
+        with pytest.raises(ValueError, match=f"OMP_NUM_THREADS must be in 1 to 1024, got {number[:20]}"):
+            requested_threads()
+        assert requested_threads(2) == 2
+    for number, found in (("3", 3), ("0", None), ("many", None)):
+        monkeypatch.setenv("OMP_NUM_THREADS", number)
+        assert requested_threads() == found

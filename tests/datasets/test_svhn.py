@@ -1,5 +1,6 @@
 """Full house numbers: synthetic folders in MATLAB's layout, and crops against another resampling."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,16 @@ def test_a_damaged_description_or_cache_is_named(folder: Path) -> None:
     (folder / "test" / "digitStruct.mat").write_bytes(b"MATLAB 5.0 MAT-file")
     with pytest.raises(ValueError, match=r"digitStruct\.mat is no description of house numbers"):
         open_generative(str(folder))
+
+
+def test_a_cache_that_is_cut_short_in_use_is_an_error_and_not_the_end_of_the_process(folder: Path) -> None:
+    data = open_generative(str(folder))
+    before = data.train.batch(torch.arange(49)).images
+    assert torch.equal(data.train.batch(torch.arange(49)).images, before)
+    for file in (folders.cache_folder() / "svhn-64").rglob("train.npy"):
+        os.truncate(file, 4096)
+    with pytest.raises(ValueError, match=r"train\.npy"):
+        data.train.batch(torch.arange(49))
 
 
 def test_house_numbers_keep_their_size(folder: Path) -> None:

@@ -11,7 +11,7 @@ from tests.fuzz.mutants import Mutator, damaged_bytes
 
 __all__ = ["MODULES", "Outcome", "Reader", "all_readers", "outcome"]
 
-MODULES = ("tests.fuzz.readers_runs",)
+MODULES = ("tests.fuzz.readers_runs", "tests.fuzz.readers_data")
 """Modules with a tuple `READERS`."""
 
 Outcome = Literal["refused", "same", "changed"]

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from glimpse.settings.base import THREAD_LIMIT, Range
+from glimpse.environment import THREAD_LIMIT
+from glimpse.settings.base import Range
 from glimpse.settings.requests.options import chosen, flag
 
 __all__ = [
