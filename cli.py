@@ -17,6 +17,9 @@ from glimpse.commands.command_options import (
     comparison_file_options,
     evaluation_options,
     export_options,
+    interpolation_options,
+    report_options,
+    sample_options,
     suite_options,
     trajectory_options,
 )
@@ -59,6 +62,7 @@ from glimpse.settings.requests import (
     ModelExportRequest,
     PredictionRequest,
     ReconstructRequest,
+    ReportRequest,
     SampleRequest,
     What,
     from_options,
@@ -112,15 +116,7 @@ glimpse.add_command(try_models)
 
 @glimpse.command()
 @model_argument
-@click.option("--count", type=click.IntRange(min=1), default=16, show_default=True, help="Number of samples.")
-@click.option(
-    "--temperature",
-    type=click.FloatRange(0, 100),
-    default=1.0,
-    show_default=True,
-    help="Standard deviation of the latents; less than 1 gives more typical samples.",
-)
-@click.option("--binary", is_flag=True, help="Sample black or white pixels instead of showing their probabilities.")
+@sample_options
 @frames_option
 @drawing_seed_option
 @drawing_options
@@ -153,13 +149,7 @@ def reconstruct(as_json: bool, **options: Any) -> None:
 
 @glimpse.command()
 @model_argument
-@click.option(
-    "--steps",
-    type=click.IntRange(min=2),
-    help="Number of images from one end to the other. Default: 9 for png, 33 for gif.",
-)
-@click.option("--latent", is_flag=True, help="Vary single latents of a sample instead, those with the largest KL divergence.")
-@click.option("--count", type=click.IntRange(1, 32), help="With --latent, the number of latents. Default: 8.")
+@interpolation_options
 @chosen_images_options
 @drawing_seed_option
 @drawing_options
@@ -188,6 +178,18 @@ def evaluate(as_json: bool, **options: Any) -> None:
     from glimpse.commands.evaluate import evaluate
 
     evaluate(from_options(EvaluationRequest, options), as_json=as_json)
+
+
+@glimpse.command()
+@model_argument
+@report_options
+@image_options
+@json_option
+def report(as_json: bool, **options: Any) -> None:
+    """Write a report on MODEL, a run's folder or pretrained:NAME, as one HTML file."""
+    from glimpse.commands.report import report
+
+    report(from_options(ReportRequest, options), as_json=as_json)
 
 
 @glimpse.command()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from glimpse.models.draw import DRAW
     from glimpse.models.glimpse_classifier import GlimpseClassifier
     from glimpse.playground.calls import write_playground
+    from glimpse.reporting.calls import report
     from glimpse.sweeping.calls import sweep_classifier, sweep_generator
     from glimpse.training.calls import train_classifier, train_generator
 
@@ -40,6 +41,7 @@ _HOME = {
     "predict": "glimpse.evaluation.prediction",
     "read": "glimpse.attention.window",
     "reconstruct": "glimpse.generation.calls",
+    "report": "glimpse.reporting.calls",
     "sample": "glimpse.generation.calls",
     "sweep_classifier": "glimpse.sweeping.calls",
     "sweep_generator": "glimpse.sweeping.calls",
@@ -64,6 +66,7 @@ __all__ = [
     "predict",
     "read",
     "reconstruct",
+    "report",
     "sample",
     "sweep_classifier",
     "sweep_generator",

@@ -1,6 +1,7 @@
-"""Options of the commands `evaluate`, `compare`, `trajectories` and `export`."""
+"""Options of the commands that take a trained model or a suite of models."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
@@ -10,7 +11,16 @@ from glimpse.commands.options import FILE, FOLDER, POSITIVE, chosen_images_optio
 from glimpse.settings.requests import GeneratorPart, ProgramFormat, TrajectoryFilter
 from glimpse.settings.suites import SUITES
 
-__all__ = ["comparison_file_options", "evaluation_options", "export_options", "suite_options", "trajectory_options"]
+__all__ = [
+    "comparison_file_options",
+    "evaluation_options",
+    "export_options",
+    "interpolation_options",
+    "report_options",
+    "sample_options",
+    "suite_options",
+    "trajectory_options",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,6 +74,57 @@ def export_options(command: F) -> F:
         ),
     )
     return section("Export", *options)(command)
+
+
+def report_options(command: F) -> F:
+    """Adds the options of a report besides its images: from `--out` to `--count`."""
+    options = (
+        click.option("--out", type=FILE, default=Path("report.html"), show_default=True, help="File to write, an .html."),
+        split_option,
+        click.option(
+            "--worst",
+            type=click.IntRange(1, 400),
+            default=24,
+            show_default=True,
+            help="For a classifier: number of misclassified images shown.",
+        ),
+        click.option(
+            "--count", type=click.IntRange(1, 400), default=64, show_default=True, help="For a generator: number of samples."
+        ),
+    )
+    return section("Report", *options)(command)
+
+
+def sample_options(command: F) -> F:
+    """Adds the options of samples: from `--count` to `--binary`."""
+    options = (
+        click.option("--count", type=POSITIVE, default=16, show_default=True, help="Number of samples."),
+        click.option(
+            "--temperature",
+            type=click.FloatRange(0, 100),
+            default=1.0,
+            show_default=True,
+            help="Standard deviation of the latents; less than 1 gives more typical samples.",
+        ),
+        click.option("--binary", is_flag=True, help="Sample black or white pixels instead of showing their probabilities."),
+    )
+    return section("Samples", *options)(command)
+
+
+def interpolation_options(command: F) -> F:
+    """Adds the options of an interpolation: from `--steps` to `--count`."""
+    options = (
+        click.option(
+            "--steps",
+            type=click.IntRange(min=2),
+            help="Number of images from one end to the other. Default: 9 for png, 33 for gif.",
+        ),
+        click.option(
+            "--latent", is_flag=True, help="Vary single latents of a sample instead, those with the largest KL divergence."
+        ),
+        click.option("--count", type=click.IntRange(1, 32), help="With --latent, the number of latents. Default: 8."),
+    )
+    return section("Interpolation", *options)(command)
 
 
 def suite_options(command: F) -> F:

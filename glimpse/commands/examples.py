@@ -36,6 +36,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "glimpse evaluate runs/mine --diagnose --figure errors.png",
         "glimpse evaluate pretrained:draw-mnist --importance-samples 10",
     ),
+    "report": (
+        "glimpse report pretrained:classifier-8",
+        "glimpse report runs/mine --out mine.html",
+    ),
     "compare": (
         "glimpse compare pretrained:classifier-8 pretrained:ram-8 --figure comparison.png",
         "glimpse compare --suite cluttered-100 --within 30",

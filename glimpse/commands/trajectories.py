@@ -130,7 +130,7 @@ def _cells(step: StepSummary) -> tuple[str | None, ...]:
     return (
         _number(step.error, 2),
         _number(step.distance),
-        None if step.distance_quartiles is None else " to ".join(f"{quartile:.1f}" for quartile in step.distance_quartiles),
+        None if step.distance_quartiles is None else "-".join(f"{quartile:.1f}" for quartile in step.distance_quartiles),
         _number(step.far),
         _number(step.on_center),
         _number(step.covered),

@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from glimpse.comparison.labels import NEAREST, place_labels
-from glimpse.comparison.rows import Comparison
+from glimpse.comparison.rows import Comparison, Row
 from glimpse.figures.files import check_ending, save
 from glimpse.figures.style import INK, MUTED, PALETTE, make_logarithmic, tidy
 
@@ -22,13 +23,23 @@ _LETTERS = 7.5  # points, of a label
 
 
 class _Point(NamedTuple):
-    """A marker of the figure: measured with its error's interval, published without."""
+    """A marker of the figure: measured with its error's interval, published without.
+
+    Attributes:
+        values: Place on the horizontal axis.
+        error: Error in percent.
+        kind: Kind of classifier.
+        label: Text next to it.
+        interval: 95 % interval of the error.
+        like: Error of the published result of a model like it, at the same place.
+    """
 
     values: float
     error: float
     kind: str
     label: str
     interval: tuple[float, float] | None = None
+    like: float | None = None
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -42,7 +53,10 @@ class _Point(NamedTuple):
 
 
 def write_figure(path: str | Path, comparison: Comparison) -> list[str]:
-    """Writes a figure of the error against the values read of an image, both logarithmic: measured filled, published hollow.
+    """Writes a figure of the error against the values read of an image, and against multiply-adds, all axes logarithmic.
+
+    Measured points are filled, published ones hollow; a line joins a measured point with the published result of a model like it.
+    Publications state no multiply-adds.
 
     Args:
         path: File to write, ending in `.png`; its folder is made.
@@ -57,15 +71,22 @@ def write_figure(path: str | Path, comparison: Comparison) -> list[str]:
     """
     check_ending(path, ".png")
     measured, published = _points(comparison)
-    figure = Figure(figsize=(9.5, 6.0), dpi=150, layout="constrained")
+    by_cost = [point._replace(values=row.multiply_adds, like=None) for point, row in zip(measured, comparison.rows, strict=True)]
+    figure = Figure(figsize=(15.0, 6.6), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    _draw_points(axes, measured, published)
-    _scale(axes, [*measured, *published])
-    axes.set(xlabel="values read of an image", ylabel="test error (%)")
-    tidy(axes, legend=False)
-    figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=8.5)
-    _label(axes, [*measured, *published])
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2), sharey=True)
+    for axes, filled, hollow in ((left, measured, published), (right, by_cost, [])):
+        _draw_points(axes, filled, hollow)
+        _scale(axes.xaxis, [point.values for point in (*filled, *hollow)])
+        tidy(axes, legend=False)
+    _scale_errors(left, [*measured, *published])
+    left.set(xlabel="values read of an image", ylabel=f"error on the {comparison.part_name} (%)")
+    right.set(xlabel="multiply-adds for an image, in millions")
+    right.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1e6:,.10g}"))
+    figure.suptitle(f"{comparison.conditions.data}: {comparison.n:,} {comparison.part_name}", x=0.01, ha="left", fontsize=11)
+    left.legend(loc="lower left", frameon=False, fontsize=8.5, bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0)
+    _label(left, [*measured, *published])
+    _label(right, by_cost)
     save(path, figure)
     unstated = [result for result in comparison.published_only if result.values_read is None]
     unstated += [row.published for row in comparison.rows if row.published is not None and row.published.values_read is None]
@@ -78,17 +99,22 @@ def _draw_points(axes: Axes, measured: Sequence[_Point], published: Sequence[_Po
         low, high = point.ends
         bars = [[max(0.0, point.error - low)], [max(0.0, high - point.error)]]
         axes.errorbar(point.values, point.error, bars, marker="o", color=point.color, markersize=6.5, capsize=3, linewidth=1.2)
+        if point.like is not None:
+            axes.plot([point.values] * 2, [point.error, point.like], color=point.color, linewidth=1.0, linestyle=":", zorder=1)
     for point in published:
         axes.plot(point.values, point.error, "s", color=point.color, markerfacecolor="none", markersize=10, zorder=3)
     axes.plot([], [], "o", color=INK, label="measured, with 95 % interval")
     if published:
         axes.plot([], [], "s", color=INK, markerfacecolor="none", markersize=8, label="published")
+    if any(point.like is not None for point in measured):
+        axes.plot([], [], ":", color=INK, linewidth=1.0, label="to the published result of a model like it")
 
 
 def _points(comparison: Comparison) -> tuple[list[_Point], list[_Point]]:
     """Returns the measured and the published points; a published row that several measured ones are compared with is one point."""
     measured = [
-        _Point(row.reading.values, row.error, row.kind, row.model + _seeds(len(row.seeds)), row.interval) for row in comparison.rows
+        _Point(row.reading.values, row.error, row.kind, row.model + _seeds(len(row.seeds)), row.interval, _like(row))
+        for row in comparison.rows
     ]
     matched = [row.published for row in comparison.rows if row.published is not None]
     results = dict.fromkeys([*matched, *comparison.published_only])
@@ -105,11 +131,20 @@ def _seeds(count: int) -> str:
     return f" ({count} seeds)" if count > 1 else ""
 
 
-def _scale(axes: Axes, points: Sequence[_Point]) -> None:
-    """Gives both axes their scale, with room for the labels and plain numbers."""
-    low, high = min(point.values for point in points), max(point.values for point in points)
-    axes.set_xlim(low / 2.2, high * 2.2)
-    make_logarithmic(axes.xaxis, (1, 2, 5))
+def _like(row: Row) -> float | None:
+    """Returns the published error of a model like a measured one, if it is at the same place of the figure."""
+    return row.published.error_percent if row.published and row.published.values_read == row.reading.values else None
+
+
+def _scale(axis: Axis, values: Sequence[float]) -> None:
+    """Makes a horizontal axis logarithmic, with room for the labels and plain numbers; few of them if it is long."""
+    low, high = min(values), max(values)
+    axis.axes.set_xlim(low / 2.2, high * 2.2)
+    make_logarithmic(axis, (1, 2, 5) if high < 50 * low else (1,))
+
+
+def _scale_errors(axes: Axes, points: Sequence[_Point]) -> None:
+    """Makes the axis of the errors logarithmic, unless one is 0."""
     if min(point.error for point in points) > 0:
         ends = [end for point in points for end in (point.error, *point.ends)]
         least = min(point.error for point in points)

@@ -13,7 +13,7 @@ from glimpse.evaluation.diagnosis import NEAR, Diagnosis, ErrorCount, GlimpseCou
 from glimpse.figures.files import save
 from glimpse.figures.style import INK, MUTED, PALETTE, make_logarithmic, tidy
 
-__all__ = ["diagnosis_figure"]
+__all__ = ["diagnosis_figure", "diagnosis_plot"]
 
 _READING, _SEARCH = PALETTE[0], PALETTE[1]
 _LABEL = 9.0  # points, of an axis's label
@@ -37,6 +37,11 @@ def diagnosis_figure(diagnosis: Diagnosis, path: str | Path, *, title: str = "",
         ValueError: If the file has another extension.
         OSError: If the file cannot be written.
     """
+    save(path, diagnosis_plot(diagnosis, title=title, class_names=class_names))
+
+
+def diagnosis_plot(diagnosis: Diagnosis, *, title: str = "", class_names: Sequence[str] | None = None) -> Figure:
+    """Returns the figure that `diagnosis_figure` writes."""
     panels = [name for name in ("by_glimpse", "by_class", "by_ink", "by_clutter") if getattr(diagnosis, name) is not None]
     rows = -(-len(panels) // 2)
     figure = Figure(figsize=(11.0, 0.9 + 3.1 * rows), dpi=130, layout="constrained")
@@ -56,7 +61,7 @@ def diagnosis_figure(diagnosis: Diagnosis, path: str | Path, *, title: str = "",
             _draw_bars(axes, [group.count for group in groups], labels, what)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
-    save(path, figure)
+    return figure
 
 
 def _summary(diagnosis: Diagnosis) -> str:

@@ -2,13 +2,13 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from glimpse import environment
-from glimpse.evaluation.classifier import measure_classifier
+from glimpse.evaluation.classifier import Answers, measure_classifier
 from glimpse.evaluation.confusion import write_confusion
 from glimpse.evaluation.diagnosis import Diagnosis, Evidence
 from glimpse.evaluation.generator import GenerationResult, measure_generator
@@ -101,12 +101,15 @@ def evaluate(model: str | Path, *, listener: Listener | None = None, **options: 
     return evaluate_request(from_options(EvaluationRequest, {"model": str(model), **options}), listener)
 
 
-def evaluate_request(request: EvaluationRequest, listener: Listener | None = None) -> Evaluation:
+def evaluate_request(
+    request: EvaluationRequest, listener: Listener | None = None, *, observe: Callable[[Answers], None] | None = None
+) -> Evaluation:
     """Evaluates a trained model as requested; see `evaluate`.
 
     Args:
         request: Model, images and settings of the evaluation.
         listener: Receives progress, notes and warnings.
+        observe: Called with a classifier's answers for every batch, of a request with a diagnosis.
 
     Raises:
         ValueError: If there is no such model, or the images or a setting do not fit it.
@@ -129,7 +132,7 @@ def evaluate_request(request: EvaluationRequest, listener: Listener | None = Non
     if isinstance(model, DRAW):
         found = _measured_generator(model, images, request, listener)
     else:
-        found = _measured_classifier(model, images, request, listener)
+        found = _measured_classifier(model, images, request, listener, observe)
     if found.diagnosis is not None:
         _note_gaps(model, found.diagnosis, listener)
         _draw_diagnosis(found.diagnosis, request, names)
@@ -207,13 +210,25 @@ def _refuse_options(request: EvaluationRequest, model: ImageClassifier | DRAW) -
         raise ValueError("--test-samples is for a recurrent attention model (ram): no other model samples its locations")
 
 
-def _measured_classifier(model: ImageClassifier, images: TaskImages, request: EvaluationRequest, listener: Listener) -> _Measured:
+def _measured_classifier(
+    model: ImageClassifier,
+    images: TaskImages,
+    request: EvaluationRequest,
+    listener: Listener,
+    observe: Callable[[Answers], None] | None,
+) -> _Measured:
     """Returns what is measured of a classifier; sets its number of samples if the request has one."""
     if request.test_samples is not None:
         model.config = dataclasses.replace(model.config, test_samples=request.test_samples)  # type: ignore[call-arg]
     evidence = Evidence(images.data, model.config.classes) if request.diagnose else None
-    observe = None if evidence is None else evidence.add
-    result, seconds = measure_classifier(model, images.data, request.glimpses, listener, observe)
+
+    def observed(found: Answers) -> None:
+        for add in (evidence and evidence.add, observe):
+            if add:
+                add(found)
+
+    every = observed if evidence is not None else None
+    result, seconds = measure_classifier(model, images.data, request.glimpses, listener, every)
     diagnosis = None if evidence is None else evidence.diagnosis()
     return _Measured(result, request.glimpses or model.glimpses, seconds, diagnosis)
 

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
 from glimpse.atomic import write_atomically
 
-__all__ = ["check_ending", "gif", "png", "rendered", "save", "tiled"]
+__all__ = ["check_ending", "gif", "png", "rendered", "save", "svg", "tiled"]
 
 
 def rendered(figure: Figure) -> NDArray[np.uint8]:
@@ -41,6 +43,15 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
     """Returns pixels, gray (H, W) or RGB (H, W, 3), as a PNG file's content."""
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "png")
+    return content.getvalue()
+
+
+def svg(figure: Figure) -> bytes:
+    """Returns a figure as an SVG file's content, which is the same for the same figure."""
+    content = io.BytesIO()
+    with rc_context({"svg.hashsalt": "glimpse"}):
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(content, metadata={"Date": None})
     return content.getvalue()
 
 

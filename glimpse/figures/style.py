@@ -40,10 +40,18 @@ DIGIT = "#7df0a8"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#222222")
 """Colors of curves and points, which the color-blind tell apart, too (M. Okabe and K. Ito)."""
 
-_WARM: tuple[Colormap, float, float] = (colormaps["plasma"], 0.36, 0.97)
-_COOL: tuple[Colormap, float, float] = (LinearSegmentedColormap.from_list("cool", ["#2563eb", "#56b4e9", "#bff0ff"]), 0.0, 1.0)
+_plasma = colormaps["plasma"](np.linspace(0.36, 0.97, 62))[:, :3]
+_light = (
+    0.3 * np.linspace(1, -1.2, 62).clip(0)[:, None]
+)  # the first colors, lighter: at least 3:1 on black, on the frame and on white
+_WARM: tuple[Colormap, float, float] = (
+    LinearSegmentedColormap.from_list("warm", _plasma + _light * (1 - _plasma), N=1024),
+    0.0,
+    1.0,
+)
+_COOL: tuple[Colormap, float, float] = (LinearSegmentedColormap.from_list("cool", ["#306bee", "#56b4e9", "#bff0ff"]), 0.0, 1.0)
 _FAMILIES = {"glimpse": _WARM, "read": _WARM, "write": _COOL}
-_KINDS = {"glimpse": 0.78, "read": 0.78, "write": 0.5}  # where each family has the color that stands for all steps
+_KINDS = {"glimpse": 0.6885, "read": 0.6885, "write": 0.5}  # where each family has the color that stands for all steps
 _GRID = "#e4e4e4"
 
 

@@ -3,7 +3,7 @@
 Dimensions: N images, C channels, T steps, K classes, windows of n x n.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ __all__ = [
     "assembled",
     "classes_shown",
     "draw_belief",
-    "gray_ranges",
     "letters",
     "prepare_belief",
     "strips",
@@ -33,48 +32,47 @@ __all__ = [
 MOST_CLASSES = 10
 """Maximum number of classes shown for an image."""
 
+_FAINT = 0.02  # of the largest number of all glimpses: what is fainter stays dark
 _BAND = "#dff3e4"  # the true class's row
 
 
-def gray_ranges(parts: Iterable[Trajectories]) -> dict[str, tuple[float, float]]:
-    """Returns, for each kind of track with glimpses, the numbers that are drawn black and white."""
-    ranges: dict[str, tuple[float, float]] = {}
-    for track in (track for part in parts for track in part.tracks):
-        if track.patches is not None:
-            low, high = ranges.get(track.kind, (0.0, 1e-6))
-            ranges[track.kind] = (min(low, float(track.patches.min())), max(high, float(track.patches.max())))
-    return ranges
-
-
-def strips(trajectories: Trajectories, row: int, ranges: dict[str, tuple[float, float]]) -> list[NDArray[Any]]:
+def strips(trajectories: Trajectories, row: int) -> list[NDArray[Any]]:
     """Returns an image's glimpses, and then its canvases, as squares in frames of their time's color.
+
+    Each glimpse has a gray scale of its own, so that one through a wide window can be read, too: black is 0, or its smallest number
+    if that is less, white is its largest number, or a fiftieth of the largest one of all steps if that is more. Canvases are drawn
+    from 0 to 1.
 
     Args:
         trajectories: All images.
         row: Index of the image.
-        ranges: Numbers that are drawn black and white, by kind of track; canvases are drawn from 0 to 1.
 
     Returns:
         Squares of shape (T, S, S, 3), 0 to 1, S at least 40, for each track of `with_patches` and of `assembled`. Those before
         anything is on a canvas are white.
     """
     found = [
-        _framed(as_array(track.patches[row]), ranges[track.kind], track.kind)
-        for track in trajectories.tracks
-        if track.patches is not None
+        _framed(_stretched(as_array(track.patches[row])), track.kind) for track in trajectories.tracks if track.patches is not None
     ]
     for track in assembled(trajectories):
         assert track.canvases is not None
         canvases = as_array(track.canvases[row])  # (T, C, G, G)
-        squares = _framed(canvases, (0.0, 1.0), track.kind)
+        squares = _framed(canvases, track.kind)
         squares[np.cumsum(np.abs(canvases).sum(axis=(1, 2, 3))) == 0] = 1.0
         found.append(squares)
     return found
 
 
-def _framed(seen: NDArray[Any], limits: tuple[float, float], kind: WindowKind) -> NDArray[Any]:
+def _stretched(seen: NDArray[Any]) -> NDArray[Any]:
+    """Returns glimpses (T, C, n, n), each on its gray scale from 0 to 1."""
+    low = seen.min(axis=(1, 2, 3), keepdims=True).clip(max=0.0)
+    high = seen.max(axis=(1, 2, 3), keepdims=True).clip(min=max(_FAINT * float(seen.max()), 1e-6))
+    return np.asarray((seen - low) / (high - low))
+
+
+def _framed(seen: NDArray[Any], kind: WindowKind) -> NDArray[Any]:
     """Returns squares of numbers (T, C, n, n) as pixels in frames of their time's color, shape (T, S, S, 3)."""
-    seen = ((seen.transpose(0, 2, 3, 1) - limits[0]) / (limits[1] - limits[0])).clip(0, 1)  # (T, n, n, C)
+    seen = seen.transpose(0, 2, 3, 1).clip(0, 1)  # (T, n, n, C)
     times = -(-40 // seen.shape[1])
     seen = np.broadcast_to(seen, (*seen.shape[:3], 3)).repeat(times, axis=1).repeat(times, axis=2)
     side, edge = seen.shape[1], max(2, seen.shape[1] // 16)

@@ -1,7 +1,6 @@
 """Pictures of trajectories: sheets to read and animations to watch.
 
-Glimpses are drawn as the network saw them, the factor of the window's intensity included, on one gray scale for every kind of track
-in a picture: black is the smallest number seen or 0 if that is less, white the largest; a sheet's foot names both. Positions are
+Every glimpse is drawn on a gray scale of its own, from 0 to its largest number (`glimpse.trajectories.cells.strips`). Positions are
 pixels counted from 0, x before y. Dimensions: N images of H x W pixels in C channels, T steps, K classes, windows of n x n.
 """
 
@@ -39,7 +38,6 @@ from glimpse.trajectories.cells import (
     assembled,
     classes_shown,
     draw_belief,
-    gray_ranges,
     letters,
     prepare_belief,
     strips,
@@ -218,12 +216,12 @@ _EDGE, _BETWEEN, _TITLE, _GAP, _FOOT = 0.12, 0.34, 0.24, 0.12, 0.42  # inches
 
 def _sheet(parts: Sequence[Trajectories]) -> NDArray[np.uint8]:
     """Returns the pixels of a sheet, shape (H, W, 3)."""
-    ranges, layout = gray_ranges(parts), _Layout.of(parts)
-    rows = [rendered(_sheet_row(part, i, ranges, layout)) for part in parts for i in range(len(part))]
-    return np.concatenate([*rows, rendered(_foot(parts, ranges, layout))])
+    layout = _Layout.of(parts)
+    rows = [rendered(_sheet_row(part, i, layout)) for part in parts for i in range(len(part))]
+    return np.concatenate([*rows, rendered(_foot(parts, layout))])
 
 
-def _sheet_row(trajectories: Trajectories, i: int, ranges: dict[str, tuple[float, float]], layout: _Layout) -> Figure:
+def _sheet_row(trajectories: Trajectories, i: int, layout: _Layout) -> Figure:
     """Returns a figure of one image: its windows, its glimpses, the beliefs."""
     figure = Figure(figsize=layout.size, dpi=_SHEET_DPI)
     top, left, label = _TITLE, layout.left, int(trajectories.labels[i])
@@ -231,7 +229,7 @@ def _sheet_row(trajectories: Trajectories, i: int, ranges: dict[str, tuple[float
     draw_tracks(axes, trajectories.tracks, i)
     across = trajectories.steps * layout.cell
     seen = len(with_patches(trajectories))
-    for number, squares in enumerate(strips(trajectories, i, ranges)):
+    for number, squares in enumerate(strips(trajectories, i)):
         gap = max(1, squares.shape[1] // 25)
         spaced = np.pad(squares, ((0, 0), (gap, gap), (gap, gap), (0, 0)), constant_values=1.0)
         strip = axes_at(figure, left, top, across, layout.cell)
@@ -293,11 +291,12 @@ def _write_verdict(figure: Figure, trajectories: Trajectories, i: int, t: int, *
     return figure.text(_EDGE / across, 1 - 0.05 / down, prefix + text, va="top", ha="left", fontsize=size, **style)
 
 
-def _foot(parts: Sequence[Trajectories], ranges: dict[str, tuple[float, float]], layout: _Layout) -> Figure:
+def _foot(parts: Sequence[Trajectories], layout: _Layout) -> Figure:
     """Returns a figure of what stands below a sheet: the legend and the gray scale."""
     figure = Figure(figsize=(layout.size[0], _FOOT), dpi=_SHEET_DPI)
     add_legend(figure, parts[0].tracks, center=any(bool(part.digits.isfinite().any()) for part in parts))
-    scales = [f"{kind}: black {low:.3g}, white {high:.3g}" for kind, (low, high) in ranges.items()]
+    kinds = dict.fromkeys(track.kind for track in with_patches(parts[0]))
+    scales = [f"each {kind}: black 0 or less, white its largest number" for kind in kinds]
     scales += ["canvas: black 0, white 1" for _ in assembled(parts[0])]
     figure.text(0.5, 0.97, "   ".join(scales), ha="center", va="top", fontsize=7, color=MUTED)
     return figure
@@ -308,8 +307,8 @@ def _foot(parts: Sequence[Trajectories], ranges: dict[str, tuple[float, float]],
 
 def _frames(parts: Sequence[Trajectories]) -> list[NDArray[np.uint8]]:
     """Returns the pixels of every step, shape (H, W, 3)."""
-    ranges, box, dpi = gray_ranges(parts), _box(parts, 1.7), 100 if sum(map(len, parts)) > 4 else 150
-    cards = [_Card(part.rows(torch.tensor([i])), ranges, box, dpi) for part in parts for i in range(len(part))]
+    box, dpi = _box(parts, 1.7), 100 if sum(map(len, parts)) > 4 else 150
+    cards = [_Card(part.rows(torch.tensor([i])), box, dpi) for part in parts for i in range(len(part))]
     columns = int(np.ceil(np.sqrt(len(cards))))
     frames = []
     for t in range(parts[0].steps):
@@ -323,17 +322,14 @@ class _Card:
 
     Args:
         trajectories: One image.
-        ranges: What is black and white, of every kind of track.
         box: Width and height of the space for an image in inches.
         dpi: Pixels per inch.
     """
 
-    def __init__(
-        self, trajectories: Trajectories, ranges: dict[str, tuple[float, float]], box: tuple[float, float], dpi: int
-    ) -> None:
+    def __init__(self, trajectories: Trajectories, box: tuple[float, float], dpi: int) -> None:
         self.trajectories, self.label = trajectories, int(trajectories.labels[0])
         self.name = f"{_name(trajectories, 0, 14)}   " if trajectories.names else ""
-        self.squares = seen = strips(trajectories, 0, ranges)
+        self.squares = seen = strips(trajectories, 0)
         self.belief = None if trajectories.probabilities is None else as_array(trajectories.probabilities[0])
         wide, tall = box
         side = 0.0 if not seen and self.belief is None else max(0.7, 0.5 * len(seen))

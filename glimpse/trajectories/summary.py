@@ -36,6 +36,7 @@ class StepSummary:
         distance_quartiles: Its lower and upper quartile.
         far: Percent of the images where it is over `FAR`.
         on_center: Percent of the images where the window's box holds the digit's center.
+        outside: Percent of the images where the window's center is outside the image.
         covered: Percent of the field of 20/28 of the frame, in which the digit stands, that the box covers, on average.
         stride: Median in pixels.
         stride_quartiles: Its lower and upper quartile.
@@ -50,6 +51,7 @@ class StepSummary:
     distance_quartiles: tuple[float, float] | None
     far: float | None
     on_center: float | None
+    outside: float
     covered: float | None
     stride: float
     stride_quartiles: tuple[float, float]
@@ -98,7 +100,7 @@ def summarize_trajectories(parts: Iterable[Trajectories], frame: tuple[int, int]
         if part.predictions is not None and bool((part.labels != UNKNOWN).all()):
             wrong.append((part.predictions != part.labels[:, None]).float())  # (N, T)
         for track in (track for track in part.tracks if track.scale == 0):
-            kept.setdefault(track.kind, []).append(_facts(track, part.digits, frame))
+            kept.setdefault(track.kind, []).append(_facts(track, part, frame))
             heat[track.kind] = heat.get(track.kind, 0) + _counts(track, *size)
     if not images:
         raise ValueError("there is not one image to summarize")
@@ -120,13 +122,15 @@ def digit_distances(track: Track, digits: Tensor) -> Tensor:
     return torch.hypot(track.window.center_x - digits[:, :1], track.window.center_y - digits[:, 1:])
 
 
-def _facts(track: Track, digits: Tensor, frame: tuple[int, int] | None) -> dict[str, Tensor]:
+def _facts(track: Track, part: Trajectories, frame: tuple[int, int] | None) -> dict[str, Tensor]:
     """Returns what is kept of a track, shape (N, T) each; NaN if unknown."""
-    window = track.window
+    window, digits, (height, width) = track.window, part.digits, part.images.shape[2:]
     away_x, away_y = window.center_x - digits[:, :1], window.center_y - digits[:, 1:]  # (N, T)
     half = (track.n - 1) / 2 * window.stride
     inside = ((away_x.abs() <= half) & (away_y.abs() <= half)).float()
     covered = torch.full_like(half, torch.nan)
+    beyond_x = (window.center_x < -0.5) | (window.center_x >= width - 0.5)
+    beyond_y = (window.center_y < -0.5) | (window.center_y >= height - 0.5)
     if frame is not None:
         field_y, field_x = (_FIELD * side / 2 for side in frame)
         covered = _overlap(away_x, half, field_x) * _overlap(away_y, half, field_y)
@@ -134,6 +138,7 @@ def _facts(track: Track, digits: Tensor, frame: tuple[int, int] | None) -> dict[
         "distance": digit_distances(track, digits),
         "inside": torch.where(away_x.isnan(), torch.nan, inside),
         "covered": covered,
+        "outside": (beyond_x | beyond_y).float(),
         "stride": window.stride,
         "sigma": window.sigma,
     }
@@ -186,6 +191,7 @@ def _step(kind: WindowKind, t: int, facts: dict[str, Tensor], errors: Tensor | N
         distance=distance and distance[1],
         distance_quartiles=distance and (distance[0], distance[2]),
         far=percent("distance", (columns["distance"] > FAR).double()),
+        outside=100 * float(columns["outside"].mean()),
         on_center=percent("inside", columns["inside"]),
         covered=percent("covered", columns["covered"]),
         stride=stride[1],

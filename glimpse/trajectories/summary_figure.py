@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
@@ -13,17 +14,21 @@ from glimpse.figures.files import check_ending, save
 from glimpse.figures.style import PALETTE, dashes, tidy
 from glimpse.trajectories.summary import FAR, StepSummary, Summary, cell_side
 
-__all__ = ["summary_figure"]
+__all__ = ["summary_figure", "summary_plot"]
 
 _MAPS = 8  # heat maps at most in a row
+_CAPPED = 0.995  # quantile of the cells at which the color scale ends
+_NAMED = 0.05  # percent of the centers outside the image that a title names
 _COLORS: dict[WindowKind, str] = {"glimpse": PALETTE[0], "read": PALETTE[0], "write": PALETTE[1]}
 
 
 def summary_figure(summary: Summary, path: str | Path) -> None:
     """Writes a figure of a summary: curves over steps above, below them a heat map of the window's centers at each step.
 
-    The heat maps cover the image; the brighter, the more of the images have their window's center there, on a scale of its own for
-    each map. Of many steps evenly spaced ones are shown.
+    The heat maps cover the image; the brighter, the more of the images have their window's center there. All maps of a kind have
+    the scale of the color bar, which ends at the 99.5th percentile of the cells with a center, so that one cell does not darken
+    all others. Centers outside the image count at its edge, and the title names their share. Of many steps evenly spaced ones are
+    shown.
 
     Args:
         summary: What `summarize_trajectories` returned.
@@ -34,6 +39,11 @@ def summary_figure(summary: Summary, path: str | Path) -> None:
         OSError: If the file cannot be written.
     """
     check_ending(path, ".png")
+    save(path, summary_plot(summary))
+
+
+def summary_plot(summary: Summary) -> Figure:
+    """Returns the figure that `summary_figure` writes."""
     kinds = list(summary.heat)
     panels = [_draw_width]
     if any(value is not None for step in summary.steps for value in _shares(step).values()):
@@ -51,7 +61,7 @@ def summary_figure(summary: Summary, path: str | Path) -> None:
         tidy(axes)
     for part, kind in zip(parts[1:], kinds, strict=True):
         _draw_maps(part, summary, kind)
-    save(path, figure)
+    return figure
 
 
 def _draw_distance(axes: Axes, steps: Sequence[StepSummary], name: str) -> None:
@@ -97,13 +107,22 @@ def _draw_width(axes: Axes, steps: Sequence[StepSummary], name: str) -> None:
 
 def _draw_maps(part: SubFigure, summary: Summary, kind: WindowKind) -> None:
     """Draws the heat maps of a window's centers."""
-    maps = summary.heat[kind]
+    maps = 100 * summary.heat[kind]
     shown = np.unique(np.linspace(0, len(maps) - 1, min(_MAPS, len(maps))).round().astype(int))
+    steps = [step for step in summary.steps if step.window == kind]
     height, width = summary.size
     side = cell_side(height, width)
     extent = (-0.5, maps.shape[2] * side - 0.5, maps.shape[1] * side - 0.5, -0.5)
-    for axes, t in zip(part.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
-        axes.imshow(np.sqrt(maps[t]), cmap="inferno", extent=extent, interpolation="nearest")
-        axes.set_title(f"{kind} {t + 1}", fontsize=8.5)
+    top = float(np.quantile(maps[maps > 0], _CAPPED))
+    scale = PowerNorm(0.5, vmin=0, vmax=top)
+    drawn = part.subplots(1, len(shown), squeeze=False)[0]
+    for axes, t in zip(drawn, shown, strict=True):
+        picture = axes.imshow(maps[t], cmap="inferno", extent=extent, interpolation="nearest", norm=scale)
+        outside = f"\n{steps[t].outside:.1f} % outside" if steps[t].outside >= _NAMED else ""
+        axes.set_title(f"{kind} {t + 1}{outside}", fontsize=8.5)
         axes.set(xticks=[0, width - 1], yticks=[0, height - 1])
         axes.tick_params(labelsize=7, length=2)
+    bar = part.colorbar(picture, ax=drawn, extend="max" if maps.max() > top else "neither", pad=0.01, aspect=14)
+    ticks = [0.0, top / 4, top]
+    bar.set_ticks(ticks, labels=[f"{tick:.2g}" for tick in ticks], fontsize=7)
+    bar.set_label(f"% of images in {side} x {side} px", fontsize=7)

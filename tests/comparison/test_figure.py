@@ -4,6 +4,7 @@ import itertools
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
@@ -37,22 +38,39 @@ def drawn(suite: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(figure, "save", keep)
     undrawn = write_figure(tmp_path / "figure.png", suite)
     with Image.open(tmp_path / "figure.png") as picture:
-        assert picture.size == (1425, 900)
+        assert picture.size == (1800, 792)
     return kept[0], undrawn
 
 
 def test_no_label_of_the_figure_overlaps_another_or_is_outside(drawn: tuple[Figure, list[str]]) -> None:
     figure, _ = drawn
-    (axes,) = figure.axes
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    labels = [child for child in axes.get_children() if isinstance(child, Annotation)]
-    for label in labels:
-        label.update_positions(renderer)
-    boxes = [Text.get_window_extent(label, renderer) for label in labels]
-    frame = axes.get_window_extent(renderer)
-    assert len(labels) == 9 + 11
-    assert not any(one.overlaps(two) for one, two in itertools.combinations(boxes, 2))
-    assert all(frame.contains(box.x0, box.y0) and frame.contains(box.x1, box.y1) for box in boxes)
+    for axes, count in zip(figure.axes, (9 + 11, 9), strict=True):
+        labels = [child for child in axes.get_children() if isinstance(child, Annotation)]
+        for label in labels:
+            label.update_positions(renderer)
+        boxes = [Text.get_window_extent(label, renderer) for label in labels]
+        frame = axes.get_window_extent(renderer)
+        assert len(labels) == count
+        assert not any(one.overlaps(two) for one, two in itertools.combinations(boxes, 2))
+        assert all(frame.contains(box.x0, box.y0) and frame.contains(box.x1, box.y1) for box in boxes)
+
+
+def test_a_measured_point_is_joined_with_the_published_one_like_it_and_shown_by_its_multiply_adds(
+    drawn: tuple[Figure, list[str]], suite: Comparison
+) -> None:
+    left, right = drawn[0].axes
+    places = {line: np.asarray(line.get_xydata()) for axes in (left, right) for line in axes.get_lines()}
+    joined = {tuple(map(tuple, places[line].tolist())) for line in left.get_lines() if line.get_linestyle() == ":"} - {()}
+    assert joined == {
+        ((row.reading.values, row.error), (row.reading.values, row.published.error_percent))
+        for row in suite.rows
+        if row.published is not None and row.published.values_read == row.reading.values
+    }
+    assert len(joined) == 5
+    shown = {tuple(point) for line in right.get_lines() if line.get_marker() == "o" for point in places[line].tolist()}
+    assert shown == {(row.multiply_adds, row.error) for row in suite.rows}
+    assert drawn[0].get_suptitle() == "mnist: 1,000 test images"
 
 
 def test_the_figure_shows_what_was_measured_filled_and_what_is_published_hollow(
@@ -91,7 +109,7 @@ def test_the_errors_axis_has_numbers_to_read_and_ends_at_100_percent(
     write_figure(
         tmp_path / "a.png", compared([trained("a", ConvConfig(), first), trained("b", ConvNetConfig(), second)], size=(28, 28))
     )
-    (axes,) = kept[0].axes
+    axes = kept[0].axes[0]
     low, high = axes.get_ylim()
     assert high <= 100
     assert len([tick for tick in axes.get_yticks() if low <= tick <= high]) >= 3

@@ -2,6 +2,7 @@
 
 import re
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,17 @@ def test_all_colors_of_time_differ_and_are_visible_on_black(kind: WindowKind, st
     assert colors.shape == (steps, 3)
     assert len(np.unique(colors, axis=0)) == steps
     assert (colors @ (0.2126, 0.7152, 0.0722)).min() > 0.15  # luminance by ITU-R BT.709
+
+
+@pytest.mark.parametrize("kind", ["glimpse", "read", "write"])
+def test_all_colors_of_time_have_the_contrast_of_graphics_on_black_and_on_the_frame(kind: WindowKind) -> None:
+    def luminance(color: Any) -> Any:  # WCAG 2.2, relative luminance
+        linear = np.where(color <= 0.04045, color / 12.92, ((color + 0.055) / 1.055) ** 2.4)
+        return linear @ (0.2126, 0.7152, 0.0722)
+
+    for ground in ("#000000", FRAME):
+        contrast = (luminance(time_colors(64, kind)) + 0.05) / (luminance(np.array(to_rgb(ground))) + 0.05)
+        assert contrast.min() >= 3
 
 
 @pytest.mark.parametrize("kind", ["glimpse", "read", "write"])

@@ -87,7 +87,7 @@ def test_a_phone_needs_no_horizontal_scrolling_and_has_touch_targets(
     )
     assert len(sizes) > 15
     assert [size for size in sizes if min(size[:2]) < 39.9] == []
-    columns = page.locator(".column").evaluate_all("all => all.map((e) => e.getBoundingClientRect().left)")
+    columns = page.locator(".stage, .column + .column").evaluate_all("all => all.map((e) => e.getBoundingClientRect().left)")
     assert columns[0] == columns[1]
 
 
@@ -149,3 +149,21 @@ def test_boxes_glide_unless_reduced_motion_is_requested(open_page: Opener, part:
         expect(page.locator("#overlay.gliding")).to_have_count(1)
         durations = page.locator("#overlay .box").evaluate("e => getComputedStyle(e).transitionDuration")
         assert (max(float(part.strip(" s")) for part in durations.split(",")) > 0) == glides
+
+
+def test_forced_colors_keep_the_bars_of_the_belief_and_the_mark_of_the_chosen_image(open_page: Opener, part: Trajectories) -> None:
+    page = open_page(part, "#image=108", forced_colors="active")
+    color = "e => getComputedStyle(e).backgroundColor"
+    fills = {page.locator("#bars .fill").nth(k).evaluate(color) for k in range(10)}
+    assert page.locator("#bars .track").first.evaluate(color) not in fills
+    outlines = page.locator("#gallery button").evaluate_all("all => all.map((e) => getComputedStyle(e).outlineStyle)")
+    assert [i for i, style in enumerate(outlines) if style == "solid"] == [8]
+
+
+def test_of_nested_windows_only_the_smallest_has_earlier_boxes(
+    open_page: Opener, make_trajectories: Callable[..., Trajectories]
+) -> None:
+    page = open_page(make_trajectories(2, 4, scales=3), "#step=4")
+    shown = page.locator("#overlay .earlier:not([hidden])")
+    expect(shown).to_have_count(3)
+    assert shown.evaluate_all("all => all.map((e) => e.parentElement.dataset.scale)") == ["0"] * 3

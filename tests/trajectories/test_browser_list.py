@@ -44,6 +44,33 @@ def test_filters_show_the_images_that_a_plain_loop_finds(open_page: Opener, part
     assert indices(page) == [100 + i for i in sorted(range(12), key=lambda i: best[i]) if 0.4 <= best[i] <= 0.8]
 
 
+def test_a_filter_that_hides_the_image_shown_shows_the_first_that_it_keeps(open_page: Opener, part: Trajectories) -> None:
+    page = open_page(part, "#image=103&step=3")
+    page.get_by_role("radio", name="Wrong").check()
+    expect(page.locator("#image-name")).to_have_text("Image 106")
+    expect(page.locator("#gallery [aria-current]")).to_have_count(1)
+    page.get_by_role("radio", name="All").check()
+    expect(page.locator("#image-name")).to_have_text("Image 106")  # which all images include
+    slide(page, "Lowest confidence in percent", 100)
+    expect(page.get_by_text("No images match.")).to_be_visible()
+    expect(page.locator("#image-name")).to_have_text("Image 106")
+
+
+def test_on_a_phone_the_images_are_one_row_below_the_player_and_before_what_explains_it(
+    open_page: Opener, part: Trajectories
+) -> None:
+    page = open_page(part, width=390, height=844, has_touch=True, is_mobile=True)
+    boxes = {name: page.locator(name).bounding_box() for name in ("#play", "#gallery", "#beliefs", "#steps")}
+    places = [box["y"] for box in boxes.values() if box is not None]
+    assert places == sorted(places)
+    assert places[1] < 1200
+    assert (
+        len({round(box["y"]) for box in page.locator("#gallery li").evaluate_all("all => all.map((e) => ({y: e.offsetTop}))")}) == 1
+    )
+    page.locator("#gallery button").last.tap()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_pictures_are_called_by_their_names_which_are_text(open_page: Opener, part: Trajectories) -> None:
     names = tuple(f"<b>{number}</b>.png" for number in range(12))
     page = open_page(replace(part, names=names), "#image=105")
@@ -90,7 +117,8 @@ def test_the_address_restores_image_step_and_filters_and_follows_them(open_page:
     expect(page.locator("#count")).to_have_text("6 of 12")
     page.keyboard.press("ArrowRight")
     page.get_by_role("radio", name="Right").check()
-    expect(page).to_have_url(re.compile("#image=109&step=4&show=right&order=high&from=1$"))
+    first = indices(page)[0]
+    expect(page).to_have_url(re.compile(f"#image={first}&step=1&show=right&order=high&from=1$"))
     entries = page.evaluate("history.length")
     page.evaluate("location.hash = '#image=102&step=2'")
     expect(page.locator("#image-name")).to_have_text("Image 102")

@@ -41,6 +41,10 @@ def test_every_number_is_that_of_a_plain_loop(make_trajectories: Callable[..., T
         assert step.distance == pytest.approx(np.median(distances), rel=1e-5)
         assert step.distance_quartiles == pytest.approx(tuple(np.quantile(distances, (0.25, 0.75))), rel=1e-5)
         assert step.far == pytest.approx(100 * np.mean([distance > FAR for distance in distances]))
+        outside = [
+            not (-0.5 <= float(x) < 59.5 and -0.5 <= float(y) < 39.5) for x, y in zip(*(f[:, t] for f in window[:2]), strict=True)
+        ]
+        assert step.outside == pytest.approx(100 * np.mean(outside))
         assert step.on_center == pytest.approx(100 * inside / 7)
         assert step.covered == pytest.approx(100 * np.mean(covered), rel=1e-4, abs=1e-4)
         assert step.stride == pytest.approx(np.median(strides), rel=1e-5)
@@ -134,9 +138,34 @@ def test_the_figure_shows_the_error_without_the_digits_positions(
     views = replace(make_trajectories(5, 3), digits=torch.full((5, 2), torch.nan))
     summary = summarize_trajectories([views if labels else replace(views, labels=torch.full((5,), -1))])
     summary_figure(summary, tmp_path / "summary.png")
-    panels = {axes.get_ylabel(): axes for axes in kept[0].axes if axes.get_ylabel()}
+    panels = {axes.get_ylabel(): axes for axes in kept[0].axes if axes.get_ylabel() and "images in" not in axes.get_ylabel()}
     assert list(panels) == (["%", "median (px)"] if labels else ["median (px)"])
     if labels:
         (curve,) = panels["%"].get_lines()
         assert curve.get_label() == "error"
         np.testing.assert_allclose(np.asarray(curve.get_ydata()), [step.error or 0.0 for step in summary.steps])
+
+
+def test_one_runaway_cell_does_not_darken_the_maps_which_have_one_scale_and_name_the_share_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Figure] = []
+    monkeypatch.setattr("glimpse.trajectories.summary_figure.save", lambda path, figure: kept.append(figure))
+    count = 2000
+    x = torch.rand(count, 2, generator=torch.Generator().manual_seed(0)) * 49
+    x[:200, 1] = 300.0  # a tenth of the images at the second step
+    y = torch.where(x > 49, -5.0, torch.rand(count, 2, generator=torch.Generator().manual_seed(1)) * 49)
+    window = Window(x, y, *(torch.ones_like(x),) * 3)
+    unknown = torch.full((count, 2), torch.nan)
+    views = Trajectories(
+        torch.arange(count), torch.zeros(count, 1, 50, 50), -torch.ones(count).long(), unknown, (Track("glimpse", 0, 2, window),)
+    )
+    summary = summarize_trajectories([views])
+    assert [step.outside for step in summary.steps] == [0, pytest.approx(10, abs=0.2)]
+    summary_figure(summary, tmp_path / "summary.png")
+    maps = [axes for axes in kept[0].axes if axes.images]
+    assert [axes.get_title() for axes in maps[:2]] == ["glimpse 1", f"glimpse 2\n{summary.steps[1].outside:.1f} % outside"]
+    first, second = (axes.images[0].get_clim() for axes in maps[:2])
+    assert first == second
+    assert second[1] is not None
+    assert second[1] < 100 * summary.heat["glimpse"].max() / 5

@@ -24,6 +24,7 @@ from glimpse.settings.requests.export import GeneratorPart, ModelExportRequest, 
 from glimpse.settings.requests.generation import InterpolateRequest, ReconstructRequest, SampleRequest
 from glimpse.settings.requests.options import chosen, flag, from_options
 from glimpse.settings.requests.playground import PLAYGROUND_MODELS, PlaygroundRequest
+from glimpse.settings.requests.report import ReportRequest
 from glimpse.settings.requests.sweep import ClassifierSweepRequest, GeneratorSweepRequest, SweepChoice, SweepRequest
 from glimpse.settings.requests.training import (
     ClassifierTrainingRequest,
@@ -72,6 +73,7 @@ __all__ = [
     "PredictionRequest",
     "ProgramFormat",
     "ReconstructRequest",
+    "ReportRequest",
     "RunChoice",
     "SampleRequest",
     "SetChoice",

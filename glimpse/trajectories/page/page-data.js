@@ -3,6 +3,7 @@
 
 const BATCH = 60; // thumbnails made at a time
 const FIELDS = 5; // center x, center y, stride, sigma, intensity
+const FAINT = 0.02; // of the largest number of all glimpses: what is fainter stays dark
 const COUNT = new Intl.NumberFormat("en");
 
 // ---- The data

@@ -22,6 +22,7 @@ function filter() {
   if (sign) state.list.sort((a, b) => sign * (a.confidence - b.confidence));
   showRange(wanted);
   showList();
+  if (state.item && state.list.length && !state.list.includes(state.item)) choose(state.list[0]);
   remember();
 }
 
@@ -69,14 +70,19 @@ function makeThumb(item) {
   const button = make("button", { type: "button", class: wrong && "wrong", "aria-label": name }, picture, text);
   if (item.name) button.append(make("span", { class: "file", title: item.name }, item.name));
   if (wrong) button.append(make("span", { class: "cross", "aria-hidden": "true" }, "✗"));
-  button.addEventListener("click", () => choose(item));
+  button.addEventListener("click", () => chooseThumb(item));
   return make("li", {}, button);
 }
 
+/** Shows an image from its first step. */
 function choose(item) {
   play(false);
   show(item, 0);
-  if ($("image").getBoundingClientRect().bottom < 100) $("player").scrollIntoView(); // a phone's list is below the player
+}
+
+function chooseThumb(item) {
+  choose(item);
+  if ($("image").getBoundingClientRect().bottom < 100) $("image-name").scrollIntoView(); // a phone's list is below the player
 }
 
 function markThumb() {
@@ -94,4 +100,5 @@ function scrollTo(thumb) {
   const bottom = top + thumb.offsetHeight;
   const seen = top >= gallery.scrollTop && bottom <= gallery.scrollTop + gallery.clientHeight;
   if (!seen) gallery.scrollTop = top - gallery.clientHeight / 3;
+  keepInView(gallery, thumb); // on a phone it is one row
 }

@@ -63,7 +63,7 @@ function styleOf(right) {
 /** Returns one window over all steps: the boxes so far, the path through their centers, and the box of the step shown. */
 function drawTrack(item, track) {
   const steps = [...Array(item.chunk.steps).keys()];
-  const earlier = steps.map((t) => draw("rect", { class: "earlier", ...boxOf(windowOf(item, track, t), track.n) }));
+  const earlier = (track.scale ? [] : steps).map((t) => draw("rect", { class: "earlier", ...boxOf(windowOf(item, track, t), track.n) }));
   const path = track.scale ? [] : [draw("polyline", { class: "path" })];
   const now = ["blur wide", "blur", "halo", "box"].map((name) => draw("rect", { class: name }));
   const centers = track.scale ? [] : [draw("path", { class: "center" }), draw("path", { class: "arrows" })];
@@ -189,6 +189,7 @@ function makeSteps(item) {
   $("seen").replaceChildren(...(kept ? tracks.map(figure) : []));
   const short = (value) => Number(value.toPrecision(3));
   const scale = ([kind, { low, high }]) => {
+    if (kind === "glimpse") return `Every glimpse: black is ${low < 0 ? "its smallest number" : "0"}, white its largest one.`;
     const [less, more] = kind === "write" ? [" or less, gray 0", " or more"] : ["", ""]; // a write's scale is cut off
     return `Every ${kind}: black is ${short(low)}${less}, white ${short(high)}${more}.`;
   };
@@ -232,14 +233,22 @@ function drawPatch(canvas, item, track, t) {
   const area = track.n ** 2;
   const start = (item.row * item.chunk.steps + t) * track.channels * area;
   const picture = new ImageData(track.n, track.n);
-  const { low, high } = shades[track.kind];
+  const value = (q) => track.low + (q / 255) * (track.high - track.low);
+  const { low, high } = shadesOf(track, track.patches.subarray(start, start + track.channels * area), value);
   for (let i = 0; i < 4 * area; i++) {
     const channel = Math.min(i % 4, track.channels - 1);
-    const value = track.low + (track.patches[start + channel * area + (i >> 2)] / 255) * (track.high - track.low);
-    picture.data[i] = i % 4 === 3 ? 255 : (255 * (value - low)) / (high - low || 1);
+    const number = value(track.patches[start + channel * area + (i >> 2)]);
+    picture.data[i] = i % 4 === 3 ? 255 : (255 * (number - low)) / (high - low || 1);
   }
   canvas.getContext("2d").putImageData(picture, 0, 0);
   return set(canvas, { "aria-label": `The ${trackName(item, track)} at step ${t + 1}, ${track.n} by ${track.n}` });
+}
+
+/** Returns the numbers shown as black and white: of a classifier's glimpse its own, since a wide window sees faint numbers. */
+function shadesOf(track, patch, value) {
+  const common = shades[track.kind];
+  if (track.kind !== "glimpse") return common;
+  return { low: Math.min(0, value(Math.min(...patch))), high: Math.max(value(Math.max(...patch)), FAINT * common.high) };
 }
 
 // ---- Playing

@@ -56,7 +56,8 @@ function restore() {
   restoreFilters(given);
   filter();
   const item = given.has("image") ? byIndex.get(Number(given.get("image"))) : null;
-  show(item ?? state.item ?? state.list[0] ?? items[0], (Number.parseInt(given.get("step"), 10) || 1) - 1);
+  const wanted = [item, state.item].find((each) => state.list.includes(each)); // none outside the filters
+  show(wanted ?? state.list[0] ?? items[0], (Number.parseInt(given.get("step"), 10) || 1) - 1);
 }
 
 function restoreFilters(given) {

@@ -1,0 +1,1 @@
+"""Reports of trained models: one HTML file with settings, curves, errors and pictures."""
