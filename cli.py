@@ -8,12 +8,13 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
 from glimpse import __version__
 from glimpse.commands.command_options import (
+    bench_options,
     comparison_file_options,
     evaluation_options,
     export_options,
@@ -64,7 +65,6 @@ from glimpse.settings.requests import (
     ReconstructRequest,
     ReportRequest,
     SampleRequest,
-    What,
     from_options,
 )
 
@@ -193,17 +193,7 @@ def report(as_json: bool, **options: Any) -> None:
 
 
 @glimpse.command()
-@click.option("--what", type=click.Choice(get_args(What)), default="all", show_default=True, help="Part to measure.")
-@click.option(
-    "--growth", is_flag=True, help="Also measure how the classifier's and the generator's training step grow with their settings."
-)
-@click.option(
-    "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
-    default=2.0,
-    show_default=True,
-    help="Time per case, on average, in seconds.",
-)
+@bench_options
 @device_option
 @click.option("--threads", type=THREADS, help="Number of CPU threads. Default: the fastest in training, by measurement.")
 @json_option

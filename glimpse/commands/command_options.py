@@ -8,10 +8,11 @@ import click
 
 from glimpse.commands.help import OUTPUT, section
 from glimpse.commands.options import FILE, FOLDER, POSITIVE, chosen_images_options, glimpses_option, split_option
-from glimpse.settings.requests import GeneratorPart, ProgramFormat, TrajectoryFilter
+from glimpse.settings.requests import GeneratorPart, ProgramFormat, TrajectoryFilter, What
 from glimpse.settings.suites import SUITES
 
 __all__ = [
+    "bench_options",
     "comparison_file_options",
     "evaluation_options",
     "export_options",
@@ -23,6 +24,26 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def bench_options(command: F) -> F:
+    """Adds the options of a benchmark besides the machine: from `--what` to `--seconds`."""
+    options = (
+        click.option("--what", type=click.Choice(get_args(What)), default="all", show_default=True, help="Part to measure."),
+        click.option(
+            "--growth",
+            is_flag=True,
+            help="Also measure how the classifier's and the generator's training step grow with their settings.",
+        ),
+        click.option(
+            "--seconds",
+            type=click.FloatRange(min=0, min_open=True),
+            default=2.0,
+            show_default=True,
+            help="Time per case, on average, in seconds.",
+        ),
+    )
+    return section("Benchmark", *options)(command)
 
 
 def evaluation_options(command: F) -> F:
