@@ -115,9 +115,9 @@ def is_complete(name: str, folder: Path) -> bool:
 def _names(name: str) -> Names:
     """Returns the names of the files of a set."""
     layout = LAYOUTS[name]
-    others = (other for key, other in LAYOUTS.items() if key != name and other.prefixes == layout.prefixes)
+    others = [other for key, other in LAYOUTS.items() if key != name and other.prefixes == layout.prefixes]
     labels = frozenset(other.md5[f"{other.prefixes[0]}-labels-idx1-ubyte"] for other in others if other.md5)
-    return Names(layout.folder, layout.prefixes, layout.archive, labels)
+    return Names(layout.folder, layout.prefixes, layout.archive, labels, frozenset(other.folder for other in others))
 
 
 def load(name: str, folder: Path, *, train: bool) -> tuple[Tensor, Tensor]:
@@ -196,7 +196,7 @@ def _refuse_traces(request: Request) -> None:
             listed = ", ".join(str(path.relative_to(folder)) for path in traces[:6])
             raise FileNotFoundError(
                 f"{folder} holds files of {request.name} that cannot be used as they are: {listed}; unpack archives and complete"
-                f" the files, wanted are {wanted_layout(names)}"
+                f" the files, wanted are {wanted_layout(names)}; or name a single file with --digits"
             )
 
 

@@ -102,6 +102,38 @@ def test_an_archive_is_named_to_be_unpacked(tmp_path: Path) -> None:
     assert "MNIST/archive.zip; unpack archives" in refused(tmp_path)
 
 
+def test_an_archive_is_known_by_the_files_in_it(tmp_path: Path) -> None:
+    for name in ("archive.zip", "fashion-mnist.zip"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for prefix in ("train", "t10k"):
+                archive.writestr(f"archive/{prefix}-images-idx3-ubyte/{prefix}-images-idx3-ubyte", b"")
+    line = refused(tmp_path)
+    assert "holds files of mnist that cannot be used as they are: archive.zip; unpack" in line
+    (tmp_path / "archive.zip").unlink()
+    assert opened(tmp_path, "auto").name == "sklearn"  # the other one is Fashion-MNIST's by its name
+    with pytest.raises(
+        FileNotFoundError, match=r"holds files of fashion-mnist that cannot be used as they are: fashion-mnist\.zip"
+    ):
+        opened(tmp_path, "fashion-mnist")
+
+
+@pytest.mark.parametrize("name", ["mnist.npz", "mnist_train.csv", "MNIST-original.mat", "mnist.pkl.gz"])
+def test_a_set_in_another_form_is_named_to_be_given_itself(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    line = refused(tmp_path)
+    assert f"cannot be used as they are: {name};" in line
+    assert line.endswith("or name a single file with --digits")
+
+
+@pytest.mark.parametrize("folder", ["mnist", "Mnist/raw", "fashion_mnist", "Fashion-MNIST/raw"])
+def test_the_folder_may_be_spelled_in_any_way(tmp_path: Path, lay_out: LayOut, folder: str) -> None:
+    name = "fashion-mnist" if folder.lower().startswith("fashion") else "mnist"
+    lay_out(tmp_path / "given", name)
+    expected = opened(tmp_path / "given", name).sha256
+    moved(tmp_path / "given" / LAYOUTS[name].folder / "raw", tmp_path / "hand" / folder)
+    assert opened(tmp_path / "hand", name).sha256 == expected
+
+
 def test_without_a_trace_auto_takes_other_digits_and_says_why(tmp_path: Path) -> None:
     source = opened(tmp_path, "auto")
     assert source.name == "sklearn"
