@@ -18,6 +18,7 @@ from glimpse.datasets.damage import as_one_line, one_line
 from glimpse.datasets.limits import LIFT, TooLarge, are_lifted, check_pixels
 
 __all__ = [
+    "OTHER_PICTURES",
     "PICTURE_ENDINGS",
     "PictureHeader",
     "is_hidden",
@@ -29,8 +30,11 @@ __all__ = [
     "to_eight_bits",
 ]
 
-PICTURE_ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+PICTURE_ENDINGS = frozenset({".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Suffixes of the names of picture files, in lower case."""
+
+OTHER_PICTURES = frozenset({".arw", ".avif", ".cr2", ".dng", ".heic", ".heif", ".nef", ".svg"})
+"""Suffixes of the names of pictures that are not read, in lower case."""
 
 _GRAY = ("1", "L", "LA", "La", "F")
 _ORIENTATION = 0x0112  # tag of EXIF
@@ -74,7 +78,7 @@ def read_picture(path: Path, channels: int = 3) -> NDArray[np.uint8] | NDArray[n
         OSError: If the file cannot be read.
         ValueError: If it is not a picture, is damaged or too large (`MOST_PIXELS`), or its pixels are floats or exceed 16 bits.
     """
-    with as_one_line(path, " is no picture that can be read"), _opened(path) as opened:
+    with as_one_line(path, " is no picture that can be read", _remedy(path)), _opened(path) as opened:
         check_pixels(*opened.size, "it")
         if opened.format == "EPS":
             raise ValueError("EPS is a program, which would have to be run")
@@ -114,6 +118,10 @@ class PictureHeader(NamedTuple):
     is_gray: bool
 
 
+def _remedy(path: Path) -> str:
+    return "; save it as JPEG or PNG" if path.suffix.lower() in OTHER_PICTURES else ""
+
+
 def picture_header(path: Path) -> PictureHeader:
     """Returns the size and the kind of a picture without decoding it.
 
@@ -121,7 +129,7 @@ def picture_header(path: Path) -> PictureHeader:
         OSError: If the file cannot be read.
         ValueError: If it is not a picture or too large (`MOST_PIXELS`).
     """
-    with as_one_line(path, " is no picture that can be read"), _opened(path) as opened:
+    with as_one_line(path, " is no picture that can be read", _remedy(path)), _opened(path) as opened:
         check_pixels(*opened.size, "it")
         width, height = opened.size
         has_exif = opened.format != "PNG" or "exif" in opened.info  # getexif would decode a PNG to look for it

@@ -146,6 +146,8 @@ class _Finder:
         labels = [name for name, header in self.headers.items() if name not in shaped and _may_be_labels(header)]
         if len(shaped) == 1 and (len(labels) == 1 or self._holding("labels") or not self.needs_labels):
             return {"all": shaped[0]}
+        if shaped and len(self.headers) == 1:
+            raise self._without_labels(shaped[0])
         raise Undecided(self.source.path, "which array holds the images is not clear", self.found)
 
     def labels_of(self, part: PartName, images: str) -> str | None:
@@ -168,9 +170,15 @@ class _Finder:
         ]
         if len(shaped) == 1 or (shaped and self.needs_labels):
             return self._only("labels", shaped, None)
+        if self.needs_labels and len(self.headers) == 1:
+            raise self._without_labels(images)
         if self.needs_labels:
             raise Undecided(self.source.path, f"no labels for {images}", self.found)
         return None
+
+    def _without_labels(self, images: str) -> Undecided:
+        remedy = "give an array of labels with it, one label for each image"
+        return Undecided(self.source.path, f"no labels for {images}", self.found, remedy)
 
     @property
     def found(self) -> list[str]:

@@ -7,14 +7,14 @@ A class has the pictures in its folder and all folders below it. Hidden files an
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from glimpse.datasets.forms.array_names import part_named
 from glimpse.datasets.forms.found import Found, PartName
 from glimpse.datasets.forms.given import Form, Given
 from glimpse.datasets.forms.picture_files import Picture, digest_of_files, stored_pictures
-from glimpse.datasets.picture_files import PICTURE_ENDINGS, is_hidden
+from glimpse.datasets.picture_files import OTHER_PICTURES, PICTURE_ENDINGS, is_hidden
 from glimpse.settings.requests import FormChoice
 
 __all__ = ["FORM"]
@@ -35,16 +35,20 @@ def _open(given: Given) -> Found:
     root: Path = given.source
     parts: dict[PartName, list[Picture]] = {}
     empty: list[str] = []
+    others: list[Path] = []
     for part, classes in _layout(root).items():
         for name, folder in classes.items():
-            files = _pictures_in(folder)
+            files = _files_in(folder, PICTURE_ENDINGS)
             parts.setdefault(part, []).extend(Picture(file, name) for file in files)
             empty += [] if files else [folder.relative_to(root).as_posix()]
+            others += _files_in(folder, OTHER_PICTURES)
     stored = stored_pictures(parts, given, str(root))
     files = [picture.file for pictures in parts.values() for picture in pictures]
-    notes = (f"No pictures in {', '.join(sorted(empty)[:5])}: left out.",) if empty else ()
+    notes = [f"No pictures in {', '.join(sorted(empty)[:5])}: left out."] if empty else []
+    if others:
+        notes.append(f"{len(others):,} pictures such as {others[0].relative_to(root)} are not read: save them as JPEG or PNG.")
     choice = FormChoice(given.choice.size, given.choice.fit)
-    return Found("class folders", str(root), digest_of_files(root, files), stored, choice=choice, notes=notes)
+    return Found("class folders", str(root), digest_of_files(root, files), stored, choice=choice, notes=tuple(notes))
 
 
 FORM = Form("a folder of class folders", _takes, _open)
@@ -81,11 +85,11 @@ def _folders(root: Path) -> list[Path]:
 
 def _has_pictures(folder: Path, *, deep: bool = False) -> bool:
     walk = os.walk(folder, followlinks=True) if deep else [(folder, [], [path.name for path in folder.iterdir()])]
-    return any(_is_picture(name) for _, _, names in walk for name in names)
+    return any(_ends_in(name, PICTURE_ENDINGS) for _, _, names in walk for name in names)
 
 
-def _pictures_in(folder: Path) -> list[Path]:
-    """Returns the pictures in a folder and all folders below it, sorted by their path."""
+def _files_in(folder: Path, endings: Collection[str]) -> list[Path]:
+    """Returns the files with these endings in a folder and all folders below it, sorted by their path, without hidden ones."""
     found: list[Path] = []
     seen: set[str] = set()
     for root, folders, names in os.walk(folder, followlinks=True):
@@ -95,9 +99,9 @@ def _pictures_in(folder: Path) -> list[Path]:
             folders.clear()
             continue
         seen.add(real)
-        found += [Path(root, name) for name in names if _is_picture(name)]
+        found += [Path(root, name) for name in names if _ends_in(name, endings)]
     return sorted(found)
 
 
-def _is_picture(name: str) -> bool:
-    return Path(name).suffix.lower() in PICTURE_ENDINGS and not is_hidden(name)
+def _ends_in(name: str, endings: Collection[str]) -> bool:
+    return Path(name).suffix.lower() in endings and not is_hidden(name)

@@ -183,6 +183,8 @@ class PictureReader:
     def _way_to_fit(self, image: Tensor, size: tuple[int, int], expected: tuple[int, int]) -> str:
         """Returns the options that give a picture the scale of the training images."""
         scaled, extent = f"--resize {resized_to_fit(*size, expected)} scales it", ink_extent(image)
+        if self.trained.digit is None and self.trained.is_even and max(size) < max(expected):
+            return f"--pad puts it on such a canvas, {scaled}"
         if self.trained.digit is None or extent == 0:
             return scaled
         side = round(_INK * self.trained.digit / extent)  # gives the ink of a single digit the size of the training digits

@@ -103,6 +103,13 @@ def test_another_scale_names_the_size_of_the_digits_and_the_options(tmp_path: Pa
     assert warned(tmp_path / "a.png", picture) == [said]
 
 
+def test_a_small_picture_belongs_on_the_canvas_of_your_own_digits(tmp_path: Path) -> None:
+    facts = {"task": CLUTTERED | {"digits": "file"}}
+    (line,) = warned(tmp_path / "a.png", bar().resize((28, 28)), facts)
+    way = "--pad puts it on such a canvas, --resize 100 scales it"
+    assert line == f"has 28 x 28 pixels, the model was trained on images of 100 x 100 pixels: {way}"
+
+
 @pytest.mark.parametrize("handling", [{"resize": 100}, {"resize": 28, "pad": True}, {"resize": 100, "pad": True}])
 def test_the_options_of_a_warning_end_it(tmp_path: Path, handling: dict[str, Any]) -> None:
     assert warned(tmp_path / "a.png", bar(side=400).resize((400, 300)), **handling) == []

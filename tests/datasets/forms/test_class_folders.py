@@ -94,6 +94,20 @@ def test_broken_pictures_are_named(tmp_path: Path) -> None:
         open_data(root)
 
 
+def test_pictures_of_other_formats_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    root = drawn(tmp_path / "photos")
+    for name in ("IMG_1.HEIC", "IMG_2.heic"):
+        (root / "cat" / name).write_bytes(b"not read")
+    (root / "elk").mkdir()
+    (root / "elk" / "IMG_3.heic").write_bytes(b"not read")
+    with caplog.at_level("INFO", logger="glimpse"):
+        assert len(open_data(root).evaluation[1]) == 40
+    assert "No pictures in elk: left out." in caplog.messages[0]
+    assert "3 pictures such as cat/IMG_1.HEIC are not read: save them as JPEG or PNG." in caplog.messages[1]
+    with pytest.raises(ValueError, match=r"IMG_2\.heic is no picture that can be read .*; save it as JPEG or PNG"):
+        read_picture(root / "cat" / "IMG_2.heic")
+
+
 def test_pictures_of_different_sizes_need_a_size(tmp_path: Path) -> None:
     root = drawn(tmp_path / "photos")
     Image.fromarray(COLOR[0][:5]).save(root / "ant" / "wide.png")

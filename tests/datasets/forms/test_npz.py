@@ -67,6 +67,14 @@ def test_names_of_the_classes_come_with_numbers_as_labels(saved: Saved, opens_as
     assert data.class_names == ("ant", "bee", "cat", "dog")
 
 
+@pytest.mark.parametrize("name", ["images", "arr_0"])
+def test_images_without_any_labels_need_some(saved: Saved, name: str) -> None:
+    with pytest.raises(
+        Undecided, match=rf"no labels for {name}; found {name} \(uint8 40 x 9 x 9\): give an array of labels with it"
+    ):
+        open_data(saved(**{name: GRAY}))
+
+
 TWO: dict[str, Any] = {"images": GRAY, "fine_labels": LABELS, "coarse_labels": LABELS // 2}
 FOUR: dict[str, Any] = {"arr_0": GRAY[:30], "arr_1": LABELS[:30], "arr_2": GRAY[30:], "arr_3": LABELS[30:]}
 
