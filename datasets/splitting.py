@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glimpse.datasets.counter import STREAMS, permutation
+from glimpse.datasets.limits import check_bytes
 
 __all__ = ["balanced", "stratified"]
 
@@ -47,15 +48,21 @@ def stratified(labels: NDArray[np.int64], seed: int, n_held_out: int) -> list[ND
 def balanced(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Returns rows of a training part in which every class has as many as the largest one; rows of smaller classes come again.
 
-    Every row is there at least once. Classes without a row stay so.
+    On average a row comes as often as scikit-learn's `compute_class_weight("balanced")` weighs it, up to a factor common to all
+    classes. Within a class each row comes equally often, or the first ones once more. Classes without a row stay so.
 
     Args:
         labels: Class of each image, shape (N,), from 0.
+
+    Raises:
+        TooLarge: If there are more rows than memory.
 
     >>> balanced(np.array([0, 0, 0, 1, 2])).tolist()
     [0, 1, 2, 3, 3, 3, 4, 4, 4]
     """
     by_class = np.argsort(labels, kind="stable")
     counts = np.bincount(labels)
+    present, most = int((counts > 0).sum()), int(counts.max())
+    check_bytes(present * most * labels.itemsize, f"{present:,} classes of {most:,} images each, repeated")
     rows = np.split(by_class, np.cumsum(counts)[:-1])
-    return np.concatenate([np.resize(each, counts.max()) for each in rows if len(each)])
+    return np.concatenate([np.resize(each, most) for each in rows if len(each)])

@@ -4,6 +4,7 @@ To add one, write a module with a `FORM`, and add it to `FORMS`.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from glimpse.datasets.forms import built, class_folders, csv, hdf5, idx, mat, np
 from glimpse.datasets.forms.archives import ARCHIVES, is_archive, open_archive
 from glimpse.datasets.forms.found import Found
 from glimpse.datasets.forms.given import Form, Given
+from glimpse.datasets.forms.objects import OBJECTS
+from glimpse.datasets.labels import listed
 from glimpse.datasets.picture_files import PICTURE_ENDINGS, is_hidden
 
 __all__ = ["FORMS", "recognized"]
@@ -94,7 +97,13 @@ def _unrecognized(given: Given) -> str:
         return f"{given.path} holds no images in a form that is recognized; it holds {_content(given.source)}; {remedy}"
     if given.is_file:
         return f"{given.path} is {_kind(given)}; {forms}"
-    return f"images cannot be read from {type(given.source).__module__}.{type(given.source).__name__}; {forms}"
+    return f"images cannot be read from {_object(given.source)}; from Python glimpse reads {OBJECTS}"
+
+
+def _object(source: object) -> str:
+    """Returns what an object of Python is: its type, and the keys of a dictionary."""
+    kind = f"{type(source).__module__}.{type(source).__name__}"
+    return f"{kind} with the keys {listed([str(key) for key in source])}" if isinstance(source, Mapping) else kind
 
 
 def _is_form(given: Given) -> bool:

@@ -77,6 +77,8 @@ def _pixels(cell: Any) -> NDArray[Any]:
         pixels = to_eight_bits(pixels_of(cell, 1 if is_gray else 3))
         return pixels[..., 0] if is_gray else pixels
     array = np.asarray(cell)
+    if array.dtype == object and array.ndim == 1:  # the rows of an image, as frames of polars have them
+        array = np.array([np.asarray(row.tolist() if isinstance(row, np.ndarray) else row) for row in array])
     if array.dtype.kind not in "biuf":
         raise ValueError(f"expected an image, got {type(cell).__name__}")
     if array.ndim < 2 and not (array.ndim == 1 and array.size > 1):

@@ -28,7 +28,13 @@ from glimpse.datasets.forms.tables import Table, images_in
 from glimpse.datasets.labels import Labels
 from glimpse.digest import sha256_of_bytes, sha256_of_images
 
-__all__ = ["FORM"]
+__all__ = ["FORM", "OBJECTS"]
+
+OBJECTS = (
+    "a frame of pandas or polars, a data set of Hugging Face or torch that has a length, a pair (images, labels), or a dictionary"
+    ' of these with the keys "train", "valid" and "test"'
+)
+"""The objects of Python, for messages."""
 
 
 class _Opened(NamedTuple):

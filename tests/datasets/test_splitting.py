@@ -4,7 +4,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from sklearn.utils.class_weight import compute_class_weight
 
+from glimpse.datasets import limits
 from glimpse.datasets.splitting import balanced, stratified
 
 
@@ -48,3 +50,19 @@ def test_balanced_rows_hold_every_row_and_as_many_of_each_class() -> None:
     rows = balanced(labels)
     assert Counter(labels[rows].tolist()) == {0: 90, 1: 90, 3: 90}
     assert set(rows.tolist()) == set(range(117))
+
+
+def test_balanced_rows_weigh_images_as_scikit_learn_does() -> None:
+    labels = np.random.default_rng(1).choice(5, 3_000, p=[0.6, 0.25, 0.1, 0.04, 0.01])
+    weights = compute_class_weight("balanced", classes=np.arange(5), y=labels)
+    times = np.bincount(balanced(labels), minlength=len(labels))  # that each image is there
+    of_class = np.array([times[labels == k].mean() for k in range(5)])
+    assert of_class / of_class.sum() == pytest.approx(weights / weights.sum())
+    assert all(np.ptp(times[labels == k]) <= 1 for k in range(5))
+
+
+def test_balanced_rows_that_take_more_memory_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MOST_BYTES", 800_000)
+    labels = np.repeat(np.arange(200), [1_000, *[2] * 199])
+    with pytest.raises(ValueError, match=r"200 classes of 1,000 images each, repeated takes 0\.0 GB, the limit"):
+        balanced(labels)

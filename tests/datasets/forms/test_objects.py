@@ -131,5 +131,14 @@ def test_the_digest_follows_images_labels_and_names() -> None:
 
 @pytest.mark.parametrize("source", [5, None, {}, {"cat": (GRAY, LABELS)}, iter([1]), GRAY, {1, 2}])
 def test_other_objects_are_named_with_their_type(source: Any) -> None:
-    with pytest.raises(ValueError, match=f"images cannot be read from .*{type(source).__name__}; glimpse reads"):
+    with pytest.raises(ValueError, match=f"images cannot be read from .*{type(source).__name__}.*; from Python glimpse reads"):
         open_data(source)
+
+
+def test_the_keys_of_a_dictionary_are_named() -> None:
+    with pytest.raises(ValueError, match=r'dict with the keys train, unsupervised; from Python .* with the keys "train", "valid"'):
+        open_data({"train": (GRAY, LABELS), "unsupervised": (GRAY, LABELS)})
+
+
+def test_images_as_lists_in_a_frame_of_polars_are_read(opens_as: Opens) -> None:
+    opens_as(pl.DataFrame({"image": [image.tolist() for image in GRAY], "label": LABELS}), form="a frame of polars")
