@@ -32,6 +32,7 @@ from glimpse.commands.options import (
     chosen_images_options,
     clutter_options,
     data_dir_option,
+    data_option,
     device_option,
     digits_option,
     drawing_options,
@@ -211,6 +212,7 @@ def bench(as_json: bool, **options: Any) -> None:
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @suite_options
 @comparison_file_options
+@data_option
 @data_dir_option
 @device_option
 @threads_option
@@ -219,7 +221,8 @@ def compare(runs: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Compare trained classifiers of one task.
 
     RUN is a run's folder or pretrained:NAME. Runs that differ only in their seed are combined into one row; published results of
-    the task are listed for reference. Give runs or a suite.
+    the task are listed for reference. Give runs or a suite. Runs on the same pictures brought to different sizes are one task; with
+    --data, runs of any task with the same classes are compared on your images.
     """
     from glimpse.commands.compare import ComparisonFiles, compare
     from glimpse.comparison.calls import comparison_request

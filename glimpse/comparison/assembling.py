@@ -34,6 +34,7 @@ class Trained:
         parameters: Learned numbers.
         multiply_adds: Of one image.
         images_per_second: At inference.
+        size: Height and width of the images in pixels.
         seed: Of its training, None where unknown.
         images: Seen in training, None where unknown.
         run: What its config.json holds, None where there is none.
@@ -47,6 +48,7 @@ class Trained:
     parameters: int
     multiply_adds: int
     images_per_second: float
+    size: tuple[int, int]
     seed: int | None = None
     images: int | None = None
     run: Mapping[str, Any] | None = None
@@ -68,7 +70,6 @@ def assembled(
     trained: Sequence[Trained],
     published: tuple[PublishedResult, ...] = (),
     *,
-    size: tuple[int, int],
     conditions: Conditions,
 ) -> Comparison:
     """Returns trained models of one task as rows, in the order given, with a test of every pair.
@@ -78,7 +79,6 @@ def assembled(
     Args:
         trained: All measured on the same test images in the same order.
         published: Published rows of the task.
-        size: Height and width of the images.
         conditions: What the measurements were made on and with.
 
     Raises:
@@ -92,7 +92,7 @@ def assembled(
     groups = _grouped(trained)
     firsts = [group[0] for group in groups]
     names = distinct_names([one.config for one in firsts], [_settings(one) for one in firsts], [one.source for one in firsts])
-    rows = tuple(_row(name, group, published, size) for name, group in zip(names, groups, strict=True))
+    rows = tuple(_row(name, group, published) for name, group in zip(names, groups, strict=True))
     published_only = tuple(result for result in published if result not in [row.published for row in rows])
     return Comparison(rows, _pairs(names, firsts), published_only, len(trained[0].labels), conditions)
 
@@ -123,13 +123,14 @@ def _grouped(trained: Sequence[Trained]) -> list[list[Trained]]:
 def _settings(model: Trained) -> dict[str, Any]:
     """Returns all known settings of a model and its training but the seed."""
     training = {} if model.run is None else dict(model.run["training"])
-    return {"kind": model.config.kind} | asdict(model.config) | {name: training[name] for name in training if name != "seed"}
+    of_training = {name: training[name] for name in training if name != "seed"}
+    return {"size": "{}x{}".format(*model.size), "kind": model.config.kind} | asdict(model.config) | of_training
 
 
-def _row(name: str, group: Sequence[Trained], published: tuple[PublishedResult, ...], size: tuple[int, int]) -> Row:
+def _row(name: str, group: Sequence[Trained], published: tuple[PublishedResult, ...]) -> Row:
     """Returns the row of models that differ only in their seed."""
     first, errors = group[0], tuple(model.error for model in group)
-    like = _counterpart(first.config, published, size)
+    like = _counterpart(first.config, published, first.size)
     known = all(model.progress for model in group)
     rates = [rate for model in group if (rate := _training_rate(model.progress)) is not None]
     return Row(
@@ -143,7 +144,7 @@ def _row(name: str, group: Sequence[Trained], published: tuple[PublishedResult, 
         sources=tuple(model.source for model in group),
         parameters=first.parameters,
         multiply_adds=first.multiply_adds,
-        reading=first.config.reading(*size),
+        reading=first.config.reading(*first.size),
         test_samples=first.config.samples,
         inference_rate=statistics.median(model.images_per_second for model in group),
         training_rate=statistics.median(rates) if rates else None,

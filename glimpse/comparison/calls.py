@@ -45,8 +45,8 @@ def compare(
         sources: Runs' folders, weights files or `pretrained:NAME`; none with a suite.
         progress: Called with every record of a suite's trainings.
         listener: Receives progress, notes and warnings; by default Python's warnings and the log `glimpse`.
-        options: Those of `glimpse compare` by their names, with `_` for `-`: `data_dir`, `device`, `threads`, `suite`, and with a
-            suite `out`, `models` (names, or one text with commas), `images`, `seeds`, `within`, `precision`, `compile`.
+        options: Those of `glimpse compare` by their names, with `_` for `-`: `data`, `data_dir`, `device`, `threads`, `suite`, and
+            with a suite `out`, `models` (names, or one text with commas), `images`, `seeds`, `within`, `precision`, `compile`.
 
     Returns:
         Rows of what was measured and tests of every pair; `as_dict()` is what `--json` prints.
@@ -74,6 +74,9 @@ def comparison_request(sources: Sequence[str | Path], options: Mapping[str, Any]
         if sources:
             raise ValueError("name runs to compare or a --suite, not both")
         models = options.get("models")
+        if options.get("data") is not None:
+            raise ValueError("--data goes with runs, not with a --suite")
+        options = {name: value for name, value in options.items() if name != "data"}
         names = models.split(",") if isinstance(models, str) else models
         return from_options(SuiteRequest, {**options, "models": names and tuple(name.strip() for name in names)})
     if not sources:
@@ -108,7 +111,9 @@ def compare_suite(request: SuiteRequest, watch: SuiteWatch | None = None) -> Com
     trained = train_suite(plan, run=watch.run, limit=limit, listener=watch.listener)
     if not trained:
         raise ValueError(f"no run in {request.folder} could be trained to its end")
-    models = CompareRequest(tuple(str(planned.folder.path) for planned in trained), request.data_dir, request.machine)
+    models = CompareRequest(
+        tuple(str(planned.folder.path) for planned in trained), data_dir=request.data_dir, machine=request.machine
+    )
     found = measured_comparison(models, watch.listener, kept=request.folder / "evaluations", limit=limit)
     left_out = [planned.name for planned in plan if planned not in trained]
     if left_out:

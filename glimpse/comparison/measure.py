@@ -3,6 +3,7 @@
 What is measured is kept and not measured again. Dimensions: B images of a batch, N test images, K classes.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -48,23 +49,25 @@ def measured_comparison(
         OutOfTimeError: If the time is over; what was measured until then is kept.
     """
     listener = listener or Listener()
-    models = open_models(request.sources)
+    models = open_models(request.sources, on_other_images=request.data is not None)
     for model in models:
         if model.unfinished is not None:
             listener.warn(model.unfinished)
     device = environment.choose_device(request.machine.device)
     threads = environment.use_threads(request.machine.threads)
-    bench = _Bench(device, threads, request.data_dir, KeptMeasurements(kept, device), limit or TimeLimit(), listener)
+    choice = ImageChoice(data=request.data, data_dir=request.data_dir)
+    bench = _Bench(device, threads, choice, KeptMeasurements(kept, device), limit or TimeLimit(), listener)
     measured = bench.measured(models)
     digests = [model.digest for model in models]
     speeds = bench.kept.read_speeds(digests, request.machine.threads)
     if speeds is None:
-        speeds = bench.speeds(models, measured[0].size)
+        speeds = bench.speeds(models, [each.size for each in measured])
         bench.kept.keep_speeds(digests, speeds)
     trained = [_trained(*each) for each in zip(models, measured, speeds.images_per_second, strict=True)]
     task = models[0].task
-    conditions = Conditions(task_words(task), measured[0].part, speeds.device, speeds.threads)
-    return assembled(trained, published_on(task), size=measured[0].size, conditions=conditions)
+    images = task_words(task) if request.data is None else str(request.data)
+    conditions = Conditions(images, measured[0].part, speeds.device, speeds.threads)
+    return assembled(trained, published_on(task) if request.data is None else (), conditions=conditions)
 
 
 def _trained(model: OpenedModel, measured: Measured, images_per_second: float) -> Trained:
@@ -77,6 +80,7 @@ def _trained(model: OpenedModel, measured: Measured, images_per_second: float) -
         parameters=measured.parameters,
         multiply_adds=measured.multiply_adds,
         images_per_second=images_per_second,
+        size=measured.size,
         seed=model.seed,
         images=model.images,
         run=model.run,
@@ -91,7 +95,7 @@ class _Bench:
     Attributes:
         device: Where.
         threads: Threads of the CPU.
-        data_dir: Folder to look for the digits in first.
+        choice: Images in place of the task's, and where the digits are searched first.
         kept: What was measured before.
         limit: Checked before each model that is measured.
         listener: Receives the progress.
@@ -99,23 +103,23 @@ class _Bench:
 
     device: torch.device
     threads: int
-    data_dir: Path | None
+    choice: ImageChoice
     kept: KeptMeasurements
     limit: TimeLimit
     listener: Listener
 
     def measured(self, models: Sequence[OpenedModel]) -> list[Measured]:
         """Returns what is measured of every model but its speed; the images are opened only for what was not measured before."""
-        images: TaskImages | None = None
+        images: dict[str, TaskImages] = {}  # by the task, on which the size and the part of them depend
         measured = []
         for model in models:
             found = self.kept.read(model.digest)
             if found is None:
                 self.limit.check()
-                if images is None:
-                    choice = ImageChoice(data_dir=self.data_dir)
-                    images = open_task_images(_query(model, choice, self.device, self.listener))
-                found = self._measured_now(model, images)
+                task = json.dumps(model.task, sort_keys=True)
+                if task not in images:
+                    images[task] = open_task_images(_query(model, self.choice, self.device, self.listener))
+                found = self._measured_now(model, images[task])
                 self.kept.keep(model.digest, found)
             measured.append(found)
         return measured
@@ -137,13 +141,20 @@ class _Bench:
         part = str(images.description.get("part") or images.description["split"])
         return Measured(torch.cat(predicted).numpy(), torch.cat(labels).numpy(), parameters, operations, (height, width), part)
 
-    def speeds(self, models: Sequence[OpenedModel], size: tuple[int, int]) -> Speeds:
-        """Returns how many images per second models classify in the fastest of several rounds, each of which times every model."""
-        shape = (EVALUATION_BATCH, models[0].network.config.channels, *size)
-        images = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(
-            self.device
-        )  # the content does not affect the speed
-        works = {str(i): partial(forward_pass, model.network.to(self.device), images) for i, model in enumerate(models)}
+    def speeds(self, models: Sequence[OpenedModel], sizes: Sequence[tuple[int, int]]) -> Speeds:
+        """Returns how many images per second models classify in the fastest of several rounds, each of which times every model.
+
+        Args:
+            models: The models.
+            sizes: Height and width of the images of each.
+        """
+        images: dict[tuple[int, ...], Tensor] = {}
+        works = {}
+        for i, (model, size) in enumerate(zip(models, sizes, strict=True)):
+            shape = (EVALUATION_BATCH, model.network.config.channels, *size)
+            if shape not in images:  # the content does not affect the speed
+                images[shape] = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(self.device)
+            works[str(i)] = partial(forward_pass, model.network.to(self.device), images[shape])
         timings = interleaved(works, 0, least_rounds=_ROUNDS, listener=self.listener)
         rates = [round(EVALUATION_BATCH / timing.best, 1) for timing in timings.values()]
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else str(self.device)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from glimpse.datasets.labels import listed
 from glimpse.digest import sha256_of_file
 from glimpse.models.base import ImageClassifier
 from glimpse.models.catalog import open_classifier
@@ -74,30 +75,35 @@ class OpenedModel:
         return f"{self.source} is not finished: {self.images:,} of {self.budget:,} images"
 
 
-def open_models(sources: Sequence[str]) -> list[OpenedModel]:
+def open_models(sources: Sequence[str], *, on_other_images: bool = False) -> list[OpenedModel]:
     """Returns trained classifiers of one task.
 
     Args:
         sources: Runs' folders, weights files or `pretrained:NAME`.
+        on_other_images: Whether they are compared on images of your own; then only their classes must be the same.
 
     Raises:
         ValueError: If one is no classifier, or two are the same or of different tasks.
         OSError: If a file cannot be read.
     """
-    models = [_opened(source) for source in sources]
+    models = [_opened(source, on_other_images=on_other_images) for source in sources]
     for i, model in enumerate(models):
-        _refuse_misfit(model, models[:i])
+        _refuse_twice(model, models[:i])
+        if on_other_images:
+            _refuse_other_classes(model, models[0])
+        else:
+            _refuse_other_task(model, models[0])
     return models
 
 
-def _opened(source: str) -> OpenedModel:
+def _opened(source: str, *, on_other_images: bool) -> OpenedModel:
     """Returns a trained model with what is known of it."""
     facts = read_facts(source)
     if facts["task"]["kind"] == "generative":
         raise ValueError(f"{source} holds a generator, which has no error: compare classifiers")
     folder = RunFolder(Path(source))
     task = facts["task"]
-    if (task["kind"] == "file" or task["digits"] == "file") and not folder.path.is_dir():
+    if not on_other_images and (task["kind"] == "file" or task["digits"] == "file") and not folder.path.is_dir():
         raise ValueError(f"{source} was trained on your own images, which its run's folder names: compare the folder")
     run, progress, card = None, [], {}
     if source.startswith(PREFIX):
@@ -108,15 +114,30 @@ def _opened(source: str) -> OpenedModel:
     return OpenedModel(source, open_classifier(source), task, digest, run, progress, card, class_names(facts))
 
 
-def _refuse_misfit(model: OpenedModel, before: Sequence[OpenedModel]) -> None:
-    """Raises ValueError if a model is one of those before it, or was trained on another task than the first of them."""
+def _refuse_twice(model: OpenedModel, before: Sequence[OpenedModel]) -> None:
+    """Raises ValueError if a model is one of those before it."""
     same = [other.source for other in before if other.digest == model.digest]
     if same:
         raise ValueError(f"{same[0]} and {model.source} hold the same weights: name each model once")
-    if before and model.task != before[0].task:
-        first = before[0]
+
+
+def _refuse_other_task(model: OpenedModel, first: OpenedModel) -> None:
+    """Raises ValueError if a model was trained on another task; pictures of one set in another size are the same task."""
+    if _without_size(model.task) != _without_size(first.task):
         tasks = f"{first.source} was trained on {task_words(first.task)}, {model.source} on {task_words(model.task)}"
-        raise ValueError(f"{tasks}: compare models of one task")
+        raise ValueError(f"{tasks}: compare models of one task, or on images of your own with --data")
+
+
+def _refuse_other_classes(model: OpenedModel, first: OpenedModel) -> None:
+    """Raises ValueError if a model has other classes."""
+    if model.class_names != first.class_names:
+        ours, others = (listed(each.class_names or ()) for each in (first, model))
+        raise ValueError(f"{first.source} has the classes {ours}, {model.source} {others}: compare models of the same classes")
+
+
+def _without_size(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a task without the size that its pictures are brought to."""
+    return {name: value for name, value in task.items() if name not in ("size", "fit")}
 
 
 def task_words(task: Mapping[str, Any]) -> str:

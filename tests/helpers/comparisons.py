@@ -1,6 +1,7 @@
 """Comparisons of untrained models, each of which misclassifies the images of a range."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ CONDITIONS = Conditions("mnist", "test", "cpu", 1)
 
 
 def trained(source: str, config: ClassifierSettings, wrong: range, seed: int = 0, **other: Any) -> Trained:
-    """Returns a model that misclassifies the images of a range."""
+    """Returns a model that misclassifies the images of a range, of 100 x 100 pixels."""
     predicted = LABELS.copy()
     predicted[list(wrong)] = (predicted[list(wrong)] + 1) % 10
     run = {
@@ -28,7 +29,7 @@ def trained(source: str, config: ClassifierSettings, wrong: range, seed: int = 0
         "environment": {"device": "cpu", "threads": 1, "processes": 1},
     }
     facts: dict[str, Any] = {"seed": seed, "images": 1000, "run": run} | other
-    return Trained(source, config, predicted, LABELS, 775_072, 7_200_000, 2000.0, **facts)
+    return Trained(source, config, predicted, LABELS, 775_072, 7_200_000, 2000.0, (100, 100), **facts)
 
 
 def progress(*errors: float, rate: float = 500.0) -> list[dict[str, str]]:
@@ -47,7 +48,7 @@ def compared(
     models: Sequence[Trained], published: tuple[PublishedResult, ...] = (), size: tuple[int, int] = (100, 100)
 ) -> Comparison:
     """Returns models as rows, measured on the test images with one thread of the CPU."""
-    return assembled(models, published, size=size, conditions=CONDITIONS)
+    return assembled([replace(model, size=size) for model in models], published, conditions=CONDITIONS)
 
 
 def of_nine_models() -> Comparison:

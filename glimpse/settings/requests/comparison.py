@@ -11,15 +11,17 @@ __all__ = ["CompareRequest", "SuiteRequest"]
 
 @dataclass(frozen=True)
 class CompareRequest:
-    """A request to compare trained models of one task.
+    """A request to compare trained models of one task, or on images of your own.
 
     Attributes:
         sources: Runs' folders, weights files or `pretrained:NAME`.
+        data: Path of labeled images in place of those of the task; each model gets pictures in the size that it was trained on.
         data_dir: Folder searched first for the digits.
         machine: Device and threads of the measurements.
     """
 
     sources: tuple[str, ...]
+    data: Path | None = None
     data_dir: Path | None = None
     machine: Machine = field(default_factory=Machine)
 
