@@ -24,7 +24,7 @@ from glimpse.digest import sha256_of_blocks
 from glimpse.settings.base import shown
 from glimpse.settings.record import DIGEST
 
-__all__ = ["packed", "unpacked"]
+__all__ = ["digest_of", "packed", "unpacked"]
 
 
 def packed(content: dict[str, Any]) -> bytes:

@@ -4,7 +4,10 @@ import copy
 import io
 import json
 import math
+import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,9 @@ from torch import nn
 
 from glimpse.models.weights import save_weights
 from glimpse.settings.record import read_config
-from glimpse.training.checkpoint import packed, unpacked
+from glimpse.training.checkpoint import digest_of, packed, unpacked
 from glimpse.training.loop import latest_state, train_in
-from tests.helpers.lines import FACTS, started, trainer
+from tests.helpers.lines import CONFIG, FACTS, started, trainer
 
 Edit = Callable[[dict[str, Any]], None]
 
@@ -38,10 +41,14 @@ EDITS: dict[str, tuple[Edit, str]] = {
     "a moment is missing": (lambda state: moments(state).pop("exp_avg"), "must hold step, exp_avg"),
     "a moment is unknown": (lambda state: moments(state).update(max_exp_avg_sq=torch.zeros(1, 1)), "must hold step, exp_avg"),
     "updates are many": (lambda state: moments(state).update(step=torch.tensor(1e9)), "expected 0 to 40"),
+    "updates are negative": (lambda state: moments(state).update(step=torch.tensor(-1.0)), "expected 0 to 40"),
     "updates are NaN": (lambda state: moments(state).update(step=torch.tensor(math.nan)), "expected 0 to 40"),
     "a parameter is unknown": (lambda state: state["optimizer"]["state"].update({9: moments(state)}), "unknown parameters"),
+    "a group is missing": (lambda state: state["optimizer"]["param_groups"].pop(), "must have 2 groups"),
     "groups are swapped": (lambda state: state["optimizer"]["param_groups"].reverse(), "other parameters"),
     "betas are three": (lambda state: state["optimizer"]["param_groups"][0].update(betas=(0.9, 0.9, 0.9)), "betas must be"),
+    "a beta is above 1": (lambda state: state["optimizer"]["param_groups"][0].update(betas=(0.9, 1.5)), "betas must be"),
+    "a rate is negative": (lambda state: state["optimizer"]["param_groups"][1].update(lr=-0.1), "lr must be"),
     "a rate is NaN": (lambda state: state["optimizer"]["param_groups"][0].update(lr=math.nan), "lr must be"),
     "a weight is missing": (lambda state: state["model"].pop("bias"), "missing, such as 'bias'"),
     "a weight is unknown": (lambda state: state["model"].update(scale=torch.ones(1)), "unknown, such as 'scale'"),
@@ -53,8 +60,13 @@ EDITS: dict[str, tuple[Edit, str]] = {
     "a step is true": (lambda state: state["counters"].update(step=True), "step must be an integer"),
     "more steps than the budget": (lambda state: state["counters"].update(step=41), "0 to 40, got 41"),
     "a counter is a method": (lambda state: state["counters"].update(fit=3), "counters must hold"),
+    "the best is impossible": (lambda state: state["counters"].update(best=-math.inf), "best validation must be"),
+    "the best is a text": (lambda state: state["counters"].update(best="1"), "best validation must be"),
+    "the step is negative": (lambda state: state["counters"].update(step=-1), "0 to 40, got -1"),
     "the best is NaN": (lambda state: state["counters"].update(best=math.nan), "best validation must be"),
     "sums of texts": (lambda state: state["sums"].update(loss="1"), "sum of loss must be"),
+    "a sum of losses is NaN": (lambda state: state["sums"].update(loss=math.nan), "sum of loss must be"),
+    "a sum is whole": (lambda state: state["sums"].update(slope=1), "sum of slope must be"),
     "an unknown sum": (lambda state: state["sums"].update(other=1.0), "sums must hold some of"),
     "sums are a list": (lambda state: state.update(sums=[1.0]), "sums must hold some of"),
     "a part is missing": (lambda state: state.pop("sums"), "the state must hold"),
@@ -111,7 +123,61 @@ def test_a_checkpoint_of_an_older_version_resumes(finished: dict[str, Any], tmp_
     assert (restored.step, restored.stale) == (40, 0)
 
 
+def test_what_a_trainer_can_have_is_restored(finished: dict[str, Any]) -> None:
+    state, new = copy.deepcopy(finished), trainer(1)
+    state["sums"] = {"slope": math.nan}  # a task's own metric
+    state["counters"] |= {"best": math.inf, "stale": 40}
+    new.restore(state)
+    assert (new.best, new.stale) == (math.inf, 40)
+
+
+def test_averages_are_refused_if_the_settings_have_none(finished: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="its weights are averaged and those of the settings are not"):
+        trainer(1, config=replace(CONFIG, averaging=0)).restore(copy.deepcopy(finished))
+
+
 # The digest
+
+
+@pytest.mark.parametrize(
+    ("step", "seconds", "is_possible"),
+    [
+        (0, 0.0, True),
+        (4, 1.5, True),
+        (-1, 1.0, False),
+        (True, 1.0, False),
+        ("4", 1.0, False),
+        (4, 1, False),
+        (4, -1.0, False),
+        (4, math.inf, False),
+        (4, math.nan, False),
+    ],
+)
+def test_an_older_checkpoint_has_a_possible_step_and_time(step: Any, seconds: Any, is_possible: bool) -> None:
+    buffer = io.BytesIO()
+    torch.save({"trainer": {"counters": {"step": step}}, "seconds": seconds}, buffer)
+    with nullcontext() if is_possible else pytest.raises(ValueError, match="it cannot be at step"):
+        assert unpacked(buffer.getvalue())["seconds"] == seconds
+
+
+def test_a_checkpoint_that_was_packed_again_or_has_another_byte_is_refused(finished: dict[str, Any]) -> None:
+    content, again = packed({"trainer": finished, "seconds": 1.0}), io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as whole, zipfile.ZipFile(again, "w", zipfile.ZIP_DEFLATED) as other:
+        for name in whole.namelist():
+            other.writestr(name, whole.read(name))
+    with pytest.raises(ValueError, match="it is compressed"):
+        unpacked(again.getvalue())
+    place = content.index(finished["model"]["weight"].numpy().tobytes())
+    with pytest.raises(ValueError, match="a checksum differs"):
+        unpacked(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+
+
+def test_values_that_differ_in_type_alone_have_different_digests() -> None:
+    values = [1, 1.0, True, "1", None, [1], (1,), {1: 1}, {"1": 1}, {}, [], torch.ones(1), torch.ones(1, 1), torch.ones(1).int()]
+    assert len({digest_of(value) for value in values}) == len(values)
+    assert digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
+    with pytest.raises(TypeError, match="a checkpoint cannot hold a set"):
+        digest_of({1})
 
 
 def test_any_other_value_has_another_digest(finished: dict[str, Any]) -> None:
