@@ -34,10 +34,12 @@ from glimpse.training.engine import Trainer
 from glimpse.training.own_images import new_own_images, refuse_moved, resumed_own_images
 from glimpse.training.plan import Picture, TrainingPlan
 from glimpse.training.record import asked_of_run, budget, is_file, merged, run_record, starting_point
-from glimpse.trajectories.collecting import look_at
+from glimpse.trajectories.collecting import collect, look_at
+from glimpse.trajectories.summary import summarize_trajectories
 
 __all__ = ["ClassificationTask", "ClassifierPlan", "classifier_trainer"]
 
+_MEASURED = 500  # number of validation images on which the distance of windows from the digits is measured
 _DRAWN = 12  # number of validation images on the sheets of trajectories
 
 
@@ -68,12 +70,29 @@ class ClassificationTask:
         return loss, {"train_error": 100 * (logits[:, -1].argmax(dim=-1) != labels).float().mean()} | parts
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Returns the error in percent and the cross-entropy in nats after the last glimpse, over the whole validation set."""
-        wrong, nll = 0, 0.0
+        """Returns the error in percent and the cross-entropy in nats after the last glimpse, over the whole validation set.
+
+        Of a model with several glimpses also the error after each, and of one with windows, if the positions of the digits are
+        known, the distance of the windows from them.
+        """
+        wrong: Tensor | int = 0
+        nll = 0.0
         for logits, labels in predictions(cast(ImageClassifier, model), self.valid):
-            wrong += int((logits[:, -1].argmax(dim=-1) != labels).sum())
+            wrong = wrong + (logits.argmax(dim=-1) != labels[:, None]).sum(dim=0)  # (T,)
             nll += float(F.cross_entropy(logits[:, -1], labels, reduction="sum"))
-        return {"error": 100 * wrong / len(self.valid), "nll": nll / len(self.valid)}
+        errors = [100 * count / len(self.valid) for count in cast(Tensor, wrong).tolist()]
+        by_glimpse = {f"error_by_glimpse/{step:02d}": error for step, error in enumerate(errors, start=1) if len(errors) > 1}
+        return {"error": errors[-1], "nll": nll / len(self.valid)} | by_glimpse | self._distances(cast(ImageClassifier, model))
+
+    def _distances(self, model: ImageClassifier) -> dict[str, float]:
+        """Returns, for each step, the median distance in pixels of the window from the digit on the first validation images."""
+        if not model.shows_windows:
+            return {}
+        positions = torch.arange(min(_MEASURED, len(self.valid)))
+        steps = summarize_trajectories(collect(model, self.valid, positions)).steps
+        known = [step for step in steps if step.distance is not None and step.far is not None]
+        distances = {f"distance_px/{step.step:02d}": float(step.distance or 0.0) for step in known}
+        return distances | {f"far_percent/{step.step:02d}": float(step.far or 0.0) for step in known}
 
 
 def classifier_trainer(record: dict[str, Any], data: ClassifierData, device: torch.device) -> Trainer:

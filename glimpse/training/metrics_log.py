@@ -41,7 +41,7 @@ class MetricsLog:
         writer.writerows(row for row in self.folder.rows() if int(row["images"]) <= self.images)
         write_atomically(file, text.getvalue().encode())
         self._file = file.open("a", newline="", encoding="utf-8")
-        self._writer = csv.DictWriter(self._file, self.columns, lineterminator="\n")
+        self._writer = csv.DictWriter(self._file, self.columns, extrasaction="ignore", lineterminator="\n")
         self._board = EventFile(self.folder.path, self.images)
         return self
 
@@ -50,7 +50,7 @@ class MetricsLog:
         self._file.close()
 
     def write(self, images: int, values: dict[str, float]) -> None:
-        """Writes a row of metrics by name at a number of images."""
+        """Writes metrics by name at a number of images: those of the columns as a row, all of them for TensorBoard."""
         with named(Path(self._file.name)):
             self._writer.writerow({"images": images} | values)
             self._file.flush()
