@@ -1,6 +1,7 @@
 """Python call of `glimpse report`."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,9 +85,23 @@ def report_request(request: ReportRequest, listener: Listener | None = None) -> 
         assert isinstance(found.result, GenerationResult)
         facts = generator_facts(found, found.result)
         sections = [*generator_sections(request, found, listener)]
-    images = " ".join(f"{key}={value}" for key, value in found.data.items() if key != "recipe" and value is not None)
-    page = report_page(f"Report on {request.model}", facts | {"evaluated on": images}, sections).encode()
+    page = report_page(f"Report on {request.model}", facts | {"evaluated on": _images(found.data)}, sections).encode()
     request.out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(request.out, page)
     titles = tuple(section.title for section in sections)
     return Report(request.model, request.out, titles, found, len(page), round(time.monotonic() - began, 2))
+
+
+def _images(data: Mapping[str, Any]) -> str:
+    """Returns a description of images in a few words.
+
+    >>> _images({"kind": "file", "path": "/data/photos", "part": "test"})
+    'photos, test'
+    """
+    words = {name: str(data[name]) for name in ("path", "name", "digits", "part", "split") if data.get(name) is not None}
+    if "path" in words:
+        words["path"] = Path(words["path"]).name
+    recipe = data.get("recipe")
+    if recipe is not None:
+        words["digits"] = f"cluttered {words['digits']}, {recipe['canvas']}x{recipe['canvas']}, {recipe['pieces']} pieces"
+    return ", ".join(words.values())

@@ -28,7 +28,11 @@ def test_the_validation_is_the_error_and_the_nats_after_the_last_glimpse(config:
     for row, label in zip(logits, batch.labels.tolist(), strict=True):
         wrong += int(row.argmax() != label)
         nats -= float(np.log(np.exp(row[label]) / np.exp(row).sum())) / 260
-    assert task.validate(model) == pytest.approx({"error": 100 * wrong / 260, "nll": nats}, rel=1e-5)
+    found = task.validate(model)
+    assert (found["error"], found["nll"]) == pytest.approx((100 * wrong / 260, nats), rel=1e-5)
+    assert {*found} - {"error", "nll"} == {
+        name for name in found if name.startswith(("error_by_glimpse/", "distance_px/", "far_percent/"))
+    }
     assert task.chance_loss == pytest.approx(np.log(4))
 
 
