@@ -70,11 +70,12 @@ def cluttered_data(
     """
     if distort < 0:
         raise ValueError(f"distort must be at least 0, got {distort}")
+    valid = ClutteredMNIST(source.valid.to(device), "valid", recipe)  # refuses an impossible recipe before the distortions
     digits = with_distortions(source.train, distort, seed=seed, listener=listener)  # on the CPU: the same on every device
     record = {"kind": "cluttered", "digits": source.record(), "recipe": asdict(recipe), "distort": distort}
     return ClassifierData(
         train=ClutteredMNIST(digits.to(device), "train", recipe, seed=seed),
-        valid=ClutteredMNIST(source.valid.to(device), "valid", recipe),
+        valid=valid,
         channels=1,
         class_names=source.class_names,
         record=record,

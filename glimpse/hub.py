@@ -27,7 +27,7 @@ __all__ = ["HubModel", "model_card"]
 class HubModel(ModelHubMixin):
     """A trained model of any kind that can be saved with a model card, pushed to the Hub and loaded from it.
 
-    `HubModel.open("runs/tuned-8").push_to_hub("user/name")` uploads a run's weights, and
+    `HubModel.open("runs/search-8").push_to_hub("user/name")` uploads a run's weights, and
     `HubModel.from_pretrained("user/name").network` is the trained model. A folder in place of `user/name` needs no network.
 
     Args:

@@ -22,7 +22,7 @@ from glimpse.models.glimpse_classifier import GlimpseClassifier
 from glimpse.models.weights import load_weights
 from glimpse.settings.clutter import ClutterRecipe
 
-GLIMPSES = ("classifier-4", "classifier-8")
+GLIMPSES = ("glimpse-4", "glimpse-8")
 GENERATORS = ("draw-mnist", "draw-two-digit")
 LARGE = ("convnet", "ram-8", "spatial-transformer")  # the slowest on the whole test set
 NAMES = tuple(name for name in pretrained.available() if name not in GENERATORS)
@@ -98,12 +98,12 @@ def data_folder(mnist_folder: Path) -> Path:
 
 
 def test_the_error_of_an_unknown_model_lists_the_names() -> None:
-    with pytest.raises(ValueError, match=r"classifier-4, classifier-8, .*draw-mnist, draw-two-digit"):
+    with pytest.raises(ValueError, match=r"classifier-4, classifier-8, .*draw-mnist, draw-two-digit, glimpse-4, glimpse-8"):
         pretrained.find("pretrained:classifier-5")
 
 
 def test_the_baselines_are_shipped() -> None:
-    assert {*GLIMPSES, "search-8", "ram-8", "ram-4", "conv", "convnet", "spatial-transformer"} == {*NAMES}
+    assert {*GLIMPSES, "classifier-8", "classifier-4", "ram-8", "ram-4", "conv", "convnet", "spatial-transformer"} == {*NAMES}
 
 
 @pytest.mark.parametrize("name", GLIMPSES)

@@ -50,7 +50,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "try": (
         "glimpse try",
-        "glimpse try runs/tuned-8 pretrained:search-8 --out try.html",
+        "glimpse try runs/search-8 pretrained:classifier-8 --out try.html",
     ),
     "trajectories": (
         "glimpse trajectories pretrained:classifier-8 --out glimpses.html",

@@ -15,6 +15,7 @@ from glimpse.datasets.catalog import AUTO_DIGITS, AUTO_SETS, DIGIT_SOURCES, GENE
 from glimpse.environment import THREAD_LIMIT
 from glimpse.listener import error_line
 from glimpse.settings.base import bounds
+from glimpse.settings.catalog import classifier_presets
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.requests import ClassWeights, flag
 
@@ -131,9 +132,9 @@ def digits_option(command: F) -> F:
 
 def distort_option(command: F) -> F:
     """Adds `--distort`; its value is passed to `glimpse.datasets.distortion.with_distortions`."""
-    text = (
-        "Number of copies of every training digit with random affine and elastic distortions, added to the originals. Default: 0."
-    )
+    copies = ", ".join(f"{preset.distort} with preset {name}" for name, preset in classifier_presets().items() if preset.distort)
+    text = "Number of copies of every training digit with random affine and elastic distortions, added to the originals."
+    text += f" Default: {copies}, else 0."
     return section(DATA, click.option("--distort", type=click.IntRange(min=0), default=None, help=text))(command)
 
 

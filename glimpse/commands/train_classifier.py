@@ -44,9 +44,10 @@ def _last(training: Training) -> Iterator[str]:
         yield f"Show curves: tensorboard --logdir {path}"
     yield f"Compare it with other models of the same task: glimpse compare {path} RUN..."
     longer = [f"{error:.2f} % after {images:,}" for images, error in LONGER_BUDGETS if images > trainer.images]
-    usual = record["preset"] == "tuned" and record["model"]["glimpses"] == 8
+    usual = record["preset"] == "search" and record["model"]["glimpses"] == 8
     if longer and usual and record["data"].get("recipe") == asdict(ClutterRecipe()) and record["data"]["digits"]["name"] == "mnist":
-        yield f"With a larger budget (--images) from the start, 8 glimpses reached errors of {', '.join(longer)} images."
+        budgets = ", ".join(longer)
+        yield f"With --distort 12 and a larger budget (--images) from the start, 8 glimpses reached an error of {budgets} images."
     yield f"Extend it, with a learning rate that rises again: glimpse train-classifier --resume --images MORE --out {path}"
 
 

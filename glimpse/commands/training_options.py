@@ -42,7 +42,8 @@ def classifier_options(own: Iterable[Option]) -> Callable[[F], F]:
     text = f"Kind of classifier. {kinds}.  [default: {next(iter(CLASSIFIERS))}]"
     presets = classifier_presets()
     model = click.option("--model", type=click.Choice(list(CLASSIFIERS)), help=text)
-    start = _start_options(presets, next(iter(presets)))
+    text = "Trained classifier to start from: a run, a weights file or pretrained:NAME. Default: random weights."
+    start = (*_start_options(presets, next(iter(presets))), click.option("--init", metavar="MODEL", help=text))
     settings = preset_options(presets)
     training = section("Training", model, *own, *start)
     return adding((training, settings, distort_option, split_seed_option, class_weights_option, image_options))

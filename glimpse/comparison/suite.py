@@ -125,7 +125,7 @@ def _training_request(suite: Suite, entry: Entry, seed: int, request: SuiteReque
     return ClassifierTrainingRequest(
         preset=entry.preset,
         settings=settings,
-        images=TrainingImageChoice(data_dir=request.data_dir, digits=suite.digits, clutter=clutter),
+        images=TrainingImageChoice(data_dir=request.data_dir, digits=suite.digits, clutter=clutter, distort=suite.distort),
         run=RunChoice(out=request.folder / f"{entry.name}-seed{seed}", resume=True),
         machine=request.machine,
     )

@@ -72,10 +72,12 @@ class ClassifierPreset(NamedTuple):
     Attributes:
         model: Settings of the model.
         training: Settings of the training.
+        distort: Number of distorted copies of every training digit, besides the originals.
     """
 
     model: ClassifierSettings
     training: TrainingConfig
+    distort: int = 0
 
 
 @dataclass(frozen=True)

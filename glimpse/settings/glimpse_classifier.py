@@ -94,7 +94,7 @@ GLIMPSE = ClassifierKind(
         ),
     },
 )
-"""The glimpse classifier. `tuned` is recommended; `paper` is the parametrization of the DRAW paper, for comparison."""
+"""The glimpse classifier. `tuned` is recommended of the two; `paper` is the parametrization of the DRAW paper, for comparison."""
 
 RANDOM_GLIMPSES = ClassifierKind(
     name="random-glimpses",

@@ -121,6 +121,7 @@ class _Record(TypedDict):
     training: TrainingConfig
     data: dict[str, Any]
     environment: _Environment
+    init: NotRequired[dict[str, str]]
     budgets: NotRequired[list[Count]]
     sha256: NotRequired[str]
 

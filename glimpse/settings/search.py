@@ -74,7 +74,8 @@ SEARCH = ClassifierKind(
     presets={
         "search": ClassifierPreset(
             SearchConfig(),
-            TrainingConfig(learning_rate=2e-3, weight_decay=1e-4, averaging=128_000, clip_norm=2.0),
+            TrainingConfig(images=600_000, learning_rate=2e-3, weight_decay=1e-4, averaging=128_000, clip_norm=2.0),
+            distort=6,
         )
     },
 )

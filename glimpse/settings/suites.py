@@ -39,6 +39,7 @@ class Suite:
         seeds: Seeds; every model is trained from each of them.
         validate_every: Images between validations, the resolution of the number of images to a given error.
         digits: Source of the digits.
+        distort: Number of distorted copies of every training digit; None for those of each preset.
     """
 
     canvas: int
@@ -47,6 +48,7 @@ class Suite:
     seeds: tuple[int, ...] = (0,)
     validate_every: int = 50_000
     digits: str = "mnist"
+    distort: int | None = None
 
 
 def _entries(
@@ -63,6 +65,7 @@ def _entries(
     ram = retina | {"policy_anneal": ram_anneal}
     equal_sight = (Entry(f"glimpse-8-scales-{scales}", "tuned", images, {"glimpses": 8} | retina),) if scales > 1 else ()
     return (
+        Entry("search-8", "search", images, {"glimpses": 8, "window": window}),
         Entry("glimpse-8", "tuned", images, {"glimpses": 8, "window": window}),
         Entry("glimpse-4", "tuned", images, {"glimpses": 4, "window": window}),
         *equal_sight,
@@ -75,9 +78,11 @@ def _entries(
 
 
 _CLUTTERED = _entries(1_000_000, ram_glimpses=(8, 4), scales=4, ram_anneal=800_000, convnet_images=300_000)
+_DISTORTED = _entries(600_000, ram_glimpses=(8,), scales=1, ram_anneal=300_000)
 
 SUITES = {
     "cluttered-100": Suite(100, 8, _CLUTTERED, seeds=(0, 1, 2)),
+    "distorted-100": Suite(100, 8, _DISTORTED, distort=12),
     "cluttered-60": Suite(60, 4, _entries(300_000, ram_glimpses=(8, 6, 4), scales=3)),
     "translated-60": Suite(60, 0, _entries(300_000, ram_glimpses=(8, 4), scales=3)),
     "plain-28": Suite(28, 0, _entries(300_000, ram_glimpses=(8, 4), window=8, scales=1)),

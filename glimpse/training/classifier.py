@@ -31,6 +31,7 @@ from glimpse.settings.record import read_config
 from glimpse.settings.requests import ClassifierTrainingRequest, SettingValues, chosen, flag
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Trainer
+from glimpse.training.initial import InitialWeights, differing, fitting, initial_weights
 from glimpse.training.own_images import new_own_images, refuse_moved, resumed_own_images
 from glimpse.training.plan import Picture, TrainingPlan
 from glimpse.training.record import asked_of_run, budget, is_file, merged, run_record, starting_point
@@ -95,13 +96,16 @@ class ClassificationTask:
         return distances | {f"far_percent/{step.step:02d}": float(step.far or 0.0) for step in known}
 
 
-def classifier_trainer(record: dict[str, Any], data: ClassifierData, device: torch.device) -> Trainer:
-    """Returns a new trainer for the record of a run; its initial weights depend only on the seed.
+def classifier_trainer(
+    record: dict[str, Any], data: ClassifierData, device: torch.device, initial: InitialWeights | None = None
+) -> Trainer:
+    """Returns a new trainer for the record of a run; its initial weights depend only on the seed and `initial`.
 
     Args:
         record: Content of the run's `config.json`.
         data: Training and validation data.
         device: Device to train on, that of the data.
+        initial: Weights to start from; None for random ones.
 
     Raises:
         ValueError: If the data do not have the shape or the classes in the model's config, or a model that cannot be captured is to
@@ -116,6 +120,8 @@ def classifier_trainer(record: dict[str, Any], data: ClassifierData, device: tor
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = build_classifier(model_config)
+    if initial is not None:
+        model.load_state_dict(fitting(model, initial))
     if config.cuda_graph and not model.capturable:
         raise ValueError(f"the training of preset {record['preset']} cannot be captured as a CUDA graph: leave out --cuda-graph")
     return Trainer(ClassificationTask(model.to(device), data.train, data.valid), config, device)
@@ -137,6 +143,7 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
     def __init__(self, request: ClassifierTrainingRequest, listener: Listener | None = None) -> None:
         super().__init__(request.run, request.machine, listener)
         self.request = request
+        self._initial: InitialWeights | None = None  # read when a run is started
         if request.model is not None and request.model not in CLASSIFIERS:
             raise ValueError(f"there is no model {request.model!r}; there are {', '.join(CLASSIFIERS)}")
         if request.model is not None and request.preset is not None and request.preset not in CLASSIFIERS[request.model].presets:
@@ -147,6 +154,8 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         """Name of the requested preset, else of the first preset of the requested model or of all."""
         if self.request.preset is not None:
             return self.request.preset
+        if self._initial is not None:
+            return next(iter(self._initial.kind.presets))
         return next(iter(CLASSIFIERS[self.request.model].presets if self.request.model else classifier_presets()))
 
     @property
@@ -161,12 +170,14 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
             base = read_config(self.run.config)
             preset, model = base["preset"], base["model"]
         glimpses = self.request.settings.get("glimpses", model.get("glimpses"))
-        return Path("runs") / (preset if glimpses is None else f"{preset}-{glimpses}")
+        name = preset if glimpses is None else f"{preset}-{glimpses}"
+        return Path("runs") / (name if self.request.init is None else f"{name}-finetuned")
 
     def asked(self, record: dict[str, Any]) -> dict[str, Any]:
         """Returns the settings that the request asks of a resumed run, by name."""
         images = self.request.images
-        named = {"preset": self.request.preset, "model": self.request.model, "data": images.data, "split_seed": images.split_seed}
+        named = {name: getattr(self.request, name) for name in ("preset", "model", "init")}
+        named |= {"data": images.data, "split_seed": images.split_seed}
         named |= chosen(images.form) | {"class_weights": images.class_weights}
         if self.request.preset is None and self.request.model is not None:
             named["preset"] = None
@@ -178,16 +189,19 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
     def new_run(self, device: torch.device, threads: int) -> tuple[dict[str, Any], ClassifierData]:
         """Returns the record of a new run and its data; see `TrainingPlan.new_run`."""
         request, settings = self.request, self.request.settings
+        self._initial = None if request.init is None else self._checked(initial_weights(request.init))
         kinds = {name: type(preset.model) for name, preset in classifier_presets().items()}
         start = starting_point(self.command, kinds, self.run, request.preset, self.preset)
         self._check_settings(start.preset)
         preset = classifier_preset(start.preset)
-        model = merged(kinds[start.preset], vars(preset.model) | start.base["model"], settings)
+        initial = {} if self._initial is None else self._initial.config
+        model = merged(kinds[start.preset], {**vars(preset.model), **initial, **start.base["model"]}, settings)
         training = merged(TrainingConfig, vars(preset.training) | start.base["training"], settings)
         data = self._new_data(start.base["data"], training.seed, device)
         training = merged(TrainingConfig, vars(training), budget(self.run, settings, len(data.train)))
         model = merged(kinds[start.preset], vars(model), data.shape)
-        return run_record(self.command, start, model, training, data.record, (device, threads)), data
+        record = run_record(self.command, start, model, training, data.record, (device, threads))
+        return record | self._initial_facts(model), data
 
     def data_of(self, record: dict[str, Any], device: torch.device) -> ClassifierData:
         """Returns the data of a resumed run: the digits or the file that it was started with.
@@ -215,7 +229,7 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
 
     def build(self, record: dict[str, Any], data: ClassifierData, device: torch.device) -> Trainer:
         """Returns `classifier_trainer` of these arguments."""
-        return classifier_trainer(record, data, device)
+        return classifier_trainer(record, data, device, self._initial)
 
     def picture(self, model: nn.Module, data: ClassifierData) -> Picture | None:
         """Returns a function that draws the model's windows on some validation images; None for a model without windows."""
@@ -254,8 +268,29 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         source = open_digit_source(digits, images.data_dir, rule, self.listener)
         _refuse_unused(images.split_seed, source.split is not None, digits)
         check_digits(source, self.listener)
-        copies = images.distort if images.distort is not None else base.get("distort", 0)
+        default = classifier_preset(self.preset).distort if self.run.config is None else base.get("distort", 0)
+        copies = default if images.distort is None else images.distort
         return cluttered_data(source, recipe, seed=seed, device=device, distort=copies, listener=self.listener)
+
+    def _checked(self, initial: InitialWeights) -> InitialWeights:
+        """Returns initial weights if the request has no settings of another kind of model to start from."""
+        request = self.request
+        if self.run.config is not None:
+            raise ValueError("--config and --init both give settings of the model to start from: leave one of them out")
+        for name, kind in (("model", request.model), ("preset", request.preset and kind_of_preset(request.preset).name)):
+            if kind not in (None, initial.kind.name):
+                raise ValueError(f"--init {request.init} is a {initial.kind.name}: leave out {flag(name)}")
+        return initial
+
+    def _initial_facts(self, config: ClassifierSettings) -> dict[str, Any]:
+        """Returns what the record says of the initial weights, and tells the listener which of them do not fit."""
+        if self._initial is None:
+            return {}
+        with torch.device("meta"):
+            others = differing(build_classifier(config), self._initial)
+        if others:
+            self.listener.note(f"Random weights in {', '.join(others)}: those of {self.request.init} have another shape")
+        return {"init": dict(self._initial.record)}
 
     def _check_settings(self, preset: str) -> None:
         """Raises ValueError if the preset's kind of model is not the requested one or lacks a requested setting."""

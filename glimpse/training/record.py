@@ -149,6 +149,7 @@ def refuse_differences(run: dict[str, Any], asked: Mapping[str, Any]) -> None:
         name: tuple(value) if isinstance(value := data.get(name), list) else value for name in ("binarization", "crop", "size")
     }
     known |= {"model": next((kind.name for kind in CLASSIFIERS.values() if run["preset"] in kind.presets), None)}
+    known |= {"init": run.get("init", {}).get("source")}
     known |= {"threads": run["environment"]["threads"], "digits": data.get("digits", {}).get("digits")}
     known |= {
         "data": data.get("source") or data.get("path") or data.get("form"),

@@ -3,7 +3,7 @@
     python reports/classification/figures.py [RUNS]
 
 The test images with their windows need only the shipped weights. The curves and the errors by glimpse need RUNS: the folders
-classifier-8, classifier-4, paper-8 and seed-0 to seed-4, and for each of the first three the output of `glimpse evaluate --json` as
+glimpse-8, glimpse-4, paper-8 and seed-0 to seed-4, and for each of the first three the output of `glimpse evaluate --json` as
 NAME.json. MNIST is searched for where every command searches for it.
 """
 
@@ -48,13 +48,13 @@ def curves(runs: Path) -> None:
                 found[row["run"]][1].append(float(row["valid_error"]))
         return found
 
-    error_curves(series("classifier-8", "classifier-4", "paper-8"), HERE / "curves.png", references=PUBLISHED)
+    error_curves(series("glimpse-8", "glimpse-4", "paper-8"), HERE / "curves.png", references=PUBLISHED)
     error_curves(series(*(f"seed-{seed}" for seed in range(5))), HERE / "seeds.png")
 
 
 def by_glimpse(runs: Path) -> None:
     """Writes error_by_glimpse.png from the output of `glimpse evaluate --json`, and all outputs to evaluation.json."""
-    results = {name: json.loads((runs / f"{name}.json").read_text()) for name in ("classifier-8", "classifier-4", "paper-8")}
+    results = {name: json.loads((runs / f"{name}.json").read_text()) for name in ("glimpse-8", "glimpse-4", "paper-8")}
     (HERE / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n")
     error_by_glimpse_figure({name: result["error_by_glimpse"] for name, result in results.items()}, HERE / "error_by_glimpse.png")
 
@@ -87,7 +87,7 @@ def main() -> None:
     if runs is not None:
         curves(runs)
         by_glimpse(runs)
-    medians = {name: sheets(name) for name in ("classifier-8", "classifier-4")}
+    medians = {name: sheets(name) for name in ("glimpse-8", "glimpse-4")}
     (HERE / "windows.json").write_text(json.dumps(medians, indent=1) + "\n")
 
 

@@ -2,7 +2,7 @@
 
     python reports/trajectories/figures.py [RUN]
 
-The figures show `pretrained:classifier-8` on the 10,000 test images. With RUN, the folder of the run that trained it, the script
+The figures show `pretrained:glimpse-8` on the 10,000 test images. With RUN, the folder of the run that trained it, the script
 also draws how attention was learned. MNIST is searched for where every command searches for it.
 """
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Draws the figures of this report and writes the numbers behind them.")
     parser.add_argument("run", nargs="?", type=Path, help="folder of the run that trained the model, for learning.gif")
     run = parser.parse_args().run
-    model = GlimpseClassifier.from_pretrained("pretrained:classifier-8")
+    model = GlimpseClassifier.from_pretrained("pretrained:glimpse-8")
     digits = open_digits("mnist").test
     data = ClutteredMNIST(digits, "test")
     parts = list(collect(model, data, torch.arange(len(data)), patches=True))

@@ -52,7 +52,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     folder = tmp_path_factory.mktemp("runs")
     on: dict[str, Any] = {"digits": "sklearn", "canvas": 40, "pieces": 2, "threads": 1, "device": "cpu"} | TRAINING
     for glimpses in (2, 3):
-        train_classifier(**on, glimpses=glimpses, window=4, hidden=8, features=8, images=320, out=folder / str(glimpses))
+        train_classifier(
+            **on, glimpses=glimpses, window=4, hidden=8, features=8, images=320, model="glimpse", out=folder / str(glimpses)
+        )
     return {glimpses: folder / str(glimpses) for glimpses in (2, 3)}
 
 
@@ -99,7 +101,7 @@ def test_bad_input_is_one_line_with_a_remedy(runs: dict[int, Path], tmp_path: Pa
     assert (weights.read_bytes(), record.read_bytes()) == before
     assert "choose a file in a writable folder" in refused("compare", run, "--csv", weights / "a.csv")
     suite = ("--suite=plain-28", "--models=conv,ram", "--out", tmp_path / "suite")
-    assert "has no model 'ram'; it has glimpse-8" in refused("compare", *suite)
+    assert "has no model 'ram'; it has search-8, glimpse-8" in refused("compare", *suite)
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 200])

@@ -43,7 +43,7 @@ def test_errors_that_name_a_file_or_metadata_are_one_printable_line(tmp_path: Pa
         ["evaluate", tmp_path / NAME],
         ["evaluate", tmp_path / "digits"],
         ["evaluate", tmp_path / "model"],
-        ["predict", "pretrained:classifier-4", tmp_path / NAME],
+        ["predict", "pretrained:glimpse-4", tmp_path / NAME],
         ["train-classifier", "--config", tmp_path / NAME],
         ["evaluate", f"pretrained:{NAME}"],
         ["evaluate", "x", f"--{NAME}"],
@@ -56,7 +56,7 @@ def test_errors_that_name_a_file_or_metadata_are_one_printable_line(tmp_path: Pa
         assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("command", [["evaluate", "pretrained:classifier-4"], ["train-classifier"], ["bench"]])
+@pytest.mark.parametrize("command", [["evaluate", "pretrained:glimpse-4"], ["train-classifier"], ["bench"]])
 def test_the_number_of_threads_is_bounded(command: list[str]) -> None:
     result = invoked(*command, "--threads=9999")
     assert result.exit_code == 2

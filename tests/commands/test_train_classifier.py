@@ -58,7 +58,7 @@ def test_options_carry_the_names_types_and_defaults_of_the_config(kind: type) ->
         option = option_of(field.name)
         assert field.default is not MISSING
         if kind is TrainingConfig:
-            assert re.search(rf"\[preset tuned {re.escape(str(field.default))}[,\]]", option.help or "")
+            assert re.search(rf"\[preset (?:.*, )?(?:search|tuned) {re.escape(str(field.default))}[,\]]", option.help or "")
             assert_takes(option, kind.__annotations__[field.name])
 
 

@@ -57,9 +57,9 @@ def test_a_preset_of_the_model_goes_with_it(tmp_path: Path) -> None:
         (["--preset=conv", "--policy-std=0.1"], "--policy-std is for --model ram, not for preset conv"),
         (
             ["--model=convnet", "--glimpses=4"],
-            "--glimpses is for --model glimpse or random-glimpses or ram or search, not for preset convnet",
+            "--glimpses is for --model search or glimpse or random-glimpses or ram, not for preset convnet",
         ),
-        (["--kernel=3"], "--kernel is for --model conv, not for preset tuned"),
+        (["--kernel=3"], "--kernel is for --model conv, not for preset search"),
         (
             ["--model=random-glimpses", "--parametrization=pointing"],
             "--model random-glimpses with these settings is a glimpse: leave one of them out",
@@ -125,8 +125,8 @@ def test_a_run_of_ram_from_the_settings_of_another_resumes_with_the_same_options
 @pytest.mark.parametrize(
     ("options", "folder"),
     [
-        ([], "tuned-8"),
-        (["--glimpses=3"], "tuned-3"),
+        ([], "search-8"),
+        (["--glimpses=3"], "search-3"),
         (["--model=ram"], "ram-8"),
         (["--model=random-glimpses", "--glimpses=2"], "random-glimpses-2"),
         (["--model=convnet"], "convnet"),

@@ -22,7 +22,14 @@ from glimpse.training.folder import RunFolder
 from tests.helpers.suites import TRAINING, quick_trainings, wrong_one_by_one
 
 ON: dict[str, Any] = {"digits": "sklearn", "canvas": 40, "pieces": 2, "threads": 1, "device": "cpu"}
-TINY: dict[str, Any] = {"window": 4, "hidden": 8, "features": 8, "images": 320, "validate_every": 160} | TRAINING
+TINY: dict[str, Any] = {
+    "model": "glimpse",
+    "window": 4,
+    "hidden": 8,
+    "features": 8,
+    "images": 320,
+    "validate_every": 160,
+} | TRAINING
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -111,7 +118,7 @@ def test_incompatible_models_are_refused_with_a_remedy(runs: dict[str, Path], tm
 
 def test_an_unknown_option_is_a_type_error_that_lists_the_options() -> None:
     with pytest.raises(TypeError, match="'canvas': there are sources, data, data_dir, device, threads"):
-        compare("pretrained:classifier-4", canvas=60)
+        compare("pretrained:glimpse-4", canvas=60)
     with pytest.raises(TypeError, match="'glimpses': there are suite, out, models, images, seeds, within"):
         compare(suite="plain-28", glimpses=3)
 
@@ -146,7 +153,7 @@ def test_a_pretrained_model_has_the_values_of_its_card_and_none_that_only_a_run_
         return images._replace(data=ClutteredMNIST(few, "test", images.data.recipe))
 
     monkeypatch.setattr(measure, "open_task_images", first_images)
-    (row,) = compared("pretrained:classifier-4", data_dir=mnist_folder).rows
+    (row,) = compared("pretrained:glimpse-4", data_dir=mnist_folder).rows
     assert (row.seeds, row.images, row.parameters) == ((0,), (2_900_096,), 775_072)
     assert row.published is not None
     assert (row.published.error_percent, row.published.source) == (4.18, "DRAW, Table 1")

@@ -16,8 +16,10 @@ from glimpse.models.catalog import open_classifier
 
 COUNT = 24
 ROUNDING = 2e-4
-QUICK = ("classifier-4", "ram-4", "convnet")
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("classifier-8", "ram-8", "conv", "spatial-transformer", "search-8")]
+QUICK = ("glimpse-4", "ram-4", "convnet")
+SLOW = [
+    pytest.param(name, marks=pytest.mark.slow) for name in ("glimpse-8", "ram-8", "conv", "spatial-transformer", "classifier-8")
+]
 every_model = pytest.mark.parametrize("name", [*QUICK, *SLOW])
 
 

@@ -131,7 +131,7 @@ def test_every_classifier_is_exported_to_every_format(config: Any, form: str, tm
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["classifier-8", "ram-8", "search-8", "convnet", "conv", "spatial-transformer", "draw-mnist"])
+@pytest.mark.parametrize("name", ["glimpse-8", "ram-8", "classifier-8", "convnet", "conv", "spatial-transformer", "draw-mnist"])
 def test_every_kind_of_shipped_model_is_exported_to_onnx(name: str, tmp_path: Path) -> None:
     found = glimpse.export(f"pretrained:{name}", out=tmp_path / "model.onnx")
     assert found.largest_difference <= max(1e-5, 4 * found.rounding)

@@ -29,6 +29,7 @@ from tests.helpers.runs import rows
 __all__ = ["READERS", "SETTINGS", "Silent", "image_file"]
 
 SETTINGS: dict[str, Any] = {
+    "model": "glimpse",
     "glimpses": 2,
     "window": 3,
     "hidden": 4,

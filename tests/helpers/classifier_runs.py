@@ -8,17 +8,18 @@ from click.testing import Result
 from tests.helpers import commands
 
 DATA = ["--digits=sklearn", "--canvas=40", "--pieces=2"]
-MODEL = ["--window=4", "--hidden=8", "--features=8", "--glimpses=2"]
+SMALL = ["--window=4", "--hidden=8", "--features=8", "--glimpses=2"]
+MODEL = ["--model=glimpse", *SMALL]
 BUDGET = ["--images=320", "--batch-size=16", "--validate-every=160", "--log-every=160", "--warmup=100"]
 TINY = [*MODEL, *BUDGET, "--threads=1", "--no-compile"]  # without timing steps, which a signal of a test would hit
 OTHERS = {
-    "glimpse": MODEL,
-    "ram": [*MODEL, "--scales=2"],
+    "glimpse": SMALL,
+    "ram": [*SMALL, "--scales=2"],
     "conv": ["--filters=2", "--hidden=8"],
     "convnet": ["--filters=2"],
-    "random-glimpses": MODEL,
+    "random-glimpses": SMALL,
     "spatial-transformer": ["--window=4", "--filters=2", "--features=8"],
-    "search": [*MODEL, "--filters=2"],
+    "search": [*SMALL, "--filters=2"],
 }
 """Each model, tiny."""
 
@@ -36,7 +37,7 @@ def trained(out: Path, *options: object) -> Path:
 
 def refused(*options: object) -> str:
     """Returns the one line of the error of `train-classifier`."""
-    return commands.refused("train-classifier", *options, after=("Training", "Resuming", "Warning"))
+    return commands.refused("train-classifier", *options, after=("Training", "Resuming", "Warning", "Distorting"))
 
 
 def color_file(folder: Path) -> Path:

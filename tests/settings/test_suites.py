@@ -21,7 +21,10 @@ def test_a_suite_sets_only_settings_that_its_presets_have(name: str) -> None:
     names = [entry.name for entry in suite.entries]
     assert len(set(names)) == len(names)
     assert {CLASSIFIER_PRESETS[entry.preset].kind for entry in suite.entries} >= {"glimpse", "ram", "conv", "convnet"}
-    canvas, pieces = (int(number) for number in {"cluttered-100": "100 8", "cluttered-60": "60 4"}.get(name, "0 0").split())
+    canvas, pieces = (
+        int(number)
+        for number in {"cluttered-100": "100 8", "distorted-100": "100 8", "cluttered-60": "60 4"}.get(name, "0 0").split()
+    )
     if canvas:
         assert (suite.canvas, suite.pieces) == (canvas, pieces)
         assert published_classification(canvas, pieces, suite.digits)
@@ -32,6 +35,7 @@ def test_a_suite_sets_only_settings_that_its_presets_have(name: str) -> None:
 def test_the_large_suite_has_three_seeds_the_others_one() -> None:
     assert {name: len(suite.seeds) for name, suite in SUITES.items()} == {
         "cluttered-100": 3,
+        "distorted-100": 1,
         "cluttered-60": 1,
         "translated-60": 1,
         "plain-28": 1,

@@ -15,6 +15,7 @@ from tests.helpers.runs import assert_same
 pytestmark = pytest.mark.usefixtures("without_pictures")
 
 TINY: dict[str, Any] = {"digits": "sklearn", "canvas": 40, "pieces": 2, "window": 4, "hidden": 8, "features": 8, "glimpses": 2}
+TINY |= {"model": "glimpse"}
 TINY |= {"images": 640, "batch_size": 16, "validate_every": 160, "log_every": 160, "threads": 1, "checkpoint_every": 1e9}
 
 

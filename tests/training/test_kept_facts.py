@@ -13,8 +13,8 @@ from glimpse.models.catalog import build_classifier
 from glimpse.models.weights import read_facts, save_weights
 from glimpse.settings.base import from_mapping
 from glimpse.settings.catalog import setting_names
-from glimpse.settings.glimpse_classifier import ClassifierConfig
 from glimpse.settings.requests import ClassifierTrainingRequest, GeneratorTrainingRequest, from_options
+from glimpse.settings.search import SearchConfig
 from glimpse.training.classifier import ClassifierPlan
 from glimpse.training.folder import RunFolder
 from glimpse.training.generator import GeneratorPlan
@@ -58,9 +58,9 @@ def test_a_run_of_a_classifier_is_read_back(tmp_path: Path, kind: str) -> None:
     kept = RunFolder(tmp_path / "run").config
     kept.pop("sha256")
     assert kept == json.loads(json.dumps(record, default=str))
-    facts = {"model": "GlimpseClassifier", "config": record["model"], "task": task_facts(record["data"])}
+    facts = {"model": "SearchClassifier", "config": record["model"], "task": task_facts(record["data"])}
     facts |= image_facts(record["data"])
-    weights = build_classifier(from_mapping(ClassifierConfig, record["model"])).state_dict()
+    weights = build_classifier(from_mapping(SearchConfig, record["model"])).state_dict()
     save_weights(tmp_path / "run" / "model.safetensors", weights, facts)
     assert read_facts(tmp_path / "run") == json.loads(json.dumps(facts))
 

@@ -16,6 +16,7 @@ from glimpse.training.speed import bfloat16_slowdown, choose_steps
 from tests.helpers.runs import settings_of
 
 TINY: dict[str, Any] = {"digits": "sklearn", "canvas": 40, "pieces": 2, "window": 4, "hidden": 8, "features": 8, "glimpses": 2}
+TINY |= {"model": "glimpse"}
 HOUR = TrainingConfig(images=3_600_000, batch_size=100, precision="auto")  # at 0.1 s a step
 
 

@@ -14,6 +14,7 @@ from glimpse.training.threads import ThreadChoice, candidates, fastest_threads
 from tests.helpers.runs import settings_of
 
 TINY: dict[str, Any] = {"digits": "sklearn", "canvas": 40, "pieces": 2, "window": 4, "hidden": 8, "features": 8, "glimpses": 2}
+TINY |= {"model": "glimpse"}
 
 
 class Clock:

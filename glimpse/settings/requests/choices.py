@@ -129,8 +129,8 @@ class TrainingImageChoice(ImageChoice):
         data_dir: Folder searched first for MNIST and other downloads.
         digits: Source of the digits; None or `auto` for MNIST where it is found.
         clutter: Parameters of the recipe.
-        distort: Number of distorted copies of every training digit, besides the originals; None for none, or for the number of the
-            run whose settings are used.
+        distort: Number of distorted copies of every training digit, besides the originals; None for the number of the
+            preset, or of the run whose settings are used.
         split_seed: Seed of the split of images without parts; None for 0, or for the seed of the run whose settings are used.
         class_weights: `balanced` to repeat training images of smaller classes of your own images until all classes have as many in
             each epoch; None for the images as they are, or as in the run whose settings are used.

@@ -24,7 +24,7 @@ def from_options(kind: type[Q], options: Mapping[str, Any], settings: Iterable[s
         TypeError: If the request has no option of a given name, or an option without a default is missing.
 
     >>> from glimpse.settings.requests import EvaluationRequest
-    >>> from_options(EvaluationRequest, {"model": "runs/tuned-8", "canvas": 60}).images.clutter
+    >>> from_options(EvaluationRequest, {"model": "runs/search-8", "canvas": 60}).images.clutter
     ClutterChoice(canvas=60, pieces=None, piece_size=None, border=None)
     """
     left = {name: value for name, value in options.items() if value is not None}

@@ -8,7 +8,7 @@ from glimpse.settings.record import check_output
 
 __all__ = ["PLAYGROUND_MODELS", "PlaygroundRequest"]
 
-PLAYGROUND_MODELS = ("pretrained:search-8", "pretrained:draw-mnist")
+PLAYGROUND_MODELS = ("pretrained:classifier-8", "pretrained:draw-mnist")
 """Models of the playground if none are given: the best classifier with glimpses, and the generator of digits."""
 
 

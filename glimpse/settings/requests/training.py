@@ -42,6 +42,7 @@ class ClassifierTrainingRequest:
     Attributes:
         model: Kind of classifier in the catalog; None for the kind of the preset.
         preset: Name of the preset; None for the first of the kind.
+        init: A trained classifier, whose weights and settings of the model to start from; None for random weights.
         settings: Settings of the model and the training that override those of the preset.
         images: Images to train on.
         run: Folder, starting point and checkpoints.
@@ -50,6 +51,7 @@ class ClassifierTrainingRequest:
 
     model: str | None = None
     preset: str | None = None
+    init: str | None = None
     settings: SettingValues = field(default_factory=lambda: MappingProxyType({}))
     images: TrainingImageChoice = field(default_factory=TrainingImageChoice)
     run: RunChoice = RunChoice()
