@@ -77,7 +77,7 @@ class Commands(HelpGroup):
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
-            error.message = printable(error.message, keep="\n")  # type: ignore[misc]
+            error.message = printable(error.message)  # type: ignore[misc]
             raise
         except (ValueError, OSError) as error:
             if ctx.find_root().params.get("debug") or getattr(error, "errno", None) == errno.EPIPE:

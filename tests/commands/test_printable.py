@@ -53,6 +53,7 @@ def test_errors_that_name_a_file_or_metadata_are_one_printable_line(tmp_path: Pa
         assert result.exit_code in (1, 2), arguments
         assert not {*result.output} & {"\x1b", "\r", "\x07", "\u202e"}, arguments
         assert "[2J" in result.output, arguments
+        assert not [line for line in result.output.splitlines() if line.startswith(r"\x07")], arguments  # a line that a name adds
         assert "Traceback" not in result.output
 
 

@@ -26,6 +26,7 @@ import torch
 from tests.fuzz.faults import full_disk, killed_trainings
 from tests.fuzz.prepared import Prepared
 from tests.fuzz.readers import Reader, all_readers
+from tests.fuzz.soak import soaked
 
 _AT_ONCE = 200  # mutants in one process
 _SECONDS = 60  # for one mutant
@@ -82,7 +83,7 @@ def _hang(number: int, frame: FrameType | None) -> None:
 
 
 def main() -> int:
-    """Runs the fuzz, prints one line of JSON for each part, and returns the exit code."""
+    """Runs the fuzz and the soak, prints one line of JSON for each part, and returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Damages files and reads them; kills trainings.")
     parser.add_argument("--mutants", type=int, default=1000, help="mutants of each reader of cost 1; slower readers get fewer")
     parser.add_argument("--each", action="store_true", help="as many mutants of slow readers")
@@ -90,6 +91,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of the first mutant")
     parser.add_argument("--kills", type=int, default=0, help="trainings killed at random moments and resumed")
     parser.add_argument("--disk", action="store_true", help="full and read-only disks at every write of a training")
+    parser.add_argument("--soak", type=float, default=0, help="seconds of trainings and evaluations in one process")
     options = parser.parse_args()
     torch.set_num_threads(1)
     readers = all_readers()
@@ -109,6 +111,10 @@ def main() -> int:
         _print(result)
     if options.disk:
         result = full_disk()
+        failed |= bool(result["failures"])
+        _print(result)
+    if options.soak:
+        result = soaked(options.soak)
         failed |= bool(result["failures"])
         _print(result)
     return int(failed)
