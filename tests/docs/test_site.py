@@ -57,3 +57,8 @@ def test_equations_are_rendered_without_a_script(site: Path) -> None:
     page = (site / "api" / "attention.html").read_text("utf-8")
     assert page.count("<math") > 3
     assert "mathjax" not in page.lower()
+
+
+def test_the_version_to_cite_is_that_of_the_package() -> None:
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert re.search(r"^version: (.+)$", citation, re.MULTILINE)[1] == glimpse.__version__  # type: ignore[index]
