@@ -17,7 +17,15 @@ from glimpse.trajectories import load
 
 def test_the_example_is_trained_evaluated_and_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CLASSIFIERS, TWO_LOOKS.name, TWO_LOOKS)
-    options: dict[str, Any] = {"digits": "sklearn", "canvas": 40, "pieces": 2, "window": 6, "hidden": 16, "device": "cpu", "threads": 1}
+    options: dict[str, Any] = {
+        "digits": "sklearn",
+        "canvas": 40,
+        "pieces": 2,
+        "window": 6,
+        "hidden": 16,
+        "device": "cpu",
+        "threads": 1,
+    }
     run = glimpse.train_classifier(model="two-looks", images=128, batch_size=32, out=tmp_path / "run", **options)
     assert isinstance(open_classifier(run.folder), TwoLooks)
     found = glimpse.evaluate(run.folder, device="cpu", threads=1)
