@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter
 
 from glimpse.comparison.labels import NEAREST, place_labels
 from glimpse.comparison.rows import Comparison, Row
 from glimpse.figures.files import check_ending, save
-from glimpse.figures.style import INK, MUTED, PALETTE, make_logarithmic, tidy
+from glimpse.figures.style import INK, MUTED, PALETTE, fill_ticks, make_logarithmic, tidy
 
 __all__ = ["write_figure"]
 
@@ -151,8 +151,7 @@ def _scale_errors(axes: Axes, points: Sequence[_Point]) -> None:
         low, high = max(min(ends), least / 4) / 1.25, min(max(ends) * 1.25, 100.0)  # the bar of few seeds may reach down to 0
         axes.set_ylim(low, high)
         make_logarithmic(axes.yaxis, (1, 2, 3, 5))
-        if high <= 4 * low:
-            axes.yaxis.set_major_locator(FixedLocator(MaxNLocator(8, steps=[1, 2, 5, 10]).tick_values(low, high)))
+        fill_ticks(axes.yaxis)
 
 
 def _label(axes: Axes, points: Sequence[_Point]) -> None:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from glimpse.figures.files import save
-from glimpse.figures.style import MUTED, PALETTE, line_style, make_logarithmic, tidy
+from glimpse.figures.style import MUTED, PALETTE, fill_ticks, line_style, make_logarithmic, tidy
 
 __all__ = ["error_by_glimpse_figure", "error_curves"]
 
@@ -99,5 +99,6 @@ def _plot(
         )
     if min([*(min(y) for _, y in curves.values()), *references.values()]) > 0:
         make_logarithmic(axes.yaxis, (1, 2, 3, 5))
+        fill_ticks(axes.yaxis)
     tidy(axes)
     return figure, axes

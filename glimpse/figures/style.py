@@ -10,7 +10,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import Colormap, LinearSegmentedColormap, to_hex
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
 from glimpse.attention.track import WindowKind
@@ -25,6 +25,7 @@ __all__ = [
     "RIGHT",
     "WRONG",
     "dashes",
+    "fill_ticks",
     "kind_color",
     "line_style",
     "make_logarithmic",
@@ -92,6 +93,18 @@ def make_logarithmic(axis: Axis, subs: tuple[int, ...]) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
+
+
+def fill_ticks(axis: Axis) -> None:
+    """Gives a logarithmic axis evenly spaced ticks if it spans a factor of 4 or less, where multiples of powers of ten are few.
+
+    Args:
+        axis: After everything is drawn, since the ticks do not follow later changes of the range.
+    """
+    low, high = sorted(axis.get_view_interval())
+    if high <= 4 * low:
+        axis.set_major_locator(FixedLocator(MaxNLocator(8, steps=[1, 2, 5, 10]).tick_values(low, high)))
+        axis.set_view_interval(low, high, ignore=True)
 
 
 def tidy(axes: Axes, *, legend: bool = True) -> None:

@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from glimpse.evaluation.statistics import wilson_interval
-from glimpse.figures.style import INK, MUTED, PALETTE, make_logarithmic, tidy
+from glimpse.figures.style import INK, MUTED, PALETTE, fill_ticks, make_logarithmic, tidy
 from glimpse.figures.windows import draw_image, image_aspect, rgb_pictures, verdict
 from glimpse.reporting.seen import Bin, Worst
 
@@ -47,6 +47,7 @@ def curves(panels: Mapping[str, Mapping[str, Curve]]) -> Figure:
             axes.plot(*curve, color=color, marker=marker, markersize=3.5, linewidth=1.5, label=name)
         if min(min(curve.values) for curve in lines.values()) > 0:
             make_logarithmic(axes.yaxis, (1, 2, 5))
+            fill_ticks(axes.yaxis)
         axes.set(xlabel="training images seen", ylabel=label)
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         tidy(axes)
@@ -70,6 +71,7 @@ def error_by_glimpse(errors: Sequence[float], images: int) -> Figure:
         axes.annotate(f"{error:.2f}", (step, error), (6, 4), textcoords="offset points", fontsize=8, color=INK)
     if min(errors) > 0:
         make_logarithmic(axes.yaxis, (1, 2, 5))
+        fill_ticks(axes.yaxis)
     axes.set(xlabel="glimpses taken", ylabel="error (%)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     tidy(axes, legend=False)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from glimpse.figures.curves import error_by_glimpse_figure, error_curves
@@ -54,3 +55,17 @@ def test_curves_without_points_are_refused(tmp_path: Path, curves: dict[str, Any
 
 def test_many_curves_are_distinguishable(tmp_path: Path) -> None:
     error_curves({str(i): ([0, 1], [i + 1.0, i + 2.0]) for i in range(9)}, tmp_path / "curves.png")
+
+
+@pytest.mark.parametrize("errors", [[11.0, 6.2], [3.4, 3.1], [50.0, 0.9]])
+def test_the_error_axis_has_at_least_three_numbers_to_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, errors: list[float]
+) -> None:
+    kept: list[Figure] = []
+    monkeypatch.setattr("glimpse.figures.curves.save", lambda path, figure: kept.append(figure))
+    error_curves({"seed": ([1.0, 2.0], errors)}, tmp_path / "a.png")
+    axes = kept[0].axes[0]
+    low, high = axes.get_ylim()
+    assert len([tick for tick in axes.get_yticks() if low <= tick <= high]) >= 3
+    assert low < min(errors) < max(errors) < high
+    assert high / low < 1.5 * max(errors) / min(errors)
