@@ -129,7 +129,7 @@ def test_a_file_of_another_format_is_refused_with_the_reason(tmp_path: Path) -> 
         with pytest.raises(ValueError, match=r"bad\.npz: not a \.npz file"):
             open_digits(str(tmp_path / "bad.npz"))
     np.save(tmp_path / "one.npy", X)
-    with pytest.raises(ValueError, match=r"one\.npy: which array holds the images is not clear"):
+    with pytest.raises(ValueError, match=r"one\.npy: no labels for one; found one"):
         open_digits(str(tmp_path / "one.npy"))
 
 
