@@ -81,7 +81,7 @@ def test_a_line_in_the_catalog_makes_a_generative_set_with_its_own_binarization(
 )
 def test_a_command_trains_on_what_a_line_in_the_catalog_added(command: str, options: list[str], tmp_path: Path) -> None:
     small = ["--glimpses=2", "--hidden=8", "--images=256", "--batch-size=32", "--warmup=64", "--log-every=128", "--threads=1"]
-    more = ["--window=3"] if command == "train-classifier" else []
+    more = ["--window=4"] if command == "train-classifier" else []
     result = CliRunner().invoke(glimpse, [command, *options, *more, *small, "--out", str(tmp_path / "run")])
     assert result.exit_code == 0, result.output
     data = RunFolder(tmp_path / "run").config["data"]
