@@ -2,6 +2,7 @@
 
 import tempfile
 import webbrowser
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -38,7 +39,9 @@ def serve_playground(request: PlaygroundRequest, *, port: int, opens: bool, as_j
             console.note(f"Serving the page at {address} on this machine only; Ctrl+C ends it")
             if opens:
                 webbrowser.open(address)
-            Event().wait()
+            with suppress(KeyboardInterrupt):
+                Event().wait()
+            console.note("Stopped")
 
 
 def _show(written: Playground, *, as_json: bool) -> None:

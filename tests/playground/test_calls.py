@@ -1,5 +1,7 @@
 """Models of the playground: their export, their description, and the command."""
 
+import urllib.error
+import urllib.request
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import pytest
 import torch
 
 import glimpse
+from glimpse.commands import playground
 from glimpse.listener import Listener
 from glimpse.models.draw import DRAW
 from glimpse.playground import calls, models
@@ -17,7 +20,7 @@ from glimpse.pretrained import available
 from glimpse.settings.convolutional import ConvNetConfig
 from glimpse.settings.draw import GeneratorConfig
 from glimpse.settings.requests import PLAYGROUND_MODELS
-from tests.helpers.commands import invoked, printed_json, refused
+from tests.helpers.commands import invoked, printed_json, refused, succeeded
 from tests.helpers.weights import ON_SKLEARN, RECIPE, SMALL, untrained, written
 
 
@@ -75,6 +78,28 @@ def test_the_command_writes_a_file_and_prints_what_is_in_it(without_export: list
     assert [model["name"] for model in found["classifiers"]] == ["first"]
     assert found["digits"] == "sklearn"
     assert "first" in invoked("try", weights, "--digits", "sklearn", "--out", tmp_path / "site").stdout
+
+
+def test_without_a_file_the_page_is_served_until_it_is_interrupted(
+    without_export: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[bytes] = []
+
+    class Interrupted:
+        def wait(self) -> None:
+            (address,) = opened
+            found.append(urllib.request.urlopen(address).read())
+            raise KeyboardInterrupt
+
+    opened: list[str] = []
+    monkeypatch.setattr(playground, "Event", Interrupted)
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    weights = written(tmp_path / "first.safetensors", untrained(), ON_SKLEARN)
+    result = succeeded("try", weights, "--digits", "sklearn")
+    assert f"Serving the page at {opened[0]} on this machine only" in result.stderr
+    assert b"<title>Try glimpse</title>" in found[0]
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(opened[0])
 
 
 def test_the_examples_are_the_first_of_every_class_in_turn() -> None:
