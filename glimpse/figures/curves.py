@@ -18,6 +18,7 @@ def error_curves(
     path: str | Path,
     *,
     references: Mapping[str, float] | None = None,
+    log_images: bool = False,
 ) -> None:
     """Writes a figure of the error on validation against the images seen in training.
 
@@ -25,6 +26,7 @@ def error_curves(
         curves: For each name the images seen and the errors in percent, as many of one as of the other.
         path: File to write, ending in `.png`; its folder is made.
         references: Errors in percent to draw as dashed lines, by name.
+        log_images: Whether the axis of the images is logarithmic, too.
 
     Raises:
         ValueError: If there is no curve, one is empty, or its two sides differ in length.
@@ -34,6 +36,8 @@ def error_curves(
         if not 0 < len(seen) == len(errors):
             raise ValueError(f"curve {name!r} has {len(seen)} image counts and {len(errors)} errors, expected equally many")
     figure, axes = _plot(curves, references, marker="")
+    if log_images:
+        make_logarithmic(axes.xaxis, (1, 2, 5))
     axes.set_xlabel("training images seen")
     axes.set_ylabel("validation error (%)")
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))

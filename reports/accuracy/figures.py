@@ -39,7 +39,7 @@ def main() -> None:
             images, errors = series.setdefault(row["run"].replace("-", " "), ([], []))
             images.append(float(row["images"]))
             errors.append(float(row["valid_error"]))
-    error_curves(series, HERE / "curves.png")
+    error_curves(series, HERE / "curves.png", log_images=True)
 
 
 if __name__ == "__main__":
