@@ -51,6 +51,7 @@ class TwoLooks(ImageClassifier):
     """
 
     config_class = TwoLooksConfig
+    config: TwoLooksConfig
 
     def __init__(self, config: TwoLooksConfig | None = None) -> None:
         super().__init__()
