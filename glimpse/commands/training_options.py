@@ -42,10 +42,8 @@ def classifier_options(own: Iterable[Option]) -> Callable[[F], F]:
     text = f"Kind of classifier. {kinds}.  [default: {next(iter(CLASSIFIERS))}]"
     presets = classifier_presets()
     model = click.option("--model", type=click.Choice(list(CLASSIFIERS)), help=text)
-    text = "Trained classifier to start from: a run, a weights file or pretrained:NAME. Default: random weights."
-    start = (*_start_options(presets, next(iter(presets))), click.option("--init", metavar="MODEL", help=text))
     settings = preset_options(presets)
-    training = section("Training", model, *own, *start)
+    training = section("Training", model, *own, *_start_options(presets, next(iter(presets))))
     return adding((training, settings, distort_option, split_seed_option, class_weights_option, image_options))
 
 
@@ -81,6 +79,11 @@ def _start_options(presets: Iterable[str], default: str) -> tuple[Option, ...]:
             "--config",
             type=click.Path(exists=True, path_type=Path),
             help="Folder or config.json of a run whose settings to start from.",
+        ),
+        click.option(
+            "--init",
+            metavar="MODEL",
+            help="Trained model whose weights to start from: a run, a weights file or pretrained:NAME. Default: random weights.",
         ),
         click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="Budget in passes over the training images."),
         click.option(

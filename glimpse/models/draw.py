@@ -13,7 +13,7 @@ References:
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -91,10 +91,14 @@ class DRAW(Model):
 
     Args:
         config: Settings; the defaults if None.
+
+    Attributes:
+        neutral: Names of the parameters, those of a learned prior, with whose initial values the model is the same as without them.
     """
 
     config_class = GeneratorConfig
     config: GeneratorConfig
+    neutral: ClassVar[tuple[str, ...]] = ("prior.weight", "prior.bias")
 
     def __init__(self, config: GeneratorConfig | None = None) -> None:
         super().__init__()

@@ -24,14 +24,14 @@ from glimpse.listener import Listener
 from glimpse.models.base import ImageClassifier
 from glimpse.models.catalog import build_classifier
 from glimpse.settings.base import from_mapping
-from glimpse.settings.catalog import CLASSIFIERS, classifier_preset, classifier_presets, kind_of_preset, kinds_with
-from glimpse.settings.classifier import ClassifierSettings
+from glimpse.settings.catalog import CLASSIFIERS, classifier_preset, classifier_presets, kind_of_class, kind_of_preset, kinds_with
+from glimpse.settings.classifier import ClassifierKind, ClassifierSettings
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.record import read_config
 from glimpse.settings.requests import ClassifierTrainingRequest, SettingValues, chosen, flag
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Trainer
-from glimpse.training.initial import InitialWeights, differing, fitting, initial_weights
+from glimpse.training.initial import InitialWeights, fitting, initial_record, initial_weights
 from glimpse.training.own_images import new_own_images, refuse_moved, resumed_own_images
 from glimpse.training.plan import Picture, TrainingPlan
 from glimpse.training.record import asked_of_run, budget, is_file, merged, run_record, starting_point
@@ -155,7 +155,7 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         if self.request.preset is not None:
             return self.request.preset
         if self._initial is not None:
-            return next(iter(self._initial.kind.presets))
+            return next(iter(self._kind_of(self._initial).presets))
         return next(iter(CLASSIFIERS[self.request.model].presets if self.request.model else classifier_presets()))
 
     @property
@@ -189,7 +189,8 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
     def new_run(self, device: torch.device, threads: int) -> tuple[dict[str, Any], ClassifierData]:
         """Returns the record of a new run and its data; see `TrainingPlan.new_run`."""
         request, settings = self.request, self.request.settings
-        self._initial = None if request.init is None else self._checked(initial_weights(request.init))
+        self._initial = initial_weights(request.init, self.run)
+        self._check_initial()
         kinds = {name: type(preset.model) for name, preset in classifier_presets().items()}
         start = starting_point(self.command, kinds, self.run, request.preset, self.preset)
         self._check_settings(start.preset)
@@ -201,7 +202,8 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         training = merged(TrainingConfig, vars(training), budget(self.run, settings, len(data.train)))
         model = merged(kinds[start.preset], vars(model), data.shape)
         record = run_record(self.command, start, model, training, data.record, (device, threads))
-        return record | self._initial_facts(model), data
+        with torch.device("meta"):
+            return record | initial_record(build_classifier(model), self._initial, self.listener), data
 
     def data_of(self, record: dict[str, Any], device: torch.device) -> ClassifierData:
         """Returns the data of a resumed run: the digits or the file that it was started with.
@@ -272,25 +274,21 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         copies = default if images.distort is None else images.distort
         return cluttered_data(source, recipe, seed=seed, device=device, distort=copies, listener=self.listener)
 
-    def _checked(self, initial: InitialWeights) -> InitialWeights:
-        """Returns initial weights if the request has no settings of another kind of model to start from."""
-        request = self.request
-        if self.run.config is not None:
-            raise ValueError("--config and --init both give settings of the model to start from: leave one of them out")
-        for name, kind in (("model", request.model), ("preset", request.preset and kind_of_preset(request.preset).name)):
-            if kind not in (None, initial.kind.name):
-                raise ValueError(f"--init {request.init} is a {initial.kind.name}: leave out {flag(name)}")
-        return initial
-
-    def _initial_facts(self, config: ClassifierSettings) -> dict[str, Any]:
-        """Returns what the record says of the initial weights, and tells the listener which of them do not fit."""
+    def _check_initial(self) -> None:
+        """Raises ValueError if the initial weights are not of the requested kind of model."""
         if self._initial is None:
-            return {}
-        with torch.device("meta"):
-            others = differing(build_classifier(config), self._initial)
-        if others:
-            self.listener.note(f"Random weights in {', '.join(others)}: those of {self.request.init} have another shape")
-        return {"init": dict(self._initial.record)}
+            return
+        request, own = self.request, self._kind_of(self._initial).name
+        for name, kind in (("model", request.model), ("preset", request.preset and kind_of_preset(request.preset).name)):
+            if kind not in (None, own):
+                raise ValueError(f"--init {request.init} is a {own}: leave out {flag(name)}")
+
+    def _kind_of(self, initial: InitialWeights) -> ClassifierKind:
+        """Returns the kind of classifier that the initial weights belong to."""
+        try:
+            return kind_of_class(initial.model)
+        except ValueError:
+            raise ValueError(f"{self.request.init} does not hold the weights of a classifier but of {initial.model}") from None
 
     def _check_settings(self, preset: str) -> None:
         """Raises ValueError if the preset's kind of model is not the requested one or lacks a requested setting."""

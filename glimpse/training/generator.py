@@ -25,6 +25,7 @@ from glimpse.settings.record import read_config
 from glimpse.settings.requests import GeneratorTrainingRequest, SettingValues, chosen
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Trainer
+from glimpse.training.initial import InitialWeights, fitting, initial_record, initial_weights
 from glimpse.training.plan import Picture, TrainingPlan
 from glimpse.training.record import asked_of_run, budget, merged, run_record, starting_point
 
@@ -94,6 +95,7 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
     def __init__(self, request: GeneratorTrainingRequest, listener: Listener | None = None) -> None:
         super().__init__(request.run, request.machine, listener)
         self.request = request
+        self._initial: InitialWeights | None = None  # read when a run is started
         if request.preset is not None and request.preset not in GENERATOR_PRESETS:
             raise ValueError(f"there is no preset {request.preset!r}; there are {', '.join(GENERATOR_PRESETS)}")
 
@@ -108,19 +110,22 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
         return self.request.settings
 
     def default_folder(self) -> Path:
-        """Returns the default folder of a run: `runs/draw-PRESET`."""
+        """Returns the default folder of a run: `runs/draw-PRESET`, with `-finetuned` if it starts from another model's weights."""
         base = {} if self.run.config is None else read_config(self.run.config)
-        return Path("runs") / f"draw-{base.get('preset', self.preset)}"
+        return Path("runs") / f"draw-{base.get('preset', self.preset)}{'' if self.request.init is None else '-finetuned'}"
 
     def asked(self, record: dict[str, Any]) -> dict[str, Any]:
         """Returns the settings that the request asks of a resumed run, by name."""
         images = {name: value for name, value in chosen(self.request.images).items() if name != "data_dir"}
-        preset = {} if self.request.preset is None else {"preset": self.request.preset}
-        return asked_of_run(self.run, self.machine, dict(self.request.settings) | images | preset, record)
+        named = {name: value for name in ("preset", "init") if (value := getattr(self.request, name)) is not None}
+        return asked_of_run(self.run, self.machine, dict(self.request.settings) | images | named, record)
 
     def new_run(self, device: torch.device, threads: int) -> tuple[dict[str, Any], GenerativeData]:
         """Returns the record of a new run and its data; see `TrainingPlan.new_run`."""
         settings, images = self.request.settings, self.request.images
+        self._initial = initial_weights(self.request.init, self.run)
+        if self._initial is not None and self._initial.model != DRAW.__name__:
+            raise ValueError(f"{self.request.init} does not hold the weights of a generator but of {self._initial.model}")
         kinds = dict.fromkeys(GENERATOR_PRESETS, GeneratorConfig)
         start = starting_point(self.command, kinds, self.run, self.request.preset, self.preset)
         preset = GENERATOR_PRESETS[start.preset]
@@ -130,8 +135,11 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
         data = self._opened({"source": preset.data} | known | own | {"split": "stratified"}, training.seed, device)
         training = merged(TrainingConfig, vars(training), budget(self.run, settings, len(data.train)))
         size = {"channels": data.channels, "height": data.height, "width": data.width}
-        model = merged(GeneratorConfig, vars(preset.model) | start.base["model"], dict(settings) | size)
-        return run_record(self.command, start, model, training, data.record(), (device, threads)), data
+        initial = {} if self._initial is None else self._initial.config
+        model = merged(GeneratorConfig, {**vars(preset.model), **initial, **start.base["model"]}, dict(settings) | size)
+        record = run_record(self.command, start, model, training, data.record(), (device, threads))
+        with torch.device("meta"):
+            return record | initial_record(DRAW(model), self._initial, self.listener, DRAW.neutral), data
 
     def data_of(self, record: dict[str, Any], device: torch.device) -> GenerativeData:
         """Returns the data of a resumed run: the set that it was started with.
@@ -150,7 +158,7 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
         return data
 
     def build(self, record: dict[str, Any], data: GenerativeData, device: torch.device) -> Trainer:
-        """Returns a new trainer for the record of a run; its initial weights depend only on the seed.
+        """Returns a new trainer for the record of a run; its initial weights depend only on the seed and those that it starts from.
 
         Raises:
             ValueError: If the images do not have the shape in the model's config.
@@ -164,6 +172,8 @@ class GeneratorPlan(TrainingPlan[GenerativeData]):
             torch.manual_seed(config.seed)
             model = DRAW(model_config).to(device)
         model.set_initial_canvas(_mean_image(data.train))
+        if self._initial is not None:
+            model.load_state_dict(fitting(model, self._initial, DRAW.neutral))
         return Trainer(GenerationTask(model, data.train, data.valid), config, device)
 
     def picture(self, model: nn.Module, data: GenerativeData) -> Picture | None:

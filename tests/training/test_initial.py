@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
+from glimpse.datasets.generative import open_generative
 from glimpse.digest import sha256_of_bytes
 from glimpse.models.weights import find_weights, load_weights
-from glimpse.training.calls import train_classifier
+from glimpse.training.calls import train_classifier, train_generator
+from tests.helpers import generator_runs
 from tests.helpers.classifier_runs import refused
 
 TINY: dict[str, Any] = {"window": 4, "hidden": 8, "features": 8, "filters": 2, "glimpses": 3, "batch_size": 16, "threads": 1}
@@ -83,4 +86,60 @@ def interrupt(record: Any) -> None:
 )
 def test_weights_that_do_not_fit_are_refused_in_a_line(tmp_path: Path, options: list[str], said: str) -> None:
     assert said in refused("--digits=sklearn", "--canvas=40", *options, "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+GENERATOR: dict[str, Any] = {"glimpses": 2, "hidden": 16, "latent": 4, "data": "digits", "threads": 1, "compile": False}
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("base") / "run"
+    return train_generator(out=out, images=64, batch_size=8, prior="standard", averaging=0, **GENERATOR).folder
+
+
+def still_generator(base: Path, out: Path, **options: Any) -> dict[str, Tensor]:
+    """Returns the weights after a training of a single step that changes nothing."""
+    still: dict[str, Any] = {
+        "images": 8,
+        "batch_size": 8,
+        "learning_rate": 1e-30,
+        "weight_decay": 0.0,
+        "averaging": 0,
+        "compile": False,
+    }
+    return load_weights(train_generator(init=str(base), out=out, threads=1, **still, **options).folder)[0]
+
+
+def test_a_generator_continues_with_more_steps_and_a_prior_that_starts_as_the_standard_one(generator: Path, tmp_path: Path) -> None:
+    expected, facts = load_weights(generator)
+    found = still_generator(generator, tmp_path / "run", data="digits", prior="learned", glimpses=3)
+    torch.testing.assert_close({name: found[name] for name in expected}, expected, rtol=0, atol=1e-25)
+    assert sorted(found.keys() - expected.keys()) == ["prior.bias", "prior.weight"]
+    assert all(float(found[name].abs().max()) < 1e-25 for name in ("prior.bias", "prior.weight"))
+    record = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert record["model"] == facts["config"] | {"prior": "learned", "glimpses": 3}
+    assert record["init"] == {"source": str(generator), "sha256": sha256_of_bytes(find_weights(generator).read_bytes())}
+
+
+def test_a_generator_for_images_of_another_size_starts_from_their_mean(generator: Path, tmp_path: Path) -> None:
+    file = generator_runs.color_file(tmp_path, (20, 24), 20)
+    found = still_generator(generator, tmp_path / "run", data=file)
+    expected, _ = load_weights(generator)
+    assert [name for name in found if found[name].shape != expected[name].shape] == ["initial_canvas"]
+    train = open_generative(str(file)).train
+    images = train.batch(torch.arange(len(train))).images.double()
+    torch.testing.assert_close(found["initial_canvas"].double().sigmoid(), images.mean(dim=0).flatten(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--init=pretrained:convnet"], "pretrained:convnet does not hold the weights of a generator but of ConvNet"),
+        (["--init=pretrained:draw-mnist", "--hidden=8"], "do not fit the model"),
+        (["--init=pretrained:draw-mnist", "--layer-norm"], "do not fit the model"),
+    ],
+)
+def test_weights_that_do_not_fit_a_generator_are_refused_in_a_line(tmp_path: Path, options: list[str], said: str) -> None:
+    assert said in generator_runs.refused("train-generator", "--data=digits", *options, "--out", tmp_path / "run")
     assert not (tmp_path / "run").exists()

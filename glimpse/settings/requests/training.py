@@ -64,6 +64,7 @@ class GeneratorTrainingRequest:
 
     Attributes:
         preset: Name of the preset; None for `mnist-small`.
+        init: A trained generator, whose weights and settings of the model to start from; None for random weights.
         settings: Settings of the model and the training that override those of the preset.
         images: Images to train on.
         run: Folder, starting point and checkpoints.
@@ -71,6 +72,7 @@ class GeneratorTrainingRequest:
     """
 
     preset: str | None = None
+    init: str | None = None
     settings: SettingValues = field(default_factory=lambda: MappingProxyType({}))
     images: GenerativeChoice = field(default_factory=GenerativeChoice)
     run: RunChoice = RunChoice()
