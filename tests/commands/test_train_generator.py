@@ -26,9 +26,10 @@ def test_presets_have_the_papers_settings() -> None:
     without = GENERATOR_PRESETS["mnist-no-attention"].model
     assert (without.glimpses, without.hidden, without.latent, without.attention) == (64, 256, 100, False)
     for name, preset in GENERATOR_PRESETS.items():
-        assert (preset.model.beta, preset.model.beta_warmup, preset.training.weight_decay) == (1, 0, 0)
+        assert (preset.model.beta, preset.model.beta_warmup) == (1, 0)
+        assert preset.model.prior == ("learned" if name in ("mnist-small", "mnist-32", "two-digit", "svhn-32") else "standard")
         assert preset.model.observation == ("logistic" if name in ("svhn-32", "cifar10") else "bernoulli")
-    sets = ("auto", "binarized-mnist", "binarized-mnist", "two-digit", "svhn", "svhn-32", "cifar10")
+    sets = ("auto", "binarized-mnist", "binarized-mnist", "binarized-mnist", "two-digit", "svhn", "svhn-32", "cifar10")
     assert tuple(preset.data for preset in GENERATOR_PRESETS.values()) == sets
 
 
@@ -63,7 +64,7 @@ def test_a_generator_learns(generator_run: Path) -> None:
 
 def test_a_run_records_its_settings_and_its_data(generator_run: Path) -> None:
     settings, data = settings_of(generator_run), open_generative("digits")
-    chosen = {"glimpses": 2, "hidden": 32, "latent": 8, "read": 5, "write": 5, "beta_warmup": 1000}
+    chosen = {"glimpses": 2, "hidden": 32, "latent": 8, "read": 5, "write": 5, "prior": "learned", "beta_warmup": 1000}
     assert settings["model"] == vars(GeneratorConfig()) | chosen
     assert (settings["command"], settings["preset"]) == ("train-generator", "mnist-small")
     assert settings["data"] == data.record()
