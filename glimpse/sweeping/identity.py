@@ -15,7 +15,7 @@ _OF_THE_MACHINE = ("data_dir",)
 def request_identity(request: SweepRequest) -> dict[str, Any]:
     """Returns the settings that all trials share and the ranges of those that vary, by option, in JSON's types."""
     training = request.training
-    chosen: dict[str, Any] = {"preset": training.preset, "epochs": training.run.epochs, **training.settings}
+    chosen: dict[str, Any] = {"preset": training.preset, "init": training.init, "epochs": training.run.epochs, **training.settings}
     if isinstance(request, ClassifierSweepRequest):
         chosen["model"] = request.training.model
     if training.run.config is not None:

@@ -3,8 +3,8 @@
     python reports/generation/figures.py
     python reports/generation/figures.py --runs RUNS
 
-RUNS holds the folders of the runs, and for each evaluated run the output of `glimpse evaluate --json` as NAME.json: curves.csv and
-evaluation.json are written from them first. The data sets are searched for where every command searches for them.
+RUNS holds folders of runs, and for each evaluated run the output of `glimpse evaluate --json` as NAME.json: their rows in curves.csv
+and their entries in evaluation.json are replaced first; those of other runs stay. The data sets are searched for where every command searches for them.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from glimpse.training.folder import RunFolder
 
 HERE = Path(__file__).parent
 PUBLISHED = {"DRAW (paper)": 80.97, "DRAW without attention (paper)": 87.40}
-SHIPPED = {"mnist-small": ("draw-mnist", "binarized-mnist"), "two-digit": ("draw-two-digit", "two-digit")}  # by run: name, data
+SHIPPED = {"mnist-32": ("draw-mnist", "binarized-mnist"), "two-digit": ("draw-two-digit", "two-digit")}  # by run: name, data
 UNTRAINED = ("mnist-64",)  # it saw a third of an epoch: its divergence says nothing
 COLUMNS = ("run", "images", "seconds", "loss", "reconstruction", "kl", "grad_norm", "skipped", "valid_bound", "valid_kl")
 
@@ -36,8 +36,7 @@ def main(runs: Path | None) -> None:
     """Draws everything."""
     if runs is not None:
         collect(runs)
-    with (HERE / "curves.csv").open(newline="", encoding="utf-8") as stream:
-        read = list(csv.DictReader(stream))
+    read = read_curves()
     rows = {name: [row for row in read if row["run"] == name] for name in dict.fromkeys(row["run"] for row in read)}
     colors = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(sorted(rows))}  # the same in every figure
     results = json.loads((HERE / "evaluation.json").read_text())
@@ -48,15 +47,23 @@ def main(runs: Path | None) -> None:
 
 
 def collect(runs: Path) -> None:
-    """Writes the validated rows of the runs and their evaluations."""
+    """Replaces the validated rows of the runs and their evaluations."""
     folders = sorted(path for path in runs.iterdir() if (path / "model.safetensors").is_file())
+    new = [{"run": folder.name} | row for folder in folders for row in RunFolder(folder).rows() if row["valid_bound"]]
+    kept = [row for row in read_curves() if row["run"] not in {folder.name for folder in folders}]
     with (HERE / "curves.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        for folder in folders:
-            writer.writerows({"run": folder.name} | row for row in RunFolder(folder).rows() if row["valid_bound"])
-    results = {path.stem: json.loads(path.read_text()) for path in sorted(runs.glob("*.json"))}
-    (HERE / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n")
+        writer.writerows(sorted([*kept, *new], key=lambda row: str(row["run"])))
+    results = json.loads((HERE / "evaluation.json").read_text())
+    results |= {path.stem: json.loads(path.read_text()) for path in sorted(runs.glob("*.json"))}
+    (HERE / "evaluation.json").write_text(json.dumps(dict(sorted(results.items())), indent=1) + "\n")
+
+
+def read_curves() -> list[dict[str, str]]:
+    """Returns the rows of curves.csv."""
+    with (HERE / "curves.csv").open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
 
 
 def curves(rows: dict[str, list[dict[str, str]]], colors: dict[str, str]) -> None:

@@ -236,6 +236,7 @@ def test_missing_data_do_not_use_up_a_trial(tmp_path: Path) -> None:
         ("1e-4:1e-1:log", {"filters": None}, "was started with --filters 2, now without it"),
         ("1e-4:1e-1:log", {"learning_rate": 0.1}, "learning_rate is both varied and fixed"),
         ("1e-4:1e-1:log", {"distort": 1}, "was started without --distort, now 1"),
+        ("1e-4:1e-1:log", {"init": "pretrained:convnet"}, "was started without --init, now pretrained:convnet"),
     ],
 )
 def test_a_sweep_is_not_continued_with_other_settings(done: SweepResult, rate: str, options: dict[str, Any], said: str) -> None:
