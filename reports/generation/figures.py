@@ -3,8 +3,9 @@
     python reports/generation/figures.py
     python reports/generation/figures.py --runs RUNS
 
-RUNS holds folders of runs, and for each evaluated run the output of `glimpse evaluate --json` as NAME.json: their rows in curves.csv
-and their entries in evaluation.json are replaced first; those of other runs stay. The data sets are searched for where every command searches for them.
+RUNS holds folders of runs, and for each evaluated run the output of `glimpse evaluate --json` as NAME.json: their rows in
+curves.csv and their entries in evaluation.json are replaced first; those of other runs stay. The data sets are searched for where
+every command searches for them.
 """
 
 import argparse
