@@ -8,7 +8,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def main() -> int:
             mutants = options.mutants if options.each else max(1, options.mutants // readers[name].cost)
             waiting.append(Tried(readers[name], mutants, options.seed, Path(place) / name))
         failed = _tried(waiting, options.minutes)
-    parts = (
+    parts: tuple[tuple[object, Callable[[], dict[str, Any]]], ...] = (
         (options.kills, lambda: killed_trainings(options.kills, options.seed)),
         (options.disk, full_disk),
         (options.soak, lambda: soaked(options.soak)),
