@@ -5,7 +5,6 @@ References:
     huggingface.co/docs/huggingface_hub/package_reference/mixins.
 """
 
-import csv
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,7 +18,8 @@ from glimpse.models.catalog import open_model
 from glimpse.models.draw import DRAW
 from glimpse.models.weights import WEIGHTS, find_weights, read_facts, save_weights
 from glimpse.pretrained import PREFIX
-from glimpse.settings.record import METRICS, read_config
+from glimpse.settings.record import read_config
+from glimpse.training.folder import RunFolder
 
 __all__ = ["HubModel", "model_card"]
 
@@ -88,16 +88,13 @@ def model_card(source: str | Path) -> str:
         record = read_config(folder)
         lines += [f"- **Training** preset {record['preset']}; {_listed(record['training'])}"]
         lines += [f"- **Commit** {record['environment'].get('commit')}"]
-        lines += _best(folder / METRICS)
+        lines += _best(RunFolder(folder))
     return "\n".join([*lines, '- **Use** `HubModel.from_pretrained("user/name").network` of `glimpse.hub`', ""])
 
 
-def _best(metrics: Path) -> list[str]:
+def _best(run: RunFolder) -> list[str]:
     """Returns the line of the best validation; none if there was no validation."""
-    if not metrics.is_file():
-        return []
-    with metrics.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = run.rows()
     name = next((name for name in ("valid_error", "valid_bound") if rows and name in rows[0]), None)
     validated = [row for row in rows if name is not None and row[name]]
     if name is None or not validated:

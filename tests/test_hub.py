@@ -32,12 +32,14 @@ def test_a_generator_is_saved_and_read_back(tmp_path: Path) -> None:
 
 def test_the_card_has_the_settings_and_the_best_validation_of_the_run(tmp_path: Path) -> None:
     weights = written_on_sklearn(tmp_path)
-    record = {"preset": "tuned", "command": "train-classifier", "model": {}, "training": {"seed": 3}}
+    record = {"preset": "tuned", "command": "train-classifier", "model": {}, "training": {"images": 400, "seed": 3}}
     digits = {"name": "sklearn", "digits": "sklearn", "sha256": "", "sizes": {}}
     data = {"kind": "cluttered", "digits": digits, "recipe": {}}
     environment = {"commit": "abc", "device": "cpu", "threads": 1}
     (tmp_path / "config.json").write_text(json.dumps(record | {"data": data, "environment": environment}))
-    (tmp_path / "metrics.csv").write_text("images,valid_error\n100,20.5\n200,10.25\n300,\n400,12.5\n")
+    (tmp_path / "metrics.csv").write_text(
+        "images,seconds,images_per_second,valid_error\n100,1,9,20.5\n200,2,9,10.25\n300,3,9,\n400,4,9,12.5\n"
+    )
     HubModel.open(tmp_path).save_pretrained(tmp_path / "shared")
     card = (tmp_path / "shared" / "README.md").read_text(encoding="utf-8")
     assert re.match(r"---\n.*?library_name: glimpse\n.*?---\n", card, flags=re.DOTALL)

@@ -24,7 +24,7 @@ def _takes(given: Given) -> bool:
     try:
         with zipfile.ZipFile(given.path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError):
+    except (zipfile.BadZipFile, OSError, NotImplementedError):  # the last of a version that is unknown
         return False
     return bool(names) and all(name.endswith(".npy") for name in names)
 

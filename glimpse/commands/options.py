@@ -343,5 +343,6 @@ def json_option(command: F) -> F:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """Returns whether an error of Python or torch reports that the memory of the CPU or a GPU is exhausted."""
-    return isinstance(error, MemoryError) or "allocate memory" in str(error) or type(error).__name__ == "OutOfMemoryError"
+    """Returns whether an error of Python or torch reports that more memory was requested than there is, or than can be counted."""
+    texts = ("allocate memory", "size calculation overflowed", "multiplication overflow")
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or any(text in str(error) for text in texts)

@@ -1,6 +1,5 @@
 """What a run has recorded, for a report: its settings as tables, and the curves of its training."""
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from glimpse.reporting.figures import Curve, curves
 from glimpse.reporting.page import Section, Table, picture
 from glimpse.settings.record import METRICS, read_config
+from glimpse.training.folder import RunFolder
 
 __all__ = ["settings_section", "training_section"]
 
@@ -48,12 +48,12 @@ def _rows(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 
 def training_section(model: str) -> Section | None:
-    """Returns the curves of a training from its metrics.csv; None if there is no such file, or it has no row."""
-    file = Path(model) / METRICS
-    if not file.is_file():
-        return None
-    with file.open(newline="", encoding="utf-8") as lines:
-        rows = [{name: float(text) for name, text in row.items() if name and text} for row in csv.DictReader(lines)]
+    """Returns the curves of a training from its metrics.csv; None if there is no such file, or it has no row.
+
+    Raises:
+        ValueError: If the file is not the record of a run.
+    """
+    rows = [{name: float(text) for name, text in row.items() if text} for row in RunFolder(Path(model)).rows()]
     for row in rows:
         if {"reconstruction", "kl"} <= row.keys():
             row["train_bound"] = row["reconstruction"] + row["kl"]

@@ -13,6 +13,7 @@ __all__ = [
     "Number",
     "Positive",
     "Range",
+    "Size",
     "Steps",
     "Whole",
     "bounds",
@@ -57,7 +58,7 @@ class Range:
         if isinstance(value, int) and abs(value) >= 2**64:
             raise ValueError(f"{name} must be smaller than 2^64, got {shown(value)}")
         if self.low is not None and self.high is not None and not self.low <= value <= self.high:
-            raise ValueError(f"{name} must be in {self.low:g} to {self.high:g}, got {value}")
+            raise ValueError(f"{name} must be in {self.low:.7g} to {self.high:.7g}, got {value}")
         if self.low is not None and (value < self.low or (self.open_low and value == self.low)):
             raise ValueError(f"{name} must be {'greater than' if self.open_low else 'at least'} {self.low:g}, got {value}")
         if self.high is not None and value > self.high:
@@ -66,6 +67,9 @@ class Range:
 
 Count = Annotated[int, Range(1)]
 """An integer of at least 1."""
+
+Size = Annotated[int, Range(1, 1_000_000)]
+"""A number of pixels, units or channels of a model, 1 to 1,000,000: a damaged one must not exceed the integers of torch."""
 
 Steps = Annotated[int, Range(1, 10_000)]
 """A number of repetitions, 1 to 10,000: what is read from a file must not keep a program busy for days."""

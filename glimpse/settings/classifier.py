@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from glimpse.settings.base import Config, Count
+from glimpse.settings.base import Config, Size
 from glimpse.settings.training import TrainingConfig
 
 __all__ = ["ClassifierKind", "ClassifierPreset", "ClassifierSettings", "Reading"]
@@ -33,8 +33,8 @@ class ClassifierSettings(Config):
         classes: Number of classes.
     """
 
-    channels: Count = 1
-    classes: Count = 10
+    channels: Size = 1
+    classes: Size = 10
 
     @property
     def kind(self) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from glimpse.settings.base import Count
+from glimpse.settings.base import Size
 from glimpse.settings.classifier import ClassifierKind, ClassifierPreset, ClassifierSettings
 from glimpse.settings.training import TrainingConfig
 
@@ -22,12 +22,12 @@ class ConvConfig(ClassifierSettings):
         width: Width W of the images in pixels.
     """
 
-    filters: Count = 8
-    kernel: Count = 10
-    step: Count = 5
-    hidden: Count = 256
-    height: Count = 100
-    width: Count = 100
+    filters: Size = 8
+    kernel: Size = 10
+    step: Size = 5
+    hidden: Size = 256
+    height: Size = 100
+    width: Size = 100
 
     def check(self) -> None:
         """Raises ValueError if the filters are larger than the images."""
@@ -53,7 +53,7 @@ class ConvNetConfig(ClassifierSettings):
         filters: Number of filters in the first layer; later stages have more.
     """
 
-    filters: Count = 16
+    filters: Size = 16
 
     @property
     def kind(self) -> str:

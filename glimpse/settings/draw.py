@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields, replace
 from typing import Literal, NamedTuple
 
-from glimpse.settings.base import Config, Count, NonNegative, Steps, Whole
+from glimpse.settings.base import Config, NonNegative, Size, Steps, Whole
 from glimpse.settings.training import TrainingConfig
 
 __all__ = ["GENERATOR_PRESETS", "GeneratorConfig", "GeneratorPreset", "Observation", "Prior", "generator_setting_names"]
@@ -40,20 +40,20 @@ class GeneratorConfig(Config):
     """
 
     glimpses: Steps = 16
-    hidden: Count = 256
-    latent: Count = 32
+    hidden: Size = 256
+    latent: Size = 32
     attention: bool = True
-    read: Count = 5
-    write: Count = 5
+    read: Size = 5
+    write: Size = 5
     observation: Observation = "bernoulli"
     prior: Prior = "standard"
     layer_norm: bool = False
     canvas_input: bool = False
     beta: NonNegative = 1.0
     beta_warmup: Whole = 0
-    channels: Count = 1
-    height: Count = 28
-    width: Count = 28
+    channels: Size = 1
+    height: Size = 28
+    width: Size = 28
 
     @property
     def pixels(self) -> int:

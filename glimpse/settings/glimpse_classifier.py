@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from glimpse.settings.base import Count, Positive, Range, Steps
+from glimpse.settings.base import Positive, Range, Size, Steps
 from glimpse.settings.classifier import ClassifierKind, ClassifierPreset, ClassifierSettings, Reading
 from glimpse.settings.training import TrainingConfig
 
@@ -39,10 +39,10 @@ class ClassifierConfig(ClassifierSettings):
     """
 
     glimpses: Steps = 8
-    window: Count = 12
+    window: Size = 12
     scales: Scales = 1
-    hidden: Count = 256
-    features: Count = 256
+    hidden: Size = 256
+    features: Size = 256
     encoder: Encoder = "mlp"
     parametrization: Parametrization = "pointing"
     supervision: Supervision = "linear"

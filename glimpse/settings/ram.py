@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from glimpse.settings.base import Count, Positive, Range, Steps, Whole
+from glimpse.settings.base import Positive, Range, Size, Steps, Whole
 from glimpse.settings.classifier import ClassifierKind, ClassifierPreset, ClassifierSettings, Reading
 from glimpse.settings.glimpse_classifier import Scales, Supervision, glimpse_title
 from glimpse.settings.training import TrainingConfig
@@ -39,10 +39,10 @@ class RAMConfig(ClassifierSettings):
     """
 
     glimpses: Steps = 8
-    window: Count = 12
+    window: Size = 12
     scales: Scales = 4
-    hidden: Count = 256
-    features: Count = 256
+    hidden: Size = 256
+    features: Size = 256
     policy_std: Positive = 0.08
     policy_std_start: Positive = 0.3
     policy_anneal: Whole = 800_000

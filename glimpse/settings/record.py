@@ -213,6 +213,8 @@ def check_record(record: object) -> None:
     if fields["preset"] not in kinds:
         raise ValueError(f"there is no preset {shown(fields['preset'])}; there are {', '.join(kinds)}")
     from_mapping(kinds[fields["preset"]], fields["model"])
+    if "images" not in fields["training"]:  # its default would be another budget, and the digest of a checkpoint leaves it out
+        raise ValueError("the record's training has no images")
     _check_kind(_DATA, fields["data"], "data")
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from glimpse.settings.base import Count, NonNegative, Positive, Range, Steps
+from glimpse.settings.base import NonNegative, Positive, Range, Size, Steps
 from glimpse.settings.classifier import ClassifierKind, ClassifierPreset, ClassifierSettings, Reading
 from glimpse.settings.glimpse_classifier import glimpse_title
 from glimpse.settings.training import TrainingConfig
@@ -32,9 +32,9 @@ class SearchConfig(ClassifierSettings):
     window: Annotated[int, Range(2)] = 12
     candidates: Steps = 3
     extent: Positive = 26.4
-    hidden: Count = 128
-    features: Count = 128
-    filters: Count = 24
+    hidden: Size = 128
+    features: Size = 128
+    filters: Size = 24
     nudge: NonNegative = 1.0
     dropout: Annotated[float, Range(0, 0.95)] = 0.3
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from glimpse.settings.base import Count
+from glimpse.settings.base import Size
 from glimpse.settings.classifier import ClassifierKind, ClassifierPreset, ClassifierSettings
 from glimpse.settings.training import TrainingConfig
 
@@ -19,9 +19,9 @@ class SpatialTransformerConfig(ClassifierSettings):
         features: Number of hidden units of the classifier on the window.
     """
 
-    window: Count = 12
-    filters: Count = 16
-    features: Count = 256
+    window: Size = 12
+    filters: Size = 16
+    features: Size = 256
 
     @property
     def kind(self) -> str:

@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from PIL import Image
 from glimpse.reporting.calls import report
 from tests.helpers import classifier_runs
 from tests.helpers.classifier_runs import DATA, OTHERS
-from tests.helpers.commands import printed_json, refused, succeeded
+from tests.helpers.commands import invoked, printed_json, refused, succeeded
 from tests.helpers.generator_runs import FEW
 
 
@@ -82,6 +83,17 @@ def test_the_report_of_a_generator_has_samples_the_bound_by_step_and_reconstruct
     assert page.headings[:4] == ["Training", "Bound by step", "Samples", "Reconstructions"]
     assert "9 samples" in [alt for _, alt in page.pictures]
     assert "bound" in shown.stdout
+
+
+def test_damaged_metrics_are_one_line_and_leave_no_report(run: Path, tmp_path: Path) -> None:
+    for name, content in {"columns": b"images,loss\n64,1.0\n", "field": b"images," + b"x" * 200_000}.items():
+        other = tmp_path / name
+        shutil.copytree(run, other)
+        (other / "metrics.csv").write_bytes(content)
+        result = invoked("report", other, "--out", other / "report.html", "--threads=1")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.splitlines()[-1].startswith(f"Error: {other / 'metrics.csv'} is not the record of a run")
+        assert not (other / "report.html").exists()
 
 
 def test_what_cannot_be_reported_is_refused_in_one_line(run: Path, tmp_path: Path) -> None:

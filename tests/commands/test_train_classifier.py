@@ -170,7 +170,7 @@ def test_settings_that_cannot_be_are_one_line_and_leave_no_folder(tmp_path: Path
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("--hidden", "0", "0 is not in the range x>=1"),
+        ("--hidden", "0", "0 is not in the range 1<=x<=1000000"),
         ("--seed", "-1", "-1 is not in the range 0<=x<=4294967295"),
         ("--scales", "9", "9 is not in the range 1<=x<=8"),
         ("--policy-std", "0", "0.0 is not in the range x>0"),

@@ -29,8 +29,10 @@ def test_a_training_that_diverges_is_one_line_with_a_way_out(tmp_path: Path) -> 
     assert "--learning-rate" in line
 
 
-def test_a_start_that_fails_leaves_no_folder_behind(tmp_path: Path) -> None:
-    said = refused("--digits=sklearn", "--canvas=40", "--hidden=100000000", "--out", tmp_path / "run")
+@pytest.mark.parametrize("sizes", [["hidden"], ["hidden", "features", "window"]])  # more bytes than memory, and than 64 bits count
+def test_a_start_that_fails_leaves_no_folder_behind(tmp_path: Path, sizes: list[str]) -> None:
+    huge = [f"--{name}=1000000" for name in sizes]
+    said = refused("--digits=sklearn", "--canvas=40", "--model=glimpse", *huge, "--out", tmp_path / "run")
     assert "out of memory" in said
     assert not (tmp_path / "run").exists()
 

@@ -14,7 +14,7 @@ from typing import Any
 from unittest import mock
 
 from glimpse.training.calls import train_classifier
-from tests.fuzz.readers_runs import SETTINGS, Silent, image_file
+from tests.fuzz.runs import SETTINGS, Silent, image_file
 from tests.helpers.runs import assert_same
 
 __all__ = ["full_disk", "killed_trainings"]

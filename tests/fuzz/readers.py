@@ -11,7 +11,7 @@ from tests.fuzz.mutants import Mutator, damaged_bytes
 
 __all__ = ["MODULES", "Outcome", "Reader", "all_readers", "outcome"]
 
-MODULES = ("tests.fuzz.readers_runs", "tests.fuzz.readers_data")
+MODULES = tuple(f"tests.fuzz.readers_{name}" for name in ("runs", "commands", "data", "trajectories"))
 """Modules with a tuple `READERS`."""
 
 Outcome = Literal["refused", "same", "changed"]

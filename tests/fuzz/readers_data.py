@@ -1,6 +1,8 @@
 """Readers of data: images and labels in every form, pictures, digits in MNIST's format, and built sets."""
 
 import gzip
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -24,10 +26,10 @@ from glimpse.datasets.mnist import LAYOUTS
 from glimpse.datasets.picture_files import load_picture
 from glimpse.datasets.svhn import read_numbers
 from glimpse.digest import sha256_of_bytes
-from glimpse.listener import Listener
 from glimpse.settings.clutter import ClutterRecipe
 from tests.fuzz.mutants import edited_json
 from tests.fuzz.readers import Reader
+from tests.fuzz.runs import Silent
 
 __all__ = ["READERS"]
 
@@ -35,13 +37,6 @@ _DRAW = np.random.default_rng(0)
 _IMAGES = _DRAW.integers(0, 256, (24, 6, 5), dtype=np.uint8)
 _SMOOTH = np.add.outer(np.arange(12), np.arange(10)).astype(np.uint8) * 9
 _LABELS = np.arange(24) % 3
-
-
-class _Silent(Listener):
-    """A listener that ignores warnings."""
-
-    def warn(self, message: str) -> None:
-        """Ignores a warning."""
 
 
 # What is written
@@ -92,6 +87,30 @@ def _mat(*, packed: bool) -> Callable[[Path], Path]:
     def write(folder: Path) -> Path:
         savemat(folder / "own.mat", {"images": _IMAGES, "labels": _LABELS}, do_compression=packed)
         return folder / "own.mat"
+
+    return write
+
+
+def _table(folder: Path) -> Path:
+    """Writes labels and pixels as a table."""
+    rows = (",".join(map(str, (label, *image.flatten()))) for label, image in zip(_LABELS, _IMAGES[:, :5, :5], strict=True))
+    (folder / "own.csv").write_text("\n".join([",".join(["label", *(f"pixel{place}" for place in range(25))]), *rows]) + "\n")
+    return folder / "own.csv"
+
+
+def _listed(folder: Path) -> Path:
+    """Writes pictures, and a table of their files and labels."""
+    _class_folders(folder)
+    lines = (f"{place.parent.name}/{place.name},{place.parent.name}" for place in sorted(folder.glob("*/*.png")))
+    (folder / "own.csv").write_text("\n".join(["file,label", *lines]) + "\n")
+    return folder / "own.csv"
+
+
+def _archive(kind: str) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        (folder / "in").mkdir()
+        _class_folders(folder / "in")
+        return Path(shutil.make_archive(str(folder / "own"), kind, folder / "in"))
 
     return write
 
@@ -165,10 +184,21 @@ def _labeled(name: str) -> Callable[[Path], object]:
     """Returns a function that opens labeled images, and returns all of their images and labels."""
 
     def read(folder: Path) -> object:
-        data = open_data(folder / name, listener=_Silent())
+        data = open_data(folder / name, listener=Silent())
         _, images = data.evaluation
         batch = images.batch(torch.arange(len(images)))
         return data.class_names, batch.labels.tolist(), tuple(batch.images.shape), _digest(batch.images)
+
+    return read
+
+
+def _unpacked(name: str) -> Callable[[Path], object]:
+    """Returns a function that opens an archive, which is unpacked next to it."""
+
+    def read(folder: Path) -> object:
+        (folder / "tmp").mkdir()
+        with mock.patch.object(tempfile, "tempdir", str(folder / "tmp")):
+            return _labeled(name)(folder)
 
     return read
 
@@ -247,6 +277,11 @@ READERS = (
     Reader("mat", _mat(packed=False), _labeled("own.mat")),
     Reader("mat-compressed", _mat(packed=True), _labeled("own.mat")),
     Reader("class-folders", _class_folders, _labeled(".")),
+    Reader("csv-pixels", _table, _labeled("own.csv")),
+    Reader("csv-files", _listed, _labeled("own.csv"), cost=3),
+    Reader("zip", _archive("zip"), _unpacked("own.zip"), cost=3),
+    Reader("tar", _archive("tar"), _unpacked("own.tar"), cost=3),
+    Reader("tar-gz", _archive("gztar"), _unpacked("own.tar.gz"), cost=3),
     Reader("pictures", _pictures, _generative(".")),
     *(Reader(f"picture-{end}", _picture(f"own.{end}", mode), _loaded(f"own.{end}")) for end, mode in _ENDINGS.items()),
     Reader("mnist-images", _mnist("t10k-images-idx3-ubyte"), _opened_mnist),

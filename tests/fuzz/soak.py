@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from glimpse.evaluation.evaluate import evaluate
 from glimpse.training.calls import train_classifier
-from tests.fuzz.readers_runs import SETTINGS, Silent, image_file
+from tests.fuzz.runs import SETTINGS, Silent, image_file
 
 __all__ = ["soaked"]
 

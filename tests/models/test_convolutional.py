@@ -228,13 +228,13 @@ def test_the_convnet_refuses_other_shapes(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("name", ["filters", "kernel", "step", "hidden", "channels", "classes", "height", "width"])
 def test_the_two_layer_configs_numbers_are_at_least_one(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=f"{name} must be in 1 to 1000000, got 0"):
         ConvConfig(**{name: 0})
 
 
 @pytest.mark.parametrize("name", ["filters", "channels", "classes"])
 def test_the_convnet_configs_numbers_are_at_least_one(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=f"{name} must be in 1 to 1000000, got 0"):
         ConvNetConfig(**{name: 0})
 
 

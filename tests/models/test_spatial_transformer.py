@@ -188,5 +188,5 @@ def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("name", ["window", "filters", "features", "channels", "classes"])
 def test_the_configs_numbers_are_at_least_one(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=f"{name} must be in 1 to 1000000, got 0"):
         SpatialTransformerConfig(**{name: 0})

@@ -183,8 +183,9 @@ def test_weights_that_no_training_gives_are_refused(tmp_path: Path, value: float
         ({"task": 5}, "task must be an object"),
         ({"model": []}, "model must be of type str"),
         ({"config": vars(CONFIG) | {"glimpses": 10**9}}, "glimpses must be in 1 to 10000"),
-        ({"config": vars(CONFIG) | {"hidden": 10**9}}, "do not fit its config"),
-        ({"config": vars(CONFIG) | {"window": 10**9}}, "do not fit its config"),
+        ({"config": vars(CONFIG) | {"classes": 2**63}}, "classes must be in 1 to 1000000, got 9223372036854775808"),
+        ({"config": vars(CONFIG) | {"hidden": 10**6}}, "do not fit its config"),
+        ({"config": vars(CONFIG) | {"window": 10**6, "features": 10**6}}, "do not fit its config"),
         ({"other": 1}, "has no field 'other'"),
     ],
 )

@@ -45,7 +45,7 @@ def test_a_notation_is_read_and_written_again(text: str, expected: Variation) ->
         ("dropout=0:1.5", "classifier", "dropout must be in 0 to 0.95, got 1.5"),
         ("dropout=0:a", "classifier", "dropout must be a number, got 'a'"),
         ("hidden=8:16.5", "classifier", "hidden must be an integer, got '16.5'"),
-        ("hidden=0,8", "classifier", "hidden must be at least 1, got 0"),
+        ("hidden=0,8", "classifier", "hidden must be in 1 to 1000000, got 0"),
         ("hidden=16:8", "classifier", "'hidden=16:8' is empty"),
         ("hidden=8:16:32", "classifier", "needs a step greater than 0 and at most 8"),
         ("hidden=8:16:2:2", "classifier", "too many parts"),

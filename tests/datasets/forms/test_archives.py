@@ -206,6 +206,14 @@ def test_an_encrypted_archive_is_named(tmp_path: Path, temporary_files: Path) ->
     assert "is encrypted: unpack it" in refused(path, temporary_files)
 
 
+def test_a_zip_of_an_unknown_version_is_refused_in_one_line(tmp_path: Path, temporary_files: Path) -> None:
+    path = zipped(tmp_path / "some.zip", **{"a/1.png": b"1"})
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\1\2") + 6] = 84  # version that is needed to unpack it
+    path.write_bytes(content)
+    assert "is no archive that can be read (zip file version 8.4)" in refused(path, temporary_files)
+
+
 @KINDS
 def test_a_damaged_archive_is_refused_in_one_line(tmp_path: Path, temporary_files: Path, kind: str) -> None:
     path = packed(drawn(tmp_path / "photos"), kind)
