@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -149,9 +150,13 @@ def test_json_has_no_numbers_that_are_none(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out == '{"loss": null, "errors": [1.5, null], "path": "run"}\n'
 
 
-def test_progress_off_a_terminal_is_plain_lines_with_rate_and_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_off_a_terminal_is_plain_lines_with_rate_and_time_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=lambda: now[0]))  # a busy machine changes rates
     with console.ProgressView("Training", 2000, start=1000, every=0.0) as view:
-        view._began -= 10.0  # as if ten seconds ago
+        now[0] += 10.0
         view.update(1500, "loss 0.25")
         view.update(2000)
     captured = capsys.readouterr()

@@ -1,6 +1,7 @@
 """Tables and progress on terminals of different widths."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -55,11 +56,13 @@ def test_progress_on_a_terminal_shows_the_time_left_and_cuts_only_the_status(
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
+    now = [0.0]
+    monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=lambda: now[0]))
     with console.ProgressView("Training", 1_000_000) as view:
-        view._began -= 100.0  # as if a hundred seconds ago
+        now[0] = 100.0
         view.update(100_000, "loss 0.123, training error 12.3 %, validation error 12.34 %, " + "more " * 20)
     lines = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "\n", capsys.readouterr().err).splitlines()]
     text = "".join(lines)
-    assert re.search(r"100,000/1,000,000 images (1,000|999)/s 15 min \d+ s left", text)
+    assert re.search(r"100,000/1,000,000 images 1,000/s 15 min 0 s left", text)
     assert "loss 0.123, training error 12.3 %" in text
     assert "…" in text
