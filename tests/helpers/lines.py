@@ -18,7 +18,7 @@ SETTINGS: dict[str, Any] = {
     "command": "train-classifier",
     "preset": "tuned",
     "model": {},
-    "training": {},
+    "training": {"images": CONFIG.images},
     "data": {"kind": "file", "path": "lines.npz", "sha256": "", "shape": [1, 1, 1], "sizes": {}},
     "environment": {"threads": 1, "device": "cpu"},
 }
