@@ -5,10 +5,13 @@ from typing import Annotated, Literal
 
 from glimpse.settings.base import Config, Count, NonNegative, Positive, Range, Whole
 
-__all__ = ["Precision", "Schedule", "TrainingConfig", "whole_batches"]
+__all__ = ["Optimizer", "Precision", "Schedule", "TrainingConfig", "whole_batches"]
 
 Precision = Literal["fp32", "bf16", "auto"]
 """Precision of the networks; `auto` is the faster one on the machine."""
+
+Optimizer = Literal["adamw", "muon"]
+"""Optimizer of the matrices of hidden layers; all other parameters have AdamW."""
 
 Schedule = Literal["cosine", "constant"]
 """Schedule of the learning rate after the warmup."""
@@ -21,7 +24,9 @@ class TrainingConfig(Config):
     Attributes:
         images: Budget: number of training images, counted with repetition and rounded up to whole batches.
         batch_size: Number of images per step, summed over all processes.
-        learning_rate: Peak learning rate of AdamW.
+        optimizer: `adamw`, or `muon`, which orthogonalizes the updates of the matrices of LSTMs and hidden linear layers and leaves
+            all other parameters to AdamW.
+        learning_rate: Peak learning rate.
         weight_decay: Decoupled weight decay, applied to matrices only.
         warmup: Number of images over which the learning rate increases from 0; at most a fifth of the budget.
         schedule: `cosine` decays the learning rate to a hundredth of the peak over the budget; `constant` keeps it.
@@ -43,6 +48,7 @@ class TrainingConfig(Config):
 
     images: Count = 1_000_000
     batch_size: Count = 128
+    optimizer: Optimizer = "adamw"
     learning_rate: Positive = 1e-3
     weight_decay: NonNegative = 1e-2
     warmup: Whole = 40_000

@@ -28,6 +28,7 @@ from glimpse.attention.products import fast_products
 from glimpse.models.base import Model
 from glimpse.models.noise import ShareGenerator
 from glimpse.settings.training import TrainingConfig
+from glimpse.training.muon import Muon
 from glimpse.training.optimizer import adamw, averaging_update, rate_at
 from glimpse.training.restoring import checked_state
 
@@ -130,7 +131,8 @@ class Trainer:
             raise ValueError("--cuda-graph is for one process on a CUDA device, without --compile")
         self.averaged = AveragedModel(task.model, multi_avg_fn=averaging_update(config)) if config.averaging else None
         self.network = _network(task.model, config, self.world)
-        self.optimizer = adamw(task.model, config, device)
+        self.muon = Muon(task.model, config) if config.optimizer == "muon" else None
+        self.optimizer = adamw(task.model, config, device, without=() if self.muon is None else self.muon.momentum)
         self.step = self.skipped = self.skipped_in_row = self.stale = 0
         self.best = math.inf
         self._sums: dict[str, float] = defaultdict(float)
@@ -157,7 +159,8 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Returns the state that `restore` needs to resume exactly: tensors and plain numbers."""
-        return {
+        muon = {} if self.muon is None else {"muon": self.muon.momentum}
+        return muon | {
             "model": self.task.model.state_dict(),
             "averaged": self.averaged.state_dict() if self.averaged is not None else None,
             "optimizer": self.optimizer.state_dict(),
@@ -181,6 +184,8 @@ class Trainer:
         if self.averaged is not None:
             self.averaged.load_state_dict(checked["averaged"])
         self.optimizer.load_state_dict(checked["optimizer"])
+        if self.muon is not None:
+            self.muon.load(checked["muon"])
         for name, value in checked["counters"].items():
             setattr(self, name, value)
         self._sums = defaultdict(float, checked["sums"])
@@ -233,15 +238,18 @@ class Trainer:
         before = [buffer.clone() for buffer in self.task.model.buffers()]  # batch statistics, which a skipped step must not change
         with self._autocast():
             loss, metrics = self.task.loss(self.network, batch, generator)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.task.model.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.task.model.parameters(), self.config.clip_norm)
         values = self._everywhere({"loss": loss, "grad_norm": norm, **metrics})
         self.step += 1
         if all(math.isfinite(values[name]) for name in ("loss", "grad_norm")):
+            rate = self.config.learning_rate * rate_at(self.step - 1, self.config)
             for group in self.optimizer.param_groups:
-                group["lr"] = self.config.learning_rate * rate_at(self.step - 1, self.config)
+                group["lr"] = rate
             self.optimizer.step()
+            if self.muon is not None:
+                self.muon.step(rate)
             if self.averaged is not None:
                 self.averaged.update_parameters(self.task.model)
             self.skipped_in_row = 0

@@ -5,6 +5,7 @@ References:
 """
 
 import math
+from collections.abc import Container
 from typing import Any
 
 import torch
@@ -17,16 +18,18 @@ __all__ = ["adamw", "averaging_update", "rate_at"]
 _LEAST_RATE = 0.01  # of the peak learning rate, at the end of the cosine
 
 
-def adamw(model: nn.Module, config: TrainingConfig, device: torch.device) -> torch.optim.Optimizer:
+def adamw(model: nn.Module, config: TrainingConfig, device: torch.device, without: Container[str] = ()) -> torch.optim.Optimizer:
     """Returns AdamW with weight decay on matrices only, not on biases and gains.
 
     Args:
         model: Model to train.
         config: Learning rate and weight decay.
         device: Device of the model, which decides whether the fused implementation is used.
+        without: Names of parameters that another optimizer updates.
     """
-    matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    own = [parameter for name, parameter in model.named_parameters() if name not in without]
+    matrices = [parameter for parameter in own if parameter.ndim > 1]
+    others = [parameter for parameter in own if parameter.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
     # A second moment that forgets within 100 steps recovers quickly from bursts of large gradients through the window.
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=device.type in ("cpu", "cuda"))

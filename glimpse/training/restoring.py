@@ -43,8 +43,9 @@ def checked_state(
         check_tensors(state["model"], own["model"])
         if (state["averaged"] is None) != (own["averaged"] is None):
             raise ValueError("its weights are averaged and those of the settings are not, or the other way round")
-        if state["averaged"] is not None:
-            check_tensors(state["averaged"], own["averaged"])
+        for name in ("averaged", "muon"):
+            if own.get(name) is not None:
+                check_tensors(state[name], own[name])
         counters = _checked_counters(state["counters"], own["counters"], steps)
         kept = _checked_sums(state["sums"], frozenset(sums))
         moments = _checked_optimizer(state["optimizer"], own["optimizer"], optimizer, counters["step"])
