@@ -1,11 +1,11 @@
-"""Archives, zip and tar (also packed by gzip), of class folders or of the files of any other form.
+"""Archives, zip and tar (also packed by gzip, bzip2 or xz), of class folders or of the files of any other form.
 
 An archive is unpacked into a temporary folder, which is removed when the program ends, and then recognized like any other folder.
 Nothing is written outside that folder, and no more than the limit.
 """
 
 import atexit
-import gzip
+import lzma
 import os
 import shutil
 import stat
@@ -16,28 +16,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple, cast
+from typing import IO, NamedTuple
 
 from glimpse.datasets.damage import as_one_line
 from glimpse.datasets.forms.found import Found
 from glimpse.datasets.forms.given import Given
 from glimpse.datasets.limits import check_unpacked
+from glimpse.datasets.packed import Stream, is_packed, unpacked
 from glimpse.datasets.picture_files import is_hidden
 from glimpse.digest import sha256_of_file
 from glimpse.listener import Listener
 
 __all__ = ["ARCHIVES", "is_archive", "open_archive"]
 
-ARCHIVES = "a .zip or .tar.gz of any of these"
+ARCHIVES = "a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz of any of these"
 """Name of the form, for messages."""
 
 _ZIP, _TAR = b"PK\x03\x04", (257, b"ustar")  # first bytes; a tar has them at an offset
-_GZIP = b"\x1f\x8b"
+_PACKED_TARS = (".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.gz", ".tgz")  # archives even if they are damaged
 _TORCH = b"data.pkl"  # in the beginning of a file of torch.save
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)  # those whose memory is bounded
 _ENCRYPTED = 1  # flag of a file in a zip archive
 _LEAST = 4096  # bytes that a file takes at least: many empty files count too
 _BLOCK = 1 << 20
+_HEAD = 512  # bytes of a tar by which it is recognized
 _LONGEST_HEADER = 1 << 20  # bytes of one header of a tar: a name of a file
 _LONGEST_END = 1 << 24  # bytes of zeros at the end of a tar
 
@@ -63,7 +65,22 @@ class _File(NamedTuple):
 def is_archive(given: Given) -> bool:
     """Returns whether a file is a zip archive, besides one of `torch.save`, or a tar archive, by its first bytes."""
     head = given.head
-    return (head.startswith(_ZIP) and _TORCH not in head) or head[_TAR[0] :].startswith(_TAR[1])
+    if is_packed(head):  # by bzip2 or xz: of gzip the head is unpacked
+        return given.source.name.lower().endswith(_PACKED_TARS) or _is_tar(_unpacked_head(given))
+    return (head.startswith(_ZIP) and _TORCH not in head) or _is_tar(head)
+
+
+def _is_tar(head: bytes) -> bool:
+    return head[_TAR[0] :].startswith(_TAR[1])
+
+
+def _unpacked_head(given: Given) -> bytes:
+    """Returns the first bytes in a packed file; none if it is damaged."""
+    try:
+        with given.source.open("rb") as file:
+            return unpacked(file).read(_HEAD)
+    except (OSError, EOFError, lzma.LZMAError):
+        return b""
 
 
 def open_archive(given: Given, recognized: Callable[[Given], Found]) -> Found:
@@ -165,12 +182,9 @@ def _file_of_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _File:
 
 @contextmanager
 def _files_of_tar(path: Path) -> Iterator[Iterator[_File]]:
-    """Context with the files of a tar archive, packed by gzip or not."""
+    """Context with the files of a tar archive, packed or not."""
     with path.open("rb") as raw:
-        is_packed = raw.read(2) == _GZIP
-        raw.seek(0)
-        with cast("IO[bytes]", gzip.open(raw)) if is_packed else path.open("rb") as content:
-            yield _members(_Bounded(content), raw if is_packed else content)
+        yield _members(_Bounded(unpacked(raw)), raw)
 
 
 def _members(content: "_Bounded", raw: IO[bytes]) -> Iterator[_File]:
@@ -185,7 +199,7 @@ def _members(content: "_Bounded", raw: IO[bytes]) -> Iterator[_File]:
             archive.members.clear()  # else they are all kept
             if not member.isdir():
                 yield _File(member.name, member.size, raw.tell(), _opened(archive, member) if member.isreg() else None)
-        content.seek(archive.offset)
+        content.seek(max(archive.offset, content.tell()))  # of the end, zeros may have been read
         size = 0
         while block := content.read(_BLOCK):
             size += len(block)
@@ -209,7 +223,7 @@ class _Bounded:
         content: The file.
     """
 
-    def __init__(self, content: IO[bytes]) -> None:
+    def __init__(self, content: Stream) -> None:
         self._content = content
         self.seek, self.tell = content.seek, content.tell
 

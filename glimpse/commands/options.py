@@ -17,7 +17,7 @@ from glimpse.listener import error_line
 from glimpse.settings.base import bounds
 from glimpse.settings.catalog import classifier_presets
 from glimpse.settings.clutter import ClutterRecipe
-from glimpse.settings.requests import ClassWeights, flag
+from glimpse.settings.requests import ClassWeights, Fit, flag
 
 __all__ = [
     "FILE",
@@ -162,7 +162,7 @@ def data_option(command: F) -> F:
     """Adds `--data`; its value is passed to `glimpse.datasets.labeled_images.open_data`."""
     text = (
         "Your own images in place of generated ones: a folder of class folders, a CSV of files and labels or of pixels, .npz, .npy,"
-        " HDF5, .mat, IDX, a .zip or .tar.gz of these, or a set written by `dataset build`; for a generator, any set."
+        " HDF5, .mat, IDX, a .zip or .tar.gz (.bz2, .xz) of these, or a set written by `dataset build`; for a generator, any set."
     )
     return section(DATA, click.option("--data", type=click.Path(path_type=Path), help=text))(command)
 
@@ -172,7 +172,7 @@ def form_options(command: F) -> F:
     fits = ", ".join(("pad (scale to fit, then black), the default", "resize (stretch)", "crop (scale to cover)"))
     options = (
         click.option("--size", type=Size(), help="Height and width that pictures of --data are brought to, as H,W or one side."),
-        click.option("--fit", type=click.Choice(["pad", "resize", "crop"]), help=f"How pictures are brought to --size: {fits}."),
+        click.option("--fit", type=click.Choice(get_args(Fit)), help=f"How pictures are brought to --size: {fits}."),
         click.option("--images-key", help="Name of the array or column of --data that holds the images."),
         click.option("--labels-key", help="Name of the array or column of --data that holds the labels."),
     )

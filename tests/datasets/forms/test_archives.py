@@ -22,7 +22,7 @@ from tests.datasets.forms.conftest import COLOR, GRAY, LABELS
 from tests.datasets.forms.test_class_folders import BY_CLASS, TEXTS, drawn
 
 Opens = Callable[..., DataParts]
-KINDS = pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+KINDS = pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"])
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def packed(folder: Path, kind: str, prefix: str = "") -> Path:
             for file in files:
                 archive.write(file, prefix + file.relative_to(folder).as_posix())
     else:
-        with tarfile.open(path, "w:gz" if kind == "tar.gz" else "w") as tar:
+        with tarfile.open(path, f"w:{kind[4:]}") as tar:  # type: ignore[call-overload]
             for file in files:
                 tar.add(file, prefix + file.relative_to(folder).as_posix())
     return path
