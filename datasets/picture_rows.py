@@ -6,7 +6,7 @@ Dimensions: N pictures of H x W pixels in C channels.
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from math import prod
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,10 @@ from PIL import Image, ImageOps
 
 from glimpse.environment import usable_cores
 from glimpse.listener import Listener
+from glimpse.settings.requests import Fit
 
-__all__ = ["Fit", "PictureRows", "fitted", "refuse_broken"]
+__all__ = ["PictureRows", "fitted", "refuse_broken"]
 
-Fit = Literal["pad", "resize", "crop"]
-"""How a picture becomes one of another shape: scaled to fit and padded with black, stretched, or scaled to cover and cropped."""
 
 _SHARE = 0.5  # of the free memory that decoded pictures may take
 _AT_ONCE = 256  # pictures that are decoded between two reports of progress

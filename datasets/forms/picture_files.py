@@ -16,9 +16,10 @@ from glimpse.datasets.forms.found import PartName, Stored
 from glimpse.datasets.forms.given import Given
 from glimpse.datasets.labels import Labels
 from glimpse.datasets.picture_files import PictureHeader, picture_header, read_picture, to_eight_bits
-from glimpse.datasets.picture_rows import Fit, PictureRows, fitted, refuse_broken
+from glimpse.datasets.picture_rows import PictureRows, fitted, refuse_broken
 from glimpse.digest import sha256_of_bytes, sha256_of_file
 from glimpse.environment import usable_cores
+from glimpse.settings.requests import Fit
 
 __all__ = ["Picture", "digest_of_files", "stored_pictures"]
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -57,7 +58,7 @@ class ClassificationTask:
 
     def __init__(self, model: ImageClassifier, train: PositionalDataset, valid: PositionalDataset) -> None:
         self.model, self.train, self.valid = model, train, valid
-        self.chance_loss = math.log(model.config.classes)
+        self._counts = np.zeros(0, dtype=np.int64)  # validation images of each class
         self.metrics = ("train_error", *model.training_metrics)
 
     def batch(self, positions: Tensor) -> Any:
@@ -78,12 +79,33 @@ class ClassificationTask:
         """
         wrong: Tensor | int = 0
         nll = 0.0
+        self._counts = np.zeros(self.model.config.classes, dtype=np.int64)
         for logits, labels in predictions(cast(ImageClassifier, model), self.valid):
+            self._counts += np.bincount(labels.cpu().numpy(), minlength=len(self._counts))
             wrong = wrong + (logits.argmax(dim=-1) != labels[:, None]).sum(dim=0)  # (T,)
             nll += float(F.cross_entropy(logits[:, -1], labels, reduction="sum"))
         errors = [100 * count / len(self.valid) for count in cast(Tensor, wrong).tolist()]
         by_glimpse = {f"error_by_glimpse/{step:02d}": error for step, error in enumerate(errors, start=1) if len(errors) > 1}
         return {"error": errors[-1], "nll": nll / len(self.valid)} | by_glimpse | self._distances(cast(ImageClassifier, model))
+
+    def plateau(self, best: float) -> str | None:
+        """Returns a warning if the lowest validation error is no better than that of guessing the most frequent class, else None.
+
+        An error counts as better if it is lower by three of its standard errors, or by a tenth.
+
+        Args:
+            best: Lowest validation error so far in percent.
+        """
+        total = int(self._counts.sum())
+        chance = 1 - float(self._counts.max(initial=0)) / max(total, 1)
+        margin = min(3 * math.sqrt(chance * (1 - chance) / max(total, 1)), chance / 10)
+        if not total or not math.isfinite(best) or best < 100 * (chance - margin):
+            return None
+        return (
+            f"the validation error, at best {best:.2f} %, is about that of guessing the most frequent class, {100 * chance:.2f} %: "
+            "the model has learned nothing that helps. What often does: a larger --batch-size, a longer --warmup, a lower "
+            "--learning-rate, another --seed, more --images"
+        )
 
     def _distances(self, model: ImageClassifier) -> dict[str, float]:
         """Returns, for each step, the median distance in pixels of the window from the digit on the first validation images."""

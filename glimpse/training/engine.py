@@ -37,8 +37,8 @@ __all__ = ["Record", "Task", "Trainer", "TrainingDivergedError", "fit"]
 MOST_SKIPPED = 50
 """Number of consecutive steps without a finite loss and gradient after which training stops."""
 
-_PLATEAU = 0.98  # fraction of the chance loss
-_PLATEAU_IMAGES = 300_000  # images seen before a loss near chance causes a warning
+_PLATEAU_IMAGES = 300_000  # images seen before validations no better than chance cause a warning
+_TRIAL_IMAGES = 10_000  # images that a training sees at least before its end causes one: a shorter training is a trial
 
 
 class TrainingDivergedError(ValueError):
@@ -51,11 +51,6 @@ class Task(Protocol):
     @property
     def model(self) -> nn.Module:
         """The model, on its device."""
-        ...
-
-    @property
-    def chance_loss(self) -> float:
-        """Loss of an untrained model, used for a warning; infinite if it is unknown."""
         ...
 
     @property
@@ -84,6 +79,10 @@ class Task(Protocol):
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Returns the validation metrics, by name, of a model with the architecture of `self.model`."""
+        ...
+
+    def plateau(self, best: float) -> str | None:
+        """Returns a warning if the lowest value of the first validation metric is no better than chance, else None."""
         ...
 
 
@@ -210,7 +209,6 @@ class Trainer:
                 continue
             values = self._metrics()
             values["images_per_second"] = (self.images - seen) / max(time.monotonic() - since, 1e-9)
-            yield from self._warnings(values, due)
             best = False
             if due and self.rank == 0:
                 validation = self._validate()
@@ -224,6 +222,7 @@ class Trainer:
                     best, self.best = True, score
             if due:
                 self.stale = self._from_first(0 if best else self.stale + 1)
+                yield from self._plateau()
             yield Record("metrics", self.images, values, best)
             since, seen = time.monotonic(), self.images
 
@@ -283,10 +282,11 @@ class Trainer:
         self._sums.clear()
         return values | {"learning_rate": rate_at(self.step, self.config) * self.config.learning_rate, "skipped": self.skipped}
 
-    def _warnings(self, values: dict[str, float], due: bool) -> Iterator[Record]:
-        """Yields a warning if a validation is due and the loss is still at chance level."""
-        if due and self.images >= _PLATEAU_IMAGES and values.get("loss", 0.0) > _PLATEAU * self.task.chance_loss:
-            message = f"the loss {values['loss']:.3f} is still at chance level: training is on its plateau"
+    def _plateau(self) -> Iterator[Record]:
+        """Yields a warning if no validation was better than chance, after many images or at the end."""
+        is_long = self.images >= (_TRIAL_IMAGES if self.finished else _PLATEAU_IMAGES)
+        message = self.task.plateau(self.best) if is_long and self.rank == 0 else None
+        if message is not None:
             yield Record("warning", self.images, message=message)
 
     @fast_products()

@@ -3,7 +3,6 @@
 Dimensions: B images of C x H x W numbers, T steps. Bounds are on the negative log-likelihood, in nats; lower is better.
 """
 
-import math
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -53,7 +52,6 @@ class GenerationTask:
 
     metrics = ("reconstruction", "kl")
     validation_metrics = ("bound", "kl")
-    chance_loss = math.inf
 
     def __init__(self, model: DRAW, train: PositionalDataset, valid: PositionalDataset) -> None:
         self.model, self.train, self.valid = model, train, valid
@@ -77,6 +75,9 @@ class GenerationTask:
             sums += torch.stack([bound.total.sum(), bound.kl.sum()]).double().cpu()
         total, kl = (sums / len(self.valid)).tolist()
         return {"bound": total, "kl": kl}
+
+    def plateau(self, best: float) -> None:
+        """Returns None: the bound of a model that has learned nothing is unknown."""
 
 
 class GeneratorPlan(TrainingPlan[GenerativeData]):

@@ -16,6 +16,9 @@ from glimpse.settings.requests import FormChoice, TrainingImageChoice
 
 __all__ = ["new_own_images", "refuse_moved", "resumed_own_images"]
 
+_LOOKED_AT = 100  # images that tell the range of all
+_DARK = 0.25  # brightest value of images that seem to be scaled wrongly
+
 
 def new_own_images(
     images: TrainingImageChoice, base: Mapping[str, Any], rule: SplitRule, seed: int, device: torch.device, listener: Listener
@@ -39,6 +42,7 @@ def new_own_images(
     parts = open_data(source, form=form, device=device, shuffle_seed=seed, split=rule, listener=listener)
     _read(parts, listener)
     check_classes(parts, listener)
+    _check_range(parts, listener)
     return parts
 
 
@@ -88,6 +92,19 @@ def _path_of(record: Mapping[str, Any]) -> Path:
     if record["path"] is None:
         raise ValueError(f"the run was trained on {record['form']}, which is no file: give it as data")
     return Path(record["path"])
+
+
+def _check_range(parts: DataParts, listener: Listener) -> None:
+    """Warns if the training images use only the darkest part of the range, as numbers from 0 to 16 do in place of 0 to 255."""
+    if parts.train is None:
+        return
+    rows = torch.linspace(0, len(parts.train) - 1, min(_LOOKED_AT, len(parts.train))).long()
+    brightest = max(float(parts.train.batch(row[None]).images.max()) for row in rows)
+    if brightest <= _DARK:
+        listener.warn(
+            f"{parts.name}: the brightest pixel of {len(rows)} training images is {255 * brightest:.0f} of 255, nearly black: "
+            "if that is white, scale the images to 0 to 255 or 0 to 1 first"
+        )
 
 
 def _read(parts: DataParts, listener: Listener) -> None:

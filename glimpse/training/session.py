@@ -225,6 +225,8 @@ def run_training(plan: TrainingPlan[D], progress: Callable[[Record], None] | Non
             with interruptions() as stop:
                 try:
                     for each in training.records(plan.run.checkpoint_every, stop=stop):
+                        if each.message:
+                            plan.listener.warn(each.message)
                         if progress is not None:
                             progress(each)
                 except StoppedError as stopped:

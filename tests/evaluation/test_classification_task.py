@@ -33,7 +33,21 @@ def test_the_validation_is_the_error_and_the_nats_after_the_last_glimpse(config:
     assert {*found} - {"error", "nll"} == {
         name for name in found if name.startswith(("error_by_glimpse/", "distance_px/", "far_percent/"))
     }
-    assert task.chance_loss == pytest.approx(np.log(4))
+
+
+def test_an_error_no_better_than_that_of_the_most_frequent_class_is_reported() -> None:
+    model, images = built(GLIMPSE), data(260)
+    task = ClassificationTask(model, data(5), images)
+    assert task.plateau(75.0) is None  # no validation yet
+    task.validate(model)
+    counts = torch.bincount(images.batch(torch.arange(260)).labels)
+    chance = 100 * (1 - float(counts.max()) / 260)
+    assert f"guessing the most frequent class, {chance:.2f} %" in str(task.plateau(chance))
+    deviation = np.sqrt(chance * (100 - chance) / 260)  # of the error of a guess, in percent
+    assert 3 * deviation > chance / 10
+    assert task.plateau(0.9 * chance + 0.01)
+    assert task.plateau(0.9 * chance - 0.01) is None
+    assert task.plateau(float("inf")) is None
 
 
 @pytest.mark.parametrize(

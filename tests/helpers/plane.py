@@ -24,7 +24,7 @@ class Plane:
 
     metrics = ("bias",)
     validation_metrics = ("error", "worst")
-    chance_loss = math.inf
+    chance = math.inf
 
     def __init__(
         self, bad: Callable[[int], bool] = lambda _: False, scores: Iterator[float] | None = None, noise: float = 0.0
@@ -45,6 +45,9 @@ class Plane:
         loss = (network(batch.images)[:, 0] - target).square().mean()
         factor = math.nan if self.bad(int(batch.labels[0])) else 1.0
         return factor * loss, {"bias": self.model[1].bias.detach()[0]}  # type: ignore[index]
+
+    def plateau(self, best: float) -> str | None:
+        return f"on a plateau, {best}" if best >= self.chance else None
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         assert not model.training

@@ -79,12 +79,24 @@ def test_a_skipped_step_does_not_change_batch_statistics() -> None:
 
 def test_a_plateau_is_reported_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glimpse.training.engine._PLATEAU_IMAGES", 200)
-    task = Plane()
-    task.chance_loss = 0.0
-    assert [record.images for record in records(task, kind="warning")] == [200, 300, 400]
-    assert "plateau" in records(task, kind="warning")[0].message
-    task.chance_loss = 1e9
-    assert not records(task, kind="warning")
+    task = Plane(scores=iter([9.0, 9.0, 8.0, 7.0]))
+    task.chance = 8.0
+    found = records(task, kind="warning")
+    assert [record.images for record in found] == [200, 300]
+    assert found[0].message == "on a plateau, 9.0"
+
+
+def test_a_plateau_at_the_end_is_reported_unless_the_training_is_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reported(most: int, *scores: float) -> list[int]:
+        monkeypatch.setattr("glimpse.training.engine._TRIAL_IMAGES", most)
+        task = Plane(scores=iter(scores))
+        task.chance = 8.0
+        return [record.images for record in records(task, replace(TOY, patience=2), kind="warning")]
+
+    assert reported(400, 9.0, 8.5, 8.2, 8.0) == [400]
+    assert reported(300, 9.0, 9.0, 9.0) == [300]  # stopped early
+    assert reported(400, 9.0, 8.5, 8.2, 7.9) == []
+    assert reported(401, 9.0, 8.5, 8.2, 8.0) == []
 
 
 def test_a_validation_that_gets_much_worse_is_reported() -> None:

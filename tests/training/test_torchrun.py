@@ -68,10 +68,11 @@ def test_a_warning_of_the_first_process_does_not_hold_up_the_others(tmp_path: Pa
 import sys
 from glimpse import cli
 from glimpse.training import engine as training
-training._PLATEAU_IMAGES, training._PLATEAU = 0, 0.0  # every validation is told as a plateau
+training._PLATEAU_IMAGES = 0
 scores = iter(range(10, 1000, 30))
 from glimpse.training.classifier import ClassificationTask
 ClassificationTask.validate = lambda self, model: {{"error": next(scores), "nll": 1.0}}
+ClassificationTask.plateau = lambda self, best: "plateau"
 sys.argv = ["glimpse", *{[*TRAIN, "--out", str(tmp_path / "run")]!r}]
 cli.main()
 """

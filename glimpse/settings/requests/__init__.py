@@ -7,6 +7,7 @@ from glimpse.settings.requests.benchmark import BenchRequest, Part, What
 from glimpse.settings.requests.choices import (
     ClassWeights,
     ClutterChoice,
+    Fit,
     FormChoice,
     GenerativeChoice,
     ImageChoice,
@@ -55,6 +56,7 @@ __all__ = [
     "CompareRequest",
     "EvaluationRequest",
     "ExportRequest",
+    "Fit",
     "FormChoice",
     "GenerativeChoice",
     "GeneratorPart",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from glimpse.environment import THREAD_LIMIT
 from glimpse.settings.base import Range
@@ -12,6 +12,7 @@ from glimpse.settings.requests.options import chosen, flag
 __all__ = [
     "ClassWeights",
     "ClutterChoice",
+    "Fit",
     "FormChoice",
     "GenerativeChoice",
     "ImageChoice",
@@ -25,6 +26,9 @@ __all__ = [
 
 ClassWeights = Literal["balanced"]
 """How much each class counts in training."""
+
+Fit = Literal["pad", "resize", "crop"]
+"""How a picture is brought to a size of another shape."""
 
 Split = Literal["test", "valid"]
 """Part of a data set that a trained model is evaluated on."""
@@ -77,12 +81,23 @@ class FormChoice:
             stretched (`resize`), or scaled to cover and cropped about its middle (`crop`).
         images_key: Name of the array or the column of the images.
         labels_key: Name of the array or the column of the labels.
+
+    Raises:
+        ValueError: If the size is not a positive height and width, or there is no such fit.
     """
 
     size: tuple[int, int] | None = None
-    fit: Literal["pad", "resize", "crop"] | None = None
+    fit: Fit | None = None
     images_key: str | None = None
     labels_key: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not (
+            isinstance(self.size, tuple) and len(self.size) == 2 and all(isinstance(side, int) and side > 0 for side in self.size)
+        ):
+            raise ValueError(f"size must be a height and a width in pixels, such as (96, 96), got {self.size!r}")
+        if self.fit not in (None, *get_args(Fit)):
+            raise ValueError(f"fit must be one of {', '.join(get_args(Fit))}, got {self.fit!r}")
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> "FormChoice":
