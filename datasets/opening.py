@@ -23,7 +23,7 @@ def open_images(
     Args:
         source: Path of a folder of class folders, a CSV of files and labels or of labels and pixels, a `.npz`, `.npy`, HDF5, `.mat`
             or IDX file, a zip or tar archive of these, or a set that `glimpse dataset build` wrote; or a frame of pandas or polars,
-            a data set of Hugging Face or torch, a pair of images and labels, or a dictionary of parts of these.
+            a data set of Hugging Face or torch, a pair of images and labels, a dictionary of arrays, or one of parts of these.
         seed: Seed of the random order of the training images, another one in each epoch; in one order if None.
         split_seed: Seed of the split of images without parts, 80 / 10 / 10 of each class.
         listener: Hears notes and progress.

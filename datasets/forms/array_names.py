@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from glimpse.datasets.forms.found import PartName
+from glimpse.datasets.forms.found import PartName, Undecided
 
-__all__ = ["ArrayName", "Vocabulary", "part_named"]
+__all__ = ["ArrayName", "Vocabulary", "labels_column", "only_column", "part_named"]
 
 _PARTS: dict[str, PartName] = {
     "training": "train",
@@ -29,6 +29,7 @@ _IMAGES = frozenset(
     {"x", "xs", "v", "image", "images", "img", "imgs", "imagedata", "data", "input", "inputs", "feature", "features"}
 )
 _IMAGES |= {"pixel", "pixels", "picture", "pictures", "pic", "pics", "photo", "photos", "sample", "samples", "frame", "frames"}
+_IMAGES |= {"pixelvalue", "pixelvalues"}
 _LABELS = frozenset({"y", "ys", "label", "labels", "lab", "labs", "lbl", "lbls", "target", "targets", "class", "classes", "gt"})
 _LABELS |= {"category", "categories", "labelint", "labelid", "labelids", "labelindex", "classid", "classids", "classlabels"}
 _CLASS_NAMES = frozenset(["labelnames", "classnames", "targetnames", "categorynames", "listclasses", "names"])
@@ -86,6 +87,49 @@ class Vocabulary:
                 if rest in known or not rest:
                     return part, rest
         return None, _without_fillers(word) if _without_fillers(word) in known else word
+
+
+def only_column(where: str, what: str, key: str | None, candidates: Sequence[str], names: Sequence[str] = ()) -> str:
+    """Returns the column of images or labels: the given one, else the only candidate or the only one with a usual name.
+
+    Args:
+        where: Name of the table or the data set, for messages.
+        what: `images` or `labels`.
+        key: Name that the user gives; None if it is to be found.
+        candidates: Names of the columns that may hold them by their content.
+        names: Names among which the user may choose; the candidates if empty.
+
+    Raises:
+        Undecided: If there is no column of the given name, or not exactly one that fits.
+    """
+    names = names or candidates
+    if key is not None:
+        if key not in names:
+            raise Undecided(where, f"no column {key!r}", names)
+        return key
+    words = Vocabulary()
+    known = [name for name in candidates if words.understood(name).holds == what]
+    for chosen in (known, candidates):
+        if len(chosen) == 1:
+            return chosen[0]
+    raise Undecided(where, f"which column holds the {what} is not clear", names)
+
+
+def labels_column(where: str, key: str | None, plain: Sequence[str], names: Sequence[str]) -> str:
+    """Returns the column of labels: the given one, else the one with a usual name, else the only one of plain values.
+
+    Args:
+        where: Name of the table or the data set, for messages.
+        key: Name that the user gives; None if it is to be found.
+        plain: Names of the columns of numbers or strings; labels as one-hot rows are none of these.
+        names: Names of all columns besides that of the images.
+
+    Raises:
+        Undecided: If there is no column of the given name, or not exactly one that fits.
+    """
+    words = Vocabulary()
+    known = [name for name in names if words.understood(name).holds == "labels"]
+    return only_column(where, "labels", key, known or plain or names, names)
 
 
 def part_named(name: str) -> PartName | None:

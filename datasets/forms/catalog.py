@@ -122,7 +122,7 @@ def _content(folder: Path) -> str:
         ending in PICTURE_ENDINGS for ending in below
     )
     hint = " (pictures need a folder for each class, or a CSV of file and label)" if pictures else ""
-    return (", ".join(files + ([f"{folders:,} folders"] if folders else [])) or "nothing") + hint
+    return (", ".join(files + ([f"{folders:,} {'folder' if folders == 1 else 'folders'}"] if folders else [])) or "nothing") + hint
 
 
 def _kind(given: Given) -> str:

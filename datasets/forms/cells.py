@@ -19,7 +19,7 @@ from glimpse.datasets.limits import check_bytes, check_pixels
 from glimpse.datasets.picture_files import pixels_of, to_eight_bits
 from glimpse.datasets.picture_rows import fitted
 
-__all__ = ["is_image", "stacked"]
+__all__ = ["is_image", "on_host", "stacked"]
 
 
 def is_image(value: object) -> bool:
@@ -27,6 +27,16 @@ def is_image(value: object) -> bool:
     if isinstance(value, Mapping):
         return {"bytes", "path"} <= value.keys()
     return isinstance(value, bytes | Image.Image | list) or (hasattr(value, "__array__") and np.ndim(value) >= 1)
+
+
+def on_host(value: Any) -> NDArray[Any]:
+    """Returns an array, a tensor on any device, or nested lists as an array in memory; a view where possible.
+
+    Raises:
+        TypeError: If a type of values is unknown to numpy.
+        ValueError: If lists differ in length.
+    """
+    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
 
 
 def stacked(cells: Iterable[Any], total: int, given: Given, where: str) -> NDArray[Any]:
@@ -76,7 +86,7 @@ def _pixels(cell: Any) -> NDArray[Any]:
         is_gray = cell.mode in ("1", "L", "LA", "La") or cell.mode.startswith("I")
         pixels = to_eight_bits(pixels_of(cell, 1 if is_gray else 3))
         return pixels[..., 0] if is_gray else pixels
-    array = np.asarray(cell)
+    array = on_host(cell)
     if array.dtype == object and array.ndim == 1:  # the rows of an image, as frames of polars have them
         array = np.array([np.asarray(row.tolist() if isinstance(row, np.ndarray) else row) for row in array])
     if array.dtype.kind not in "biuf":

@@ -48,7 +48,7 @@ def _open(given: Given) -> Found:
     if found.files:
         digest = sha256_of_bytes(f"{digest}\0{digest_of_files(table.root, found.files)}".encode())
         choice = FormChoice(given.choice.size, given.choice.fit, choice.images_key, choice.labels_key)
-    return Found("CSV", str(given.path), digest, found.parts, choice=choice)
+    return Found("CSV", str(given.path), digest, found.parts, choice=choice, notes=found.notes)
 
 
 FORM = Form("a CSV of files and labels, or of labels and pixels", _takes, _open)

@@ -2,14 +2,15 @@
 
     frame               columns as in a CSV, or a column of images
     datasets.Dataset    a feature of images and one of classes; a DatasetDict has parts
-    Dataset of torch    items (image, label)
+    Dataset of torch    items (image, label) or {"image": ..., "label": ...}; a list of such items likewise
     (images, labels)    two arrays or tensors
+    {"images": ..., "labels": ...}  named arrays, as in a .npz file: also {"x_train": ..., "y_train": ..., "x_test": ...}
     {"train": ..., "test": ...}     parts, each in one of these forms
 
 Nothing of pandas, polars or Hugging Face's package is imported: an object is recognized by what it can do.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,11 +18,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glimpse.datasets.forms.array_names import Vocabulary, part_named
+from glimpse.datasets.forms.array_names import labels_column, only_column, part_named
 from glimpse.datasets.forms.arrays import keys_of
-from glimpse.datasets.forms.cells import is_image, stacked
-from glimpse.datasets.forms.found import Found, PartName, Stored, Undecided
+from glimpse.datasets.forms.cells import is_image, on_host, stacked
+from glimpse.datasets.forms.found import Found, PartName, Stored
 from glimpse.datasets.forms.given import Form, Given
+from glimpse.datasets.forms.items import images_of_items
+from glimpse.datasets.forms.named import KIND, holds_arrays, images_of_dictionary
 from glimpse.datasets.forms.picture_files import digest_of_files
 from glimpse.datasets.forms.pixels import arranged, in_range
 from glimpse.datasets.forms.tables import Table, images_in
@@ -31,8 +34,8 @@ from glimpse.digest import sha256_of_bytes, sha256_of_images
 __all__ = ["FORM", "OBJECTS"]
 
 OBJECTS = (
-    "a frame of pandas or polars, a data set of Hugging Face or torch that has a length, a pair (images, labels), or a dictionary"
-    ' of these with the keys "train", "valid" and "test"'
+    "a frame of pandas or polars, a data set of Hugging Face or torch that has a length, a pair (images, labels), a dictionary of"
+    ' named arrays such as {"x_train": ..., "y_train": ...}, or a dictionary of these with the keys "train", "valid" and "test"'
 )
 """The objects of Python, for messages."""
 
@@ -48,9 +51,7 @@ def _takes(given: Given) -> bool:
     source = given.source
     if isinstance(source, Path | str | bytes) or source is None:
         return False
-    if isinstance(source, Mapping):
-        return _parts_of(source) is not None
-    return _kind(source) is not None
+    return (isinstance(source, Mapping) and _parts_of(source) is not None) or _kind(source) is not None
 
 
 def _open(given: Given) -> Found:
@@ -92,6 +93,8 @@ def _kind(source: Any) -> str | None:
         return f"a frame of {module}"
     if hasattr(source, "features") and hasattr(source, "column_names") and hasattr(source, "__len__"):
         return "a data set of Hugging Face"
+    if holds_arrays(source):
+        return KIND
     if isinstance(source, tuple) and len(source) == 2 and all(_is_array(each) for each in source):
         return "arrays"
     if (
@@ -106,7 +109,7 @@ def _kind(source: Any) -> str | None:
 
 def _is_array(value: Any) -> bool:
     return (hasattr(value, "__array__") and hasattr(value, "shape")) or (
-        isinstance(value, list) and len(value) > 0 and not isinstance(value[0], tuple)
+        isinstance(value, list) and len(value) > 0 and not isinstance(value[0], tuple | Mapping)
     )
 
 
@@ -118,8 +121,10 @@ def _opened(given: Given) -> _Opened:
         return _Opened({"all": _hugging_face(given)})
     if kind == "arrays":
         images, labels = given.source
-        return _Opened({"all": _arrays(np.asarray(images), np.asarray(labels), given)})
-    return _Opened({"all": _torch(given)})
+        return _Opened({"all": _arrays(on_host(images), on_host(labels), given)})
+    if kind == KIND:
+        return _Opened(images_of_dictionary(given))
+    return _Opened({"all": images_of_items(given)})
 
 
 def _whole(part: PartName, opened: _Opened) -> Stored:
@@ -136,8 +141,9 @@ def _frame(given: Given, kind: str) -> _Opened:
     if not holding:
         found = images_in(Table(kind, columns, Path.cwd()), given)
         return _Opened(found.parts, found.files)
-    labels = _only(kind, "labels", given.choice.labels_key, [name for name in columns if name not in holding])
-    images = _only(kind, "images", given.choice.images_key, holding)
+    images = only_column(kind, "images", given.choice.images_key, holding)
+    plain, others = ([name for name in columns if name not in without] for without in (holding, [images]))
+    labels = labels_column(kind, given.choice.labels_key, plain, others)
     classes = Labels.of(columns[labels], f"{kind}: {labels}")
     return _Opened({"all": Stored(stacked(columns[images], len(classes), given, kind), classes)})
 
@@ -150,38 +156,14 @@ def _hugging_face(given: Given) -> Stored:
     holding = [name for name in names if type(features[name]).__name__ in ("Image", "Array2D", "Array3D")]
     if not holding and len(source):
         holding = [name for name in names if is_image(source[0][name])]
-    rest = [name for name in names if name not in holding]
-    classes = [name for name in rest if hasattr(features[name], "names")]
-    images = _only(kind, "images", given.choice.images_key, holding or names)
-    labels = _only(kind, "labels", given.choice.labels_key, classes if len(classes) == 1 else rest)
+    images = only_column(kind, "images", given.choice.images_key, holding or names, names)
+    plain, others = ([name for name in names if name not in without] for without in (holding, [images]))
+    classes = [name for name in plain if hasattr(features[name], "names")]
+    key = given.choice.labels_key or (classes[0] if len(classes) == 1 else None)
+    labels = labels_column(kind, key, plain, others)
     values = Labels.of(np.array(list(source[labels])), f"{kind}: {labels}", getattr(features[labels], "names", None))
     cells = (source[row][images] for row in range(len(source)))
     return Stored(stacked(cells, len(source), given, kind), values)
-
-
-def _torch(given: Given) -> Stored:
-    """Returns the items (image, label) of a data set of torch, with the names of its classes if it has them."""
-    source, labels = given.source, list[Any]()
-
-    def cells() -> Iterator[Any]:
-        for number in range(len(source)):
-            item = source[number]
-            if not isinstance(item, tuple | list) or len(item) < 2:
-                raise ValueError(f"items of the data set must be (image, label), got {type(item).__name__}")
-            labels.append(item[1].item() if hasattr(item[1], "item") else item[1])
-            yield item[0]
-
-    images = stacked(cells(), len(source), given, f"the data set {type(source).__name__}")
-    names = getattr(source, "classes", None)
-    plain = np.array(labels)
-    is_named = (
-        isinstance(names, Sequence)
-        and plain.dtype.kind in "iu"
-        and len(plain) > 0
-        and plain.min() >= 0
-        and plain.max() < len(names)
-    )
-    return Stored(images, Labels.of(plain, "labels", [str(name) for name in names] if is_named and names is not None else None))
 
 
 def _arrays(images: NDArray[Any], labels: NDArray[Any], given: Given) -> Stored:
@@ -190,20 +172,6 @@ def _arrays(images: NDArray[Any], labels: NDArray[Any], given: Given) -> Stored:
     if len(pixels) != len(classes):
         raise ValueError(f"{len(pixels)} images but {len(classes)} labels")
     return Stored(in_range([pixels], ["images"], as_stored=given.as_stored)[0], classes)
-
-
-def _only(where: str, what: str, key: str | None, names: Sequence[str]) -> str:
-    """Returns the column of images or labels: the given one, else the only one or the only one with a usual name."""
-    if key is not None:
-        if key not in names:
-            raise Undecided(where, f"no column {key!r}", [*names])
-        return key
-    words = Vocabulary()
-    known = [name for name in names if words.understood(name).holds == what]
-    for candidates in (known, names):
-        if len(candidates) == 1:
-            return candidates[0]
-    raise Undecided(where, f"which column holds the {what} is not clear", [*names])
 
 
 def _digest(opened: Mapping[PartName, _Opened], parts: Mapping[PartName, Stored]) -> str:

@@ -55,10 +55,12 @@ class TableImages:
     Attributes:
         parts: Images and labels by part.
         files: Files of the pictures; empty for a table of pixels.
+        notes: What was assumed, one sentence each.
     """
 
     parts: Mapping[PartName, Stored]
     files: Sequence[Path] = ()
+    notes: tuple[str, ...] = ()
 
 
 def images_in(table: Table, given: Given) -> TableImages:
@@ -83,7 +85,25 @@ def images_in(table: Table, given: Given) -> TableImages:
     names = [str(value) for value in table.columns[labels].tolist()]
     pictures = {name: [Picture(paths[row], names[row]) for row in chosen] for name, chosen in rows.items()}
     Labels.of(table.columns[labels], f"{table.name}: {labels}")  # refuses missing labels
-    return TableImages(stored_pictures(pictures, given, table.name), paths)
+    return TableImages(stored_pictures(pictures, given, table.name), paths, _repeated(table, paths, names))
+
+
+def _repeated(table: Table, paths: Sequence[Path], labels: Sequence[str]) -> tuple[str, ...]:
+    """Returns a note if pictures are in several rows, which may be in different parts.
+
+    Raises:
+        ValueError: If a picture has two labels.
+    """
+    first: dict[Path, str] = {}
+    for path, label in zip(paths, labels, strict=True):
+        if first.setdefault(path, label) != label:
+            raise ValueError(f"{table.name}: {path} has two labels, {first[path]} and {label}")
+    again = len(paths) - len(first)
+    return (
+        (f"{again:,} of {len(paths):,} rows repeat a picture of another row: what is trained on may be tested on.",)
+        if again
+        else ()
+    )
 
 
 def _labels_column(table: Table, given: Given) -> str:
@@ -92,8 +112,8 @@ def _labels_column(table: Table, given: Given) -> str:
         if key not in table.columns:
             raise Undecided(table.name, f"no column {key!r}", _listed(names))
         return key
-    if not table.has_header and len(names) > 2:
-        return _end_with_strings(table, names) or names[0]
+    if not table.has_header and len(names) > 2 and not any(_is_path(table.columns[name]) for name in names):
+        return _end_with_labels(table, names)
     words = Vocabulary()
     known = [name for name in names if words.understood(name).holds == "labels"]
     if len(known) == 1:
@@ -106,9 +126,24 @@ def _labels_column(table: Table, given: Given) -> str:
     raise Undecided(table.name, what, _listed(names))
 
 
-def _end_with_strings(table: Table, names: Sequence[str]) -> str | None:
-    """Returns the last column of a table without a header if only that one holds strings."""
-    return names[-1] if table.columns[names[-1]].dtype.kind in "UO" and table.columns[names[0]].dtype.kind in "iuf" else None
+def _end_with_labels(table: Table, names: Sequence[str]) -> str:
+    """Returns the column of labels in a table of pixels without a header: the first one or the last one.
+
+    It is the only one of them that holds strings, or several values; else the first one, unless the last one has fewer values.
+
+    Raises:
+        Undecided: If both may be the labels.
+    """
+    first, last = names[0], names[-1]
+    strings = [name for name in (first, last) if table.columns[name].dtype.kind in "UOT"]
+    if len(strings) == 1:
+        return strings[0]
+    of_first, of_last = (len({*table.columns[name].tolist()}) for name in (first, last))
+    if of_first == 1 < of_last:
+        return last
+    if 1 < of_last < of_first:
+        raise Undecided(table.name, "the first and the last column may both be the labels", _listed(names))
+    return first
 
 
 def _files_column(table: Table, names: Sequence[str], key: str | None) -> str | None:

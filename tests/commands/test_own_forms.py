@@ -89,6 +89,15 @@ def test_two_hundred_classes_are_said_in_one_line(tmp_path: Path) -> None:
     assert "200 classes of 2 images each" in result.output
 
 
+def test_numbers_from_0_to_16_are_called_nearly_black(tmp_path: Path) -> None:
+    images = DRAW.integers(0, 17, (40, 8, 8)).astype(float)
+    np.savez(tmp_path / "own.npz", data=images, target=np.arange(40) % 2)
+    result = train(*TINY, "--data", tmp_path / "own.npz", "--out", tmp_path / "run")
+    assert "the brightest pixel of 32 training images is 16 of 255, nearly black: if that is white, scale" in result.output
+    np.savez(tmp_path / "scaled.npz", data=images / 16, target=np.arange(40) % 2)
+    assert "nearly black" not in train(*TINY, "--data", tmp_path / "scaled.npz", "--out", tmp_path / "scaled").output
+
+
 def test_pictures_of_different_sizes_ask_for_a_size(tmp_path: Path) -> None:
     line = refused(*TINY, "--data", photographs(tmp_path), "--out", tmp_path / "run")
     assert "choose one with --size H,W" in line

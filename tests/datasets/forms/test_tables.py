@@ -11,6 +11,7 @@ from PIL import Image
 
 from glimpse.datasets.forms.found import Undecided
 from glimpse.datasets.labeled_images import DataParts, open_data
+from glimpse.listener import Listener
 from glimpse.settings.requests import FormChoice
 from tests.datasets.forms.conftest import COLOR, GRAY, LABELS
 
@@ -77,6 +78,20 @@ def test_which_column_holds_the_labels_is_a_question(pictures: Path, opens_as: O
         open_data(path, form=FormChoice(labels_key="moo"))
 
 
+def test_a_picture_in_several_rows_is_pointed_out_and_has_one_label(pictures: Path) -> None:
+    class Heard(Listener):
+        def note(self, message: str) -> None:
+            notes.append(message)
+
+    notes: list[str] = []
+    open_data(written(pictures, "file,label", *pairs(FILES), *pairs(FILES[:3])), listener=Heard())
+    assert [note.partition(": ")[2] for note in notes] == [
+        "3 of 43 rows repeat a picture of another row: what is trained on may be tested on."
+    ]
+    with pytest.raises(ValueError, match=rf"images/{FILES[2]} has two labels, cat and emu"):
+        open_data(written(pictures, "file,label", *pairs(FILES), f"{FILES[2]},emu"))
+
+
 def test_the_digest_follows_the_pictures_too(pictures: Path) -> None:
     path = written(pictures, "file,label", *pairs(FILES))
     before = open_data(path).sha256
@@ -98,6 +113,26 @@ def test_a_table_of_labels_and_pixels_is_read_with_and_without_a_header(tmp_path
     opens_as(written(tmp_path, *last), labels=TEXTS)
     (tmp_path / "own.csv.gz").write_bytes(gzip.compress(written(tmp_path, *first).read_bytes()))
     opens_as(tmp_path / "own.csv.gz")
+
+
+def test_labels_in_the_last_column_without_a_header_are_found_or_asked_for(tmp_path: Path, opens_as: Opens) -> None:
+    dark = GRAY.copy()
+    dark[:, 0, 0] = 0
+    rows = [f"{','.join(map(str, image.ravel()))},{label}" for image, label in zip(dark, LABELS, strict=True)]
+    opens_as(written(tmp_path, *rows), dark)
+    path = written(tmp_path, *(f"{pixels},{label}" for label, pixels in zip(LABELS, PIXELS, strict=True)))
+    with pytest.raises(Undecided, match=r"the first and the last column may both be the labels; found 1, .* 82: name them"):
+        open_data(path)
+    opens_as(path, labels_key="82")
+
+
+def test_a_table_of_files_and_two_other_columns_without_a_header_is_a_question(pictures: Path) -> None:
+    rows = [
+        f"images/{file},{label},{'train' if number < 30 else 'test'}"
+        for number, (file, label) in enumerate(zip(FILES, TEXTS, strict=True))
+    ]
+    with pytest.raises(Undecided, match="which column holds the labels is not clear; found 1, 2, 3"):
+        open_data(written(pictures, *rows))
 
 
 @pytest.mark.parametrize(
