@@ -40,6 +40,7 @@ _GRAY = ("1", "L", "LA", "La", "F")
 _ORIENTATION = 0x0112  # tag of EXIF
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else damage of a file is also printed by Python's default handler
 _ON_ITS_SIDE = (5, 6, 7, 8)  # orientations that swap height and width
+_SEQUENCES = ("GIF", "PNG", "TIFF", "WEBP")  # not MPO, whose further pictures are previews
 _OPAQUE = ("1", "L", "P", "RGB", "CMYK")
 
 
@@ -112,10 +113,12 @@ class PictureHeader(NamedTuple):
     Attributes:
         size: Height and width in pixels, upright.
         is_gray: Whether the picture has no colors.
+        is_sequence: Whether the file holds several pictures, such as an animation or pages, of which the first one is read.
     """
 
     size: tuple[int, int]
     is_gray: bool
+    is_sequence: bool = False
 
 
 def _remedy(path: Path) -> str:
@@ -134,7 +137,9 @@ def picture_header(path: Path) -> PictureHeader:
         width, height = opened.size
         has_exif = opened.format != "PNG" or "exif" in opened.info  # getexif would decode a PNG to look for it
         turned = has_exif and opened.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
-        return PictureHeader((width, height) if turned else (height, width), opened.mode in _GRAY or opened.mode.startswith("I"))
+        is_gray = opened.mode in _GRAY or opened.mode.startswith("I")
+        is_sequence = opened.format in _SEQUENCES and bool(getattr(opened, "is_animated", False))
+        return PictureHeader((width, height) if turned else (height, width), is_gray, is_sequence)
 
 
 def _opened(path: Path) -> Image.Image:

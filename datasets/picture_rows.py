@@ -20,7 +20,8 @@ __all__ = ["PictureRows", "fitted", "refuse_broken"]
 
 
 _SHARE = 0.5  # of the free memory that decoded pictures may take
-_AT_ONCE = 256  # pictures that are decoded between two reports of progress
+_AT_ONCE = 256  # pictures that are decoded at most between two reports of progress
+_BLOCK = 256_000_000  # bytes of pictures between two reports of progress, if one is smaller
 _NAMED = 5  # broken pictures that an error names
 
 
@@ -83,8 +84,9 @@ class PictureRows:
         missing = rows[~self._is_decoded[rows]]
         broken: list[str] = []
         with listener.progress("Reading pictures", len(missing), unit="pictures") as advance:
-            for start in range(0, len(missing), _AT_ONCE):
-                chosen = missing[start : start + _AT_ONCE]
+            at_once = max(1, min(_AT_ONCE, _BLOCK // prod(self._size)))
+            for start in range(0, len(missing), at_once):
+                chosen = missing[start : start + at_once]
                 pixels, errors = self._decoded(chosen, gather=True)
                 broken += errors
                 if self.is_kept and not errors:

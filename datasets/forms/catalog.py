@@ -14,6 +14,7 @@ from glimpse.datasets.forms.found import Found
 from glimpse.datasets.forms.given import Form, Given
 from glimpse.datasets.forms.objects import OBJECTS
 from glimpse.datasets.labels import listed
+from glimpse.datasets.limits import check_pixels
 from glimpse.datasets.picture_files import PICTURE_ENDINGS, is_hidden
 
 __all__ = ["FORMS", "recognized"]
@@ -37,6 +38,7 @@ _OTHERS = (  # first bytes of files that are no form, and what they are
     (b"\x80\x03", f"a pickle of Python, {_CODE}"),
     (b"\x80\x04", f"a pickle of Python, {_CODE}"),
     (b"\x80\x05", f"a pickle of Python, {_CODE}"),
+    (b"PAR1", "a Parquet file: give the frame of pandas.read_parquet from Python"),
     (b"7z\xbc\xaf", "a 7z archive: unpack it"),
     (b"Rar!", "a rar archive: unpack it"),
     (b"BZh", "compressed by bzip2: unpack it"),
@@ -57,6 +59,7 @@ def recognized(given: Given) -> Found:
 
     Raises:
         FileNotFoundError: If there is nothing at the path.
+        TooLarge: If the chosen size has too many pixels.
         ValueError: If no form takes it, the form leaves a question open, or the images cannot be read.
     """
     if isinstance(given.source, str | Path):
@@ -64,6 +67,9 @@ def recognized(given: Given) -> Found:
         if not path.exists():
             raise FileNotFoundError(f"no file {path}")
         given = replace(given, source=path)
+    if given.choice.size is not None:
+        height, width = given.choice.size
+        check_pixels(width, height, f"a picture brought to the size {height} x {width}")
     form = next((form for form in FORMS if form.takes(given)), None)
     if form is not None:
         return form.open(given)

@@ -1,5 +1,6 @@
 """Tables in text: CSV and TSV of files and labels, or of labels and pixels such as Kaggle's digits; possibly compressed by gzip."""
 
+import codecs
 import csv
 import gzip
 import io
@@ -29,9 +30,12 @@ _GZIP = b"\x1f\x8b"
 
 
 def _takes(given: Given) -> bool:
-    if not given.is_file or not given.head or b"\0" in given.head:
+    if not given.is_file or not given.head:
         return False
-    rows = _first_rows(given.head)
+    head = _in_utf8(given.head)
+    if b"\0" in head:
+        return False
+    rows = _first_rows(head)
     return (len(rows) > 1 and len(rows[0]) > 1) or (len(rows) == 1 and len(rows[0]) > _FEW)
 
 
@@ -93,12 +97,18 @@ def _content(path: Path) -> bytes:
         while block := file.read(_BLOCK):
             size = check_bytes(size + len(block), "it")
             blocks.append(block)
-    content = b"".join(blocks).removeprefix(b"\xef\xbb\xbf")
+    content = _in_utf8(b"".join(blocks)).removeprefix(b"\xef\xbb\xbf")
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
         return content.decode("latin-1").encode()
     return content
+
+
+def _in_utf8(content: bytes) -> bytes:
+    """Returns a text in UTF-16, as Excel exports it, in UTF-8; any other as it is."""
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16", errors="ignore").encode() if is_utf16 else content
 
 
 def _first_rows(head: bytes) -> list[list[str]]:

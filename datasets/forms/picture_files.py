@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from glimpse.datasets.forms.found import PartName, Stored
 from glimpse.datasets.forms.given import Given
-from glimpse.datasets.labels import Labels
+from glimpse.datasets.labels import Labels, listed
 from glimpse.datasets.picture_files import PictureHeader, picture_header, read_picture, to_eight_bits
 from glimpse.datasets.picture_rows import PictureRows, fitted, refuse_broken
 from glimpse.digest import sha256_of_bytes, sha256_of_file
@@ -53,6 +53,9 @@ def stored_pictures(parts: Mapping[PartName, Sequence[Picture]], given: Given, w
     found = _in_parallel(_header, files)
     refuse_broken([each for each in found if isinstance(each, str)], len(files))
     headers = [each for each in found if not isinstance(each, str)]
+    several = [file.name for file, header in zip(files, headers, strict=True) if header.is_sequence]
+    if several:
+        given.listener.note(f"{where}: {listed(several)} hold several pictures: the first of each is read")
     channels = 1 if all(header.is_gray for header in headers) else 3
     size = given.choice.size or _only_size(files, [header.size for header in headers], where)
     decode = partial(_decoded, channels=channels, size=size, fit=given.choice.fit or "pad")

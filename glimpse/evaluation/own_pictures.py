@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from glimpse.datasets.picture_files import load_picture
+from glimpse.datasets.picture_files import load_picture, picture_header
 from glimpse.datasets.pictures import Ground, PictureFacts, facts_of, fitted, ink_extent, resized_to_fit
 from glimpse.listener import Listener, error_line
 from glimpse.settings.requests import PictureHandling
@@ -117,9 +117,12 @@ class PictureReader:
             ValueError: If it is not a picture, is blank, or does not have the size that the model requires.
         """
         image = load_picture(path, self.channels)[0]
-        is_blank = image.amin(dim=(1, 2)).equal(image.amax(dim=(1, 2)))
+        is_blank, is_sequence = image.amin(dim=(1, 2)).equal(image.amax(dim=(1, 2))), picture_header(path).is_sequence
         if is_blank and self.refuses_blank:
-            raise ValueError(f"{path} is blank: all its pixels are the same")
+            which = f"the first picture in {path}" if is_sequence else path
+            raise ValueError(f"{which} is blank: all its pixels are the same")
+        if is_sequence:
+            self._note("sequence", f"{path} holds several pictures: the first one is read")
         image = fitted(image, self.handling, self.trained.size)
         size = (int(image.shape[1]), int(image.shape[2]))
         if self.required not in (None, size):

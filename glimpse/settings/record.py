@@ -13,7 +13,6 @@ from glimpse.settings.base import Config, Count, Range, Whole, from_mapping, sho
 from glimpse.settings.catalog import CLASSIFIERS, classifier_presets
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.settings.draw import GENERATOR_PRESETS, GeneratorConfig
-from glimpse.settings.requests.choices import Fit
 from glimpse.settings.schema import checked_fields
 from glimpse.settings.training import TrainingConfig
 
@@ -53,7 +52,7 @@ class _Labeled(TypedDict):
     split: NotRequired[_Split]
     seed: NotRequired[Whole | None]
     size: NotRequired[_Side]
-    fit: NotRequired[Fit | None]
+    fit: NotRequired[Literal["pad", "resize", "crop"] | None]
     images_key: NotRequired[str | None]
     labels_key: NotRequired[str | None]
 

@@ -33,7 +33,7 @@ from glimpse.settings.requests import ClassifierTrainingRequest, SettingValues, 
 from glimpse.settings.training import TrainingConfig
 from glimpse.training.engine import Trainer
 from glimpse.training.initial import InitialWeights, fitting, initial_record, initial_weights
-from glimpse.training.own_images import new_own_images, refuse_moved, resumed_own_images
+from glimpse.training.own_images import new_own_images, note_extent, refuse_moved, resumed_own_images
 from glimpse.training.plan import Picture, TrainingPlan
 from glimpse.training.record import asked_of_run, budget, is_file, merged, run_record, starting_point
 from glimpse.trajectories.collecting import collect, look_at
@@ -223,6 +223,8 @@ class ClassifierPlan(TrainingPlan[ClassifierData]):
         data = self._new_data(start.base["data"], training.seed, device)
         training = merged(TrainingConfig, vars(training), budget(self.run, settings, len(data.train)))
         model = merged(kinds[start.preset], vars(model), data.shape)
+        if data.record["kind"] == "file" and "extent" not in settings:
+            note_extent(model, data.record["shape"], self.listener)
         record = run_record(self.command, start, model, training, data.record, (device, threads))
         with torch.device("meta"):
             return record | initial_record(build_classifier(model), self._initial, self.listener), data

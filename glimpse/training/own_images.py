@@ -1,6 +1,6 @@
 """Your own images as the data of a new or a resumed training."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,13 @@ from glimpse.datasets.labeled_images import DataParts, open_data
 from glimpse.datasets.labels import numbers
 from glimpse.datasets.split_rule import SplitRule
 from glimpse.listener import Listener
+from glimpse.settings.classifier import ClassifierSettings
 from glimpse.settings.requests import FormChoice, TrainingImageChoice
 
-__all__ = ["new_own_images", "refuse_moved", "resumed_own_images"]
+__all__ = ["new_own_images", "note_extent", "refuse_moved", "resumed_own_images"]
 
 _LOOKED_AT = 100  # images that tell the range of all
+_LARGE = 5  # images of this many times the extent of a look are large
 _DARK = 0.25  # brightest value of images that seem to be scaled wrongly
 
 
@@ -44,6 +46,19 @@ def new_own_images(
     check_classes(parts, listener)
     _check_range(parts, listener)
     return parts
+
+
+def note_extent(model: ClassifierSettings, shape: Sequence[int], listener: Listener) -> None:
+    """Notes that the region which a look covers is small compared with your own images, if the model has such looks.
+
+    Args:
+        model: Settings of the model; one with looks has an `extent` in pixels.
+        shape: Channels, height and width of the images.
+        listener: Hears the note.
+    """
+    extent, side = getattr(model, "extent", None), max(shape[1:])
+    if extent is not None and side >= _LARGE * extent:
+        listener.note(f"A look covers {extent:g} of {side} pixels: if the object is larger, choose more with --extent")
 
 
 def resumed_own_images(

@@ -98,6 +98,15 @@ def test_numbers_from_0_to_16_are_called_nearly_black(tmp_path: Path) -> None:
     assert "nearly black" not in train(*TINY, "--data", tmp_path / "scaled.npz", "--out", tmp_path / "scaled").output
 
 
+def test_a_look_that_is_small_in_large_images_is_pointed_out(tmp_path: Path) -> None:
+    images = DRAW.integers(0, 256, (20, 8, 132), dtype=np.uint8)
+    np.savez(tmp_path / "own.npz", images=images, labels=np.arange(20) % 2)
+    options = ["--model=search", "--glimpses=3", *TINY[len(MODEL) :], "--no-compile", "--data", tmp_path / "own.npz"]
+    said = "A look covers 26.4 of 132 pixels: if the object is larger, choose more with --extent"
+    assert said in train(*options, "--out", tmp_path / "run").output
+    assert "A look covers" not in train(*options, "--extent=26.4", "--out", tmp_path / "chosen").output
+
+
 def test_pictures_of_different_sizes_ask_for_a_size(tmp_path: Path) -> None:
     line = refused(*TINY, "--data", photographs(tmp_path), "--out", tmp_path / "run")
     assert "choose one with --size H,W" in line

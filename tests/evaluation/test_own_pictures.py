@@ -64,6 +64,18 @@ def test_black_ink_in_the_alpha_channel_needs_invert_and_is_then_a_light_bar(tmp
     np.testing.assert_allclose(reader.read(tmp_path / "a.png")[0, 0].numpy(), np.asarray(bar()) / 255)
 
 
+def test_of_several_pictures_in_a_file_the_first_is_read_and_named(tmp_path: Path) -> None:
+    frames = [bar(), bar(side=50).resize((100, 100)), bar()]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    reader, warnings = PictureReader(1, training_images(SHIPPED, None), PictureHandling()), Warnings()
+    np.testing.assert_allclose(reader.read(tmp_path / "a.gif")[0, 0].numpy(), np.asarray(bar()) / 255)
+    reader.warn(warnings)
+    assert warnings.heard == [f"{tmp_path / 'a.gif'} holds several pictures: the first one is read"]
+    bar(0, 0).save(tmp_path / "b.gif", save_all=True, append_images=frames[:1])
+    with pytest.raises(ValueError, match=r"the first picture in .*b\.gif is blank"):
+        reader.read(tmp_path / "b.gif")
+
+
 def test_twelve_bits_in_sixteen_need_stretch(tmp_path: Path) -> None:
     deep = bar(0, 4095, dtype=np.uint16)
     assert warned(tmp_path / "a.png", deep) == ["uses intensities from 0.00 to 0.06 only: --stretch scales them to 0 to 1"]

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from glimpse.datasets.labeled_images import DataParts, open_data
+from glimpse.datasets.limits import TooLarge
+from glimpse.settings.requests import FormChoice
 from tests.datasets.forms.conftest import GRAY, LABELS
 
 Opens = Callable[..., DataParts]
@@ -59,3 +62,16 @@ def test_several_files_in_a_form_are_a_question(tmp_path: Path) -> None:
 def test_one_class_folder_without_a_table_is_a_class(tmp_path: Path) -> None:
     (table(tmp_path / "set") / "labels.csv").unlink()
     assert open_data(tmp_path / "set").class_names == ("pictures",)
+
+
+def test_a_size_of_too_many_pixels_is_refused_before_a_picture_is_read(tmp_path: Path) -> None:
+    with pytest.raises(
+        TooLarge, match="a picture brought to the size 20000 x 9000 has 9,000 x 20,000 pixels, the limit is 64 million"
+    ):
+        open_data(table(tmp_path), form=FormChoice(size=(20_000, 9_000)))
+
+
+def test_a_parquet_file_is_named_with_the_way_to_read_it(tmp_path: Path) -> None:
+    pd.DataFrame({"label": LABELS}).to_parquet(tmp_path / "own.parquet")
+    with pytest.raises(ValueError, match=r"is a Parquet file: give the frame of pandas.read_parquet from Python"):
+        open_data(tmp_path / "own.parquet")

@@ -1,7 +1,8 @@
 """Class folders against the pictures in them: classes, parts, sizes, hidden and broken files, memory."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,28 @@ def test_pictures_are_decoded_once_if_they_fit_into_memory_and_each_time_if_not(
         assert torch.equal(*batches)
         assert len(decoded) == expected
         opens_as(root, COLOR[BY_CLASS], TEXTS[BY_CLASS])
+
+
+def test_large_pictures_are_decoded_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Heard(Listener):
+        @contextmanager
+        def progress(self, label: str, total: int, **_: Any) -> Iterator[Callable[[int], None]]:
+            yield done.append
+
+    done: list[int] = []
+    monkeypatch.setattr(picture_rows, "_BLOCK", 9)
+    rows = PictureRows(range(5), lambda number: np.full((2, 2, 1), number, np.uint8), (2, 2, 1))
+    rows.read_all(np.arange(5), Heard())
+    assert done == [2, 4, 5]
+
+
+def test_a_file_of_several_pictures_is_named_and_its_first_one_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    root = drawn(tmp_path / "photos")
+    Image.fromarray(COLOR[0]).save(root / "ant" / "pages.tif", save_all=True, append_images=[Image.fromarray(COLOR[1])])
+    with caplog.at_level("INFO", "glimpse"):
+        images = open_data(root).evaluation[1]
+    assert "pages.tif hold several pictures: the first of each is read" in caplog.text
+    assert np.array_equal(images.images[np.array([10])][0], COLOR[0])
 
 
 def test_rows_are_read_in_the_order_asked_for_and_more_than_once() -> None:

@@ -52,6 +52,9 @@ def test_a_table_of_files_and_labels_is_read_however_it_is_written(pictures: Pat
         ["file,label", *pairs([file.replace("/", "\\") for file in inside])],
     ):
         opens_as(written(pictures, *rows), COLOR, TEXTS, form="CSV")
+    for encoding in ("utf-16", "latin-1"):
+        (pictures / "own.csv").write_bytes("\n".join(["file,label", *(f"{row}é" for row in pairs(inside))]).encode(encoding))
+        opens_as(pictures / "own.csv", COLOR, np.strings.add(TEXTS, "é"))
 
 
 def test_a_column_of_parts_divides_the_table(pictures: Path, opens_as: Opens) -> None:
@@ -84,7 +87,7 @@ def test_a_picture_in_several_rows_is_pointed_out_and_has_one_label(pictures: Pa
             notes.append(message)
 
     notes: list[str] = []
-    open_data(written(pictures, "file,label", *pairs(FILES), *pairs(FILES[:3])), listener=Heard())
+    open_data(written(pictures, "file,label", *pairs(FILES), *pairs(FILES[:3], TEXTS[:3])), listener=Heard())
     assert [note.partition(": ")[2] for note in notes] == [
         "3 of 43 rows repeat a picture of another row: what is trained on may be tested on."
     ]
