@@ -7,7 +7,7 @@ A class has the pictures in its folder and all folders below it. Hidden files an
 """
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from glimpse.datasets.forms.array_names import part_named
@@ -84,13 +84,17 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _has_pictures(folder: Path, *, deep: bool = False) -> bool:
-    walk = os.walk(folder, followlinks=True) if deep else [(folder, [], [path.name for path in folder.iterdir()])]
-    return any(_ends_in(name, PICTURE_ENDINGS) for _, _, names in walk for name in names)
+    walk = _walk(folder) if deep else [(str(folder), [path.name for path in folder.iterdir()])]
+    return any(_ends_in(name, PICTURE_ENDINGS) for _, names in walk for name in names)
 
 
 def _files_in(folder: Path, endings: Collection[str]) -> list[Path]:
     """Returns the files with these endings in a folder and all folders below it, sorted by their path, without hidden ones."""
-    found: list[Path] = []
+    return sorted(Path(root, name) for root, names in _walk(folder) for name in names if _ends_in(name, endings))
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yields a folder and those below it that are not hidden, each once however links lead to it, with the names of their files."""
     seen: set[str] = set()
     for root, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not is_hidden(name)]
@@ -99,8 +103,7 @@ def _files_in(folder: Path, endings: Collection[str]) -> list[Path]:
             folders.clear()
             continue
         seen.add(real)
-        found += [Path(root, name) for name in names if _ends_in(name, endings)]
-    return sorted(found)
+        yield root, names
 
 
 def _ends_in(name: str, endings: Collection[str]) -> bool:

@@ -83,6 +83,15 @@ def test_a_link_to_a_folder_above_ends(tmp_path: Path) -> None:
     assert len(open_data(root).evaluation[1]) == 40
 
 
+def test_links_in_circles_without_a_picture_end(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(3):  # without an end to circles, 3^40 paths
+            (tmp_path / "photos" / name / f"link{number}").symlink_to(tmp_path / "photos")
+    with pytest.raises(ValueError, match="holds no images in a form that is recognized"):
+        open_data(tmp_path / "photos")
+
+
 def test_broken_pictures_are_named(tmp_path: Path) -> None:
     root = drawn(tmp_path / "photos")
     (root / "ant" / "000.png").write_bytes((root / "ant" / "000.png").read_bytes()[:60])
