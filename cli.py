@@ -29,6 +29,7 @@ from glimpse.commands.options import (
     FILE,
     THREADS,
     Commands,
+    NamedPath,
     chosen_images_options,
     clutter_options,
     data_dir_option,
@@ -233,7 +234,7 @@ def compare(runs: tuple[str, ...], as_json: bool, **options: Any) -> None:
 
 @glimpse.command()
 @model_argument
-@click.argument("pictures", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("pictures", nargs=-1, required=True, type=NamedPath(exists=True, path_type=Path))
 @picture_options
 @device_option
 @threads_option
@@ -335,7 +336,7 @@ def dataset() -> None:
 
 
 @dataset.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=NamedPath(path_type=Path))
 @click.option(
     "--split", type=click.Choice(["train", "valid", "test"]), default="test", show_default=True, help="Split of the digits."
 )
@@ -358,7 +359,7 @@ def build(**options: Any) -> None:
 
 
 @dataset.command()
-@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("path", type=NamedPath(exists=True, file_okay=False, path_type=Path))
 @click.option("--digits", metavar="FILE", help="The .npz file of the digits, if the set was built from one.")
 @data_dir_option
 @json_option
@@ -373,7 +374,7 @@ def verify(path: Path, digits: str | None, data_dir: Path | None, as_json: bool)
 
 
 @dataset.command()
-@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.argument("path", type=NamedPath(exists=True, path_type=Path))
 @click.option("--out", type=FILE, default=Path("preview.png"), show_default=True, help="Image file to write.")
 @click.option("--count", type=click.IntRange(min=1), default=60, show_default=True, help="Maximum number of images.")
 @click.option("--columns", type=click.IntRange(min=1), default=10, show_default=True, help="Number of images per row.")

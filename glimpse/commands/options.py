@@ -25,6 +25,7 @@ __all__ = [
     "POSITIVE",
     "THREADS",
     "Commands",
+    "NamedPath",
     "chosen_images_options",
     "class_weights_option",
     "clutter_options",
@@ -50,10 +51,21 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-FILE = click.Path(dir_okay=False, path_type=Path)
+
+class NamedPath(click.Path):
+    """Path that is not empty, as one from an unset variable of the shell is, which would mean the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Returns the path; fails if it is empty."""
+        if value == "":
+            self.fail("the path is empty; the current folder is .", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE = NamedPath(dir_okay=False, path_type=Path)
 """Type of an option that names a file to write."""
 
-FOLDER = click.Path(file_okay=False, path_type=Path)
+FOLDER = NamedPath(file_okay=False, path_type=Path)
 """Type of an option that names a folder to write."""
 
 THREADS = click.IntRange(1, THREAD_LIMIT)
@@ -119,7 +131,7 @@ def device_option(command: F) -> F:
 def data_dir_option(command: F) -> F:
     """Adds `--data-dir`."""
     text = "Folder searched first for MNIST and other downloads, before GLIMPSE_DATA and the user's cache; it is never written to."
-    return section(DATA, click.option("--data-dir", type=click.Path(exists=True, file_okay=False, path_type=Path), help=text))(
+    return section(DATA, click.option("--data-dir", type=NamedPath(exists=True, file_okay=False, path_type=Path), help=text))(
         command
     )
 
@@ -164,7 +176,7 @@ def data_option(command: F) -> F:
         "Your own images in place of generated ones: a folder of class folders, a CSV of files and labels or of pixels, .npz, .npy,"
         " HDF5, .mat, IDX, a .zip or .tar.gz (.bz2, .xz) of these, or a set written by `dataset build`; for a generator, any set."
     )
-    return section(DATA, click.option("--data", type=click.Path(path_type=Path), help=text))(command)
+    return section(DATA, click.option("--data", type=NamedPath(path_type=Path), help=text))(command)
 
 
 def form_options(command: F) -> F:
@@ -292,7 +304,7 @@ def chosen_images_options(command: F) -> F:
             "--image",
             "pictures",
             multiple=True,
-            type=click.Path(exists=True, path_type=Path),
+            type=NamedPath(exists=True, path_type=Path),
             help="Your own image file, or a folder of them, in place of images of a set; may be repeated.",
         ),
     )

@@ -150,3 +150,12 @@ def test_another_size_for_a_resumed_run_is_refused_as_it_is_written(tmp_path: Pa
     options = [*TINY, "--data", photographs(tmp_path), "--out", tmp_path / "run"]
     assert train(*options, "--size=24,32").exit_code == 0
     assert "the run was started with --size 24,32, not 20,20" in refused(*options, "--size=20", "--resume")
+
+
+def test_an_empty_path_of_an_unset_variable_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photographs(tmp_path)
+    monkeypatch.chdir(tmp_path / "photos")
+    for call in (["train-classifier", *TINY, "--data", ""], ["dataset", "preview", ""], ["predict", "pretrained:classifier-4", ""]):
+        result = commands.invoked(*call)
+        assert result.exit_code == 2
+        assert "the path is empty; the current folder is ." in result.output
