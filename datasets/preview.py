@@ -3,13 +3,14 @@
 Dimensions: B images of H x W pixels in C channels. Positions are pixels counted from 0, x before y.
 """
 
+import importlib.util
 from collections.abc import Sequence
 from io import BytesIO
 from math import ceil
 from pathlib import Path
 
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from glimpse.atomic import write_atomically
@@ -20,6 +21,7 @@ __all__ = ["sheet", "write_preview"]
 
 _GAP = 4  # pixels between two images
 _CAPTION = 14  # height of a label's line in pixels
+_LETTER_SIZE = 10  # of a label in pixels
 _SMALLEST = 96  # images with smaller sides are enlarged to at least this many pixels
 _GROUND, _LETTERS, _DIGIT = "#262626", "#e6e6e6", "#7df0a8"  # equal to those in glimpse.figures.style, which a test checks
 
@@ -79,14 +81,22 @@ def sheet(batch: Batch, *, columns: int = 10, frame: tuple[int, int] | None = No
     cell_width, cell_height = scale * width + _GAP, scale * height + _GAP + _CAPTION
     rows = ceil(len(batch.labels) / columns)
     picture = Image.new("RGB", (columns * cell_width + _GAP, rows * cell_height + _GAP), _GROUND)
-    draw = ImageDraw.Draw(picture)
+    draw, font = ImageDraw.Draw(picture), _font()
     for number, (image, label, center) in enumerate(zip(*batch, strict=True)):
         left, top = _GAP + number % columns * cell_width, _GAP + number // columns * cell_height
-        draw.text((left, top), names[int(label)] if names else str(int(label)), fill=_LETTERS)
+        draw.text((left, top), names[int(label)] if names else str(int(label)), fill=_LETTERS, font=font)
         picture.paste(_picture(image, scale), (left, top + _CAPTION))
         if frame is not None and bool(center.isfinite().all()):
             draw.rectangle(_box(center, frame, scale, left, top + _CAPTION), outline=_DIGIT)
     return picture
+
+
+def _font() -> ImageFont.FreeTypeFont:
+    """Returns the font of matplotlib, which has the letters of most alphabets; Pillow's own has English ones."""
+    package = importlib.util.find_spec("matplotlib")
+    assert package is not None
+    assert package.origin is not None
+    return ImageFont.truetype(Path(package.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf", _LETTER_SIZE)
 
 
 def _picture(image: Tensor, scale: int) -> Image.Image:

@@ -152,3 +152,11 @@ def test_limits_are_lifted_by_an_option(tmp_path: Path, monkeypatch: pytest.Monk
     preview = ("dataset", "preview", tmp_path / "own.npz", "--out", tmp_path / "sheet.png")
     assert "images takes 0.0 GB, the limit is 1e-07 GB; if you trust the file, lift" in refused(*preview)
     assert "shows 5 images" in succeeded("--no-limits", *preview).stdout
+
+
+def test_class_names_of_other_alphabets_have_their_letters() -> None:
+    def caption(name: str) -> bytes:
+        batch = Batch(torch.zeros(1, 1, 20, 20), torch.tensor([0]), torch.full((1, 2), torch.nan))
+        return sheet(batch, names=[name]).crop((0, 0, 100, 16)).tobytes()
+
+    assert len({caption(letter) for letter in ("ç", "ß", "ы", "λ", "")}) == 5
