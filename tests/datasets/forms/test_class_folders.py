@@ -174,7 +174,7 @@ def test_pictures_are_decoded_once_if_they_fit_into_memory_and_each_time_if_not(
 def test_large_pictures_are_decoded_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     class Heard(Listener):
         @contextmanager
-        def progress(self, label: str, total: int, **_: Any) -> Iterator[Callable[[int], None]]:
+        def progress(self, title: str, total: int, *, unit: str = "images") -> Iterator[Callable[[int], None]]:
             yield done.append
 
     done: list[int] = []
