@@ -17,7 +17,10 @@ import pytest
 import torch
 
 from glimpse.trajectories.views import Trajectories
+from tests.helpers.browser import browser, contrasts
 from tests.helpers.trajectories import random_trajectories
+
+__all__ = ["browser", "contrasts"]
 
 _GIVEN = os.environ.get("GLIMPSE_DATA", "")
 _LOCAL = ("localhost", "127.0.0.1", "::1", None)

@@ -19,6 +19,7 @@ Runner = Callable[..., dict[str, Tensor]]
 """Runs an exported program: takes its inputs in their order, and returns its outputs by name."""
 
 _EXAMPLE = 3  # images in the batch that is traced: torch specializes sizes of 0 and 1
+_NEAR = 1e-4  # onnxscript's optimizer takes constants for equal that differ by less than 1e-5 of their value, or by 1e-8
 _FACTS = "glimpse"  # key of the facts in the file's metadata, as in weights files
 
 
@@ -82,6 +83,22 @@ def _stable_sort(values: Any, stable: bool = True, dim: int = -1, descending: bo
     return op.TopK(values, size, axis=dim, largest=int(descending), sorted=1)
 
 
+def _keep_constants(model: Any) -> None:
+    """Gives scalar constants near 0 or 1 an axis of length 1, so that the optimizer, which drops `+ 1e-12` as `+ 0`, keeps them.
+
+    Args:
+        model: Model of onnxscript before it is optimized.
+    """
+    from onnxscript import ir
+
+    for node in model.graph:
+        if node.op_type != "Constant" or "value" not in node.attributes:
+            continue
+        value = node.attributes["value"].as_tensor().numpy()
+        if value.ndim == 0 and value.dtype.kind == "f" and any(0 < abs(value - neutral) < _NEAR for neutral in (0, 1)):
+            node.attributes["value"] = ir.AttrTensor("value", ir.tensor(value.reshape(1)))
+
+
 def _write_onnx(program: Program, captured: ExportedProgram, path: Path, facts: Mapping[str, Any]) -> None:
     """Writes a captured program as ONNX, whose axis of images is called `batch`."""
     outputs = captured.module()(*program.example(_EXAMPLE))
@@ -93,8 +110,11 @@ def _write_onnx(program: Program, captured: ExportedProgram, path: Path, facts: 
         dynamic_shapes=tuple({0: "batch"} for _ in program.inputs),
         custom_translation_table={torch.ops.aten.sort.stable: _stable_sort},
         verbose=False,
+        optimize=False,
     )
     if converted is None:
         raise ValueError("torch.onnx.export returned no program")
+    _keep_constants(converted.model)
+    converted.optimize()
     converted.model.metadata_props[_FACTS] = json.dumps(facts)
     converted.save(path)

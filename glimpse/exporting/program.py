@@ -22,10 +22,15 @@ _DARK = 0.7  # share of it that is black, as the ground of a digit
 
 
 def _spots(*shape: int, generator: torch.Generator) -> Tensor:
-    """Returns images (B, C, H, W) of bright smooth spots on black: on noise, windows depend on the last bits of float32."""
+    """Returns images (B, C, H, W) of bright smooth spots on black, the last of several black.
+
+    On noise, windows would depend on the last bits of float32.
+    """
     coarse = torch.rand(*shape[:2], _SPOTS, _SPOTS, generator=generator)
     smooth = F.interpolate(coarse, size=shape[2:], mode="bilinear")
-    return (smooth - _DARK).clamp(min=0) / (1 - _DARK)
+    images = (smooth - _DARK).clamp(min=0) / (1 - _DARK)
+    images[1:][-1:] = 0  # an empty image, in which nothing may be divided by zero
+    return images
 
 
 _SAMPLERS: dict[str, Callable[..., Tensor]] = {
@@ -50,6 +55,8 @@ class Program:
 
     def example(self, batch: int, seed: int = 0) -> tuple[Tensor, ...]:
         """Returns random inputs, float32: images of bright spots, uniform noise in 0 to 1, standard normal latents and noise.
+
+        With several images the last one is black.
 
         Args:
             batch: Number of images B.

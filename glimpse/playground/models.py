@@ -15,6 +15,7 @@ from glimpse import environment, pretrained
 from glimpse.datasets import folders
 from glimpse.digest import sha256_of_bytes, sha256_of_file
 from glimpse.evaluation.own_pictures import training_images
+from glimpse.exporting import formats
 from glimpse.exporting.calls import export_request
 from glimpse.generation.sampling import most_used
 from glimpse.listener import Listener
@@ -142,9 +143,9 @@ def _stem(source: str) -> str:
 
 
 def _exported(source: str, threads: int | None, listener: Listener) -> Path:
-    """Returns the ONNX file of a model in the user's cache, which depends on its weights and the versions that export it."""
-    weights = sha256_of_file(find_weights(source))
-    key = sha256_of_bytes(f"{weights} {environment.package_version()} {torch.__version__}".encode())[:32]
+    """Returns the ONNX file of a model in the user's cache, which depends on its weights and on the code that exports it."""
+    weights, code = sha256_of_file(find_weights(source)), sha256_of_file(Path(formats.__file__))
+    key = sha256_of_bytes(f"{weights} {code} {environment.package_version()} {torch.__version__}".encode())[:32]
     file = folders.cache_folder() / "exported" / f"{key}.onnx"
     if not file.is_file():
         export_request(ModelExportRequest(source, file, threads=threads), listener)

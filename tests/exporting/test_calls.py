@@ -80,6 +80,16 @@ def test_onnxruntime_and_the_glimpse_classifier_agree_for_any_number_of_images(t
     assert json.loads(written_facts["glimpse"])["model"] == "GlimpseClassifier"
 
 
+@pytest.mark.slow
+def test_a_black_image_gets_the_same_answer_in_onnxruntime(tmp_path: Path) -> None:
+    weights, out = saved(tmp_path, SEARCH), tmp_path / "model.onnx"
+    glimpse.export(weights, out=out, threads=1)
+    black = torch.zeros(1, 1, SIDE, SIDE)  # its center of mass is a quotient of weights of 1e-12
+    with torch.no_grad():
+        expected = open_classifier(weights).named_outputs(black)
+    torch.testing.assert_close(run_onnx(out, black), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_ram_follows_its_policys_mean_from_the_first_location_that_the_noise_gives(tmp_path: Path) -> None:
     weights, out = saved(tmp_path, RAM), tmp_path / "model.pt2"
     found = glimpse.export(weights, out=out, threads=1)

@@ -1,12 +1,18 @@
 """A real browser, skipped without Chromium, and what it measures."""
 
+from __future__ import annotations
+
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
-__all__ = ["browser", "contrasts"]
+if TYPE_CHECKING:  # imported where a browser starts: all tests import this module
+    from playwright.sync_api import Browser, Page
+
+__all__ = ["browser", "contrasts", "opener"]
 
 _CONTRAST = """() => {
   const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -26,6 +32,9 @@ _CONTRAST = """() => {
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    """Returns Chromium, started once; skips the test if there is none."""
+    from playwright.sync_api import sync_playwright
+
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("there is no chromium on the path")
@@ -39,3 +48,31 @@ def browser() -> Iterator[Browser]:
 def contrasts() -> str:
     """Returns the script that measures the contrast of every text of a page with what is behind it."""
     return _CONTRAST
+
+
+@contextmanager
+def opener(browser: Browser, *allowed: str) -> Iterator[Callable[..., Page]]:
+    """Context with a function that opens an address; asserts at the end that there was no error and no request elsewhere.
+
+    Args:
+        browser: The browser.
+        allowed: How the addresses that may be requested start.
+    """
+    contexts, problems, requests = [], [], []
+
+    def open_page(address: str, width: int = 1280, height: int = 900, **options: Any) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": height}, **{"reduced_motion": "reduce", **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert problems == []
+    assert [url for url in requests if not url.startswith((*allowed, "data:", "blob:"))] == []

@@ -10,9 +10,6 @@ from glimpse.playground import runtime
 from glimpse.playground.models import PageClassifier, PageGenerator
 from glimpse.playground.page.page import PageContent
 from glimpse.settings.clutter import ClutterRecipe
-from tests.helpers.browser import browser, contrasts
-
-__all__ = ["browser", "contrasts"]
 
 
 @pytest.fixture

@@ -11,9 +11,7 @@ from playwright.sync_api import Browser, Page
 
 from glimpse.trajectories.page.page import write_page
 from glimpse.trajectories.views import UNKNOWN, Trajectories
-from tests.helpers.browser import browser, contrasts
-
-__all__ = ["browser", "contrasts"]
+from tests.helpers.browser import opener
 
 Maker = Callable[..., Trajectories]
 Opener = Callable[..., Page]
@@ -22,27 +20,14 @@ Opener = Callable[..., Page]
 @pytest.fixture
 def open_page(browser: Browser, tmp_path: Path) -> Iterator[Opener]:
     """Returns a function that opens a page of trajectories, and asserts afterwards that there was no error and no other request."""
-    contexts, problems, requests = [], [], []
     path = tmp_path / "page.html"
+    with opener(browser, path.as_uri()) as opened:
 
-    def open_page(part: Trajectories, fragment: str = "", width: int = 1300, height: int = 900, **options: Any) -> Page:
-        write_page([part], path, title="A model & its windows")
-        options = {"reduced_motion": "reduce", **options}
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(path.as_uri() + fragment)
-        return page
+        def open_page(part: Trajectories, fragment: str = "", width: int = 1300, **options: Any) -> Page:
+            write_page([part], path, title="A model & its windows")
+            return opened(path.as_uri() + fragment, width, **options)
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert problems == []
-    assert {url.partition("#")[0] for url in requests if not url.startswith("data:")} == {path.as_uri()}
+        yield open_page
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from torch import Tensor
 from glimpse.attention.window import Window, read, write
 from glimpse.trajectories.how.how import write_how
 from glimpse.trajectories.views import Trajectories
+from tests.helpers.browser import opener
 
 pytestmark = pytest.mark.slow
 
@@ -30,26 +30,10 @@ def part(make_trajectories: Maker) -> Trajectories:
 @pytest.fixture
 def open_how(browser: Browser, part: Trajectories, tmp_path: Path) -> Iterator[Opener]:
     """Returns a function that opens the page, and asserts afterwards that there was no error and no other request."""
-    contexts, problems, requests = [], [], []
     path = tmp_path / "how.html"
     write_how(part, path)
-
-    def open_how(width: int = 1300, height: int = 900, **options: Any) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(path.as_uri())
-        return page
-
-    yield open_how
-    for context in contexts:
-        context.close()
-    assert problems == []
-    assert {url for url in requests if not url.startswith("data:")} == {path.as_uri()}
+    with opener(browser, path.as_uri()) as opened:
+        yield lambda width=1300, **options: opened(path.as_uri(), width, **options)
 
 
 def window_of(values: list[float]) -> Window:

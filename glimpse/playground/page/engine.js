@@ -61,6 +61,7 @@ function run(model, inputs) {
 function oneAtATime(job) {
   let [asked, working] = [false, null];
   const work = async () => {
+    markBusy(1);
     while (asked) {
       asked = false;
       try {
@@ -71,11 +72,20 @@ function oneAtATime(job) {
       }
     }
     working = null;
+    markBusy(-1);
   };
   return () => {
     asked = true;
     return (working ??= work());
   };
+}
+
+let busy = 0;
+
+/** Counts the jobs that run; assistive technology may wait with what changes until none is left. */
+function markBusy(change) {
+  busy += change;
+  set($("panels"), { "aria-busy": busy > 0 ? "true" : "false" });
 }
 
 function showState(text) {
