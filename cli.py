@@ -67,6 +67,7 @@ from glimpse.settings.requests import (
     ReconstructRequest,
     ReportRequest,
     SampleRequest,
+    comparison_request,
     from_options,
 )
 
@@ -188,7 +189,10 @@ def evaluate(as_json: bool, **options: Any) -> None:
 @image_options
 @json_option
 def report(as_json: bool, **options: Any) -> None:
-    """Write a report on MODEL, a run's folder or pretrained:NAME, as one HTML file."""
+    """Write a report on a trained model as one HTML file.
+
+    MODEL is a run's folder or pretrained:NAME.
+    """
     from glimpse.commands.report import report
 
     report(from_options(ReportRequest, options), as_json=as_json)
@@ -226,7 +230,6 @@ def compare(runs: tuple[str, ...], as_json: bool, **options: Any) -> None:
     --data, runs of any task with the same classes are compared on your images.
     """
     from glimpse.commands.compare import ComparisonFiles, compare
-    from glimpse.comparison.calls import comparison_request
 
     files = ComparisonFiles(*(options.pop(name) for name in ("csv", "markdown", "figure")))
     click.get_current_context().exit(compare(comparison_request(runs, options), files, as_json=as_json))
@@ -383,7 +386,10 @@ def verify(path: Path, digits: str | None, data_dir: Path | None, as_json: bool)
 def preview(
     path: Path, size: tuple[int, int] | None, fit: Any, images_key: str | None, labels_key: str | None, **options: Any
 ) -> None:
-    """Draw the first images of PATH, a built set or your own images in any form that --data takes, with labels."""
+    """Draw the first images of a set with their labels.
+
+    PATH is a built set or your own images in any form that --data takes.
+    """
     from glimpse.commands.dataset import preview
 
     preview(path, FormChoice(size, fit, images_key, labels_key), **options)

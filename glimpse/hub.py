@@ -10,6 +10,7 @@ from typing import Any, Self
 
 try:
     from huggingface_hub import ModelCard, ModelCardData, ModelHubMixin, hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
 except ImportError as error:
     raise ImportError("glimpse.hub needs huggingface_hub: pip install 'glimpse-attention[hub]'") from error
 
@@ -22,6 +23,8 @@ from glimpse.settings.record import read_config
 from glimpse.training.folder import RunFolder
 
 __all__ = ["HubModel", "model_card"]
+
+_CARD, _LIBRARY = "README.md", "glimpse"
 
 
 class HubModel(ModelHubMixin):
@@ -52,7 +55,7 @@ class HubModel(ModelHubMixin):
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """Returns the model card, with its license, library and tags as metadata."""
-        data = ModelCardData(license="mit", library_name="glimpse", tags=["attention", "glimpse", self.facts["model"]])
+        data = ModelCardData(license="mit", library_name=_LIBRARY, tags=["attention", "glimpse", self.facts["model"]])
         return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{self.card}")
 
     def _save_pretrained(self, save_directory: Path) -> None:
@@ -61,11 +64,28 @@ class HubModel(ModelHubMixin):
 
     @classmethod
     def _from_pretrained(cls, *, model_id: str, **options: Any) -> Self:
-        """Returns the model in a local folder or in a repository of the Hub."""
-        if Path(model_id).is_dir():
-            return cls.open(model_id)
-        names = ("revision", "cache_dir", "force_download", "local_files_only", "token")
-        return cls.open(hf_hub_download(model_id, WEIGHTS, **{name: options[name] for name in names if name in options}))
+        """Returns the model in a local folder or in a repository of the Hub, with the card that is stored with it."""
+        source = Path(model_id)
+        card: Path | None = source / _CARD
+        if not source.is_dir():
+            names = ("revision", "cache_dir", "force_download", "local_files_only", "token")
+            given = {name: options[name] for name in names if name in options}
+            source = Path(hf_hub_download(model_id, WEIGHTS, **given))
+            card = _downloaded_card(model_id, given)
+        model = cls.open(source)
+        if card is not None and card.is_file():
+            stored = ModelCard.load(card, ignore_metadata_errors=True)
+            if stored.data.library_name == _LIBRARY:
+                model.card = stored.text.strip() + "\n"
+        return model
+
+
+def _downloaded_card(model_id: str, options: dict[str, Any]) -> Path | None:
+    """Returns the file of the model card of a repository of the Hub; None if it has none."""
+    try:
+        return Path(hf_hub_download(model_id, _CARD, **options))
+    except EntryNotFoundError:
+        return None
 
 
 def model_card(source: str | Path) -> str:

@@ -48,6 +48,20 @@ def test_the_card_has_the_settings_and_the_best_validation_of_the_run(tmp_path: 
     assert str(weights.parent) not in card
 
 
+def test_a_model_keeps_its_card_when_it_is_read_and_saved_again(tmp_path: Path) -> None:
+    HubModel.open("pretrained:conv").save_pretrained(tmp_path / "first")
+    HubModel.from_pretrained(str(tmp_path / "first")).save_pretrained(tmp_path / "second")
+    first, second = ((tmp_path / name / "README.md").read_text(encoding="utf-8") for name in ("first", "second"))
+    assert "12.78" in first
+    assert second == first
+
+
+def test_a_readme_of_something_else_is_no_card(tmp_path: Path) -> None:
+    weights = written_on_sklearn(tmp_path)
+    (tmp_path / "README.md").write_text("# Notes\n")
+    assert HubModel.from_pretrained(str(tmp_path)).card == model_card(weights)
+
+
 def test_a_shipped_model_has_its_own_card() -> None:
     assert model_card("pretrained:conv") == (ROOT / "glimpse" / "pretrained" / "conv.md").read_text(encoding="utf-8")
 

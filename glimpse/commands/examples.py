@@ -25,10 +25,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "train-generator": (
         "glimpse train-generator",
-        "glimpse train-generator --preset mnist --device cuda --cuda-graph --resume --out runs/draw",
+        "glimpse train-generator --preset mnist --device cuda --cuda-graph --resume",
     ),
     "sweep": ("glimpse sweep classifier --vary learning_rate=1e-4:1e-2:log --trials 20",),
-    "sweep classifier": ("glimpse sweep classifier --images 100000 --vary learning_rate=1e-4:1e-2:log --vary glimpses=4,8",),
+    "sweep classifier": ("glimpse sweep classifier --images 100000 --vary learning_rate=1e-4:1e-2:log",),
     "sweep generator": ("glimpse sweep generator --images 100000 --vary latent=16,32,64 --trials 3",),
     "sweep show": ("glimpse sweep show runs/sweep-classifier --figure sweep.png",),
     "evaluate": (
@@ -41,7 +41,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "glimpse report runs/mine --out mine.html",
     ),
     "compare": (
-        "glimpse compare pretrained:classifier-8 pretrained:ram-8 --figure comparison.png",
+        "glimpse compare pretrained:classifier-8 pretrained:ram-8 --figure errors.png",
         "glimpse compare --suite cluttered-100 --within 30",
     ),
     "predict": (
@@ -59,7 +59,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "sample": (
         "glimpse sample pretrained:draw-mnist --out samples.png",
-        "glimpse sample pretrained:draw-mnist --count 100 --temperature 0.8 --out gallery.png",
+        "glimpse sample pretrained:draw-mnist --temperature 0.8 --out gallery.png",
     ),
     "reconstruct": ("glimpse reconstruct pretrained:draw-mnist --count 12 --out reconstructions.gif",),
     "interpolate": (

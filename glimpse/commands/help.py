@@ -10,6 +10,9 @@ from glimpse.commands.examples import EXAMPLES, HEADINGS
 
 __all__ = ["DATA", "HELP_WIDTH", "MACHINE", "OUTPUT", "HelpCommand", "HelpGroup", "adding", "section"]
 
+_UNBROKEN = str.maketrans("-", "\N{NON-BREAKING HYPHEN}")  # while lines are broken, so that no name is split at its hyphen
+_BROKEN = str.maketrans("\N{NON-BREAKING HYPHEN}", "-")
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 DATA, MACHINE, OUTPUT = "Data", "Device", "Output"
@@ -48,8 +51,32 @@ def section(heading: str, *options: Callable[[Any], Any]) -> Callable[[F], F]:
     return add
 
 
+class _Formatter(click.HelpFormatter):
+    """Formatter that breaks lines between words only, not at hyphens."""
+
+    def write_text(self, text: str) -> None:
+        """Writes a paragraph."""
+        super().write_text(text.translate(_UNBROKEN))
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Writes names with their descriptions."""
+        super().write_dl([(name, text.translate(_UNBROKEN)) for name, text in rows], col_max, col_spacing)
+
+    def getvalue(self) -> str:
+        """Returns what was written."""
+        return super().getvalue().translate(_BROKEN)
+
+
+class _Context(click.Context):
+    """Context whose help is written by `_Formatter`."""
+
+    formatter_class = _Formatter
+
+
 class HelpCommand(click.Command):
     """A command whose help has its options under the headings of `section`, and examples."""
+
+    context_class = _Context
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the options."""
@@ -63,6 +90,7 @@ class HelpCommand(click.Command):
 class HelpGroup(click.Group):
     """A group whose help has its commands under headings, each with the whole first sentence of its help, and examples."""
 
+    context_class = _Context
     command_class = HelpCommand
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -73,8 +73,14 @@ def run_options(folder: str) -> tuple[Option, ...]:
 
 def _start_options(presets: Iterable[str], default: str) -> tuple[Option, ...]:
     """Returns the options of a training besides its folder and its settings: from `--preset` to `--checkpoint-every`."""
+    names = [*presets]
     return (
-        click.option("--preset", type=click.Choice(list(presets)), help=f"Preset to start from.  [default: {default}]"),
+        click.option(
+            "--preset",
+            type=click.Choice(names),
+            metavar="NAME",
+            help=f"Preset to start from: {', '.join(names)}.  [default: {default}]",
+        ),
         click.option(
             "--config",
             type=click.Path(exists=True, path_type=Path),

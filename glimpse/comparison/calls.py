@@ -1,7 +1,7 @@
 """Comparisons as Python calls, with the names and defaults of the command line."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,10 @@ from glimpse.comparison.rows import Comparison
 from glimpse.comparison.suite import Runner, plan_suite, run_silently, train_suite
 from glimpse.comparison.time_limit import TimeLimit
 from glimpse.listener import Listener
-from glimpse.settings.requests import CompareRequest, SuiteRequest, flag, from_options
-from glimpse.settings.suites import SUITES
+from glimpse.settings.requests import CompareRequest, SuiteRequest, comparison_request
 from glimpse.training.engine import Record
 
-__all__ = ["SuiteWatch", "compare", "compare_suite", "comparison_request"]
+__all__ = ["SuiteWatch", "compare", "compare_suite"]
 
 
 @dataclass(frozen=True)
@@ -61,31 +60,6 @@ def compare(
     if isinstance(request, CompareRequest):
         return measured_comparison(request, listener)
     return compare_suite(request, SuiteWatch(listener or Listener(), run_silently(progress)))
-
-
-def comparison_request(sources: Sequence[str | Path], options: Mapping[str, Any]) -> CompareRequest | SuiteRequest:
-    """Returns the request that options by name stand for; None is not given.
-
-    Raises:
-        TypeError: If there is no such option.
-        ValueError: If there is nothing to compare, or models are named as well as a suite, or an option goes with a suite only.
-    """
-    if options.get("suite") is not None:
-        if sources:
-            raise ValueError("name runs to compare or a --suite, not both")
-        models = options.get("models")
-        if options.get("data") is not None:
-            raise ValueError("--data goes with runs, not with a --suite")
-        options = {name: value for name, value in options.items() if name != "data"}
-        names = models.split(",") if isinstance(models, str) else models
-        return from_options(SuiteRequest, {**options, "models": names and tuple(name.strip() for name in names)})
-    if not sources:
-        raise ValueError(f"name runs to compare, or a --suite: {', '.join(SUITES)}")
-    shared = [each.name for each in fields(CompareRequest)]
-    of_a_suite = [each.name for each in fields(SuiteRequest) if each.name not in shared and options.get(each.name) is not None]
-    if of_a_suite:
-        raise ValueError(f"{', '.join(map(flag, of_a_suite))} goes with a --suite, not with runs")
-    return from_options(CompareRequest, {**options, "sources": tuple(map(str, sources))})
 
 
 def compare_suite(request: SuiteRequest, watch: SuiteWatch | None = None) -> Comparison:

@@ -27,10 +27,8 @@ __all__ = ["TOLERANCE", "Comparison", "ExportedModel", "compared", "export", "ex
 TOLERANCE = 1e-5
 """Tolerated difference between an output of the file and of the model, relative to values above 1 in magnitude."""
 
-_ROUNDING, _MOST = (
-    4,
-    1e-3,
-)  # a model that multiplies float32's rounding errors may differ by 4 times its own, but not by more than 1e-3
+_ROUNDING = 4  # times the rounding error of the model in float32, which is tolerated if it is larger than `TOLERANCE`,
+_MOST = 1e-3  # and the most that is
 _BATCHES = (1, 5)  # numbers of images in the comparisons; neither is that of the traced batch
 _TIMED = 32  # images in the timed batch
 _SECONDS = 0.5  # per timed case
@@ -108,7 +106,7 @@ def export(model: str | Path, *, out: str | Path, listener: Listener | None = No
     Raises:
         TypeError: If there is no such option.
         ValueError: If there is no such model, an option does not fit it, a package is missing, or the outputs of the file differ
-            from those of the model by more than 1e-5 and its rounding errors; then no file is left.
+            from those of the model by more than 1e-5, or four times its rounding error if that is more; then no file is left.
         OSError: If a file cannot be read or written.
     """
     return export_request(from_options(ModelExportRequest, {"model": str(model), "out": out, **options}), listener)

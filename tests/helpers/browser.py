@@ -74,5 +74,6 @@ def opener(browser: Browser, *allowed: str) -> Iterator[Callable[..., Page]]:
     yield open_page
     for context in contexts:
         context.close()
-    assert problems == []
-    assert [url for url in requests if not url.startswith((*allowed, "data:", "blob:"))] == []
+    assert problems == [], problems
+    elsewhere = [url for url in requests if not url.startswith((*allowed, "data:", "blob:"))]
+    assert elsewhere == [], elsewhere

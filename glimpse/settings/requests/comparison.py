@@ -1,12 +1,15 @@
 """Requests to compare trained models, or to train and compare the models of a suite."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from glimpse.settings.requests.choices import Machine
+from glimpse.settings.requests.options import flag, from_options
+from glimpse.settings.suites import SUITES
 
-__all__ = ["CompareRequest", "SuiteRequest"]
+__all__ = ["CompareRequest", "SuiteRequest", "comparison_request"]
 
 
 @dataclass(frozen=True)
@@ -58,3 +61,28 @@ class SuiteRequest:
     def folder(self) -> Path:
         """The suite's folder."""
         return self.out or Path("runs") / f"compare-{self.suite}"
+
+
+def comparison_request(sources: Sequence[str | Path], options: Mapping[str, Any]) -> CompareRequest | SuiteRequest:
+    """Returns the request that options by name stand for; None is not given.
+
+    Raises:
+        TypeError: If there is no such option.
+        ValueError: If there is nothing to compare, or models are named as well as a suite, or an option goes with a suite only.
+    """
+    if options.get("suite") is not None:
+        if sources:
+            raise ValueError("name runs to compare or a --suite, not both")
+        models = options.get("models")
+        if options.get("data") is not None:
+            raise ValueError("--data goes with runs, not with a --suite")
+        options = {name: value for name, value in options.items() if name != "data"}
+        names = models.split(",") if isinstance(models, str) else models
+        return from_options(SuiteRequest, {**options, "models": names and tuple(name.strip() for name in names)})
+    if not sources:
+        raise ValueError(f"name runs to compare, or a --suite: {', '.join(SUITES)}")
+    shared = [each.name for each in fields(CompareRequest)]
+    of_a_suite = [each.name for each in fields(SuiteRequest) if each.name not in shared and options.get(each.name) is not None]
+    if of_a_suite:
+        raise ValueError(f"{', '.join(map(flag, of_a_suite))} goes with a --suite, not with runs")
+    return from_options(CompareRequest, {**options, "sources": tuple(map(str, sources))})
