@@ -15,6 +15,7 @@ from torch import Tensor
 from glimpse.attention.track import Track
 from glimpse.figures.style import INK, OTHER, time_colors
 from glimpse.figures.windows import (
+    STEPS_NAMED,
     add_legend,
     as_array,
     check_tracks,
@@ -31,7 +32,8 @@ __all__ = ["Looked", "window_sheet"]
 _DPI = 150
 _CELL, _GAP, _TITLE, _STRIP, _LEGEND = 1.5, 0.08, 0.2, 0.14, 0.3  # inches: an image's width on the sheet, the rest around it
 _LETTERS = 28  # letters of a title in the usual size that fit above an image
-_HEAD, _NARROWEST = 0.26, 3.4  # inches: a title over the whole sheet, a sheet with room for the legend
+_HEAD, _NARROWEST = 0.26, 3.4  # inches: a title over the whole sheet, a sheet with room for the legend of a few steps,
+_STEP, _CENTER = 0.48, 1.1  # a step in a legend of all steps, and the mark of the center
 
 
 class Looked(NamedTuple):
@@ -90,7 +92,11 @@ def window_sheet(looked: Looked, *, columns: int = 8, title: str = "") -> Figure
     classes = None if looked.predictions is None else as_array(looked.predictions).astype(int)
     certainty = None if looked.probabilities is None else as_array(looked.probabilities)[:, -1]
     strip = 0.0 if classes is None else _STRIP
-    figure, cells = _sheet(len(pictures), min(columns, len(pictures)), looked.images.shape[2:], strip=strip, title=title)
+    steps = looked.tracks[0].window.center_x.shape[1]
+    least = max(_NARROWEST, _STEP * steps + _CENTER) if steps <= STEPS_NAMED else _NARROWEST
+    figure, cells = _sheet(
+        len(pictures), min(columns, len(pictures)), looked.images.shape[2:], strip=strip, least=least, title=title
+    )
     for i, axes in enumerate(cells):
         draw_image(axes, pictures[i], strip=strip / _CELL)
         draw_tracks(axes, looked.tracks, i)
@@ -105,11 +111,11 @@ def window_sheet(looked: Looked, *, columns: int = 8, title: str = "") -> Figure
     return figure
 
 
-def _sheet(count: int, columns: int, size: Sequence[int], *, strip: float, title: str) -> tuple[Figure, list[Axes]]:
+def _sheet(count: int, columns: int, size: Sequence[int], *, strip: float, least: float, title: str) -> tuple[Figure, list[Axes]]:
     """Returns a figure with one framed cell for each image of size (H, W), in rows from the top, with room for a legend below."""
     rows = -(-count // columns)
     tall = _CELL * image_aspect(*size) + strip  # inches
-    across = max(columns * (_CELL + _GAP) + _GAP, _NARROWEST)
+    across = max(columns * (_CELL + _GAP) + _GAP, least)
     head = _HEAD if title else 0.0
     down = head + rows * (tall + _TITLE) + _LEGEND
     figure = Figure(figsize=(across, down), dpi=_DPI)

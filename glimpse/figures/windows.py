@@ -23,6 +23,7 @@ from glimpse.attention.track import Track
 from glimpse.figures.style import DIGIT, FRAME, INK, WRONG, dashes, kind_color, time_colors
 
 __all__ = [
+    "STEPS_NAMED",
     "add_legend",
     "as_array",
     "axes_at",
@@ -37,6 +38,9 @@ __all__ = [
     "rgb_pictures",
     "verdict",
 ]
+
+STEPS_NAMED = 8
+"""Most steps of which a legend names every one; of more it names the first and the last."""
 
 _LETTERS = 14  # maximum number of letters of a class's name
 _MARGIN = 0.06  # of the longer side, around an image, half of it on either side
@@ -290,7 +294,7 @@ def add_legend(figure: Figure, tracks: Sequence[Track], *, center: bool = False,
         now: The only step whose colors are named, to the right.
     """
     steps, kinds = tracks[0].window.center_x.shape[1], list(dict.fromkeys(track.kind for track in tracks))
-    few = steps <= 8 and len(kinds) == 1
+    few = steps <= STEPS_NAMED and len(kinds) == 1
     handles, names = [], []
     for kind in kinds:
         for t in range(steps) if few else sorted({0, steps - 1}) if now is None else [now]:

@@ -88,9 +88,10 @@ def sample_gallery(images: Tensor, *, nearest: Tensor | None = None, title: str 
     tall = wide * panels[0][1].shape[0] / panels[0][1].shape[1]
     across = len(panels) * wide + (len(panels) + 1) * 4 * _GAP
     lines = textwrap.wrap(note, int(across / _LETTER))
-    figure = Figure(figsize=(across, _HEAD + _STRIP + tall + _FOOT + _LINE * max(0, len(lines) - 1)), dpi=_DPI)
+    head = (_HEAD if title else 0.0) + _STRIP
+    figure = Figure(figsize=(across, head + tall + _FOOT + _LINE * max(0, len(lines) - 1)), dpi=_DPI)
     for number, (name, grid) in enumerate(panels):
-        axes = axes_at(figure, 4 * _GAP + number * (wide + 4 * _GAP), _HEAD + _STRIP, wide, tall)
+        axes = axes_at(figure, 4 * _GAP + number * (wide + 4 * _GAP), head, wide, tall)
         axes.imshow(grid, interpolation="nearest", aspect="auto")
         axes.set_axis_off()
         _caption(axes, name)
@@ -265,10 +266,11 @@ def _sheet(rows: int, groups: Sequence[int], images: Tensor, *, title: str = "",
     row_height = tall + _GAP + (_STRIP if strips else 0.0)
     across = max(lefts[-1] + wide + 4 * _GAP, _NARROWEST)
     lines = textwrap.wrap(note, int((across - _LEGEND) / _LETTER))
-    down = _HEAD + rows * row_height + _FOOT + _LINE * max(0, len(lines) - 1)
+    head = _HEAD if title else 0.0
+    down = head + rows * row_height + _FOOT + _LINE * max(0, len(lines) - 1)
     figure = Figure(figsize=(across, down), dpi=_DPI)
     margin = (across - lefts[-1] - wide) / 2
-    bottoms = [down - _HEAD - (row + 1) * row_height + _GAP for row in range(rows)]
+    bottoms = [down - head - (row + 1) * row_height + _GAP for row in range(rows)]
     cells = [
         [figure.add_axes(((margin + left) / across, bottom / down, wide / across, tall / down)) for left in lefts]
         for bottom in bottoms

@@ -121,9 +121,7 @@ def _worst(request: ReportRequest, seen: Seen, names: Sequence[str], listener: L
     worst = seen.worst
     if worst is None:
         return Section("Worst images", "No image is misclassified.")
-    text = (
-        f"The {len(worst.labels)} misclassified images whose wrong class has the highest probability: true class, predicted class."
-    )
+    text = f"Misclassified images whose wrong class has the highest probability ({len(worst.labels)}): true class, predicted class."
     if not windows:
         return Section("Worst images", text, pictures=(sheet(worst_images(worst, names), "Misclassified images"),))
     gaze = opened_gaze(_request(request, ",".join(map(str, worst.positions.tolist()))), TrajectoryFilter(), listener)

@@ -95,7 +95,8 @@ def report_page(title: str, facts: Mapping[str, str], sections: Sequence[Section
     links = "".join(f'<li><a href="#{_anchor(each)}">{html.escape(each.title)}</a></li>' for each in sections)
     return Template((folder / "report.html").read_text("utf-8")).substitute(
         title=html.escape(title),
-        style=(folder / "report.css").read_text("utf-8"),
+        head=page_head(),
+        style=page_style() + (folder / "report.css").read_text("utf-8"),
         facts=rows,
         links=links,
         sections="\n".join(map(_section, sections)),

@@ -241,11 +241,9 @@ def test_the_generator_draws_with_the_temperature_and_the_pulled_latents(page: P
     page.get_by_role("tab", name="Draw").click()
     settled(page)
 
-    def drawn() -> list[int]:
-        values: list[int] = page.locator("#drawn").evaluate(
-            "e => [...e.getContext('2d').getImageData(0, 0, e.width, e.height).data]"
-        )
-        return values
+    def drawn() -> str:
+        picture: str = page.locator("#drawn").evaluate("e => e.toDataURL()")
+        return picture
 
     first = drawn()
     page.get_by_label("Temperature").fill("0")
@@ -328,6 +326,7 @@ def test_every_control_has_a_name_and_a_touch_target(page: Page) -> None:
 
 
 def test_playback_moves_the_window_step_by_step_and_tells_the_prediction_once(page: Page) -> None:
+    page.wait_for_timeout(700)  # until the fixture's prediction has been told
     page.evaluate("""() => { window.seen = { steps: [], boxes: new Set(), said: [] };
         const watch = (element, note) => new MutationObserver(note).observe(element, { childList: true });
         const steps = document.querySelector("#classify-player output");
@@ -338,7 +337,7 @@ def test_playback_moves_the_window_step_by_step_and_tells_the_prediction_once(pa
     page.locator("#classify-player select").select_option("4")
     page.locator("#classify-player").get_by_role("button", name="Play").click()
     for _ in range(40):
-        if page.evaluate("seen.said.length"):
+        if page.evaluate("seen.steps.length >= 4 && seen.said.length > 0"):
             break
         page.wait_for_timeout(250)
     settled(page)

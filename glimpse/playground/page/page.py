@@ -29,6 +29,7 @@ from glimpse.playground.models import PageClassifier, PageGenerator
 from glimpse.playground.runtime import MODULE, WASM
 from glimpse.settings.clutter import ClutterRecipe
 from glimpse.trajectories.how.how import how_script, how_section, how_style
+from glimpse.trajectories.page.shared import page_head, page_style
 
 __all__ = ["PageContent", "check_folder", "write_file", "write_folder"]
 
@@ -157,10 +158,11 @@ def _page(content: PageContent, places: Mapping[str, dict[str, str]], connect: s
     scripts = [*_SHARED, *(name for tab in tabs for name in tab.scripts), _LAST]
     facts = json.dumps(_facts(content, places), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return Template(_part("page.html")).substitute(
+        head=page_head(),
         generator=_MARK,
         connect=connect,
         version=html.escape(environment.package_version() or ""),
-        style=_shared("page.css") + how_style() + _part("playground.css"),
+        style=page_style() + _shared("page.css") + how_style() + _part("playground.css"),
         tabs="\n    ".join(_tabs(tabs)),
         panels="\n".join(Template(_part(f"{tab.name}.html")).substitute(section=how_section()) for tab in tabs),
         facts=facts,

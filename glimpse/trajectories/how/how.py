@@ -25,17 +25,16 @@ from torch import Tensor
 from glimpse.atomic import atomic_file
 from glimpse.attention.track import Track
 from glimpse.figures.files import check_ending
+from glimpse.trajectories.page.shared import page_head, page_style
 from glimpse.trajectories.views import Trajectories
 
 __all__ = ["how_fragment", "how_script", "how_section", "how_style", "write_how"]
 
 _FRAME = (
-    '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+    '<!doctype html>\n<html lang="en">\n<head>\n{head}'
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
     "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n"
-    '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">\n'
-    '<link rel="icon" href="data:,">\n<title>{title}</title>\n<style>\n:root {{ color-scheme: light dark; '
-    "background: light-dark(#f4f5f7, #0e1115); color: light-dark(#1b1f24, #e6e9ee); font: 15px/1.45 system-ui, sans-serif; }}\n"
+    "<title>{title}</title>\n<style>\n{style}"
     "body {{ margin: 0 auto; max-width: 1560px; padding: 8px 14px 24px; }}\nh1 {{ font-size: 1.3rem; }}\n</style>\n</head>\n"
     "<body>\n<main>\n<h1>{title}</h1>\n{fragment}\n</main>\n</body>\n</html>\n"
 )
@@ -91,7 +90,7 @@ def write_how(trajectories: Trajectories, path: str | Path, *, title: str = "How
         OSError: If the file cannot be written.
     """
     check_ending(path, ".html")
-    page = _FRAME.format(title=html.escape(title), fragment=how_fragment(trajectories))
+    page = _FRAME.format(head=page_head(), style=page_style(), title=html.escape(title), fragment=how_fragment(trajectories))
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(Path(path)) as file:
         file.write(page.encode())

@@ -32,6 +32,7 @@ from torch import Tensor
 from glimpse.atomic import atomic_file
 from glimpse.attention.track import Track
 from glimpse.figures.files import check_ending, png
+from glimpse.trajectories.page.shared import page_head, page_style
 from glimpse.trajectories.views import Trajectories, written_limit
 
 __all__ = ["write_page"]
@@ -76,7 +77,8 @@ def _template(title: str, facts: Mapping[str, str]) -> str:
     return page.substitute(
         title=html.escape(title),
         facts=f'<dl class="facts">{"".join(rows)}</dl>' if facts else "",
-        style=(folder / "page.css").read_text("utf-8"),
+        head=page_head(),
+        style=page_style() + (folder / "page.css").read_text("utf-8"),
         script="\n".join((folder / name).read_text("utf-8") for name in _SCRIPTS),
     )
 
