@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from glimpse.figures.files import png, rendered, svg
+from glimpse.trajectories.page.shared import page_head, page_style
 
 __all__ = ["Picture", "Section", "Table", "picture", "report_page", "sheet"]
 
