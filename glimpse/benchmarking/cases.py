@@ -27,10 +27,12 @@ __all__ = ["BenchPlan", "Case", "Growth", "bench_plan", "steps_for_threads"]
 
 _IMAGES, _SIDE, _FILTERS = 128, 100, 12
 
+_SMALL = {"glimpses": 16, "latent": 32, "read": 5}  # in place of the 64 steps, 100 latents and 2x2 windows of `mnist`
+
 _TRAININGS: dict[Part, dict[str, Steps]] = {
     "classifier": {"classifier": ClassifierSteps("tuned")},
     "ram": {"ram": ClassifierSteps("ram")},
-    "generator": {"draw T 64": GeneratorSteps("mnist"), "draw small": GeneratorSteps("mnist-small")},
+    "generator": {"draw T 64": GeneratorSteps("mnist"), "draw small": GeneratorSteps("mnist", settings=_SMALL)},
 }
 """Trainings by part and name of the case; the growth of the last one is measured. `mnist` has the sizes of DRAW's Table 3."""
 

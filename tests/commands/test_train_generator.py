@@ -27,7 +27,7 @@ def test_presets_have_the_papers_settings() -> None:
     assert (without.glimpses, without.hidden, without.latent, without.attention) == (64, 256, 100, False)
     for name, preset in GENERATOR_PRESETS.items():
         assert (preset.model.beta, preset.model.beta_warmup) == (1, 0)
-        assert preset.model.prior == ("learned" if name in ("mnist-small", "mnist-32", "two-digit", "svhn-32") else "standard")
+        assert preset.model.prior == ("learned" if name in ("mnist-small", "mnist-long", "two-digit", "svhn-32") else "standard")
         assert preset.model.observation == ("logistic" if name in ("svhn-32", "cifar10") else "bernoulli")
     sets = ("auto", "binarized-mnist", "binarized-mnist", "binarized-mnist", "two-digit", "svhn", "svhn-32", "cifar10")
     assert tuple(preset.data for preset in GENERATOR_PRESETS.values()) == sets
