@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glimpse.settings.base import short
+
 __all__ = ["Labels", "class_names", "listed", "numbers"]
 
 _MOST_LISTED = 12
@@ -98,7 +100,7 @@ def numbers(count: int) -> tuple[str, ...]:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Returns names in a few words: a range of integers, or the first names and the number of the others.
+    """Returns names in a few words: a range of integers, or the first names, cut off if they are long, and how many more.
 
     >>> listed(["0", "1", "2"]), listed(["cat", "dog"])
     ('0 to 2', 'cat, dog')
@@ -106,7 +108,7 @@ def listed(names: Sequence[str]) -> str:
     if len(names) > 2 and tuple(names) == numbers(len(names)):
         return f"0 to {len(names) - 1}"
     more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
-    return ", ".join(names[:_MOST_LISTED]) + more
+    return ", ".join(map(short, names[:_MOST_LISTED])) + more
 
 
 def _plain(array: NDArray[Any], where: str) -> NDArray[Any]:

@@ -39,7 +39,7 @@ TESTS = {
     "glimpse/models/lstm.py": ("models/test_lstm.py",),
     "glimpse/training/engine.py": ("training/test_engine.py", "training/test_engine_steps.py", "training/test_engine_failures.py"),
     "glimpse/training/folder.py": ("training/test_loop.py", "training/test_resume.py", "training/test_record.py"),
-    "glimpse/training/checkpoint.py": ("training/test_restoring.py",),
+    "glimpse/training/checkpoint.py": ("training/test_restoring.py", "training/test_loop.py"),
     "glimpse/training/restoring.py": ("training/test_restoring.py",),
 }
 """Modules of the core, and the tests of each of them, in the folder of tests."""

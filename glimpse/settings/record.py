@@ -115,7 +115,7 @@ class _Environment(TypedDict):
 
 
 class _Record(TypedDict):
-    command: str
+    command: Literal["train-classifier", "train-generator"]
     preset: str
     model: dict[str, Any]
     training: TrainingConfig

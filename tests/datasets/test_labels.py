@@ -93,3 +93,9 @@ def test_unknown_labels_are_no_class() -> None:
 def test_a_label_as_large_as_it_gets_takes_no_memory() -> None:
     names, classes = read(np.array([2**62, 0, 2**62]))
     assert (names, classes) == (["0", str(2**62)], [1, 0, 1])
+
+
+def test_long_names_of_classes_are_cut_off_in_messages() -> None:
+    with pytest.raises(ValueError, match=r"the model has classes 9{57}\.\.\., dog, the images have cat") as error:
+        Labels.of(np.array(["cat"]), "here").classes(("9" * 5000, "dog"), "here")
+    assert len(str(error.value)) < 200

@@ -1,5 +1,6 @@
 """Runs of a second, finished or killed, whose folders are copied and damaged."""
 
+import atexit
 import contextlib
 import io
 import json
@@ -68,10 +69,17 @@ class AbandonedError(Exception):
     """Raised to leave a training as a kill would."""
 
 
+def _place() -> Path:
+    """Returns a new folder that is removed when this process ends."""
+    place = Path(tempfile.mkdtemp(prefix="glimpse-fuzz-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return place
+
+
 @cache
 def image_file() -> Path:
     """Returns a file of images and labels."""
-    file, draw = Path(tempfile.mkdtemp(prefix="glimpse-fuzz-")) / "images.npz", np.random.default_rng(0)
+    file, draw = _place() / "images.npz", np.random.default_rng(0)
     np.savez(file, images=draw.integers(0, 256, (40, 9, 9), dtype=np.uint8), labels=np.arange(40) % 3)
     return file
 
@@ -79,7 +87,7 @@ def image_file() -> Path:
 @cache
 def _run(train: Callable[..., object], *, finished: bool) -> Path:
     """Returns the folder of a run."""
-    out = Path(tempfile.mkdtemp(prefix="glimpse-fuzz-")) / "run"
+    out = _place() / "run"
     settings: Mapping[str, Any] = SETTINGS if train is train_classifier else _GENERATOR
 
     def progress(record: Record) -> None:
