@@ -32,7 +32,12 @@ def test_a_generator_is_saved_and_read_back(tmp_path: Path) -> None:
 
 def test_the_card_has_the_settings_and_the_best_validation_of_the_run(tmp_path: Path) -> None:
     weights = written_on_sklearn(tmp_path)
-    record = {"preset": "tuned", "command": "train-classifier", "model": {}, "training": {"images": 400, "seed": 3}}
+    record = {
+        "preset": "tuned",
+        "command": "train-classifier",
+        "model": {},
+        "training": {"images": 400, "batch_size": 4, "seed": 3},
+    }
     digits = {"name": "sklearn", "digits": "sklearn", "sha256": "", "sizes": {}}
     data = {"kind": "cluttered", "digits": digits, "recipe": {}}
     environment = {"commit": "abc", "device": "cpu", "threads": 1}

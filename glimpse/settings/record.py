@@ -162,6 +162,9 @@ class _Facts(TypedDict):
     sha256: NotRequired[str]
 
 
+_TRAINING = ("images", "batch_size", "seed")
+"""Settings of a training that every version records; a default in place of one would be another training."""
+
 _DATA = {"cluttered": _ClutteredData, "file": _FileData, "generative": _GenerativeData}
 _TASKS = {"cluttered": _ClutteredTask, "file": _FileTask, "generative": _GenerativeTask}
 
@@ -213,8 +216,9 @@ def check_record(record: object) -> None:
     if fields["preset"] not in kinds:
         raise ValueError(f"there is no preset {shown(fields['preset'])}; there are {', '.join(kinds)}")
     from_mapping(kinds[fields["preset"]], fields["model"])
-    if "images" not in fields["training"]:  # its default would be another budget, and the digest of a checkpoint leaves it out
-        raise ValueError("the record's training has no images")
+    missing = [name for name in _TRAINING if name not in fields["training"]]
+    if missing:
+        raise ValueError(f"the record's training has no {', '.join(missing)}")
     _check_kind(_DATA, fields["data"], "data")
 
 

@@ -140,7 +140,7 @@ def opened_training(plan: TrainingPlan[D]) -> Iterator[Training]:
             record, data = plan.new_run(device, threads)
             _choose_threads(plan, record, data, device)
             _choose_steps(plan, record, data, device)
-        if record["training"]["deterministic"]:
+        if record["training"].get("deterministic", False):
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             torch.use_deterministic_algorithms(True)
         trainer = plan.build(record, data, device)

@@ -17,7 +17,7 @@ SETTINGS: dict[str, Any] = {
     "command": "train-classifier",
     "preset": "tuned",
     "model": {},
-    "training": {"images": CONFIG.images},
+    "training": {"images": CONFIG.images, "batch_size": CONFIG.batch_size, "seed": CONFIG.seed},
     "data": {"kind": "file", "path": "lines.npz", "sha256": "", "shape": [1, 1, 1], "sizes": {}},
     "environment": {"threads": 1, "device": "cpu"},
 }

@@ -75,7 +75,7 @@ RECORD: dict[str, Any] = {
     "command": "train-classifier",
     "preset": "tuned",
     "model": {"glimpses": 3},
-    "training": {"images": 64, "seed": 1},
+    "training": {"images": 64, "batch_size": 8, "seed": 1},
     "data": {"kind": "file", "path": "images.npz", "sha256": "", "shape": [1, 2, 2], "sizes": {"train": 5}},
     "environment": {"threads": 1, "device": "cpu"},
 }
@@ -87,7 +87,7 @@ RECORD: dict[str, Any] = {
         ({"model": {"glimpses": 10**9}}, "glimpses must be in 1 to 10000, got 1000000000"),
         ({"training": {"learning_rate": 10**400}}, "learning_rate must be smaller than 2"),
         ({"command": "9" * 5000}, "command must be one of train-classifier, train-generator, got '9{56}[.]{3}$"),
-        ({"training": {"seed": 1}}, "training has no images"),
+        ({"training": {"seed": 1}}, "training has no images, batch_size$"),
         ({"environment": {"threads": 9999, "device": "cpu"}}, "threads must be in 1 to 1024, got 9999"),
         ({"data": {"kind": ["file"]}}, "data's kind must be one of cluttered, file, generative"),
         ({"data": {"kind": "file"}}, "data has no path, sha256, shape, sizes"),
