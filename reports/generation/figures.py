@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from glimpse import interpolate, reconstruct, sample, trajectories
 from glimpse.datasets.generative import open_generative
@@ -76,8 +76,10 @@ def curves(rows: dict[str, list[dict[str, str]]], colors: dict[str, str]) -> Non
             axes.plot(images, bounds, label=name, color=colors[name], linewidth=1.2)
     for name, bound in PUBLISHED.items():
         axes.axhline(bound, color=MUTED, linewidth=0.9, linestyle=(0, (5, 3)))
-        axes.annotate(f"{name}: {bound:.2f}", (0, bound), (4, -9), textcoords="offset points", fontsize=7.5, color=MUTED)
+        place = {"xy": (1, bound), "xycoords": ("axes fraction", "data"), "xytext": (-4, 3), "textcoords": "offset points"}
+        axes.annotate(f"{name}: {bound:.2f}", **place, ha="right", fontsize=7.5, color=MUTED)  # type: ignore[arg-type]
     axes.set_ylim(79, 105)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     tidy(axes)
     save(HERE / "curves.png", figure)
 
@@ -113,6 +115,7 @@ def stability(rows: dict[str, list[dict[str, str]]], colors: dict[str, str]) -> 
     for each in axes:
         make_logarithmic(each.yaxis, (1, 2, 5))
         tidy(each, legend=False)
+    axes[0].xaxis.set_major_formatter(EngFormatter(sep=""))
     axes[0].set_ylim(bottom=4)  # room for the legend
     axes[0].legend(frameon=False, fontsize=8.5, loc="lower right")
     for each in axes[1:]:
