@@ -16,6 +16,7 @@ from glimpse.datasets.array_files import ArrayFile, read_array
 from glimpse.datasets.batches import SPLIT_OFFSETS
 from glimpse.datasets.labels import numbers
 from glimpse.digest import sha256_of_bytes
+from glimpse.settings.base import short
 from glimpse.settings.clutter import ClutterRecipe
 
 __all__ = [
@@ -175,7 +176,7 @@ def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
     fields["sha256"] = all(fields.values()) and inner(manifest, "sha256").keys() == layout(manifest).keys()
     wrong = [key for key, is_right in fields.items() if not is_right] + sorted(manifest.keys() - _FIELDS)
     if wrong:
-        raise ValueError(f"{path} is damaged: {wrong[0]} is missing or not what 'dataset build' writes; build the set again")
+        raise ValueError(f"{path} is damaged: {short(wrong[0])} is missing or not what 'dataset build' writes; build the set again")
     if manifest.get(_SEAL, _digest(manifest)) != _digest(manifest):
         raise ValueError(f"{path} is damaged: a field was changed, the manifest's own SHA-256 differs; build the set again")
 

@@ -12,6 +12,7 @@ import stat
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -79,7 +80,7 @@ def _unpacked_head(given: Given) -> bytes:
     try:
         with given.source.open("rb") as file:
             return unpacked(file).read(_HEAD)
-    except (OSError, EOFError, lzma.LZMAError):
+    except (OSError, EOFError, zlib.error, lzma.LZMAError):
         return b""
 
 

@@ -312,6 +312,7 @@ def test_verification_finds_a_recipe_that_renders_something_else(
         ({"source": "sklearn"}, "source"),
         ({"sha256": {}}, "sha256"),
         ({"sha256": {"../elsewhere": ""}}, "sha256"),
+        ({"9" * 5000: 1}, r"9{57}\.\.\."),
     ],
 )
 def test_a_manifest_with_other_fields_is_refused(

@@ -222,6 +222,14 @@ def test_a_damaged_archive_is_refused_in_one_line(tmp_path: Path, temporary_file
     assert "is no archive that can be read" in refused(path, temporary_files)
 
 
+def test_a_damaged_gzip_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "images-idx3-ubyte.gz"
+    header = gzip.compress(b"", mtime=0)[:10]
+    path.write_bytes(header + b"\1" + bytes((9, 0, 9, 0)) + bytes(9))  # a stored block whose two lengths contradict each other
+    with pytest.raises(ValueError, match=r"^[^\n]*images-idx3-ubyte\.gz[^\n]*$"):
+        open_data(path)
+
+
 def test_a_wrong_header_in_the_middle_of_a_tar_is_no_end(tmp_path: Path, temporary_files: Path) -> None:
     path = packed(drawn(tmp_path / "photos"), "tar")
     content = bytearray(path.read_bytes())
