@@ -58,6 +58,7 @@ from glimpse.settings.requests import (
     BenchRequest,
     BuildRequest,
     ClassifierTrainingRequest,
+    ComparisonOptions,
     EvaluationRequest,
     FormChoice,
     GeneratorTrainingRequest,
@@ -67,7 +68,6 @@ from glimpse.settings.requests import (
     ReconstructRequest,
     ReportRequest,
     SampleRequest,
-    comparison_request,
     from_options,
 )
 
@@ -232,7 +232,9 @@ def compare(runs: tuple[str, ...], as_json: bool, **options: Any) -> None:
     from glimpse.commands.compare import ComparisonFiles, compare
 
     files = ComparisonFiles(*(options.pop(name) for name in ("csv", "markdown", "figure")))
-    click.get_current_context().exit(compare(comparison_request(runs, options), files, as_json=as_json))
+    click.get_current_context().exit(
+        compare(from_options(ComparisonOptions, {**options, "sources": runs}).request, files, as_json=as_json)
+    )
 
 
 @glimpse.command()

@@ -11,7 +11,7 @@ from glimpse.comparison.rows import Comparison
 from glimpse.comparison.suite import Runner, plan_suite, run_silently, train_suite
 from glimpse.comparison.time_limit import TimeLimit
 from glimpse.listener import Listener
-from glimpse.settings.requests import CompareRequest, SuiteRequest, comparison_request
+from glimpse.settings.requests import CompareRequest, ComparisonOptions, SuiteRequest, from_options
 from glimpse.training.engine import Record
 
 __all__ = ["SuiteWatch", "compare", "compare_suite"]
@@ -56,7 +56,7 @@ def compare(
         FileNotFoundError: If the digits are not available.
         OutOfTimeError: If the minutes `within` are over; what was done is kept, and the same call continues.
     """
-    request = comparison_request(sources, options)
+    request = from_options(ComparisonOptions, {**options, "sources": tuple(map(str, sources))}).request
     if isinstance(request, CompareRequest):
         return measured_comparison(request, listener)
     return compare_suite(request, SuiteWatch(listener or Listener(), run_silently(progress)))

@@ -98,26 +98,24 @@ class GeneratorPreset(NamedTuple):
 _TRAINING = TrainingConfig(
     images=20_000_000, learning_rate=2e-3, weight_decay=0.0, clip_norm=5.0, validate_every=500_000, log_every=50_000
 )
-_SMALL_TRAINING = replace(
-    _TRAINING,
-    images=1_200_000,
-    optimizer="muon",
-    learning_rate=8e-3,
-    weight_decay=1e-2,
-    warmup=20_000,
-    averaging=64_000,
-    validate_every=100_000,
-    log_every=10_000,
-)
 _LONG_TRAINING = replace(
     _TRAINING,
     images=6_000_000,
     learning_rate=3e-3,
     weight_decay=1e-2,
-    warmup=40_000,
     averaging=128_000,
     validate_every=200_000,
     log_every=20_000,
+)
+_SMALL_TRAINING = replace(
+    _LONG_TRAINING,
+    images=1_200_000,
+    optimizer="muon",
+    learning_rate=8e-3,
+    warmup=20_000,
+    averaging=64_000,
+    validate_every=100_000,
+    log_every=10_000,
 )
 _WIDE = GeneratorConfig(glimpses=32, read=12, write=12, prior="learned")
 

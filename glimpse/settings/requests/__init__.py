@@ -18,7 +18,7 @@ from glimpse.settings.requests.choices import (
     Split,
     TrainingImageChoice,
 )
-from glimpse.settings.requests.comparison import CompareRequest, SuiteRequest, comparison_request
+from glimpse.settings.requests.comparison import CompareRequest, ComparisonOptions, SuiteRequest
 from glimpse.settings.requests.dataset import BuildRequest
 from glimpse.settings.requests.evaluation import EvaluationRequest, PredictionRequest
 from glimpse.settings.requests.export import GeneratorPart, ModelExportRequest, ProgramFormat
@@ -54,6 +54,7 @@ __all__ = [
     "ClassifierTrainingRequest",
     "ClutterChoice",
     "CompareRequest",
+    "ComparisonOptions",
     "EvaluationRequest",
     "ExportRequest",
     "Fit",
@@ -93,7 +94,6 @@ __all__ = [
     "Verdict",
     "What",
     "chosen",
-    "comparison_request",
     "flag",
     "from_options",
 ]

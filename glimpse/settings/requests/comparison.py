@@ -1,15 +1,14 @@
 """Requests to compare trained models, or to train and compare the models of a suite."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from glimpse.settings.requests.choices import Machine
-from glimpse.settings.requests.options import flag, from_options
+from glimpse.settings.requests.options import chosen, flag
 from glimpse.settings.suites import SUITES
 
-__all__ = ["CompareRequest", "SuiteRequest", "comparison_request"]
+__all__ = ["CompareRequest", "ComparisonOptions", "SuiteRequest"]
 
 
 @dataclass(frozen=True)
@@ -63,26 +62,54 @@ class SuiteRequest:
         return self.out or Path("runs") / f"compare-{self.suite}"
 
 
-def comparison_request(sources: Sequence[str | Path], options: Mapping[str, Any]) -> CompareRequest | SuiteRequest:
-    """Returns the request that options by name stand for; None is not given.
+@dataclass(frozen=True)
+class ComparisonOptions:
+    """Options of a comparison, of trained models or of a suite.
 
-    Raises:
-        TypeError: If there is no such option.
-        ValueError: If there is nothing to compare, or models are named as well as a suite, or an option goes with a suite only.
+    Attributes:
+        sources: As of `CompareRequest`; none with a suite.
+        suite: Name of the suite; None to compare the sources.
+        data: As of `CompareRequest`.
+        out: This and the following ones as of `SuiteRequest`; `models` may be one text with commas.
     """
-    if options.get("suite") is not None:
-        if sources:
+
+    sources: tuple[str, ...] = ()
+    suite: str | None = None
+    data: Path | None = None
+    out: Path | None = None
+    models: tuple[str, ...] | str | None = None
+    images: int | None = None
+    seeds: int | None = None
+    within: float | None = None
+    precision: Literal["fp32", "bf16"] | None = None
+    compile: bool | None = None
+    data_dir: Path | None = None
+    machine: Machine = field(default_factory=Machine)
+
+    @property
+    def request(self) -> CompareRequest | SuiteRequest:
+        """The request that the options stand for.
+
+        Raises:
+            ValueError: If there is nothing to compare, models are named as well as a suite, or an option goes with the other.
+        """
+        if self.suite is None:
+            return self._of_models()
+        if self.sources:
             raise ValueError("name runs to compare or a --suite, not both")
-        models = options.get("models")
-        if options.get("data") is not None:
+        if self.data is not None:
             raise ValueError("--data goes with runs, not with a --suite")
-        options = {name: value for name, value in options.items() if name != "data"}
-        names = models.split(",") if isinstance(models, str) else models
-        return from_options(SuiteRequest, {**options, "models": names and tuple(name.strip() for name in names)})
-    if not sources:
-        raise ValueError(f"name runs to compare, or a --suite: {', '.join(SUITES)}")
-    shared = [each.name for each in fields(CompareRequest)]
-    of_a_suite = [each.name for each in fields(SuiteRequest) if each.name not in shared and options.get(each.name) is not None]
-    if of_a_suite:
-        raise ValueError(f"{', '.join(map(flag, of_a_suite))} goes with a --suite, not with runs")
-    return from_options(CompareRequest, {**options, "sources": tuple(map(str, sources))})
+        names = self.models.split(",") if isinstance(self.models, str) else self.models
+        models = None if names is None else tuple(name.strip() for name in names)
+        given = {each.name: getattr(self, each.name) for each in fields(SuiteRequest)}
+        return SuiteRequest(**given | {"models": models})
+
+    def _of_models(self) -> CompareRequest:
+        """Returns a request to compare the sources."""
+        if not self.sources:
+            raise ValueError(f"name runs to compare, or a --suite: {', '.join(SUITES)}")
+        shared = [each.name for each in fields(CompareRequest)]
+        of_a_suite = [name for name in chosen(self) if name not in shared]
+        if of_a_suite:
+            raise ValueError(f"{', '.join(map(flag, of_a_suite))} goes with a --suite, not with runs")
+        return CompareRequest(self.sources, self.data, self.data_dir, self.machine)
