@@ -136,25 +136,43 @@ class DRAW(Model):
         """Returns standard normal noise for `count` images, shape (count, T, Z), on the generator's device."""
         return draw_share(torch.randn, count, self.config.glimpses, self.config.latent, generator=generator)
 
-    def forward(self, images: Tensor, noise: Tensor) -> Bound:
+    def dropout(self, count: int, generator: torch.Generator) -> Tensor | None:
+        """Returns random dropout factors for `count` images, shape (count, T, D), on the generator's device.
+
+        The D values are first those of the glimpse that the encoder reads, then those of the decoder's output. Their mean is 1.
+
+        Returns:
+            The factors; None if the config has no dropout.
+        """
+        config = self.config
+        if not config.encoder_dropout and not config.decoder_dropout:
+            return None
+        read, hidden = self.encoder.gates.in_features - 2 * config.hidden, config.hidden
+        uniforms = draw_share(torch.rand, count, config.glimpses, read + hidden, generator=generator)
+        shares = uniforms.new_tensor([config.encoder_dropout] * read + [config.decoder_dropout] * hidden)
+        return (uniforms >= shares) / (1 - shares)
+
+    def forward(self, images: Tensor, noise: Tensor, dropout: Tensor | None = None) -> Bound:
         """Returns the bound on the negative log-likelihood of the images, eqs. 1-12 of DRAW (arXiv:1502.04623).
 
         Args:
             images: Shape (B, C, H, W), 0 to 1, of the config's size.
             noise: Standard normal noise, shape (B, T, Z), as returned by `noise`.
+            dropout: Factors as returned by `dropout`; no dropout if None.
 
         Raises:
             ValueError: If the images or the noise have another shape.
         """
-        canvas, posterior = self.infer(images, noise)
+        canvas, posterior = self.infer(images, noise, dropout)
         return Bound(-self._log_likelihood(images, canvas), posterior.kl())
 
-    def infer(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Gaussian]:
+    def infer(self, images: Tensor, noise: Tensor, dropout: Tensor | None = None) -> tuple[Tensor, Gaussian]:
         """Returns the last canvas and the posterior of all latents, eqs. 1-8 of DRAW (arXiv:1502.04623).
 
         Args:
             images: Shape (B, C, H, W), 0 to 1, of the config's size.
             noise: Standard normal noise, shape (B, T, Z).
+            dropout: Factors as returned by `dropout`; no dropout if None.
 
         Returns:
             Logits of shape (B, C, H, W), and the posterior in units of the prior, with fields of shape (B, T, Z).
@@ -163,7 +181,7 @@ class DRAW(Model):
             ValueError: If the images or the noise have another shape.
         """
         posteriors = []
-        for posterior, step in self._steps(images, noise):
+        for posterior, step in self._steps(images, noise, dropout):
             posteriors.append(posterior)
             canvas = step.canvas
         return canvas, Gaussian.stacked(posteriors)
@@ -273,35 +291,42 @@ class DRAW(Model):
         """Returns the means of the pixels, 0 to 1, for canvases of any shape."""
         return torch.sigmoid(at_least_float32(canvas))
 
-    def _steps(self, images: Tensor, noise: Tensor) -> Iterator[tuple[Gaussian, _Step]]:
+    def _steps(self, images: Tensor, noise: Tensor, dropout: Tensor | None = None) -> Iterator[tuple[Gaussian, _Step]]:
         """Yields, for each step of eqs. 3-8, the posterior of its latents and the results for a sample of them."""
         config, batch = self.config, images.shape[0]
         check_images(images, config.channels, (config.height, config.width), self.patch.weight.dtype)
         self._check_steps(noise, "noise", batch)
         encoder, decoder, canvas = self.encoder.initial(batch), self.decoder.initial(batch), self._canvas(batch)
-        for noise_t in noise.unbind(dim=1):
-            encoder, decoder, posterior, step = self._run_step(images, noise_t, encoder, decoder, canvas)
+        factors = [None] * config.glimpses if dropout is None else dropout.unbind(dim=1)
+        for noise_t, factors_t in zip(noise.unbind(dim=1), factors, strict=True):
+            encoder, decoder, posterior, step = self._run_step(images, noise_t, encoder, decoder, canvas, factors_t)
             canvas = step.canvas
             yield posterior, step
 
     def _step(
-        self, images: Tensor, noise: Tensor, encoder: LSTMState, decoder: LSTMState, canvas: Tensor
+        self, images: Tensor, noise: Tensor, encoder: LSTMState, decoder: LSTMState, canvas: Tensor, dropout: Tensor | None
     ) -> tuple[LSTMState, LSTMState, Gaussian, _Step]:
         """Returns the states of the encoder and the decoder, the posterior of the latents and the results of a step, eqs. 3-8."""
         window = self._window(self.read_window, decoder.output, self.config.read)
         both = torch.cat([images.to(canvas.dtype), images - self.means(canvas)], dim=1)  # (B, 2 C, H, W): one read for both
         glimpse = both if window is None else read(both, window, self.config.read)
-        encoder = self.encoder(torch.cat([glimpse.flatten(1), decoder.output], dim=1), encoder)
+        seen, (of_glimpse, of_output) = glimpse.flatten(1), (None, None)
+        if dropout is not None:
+            of_glimpse, of_output = dropout.split([seen.shape[1], self.config.hidden], dim=1)
+            seen = seen * of_glimpse
+        encoder = self.encoder(torch.cat([seen, decoder.output], dim=1), encoder)
         posterior, prior = Gaussian.from_raw(self.posterior(encoder.output)), self._prior(decoder)
         posterior = posterior if prior is None else posterior.relative_to(prior)
-        decoder, step = self._decode(posterior.sample(noise), prior, decoder, canvas)
-        return encoder, decoder, posterior, step._replace(read=window)
+        decoder, step = self._decode(posterior.sample(noise), prior, decoder, canvas, of_output)
+        return encoder, decoder, posterior, _Step(step.canvas, step.patch, step.write, window)
 
     def _prior(self, state: LSTMState) -> Gaussian | None:
         """Returns the prior of the next latents for a state of the decoder, fields of shape (B, Z); None for a standard normal."""
         return None if self.prior is None else Gaussian.from_raw(self.prior(state.output))
 
-    def _decode(self, latent: Tensor, prior: Gaussian | None, state: LSTMState, canvas: Tensor) -> tuple[LSTMState, _Step]:
+    def _decode(
+        self, latent: Tensor, prior: Gaussian | None, state: LSTMState, canvas: Tensor, dropout: Tensor | None = None
+    ) -> tuple[LSTMState, _Step]:
         """Returns the decoder's next state and the results of the step, eqs. 7, 8, 28 and 29, or 18 without attention."""
         inputs = latent if prior is None else prior.sample(latent)
         if self.config.canvas_input:
@@ -309,7 +334,8 @@ class DRAW(Model):
         state = self.decoder(inputs, state)
         window = self._window(self.write_window, state.output, self.config.write)
         side = canvas.shape[-2:] if window is None else (self.config.write, self.config.write)
-        patch = at_least_float32(self.patch(state.output)).view(latent.shape[0], self.config.channels, *side)
+        output = state.output if dropout is None else state.output * dropout
+        patch = at_least_float32(self.patch(output)).view(latent.shape[0], self.config.channels, *side)
         added = patch if window is None else write(patch, window, self.config.height, self.config.width)
         return state, _Step(canvas + added, patch, window)
 

@@ -1,9 +1,9 @@
 """Settings and presets of the generator, DRAW."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-from glimpse.settings.base import Config, NonNegative, Size, Steps, Whole
+from glimpse.settings.base import Config, NonNegative, Range, Size, Steps, Whole
 from glimpse.settings.training import TrainingConfig
 
 __all__ = ["GENERATOR_PRESETS", "GeneratorConfig", "GeneratorPreset", "Observation", "Prior", "generator_setting_names"]
@@ -32,6 +32,8 @@ class GeneratorConfig(Config):
             `learned`: a Gaussian with independent dimensions whose mean and standard deviation depend on the decoder's last state.
         layer_norm: Whether the outputs of both LSTMs are layer-normalized.
         canvas_input: Whether the pixels of the canvas are a further input of the decoder's LSTM.
+        encoder_dropout: Fraction of the values of a glimpse that are dropped in training before the encoder gets them.
+        decoder_dropout: Fraction of the decoder's outputs that are dropped in training before the patch is computed from them.
         beta: Weight of the KL divergence in the training loss; 1 trains the bound.
         beta_warmup: Number of images over which that weight increases linearly from 0; 0 uses the full weight from the start.
         channels: Number of image channels C.
@@ -49,6 +51,8 @@ class GeneratorConfig(Config):
     prior: Prior = "standard"
     layer_norm: bool = False
     canvas_input: bool = False
+    encoder_dropout: Annotated[float, Range(0, 0.95)] = 0.0
+    decoder_dropout: Annotated[float, Range(0, 0.95)] = 0.0
     beta: NonNegative = 1.0
     beta_warmup: Whole = 0
     channels: Size = 1

@@ -126,8 +126,8 @@ class Trainer:
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         if config.batch_size % self.world:
             raise ValueError(f"a batch of {config.batch_size} images cannot be divided among {self.world} processes")
-        if config.cuda_graph and (device.type != "cuda" or self.world > 1 or config.compile):
-            raise ValueError("--cuda-graph is for one process on a CUDA device, without --compile")
+        if config.cuda_graph and (device.type != "cuda" or self.world > 1):
+            raise ValueError("--cuda-graph is for one process on a CUDA device")
         self.averaged = AveragedModel(task.model, multi_avg_fn=averaging_update(config)) if config.averaging else None
         self.network = _network(task.model, config, self.world)
         self.muon = Muon(task.model, config) if config.optimizer == "muon" else None
@@ -335,10 +335,10 @@ def _network(model: nn.Module, config: TrainingConfig, world: int) -> nn.Module:
         if config.cuda_graph or not isinstance(model, Model):
             raise ValueError("--checkpoint-activations is for models with steps, without --cuda-graph")
         model.checkpoint_activations()
-    if config.cuda_graph:
-        return _Captured(model)
     if config.compile:
         model.compile_step() if isinstance(model, Model) else model.compile()
+    if config.cuda_graph:
+        return _Captured(model)
     if world > 1:
         return DistributedDataParallel(model, static_graph=True)  # a single glimpse leaves a pointer's parameters unused
     return model

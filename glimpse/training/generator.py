@@ -63,7 +63,9 @@ class GenerationTask:
 
     def loss(self, network: nn.Module, batch: _Lesson, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Returns the bound with its divergence weighted by beta, and both unweighted terms, in nats per image."""
-        bound = network(batch.images, self.model.noise(len(batch.images), generator))
+        count = len(batch.images)
+        noise, dropout = self.model.noise(count, generator), self.model.dropout(count, generator)
+        bound = network(batch.images, noise, *(() if dropout is None else (dropout,)))
         reconstruction, kl = bound.reconstruction.mean(), bound.kl.sum(dim=1)
         return reconstruction + (batch.beta * kl).mean(), {"reconstruction": reconstruction, "kl": kl.mean()}
 
