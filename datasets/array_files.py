@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from glimpse.datasets.damage import as_one_line, one_line
+from glimpse.datasets.damage import as_one_line, members_of_zip, one_line
 from glimpse.datasets.limits import check_array
 
 __all__ = ["ArrayArchive", "ArrayFile", "Header", "Readable", "read_array", "read_header", "read_idx"]
@@ -133,7 +133,8 @@ class ArrayArchive:
         self.path = path
         with as_one_line(path, _NO_ARCHIVE):
             self._archive = zipfile.ZipFile(path)
-        self._members = {member.filename.removesuffix(".npy"): member for member in self._archive.infolist()}
+            members = members_of_zip(self._archive)
+        self._members = {member.filename.removesuffix(".npy"): member for member in members}
 
     def __enter__(self) -> Self:
         return self

@@ -5,12 +5,15 @@ within `as_one_line(path, " is no IDX file", "; get it again")`.
 """
 
 import contextlib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from glimpse.datasets.limits import TooLarge
 
-__all__ = ["as_one_line", "one_line"]
+__all__ = ["as_one_line", "members_of_zip", "one_line"]
+
+_MEMBER = b"PK\x01\x02"  # begins the entry of a file in the directory of a zip archive
 
 _LONGEST = 500  # characters
 
@@ -47,3 +50,16 @@ def one_line(error: BaseException) -> str:
     """
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def members_of_zip(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """Returns the entries in the directory of a zip archive, which has no checksum.
+
+    Raises:
+        ValueError: If an entry's comment contains other entries, as after damage to its length: their files would be missing.
+    """
+    members = archive.infolist()
+    for member in members:
+        if _MEMBER in member.comment:
+            raise ValueError(f"its directory is damaged after {member.filename!r}")
+    return members

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
-from glimpse.datasets.damage import as_one_line
+from glimpse.datasets.damage import as_one_line, members_of_zip
 from glimpse.datasets.forms.found import Found
 from glimpse.datasets.forms.given import Given
 from glimpse.datasets.limits import check_unpacked
@@ -169,7 +169,7 @@ def _write(content: Callable[[], IO[bytes]], target: Path) -> None:
 def _files_of_zip(path: Path) -> Iterator[Iterator[_File]]:
     """Context with the files of a zip archive."""
     with zipfile.ZipFile(path) as archive:
-        yield (_file_of_zip(archive, info) for info in archive.infolist() if not info.is_dir())
+        yield (_file_of_zip(archive, info) for info in members_of_zip(archive) if not info.is_dir())
 
 
 def _file_of_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _File:

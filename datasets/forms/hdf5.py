@@ -45,9 +45,11 @@ class _Arrays:
         """Names of the arrays with those of their groups, separated by `/`."""
         import h5py
 
-        found: list[str] = []
+        found: list[Any] = []
         with _reading(self.path):
             self._file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+        if any(isinstance(name, bytes) for name in found):  # h5py returns those that are not UTF-8 as they are
+            raise ValueError(f"{self.path} is damaged: the name of an array in it is no text")
         return sorted(name for name in found if not name.startswith("#"))
 
     def header(self, name: str) -> Header:

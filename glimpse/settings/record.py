@@ -35,7 +35,7 @@ DIGEST = "sha256"
 
 
 class _Sizes(TypedDict):
-    train: NotRequired[Whole]
+    train: Whole
     valid: NotRequired[Whole]
     test: NotRequired[Whole]
 

@@ -8,6 +8,8 @@ from glimpse.settings.base import Config, Range, bounds, from_mapping, shown
 
 __all__ = ["check_value", "checked_fields"]
 
+_LONGEST = 4096  # characters of a text, at least those of every path
+
 
 def checked_fields(kind: type[Any], values: object, name: str) -> Mapping[str, Any]:
     """Returns a value that is an object with the fields of a `TypedDict`, each of its type and in its range.
@@ -113,6 +115,8 @@ def _check_plain(kind: type, allowed: Range, value: object, name: str) -> None:
         raise ValueError(f"{name} must be of type {_named(kind)}, got {shown(value)}")
     if isinstance(value, int | float) and kind in (int, float):
         allowed.check(name, value)
+    if isinstance(value, str) and len(value) > _LONGEST:
+        raise ValueError(f"{name} must have at most {_LONGEST} characters, got {len(value)}")
 
 
 def _named(hint: Any) -> str:

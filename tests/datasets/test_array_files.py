@@ -123,6 +123,19 @@ def test_a_damaged_byte_of_an_archive_is_found_by_its_checksum(tmp_path: Path) -
         archive.read("array")
 
 
+def test_a_comment_that_swallows_an_array_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "some.npz", images=np.zeros(3), labels=np.arange(3))
+    content = bytearray((tmp_path / "some.npz").read_bytes())
+    length = content.index(b"PK\1\2") + 32
+    assert content[length : length + 2] == b"\0\0"
+    content[length + 1] = 1  # 256 bytes, more than the rest of the directory
+    (tmp_path / "some.npz").write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "some.npz") as archive:
+        assert archive.namelist() == ["images.npy"]
+    with pytest.raises(ValueError, match="its directory is damaged after 'images.npy'"):
+        ArrayArchive(tmp_path / "some.npz")
+
+
 def test_packings_that_numpy_does_not_write_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "some.npy", FORMS[0])
     for packing in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):

@@ -18,7 +18,7 @@ SETTINGS: dict[str, Any] = {
     "preset": "tuned",
     "model": {},
     "training": {"images": CONFIG.images, "batch_size": CONFIG.batch_size, "seed": CONFIG.seed},
-    "data": {"kind": "file", "path": "lines.npz", "sha256": "", "shape": [1, 1, 1], "sizes": {}},
+    "data": {"kind": "file", "path": "lines.npz", "sha256": "", "shape": [1, 1, 1], "sizes": {"train": 2}},
     "environment": {"threads": 1, "device": "cpu"},
 }
 FACTS = {"model": "Line", "config": {}, "task": {"kind": "file", "sha256": ""}}

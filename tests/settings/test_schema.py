@@ -91,6 +91,8 @@ RECORD: dict[str, Any] = {
         ({"environment": {"threads": 9999, "device": "cpu"}}, "threads must be in 1 to 1024, got 9999"),
         ({"data": {"kind": ["file"]}}, "data's kind must be one of cluttered, file, generative"),
         ({"data": {"kind": "file"}}, "data has no path, sha256, shape, sizes"),
+        ({"data": RECORD["data"] | {"sizes": {"test": 5}}}, "data's sizes has no train"),
+        ({"data": RECORD["data"] | {"sha256": "9" * 5000}}, "data's sha256 must have at most 4096 characters, got 5000"),
         ({"preset": "best"}, "there is no preset 'best'"),
         ({"sha257": ""}, "the record has no field 'sha257'"),
     ],

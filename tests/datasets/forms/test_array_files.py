@@ -175,3 +175,10 @@ def test_a_damaged_object_of_hdf5_is_one_line_with_the_file(tmp_path: Path) -> N
         with pytest.raises(ValueError, match=r"a\.h5 is no HDF5 file that can be read \(.*\)") as caught:
             open_data(tmp_path / "a.h5")
         assert "\n" not in str(caught.value)
+
+
+def test_the_name_of_an_array_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.h5", images=COLOR, labels=LABELS)
+    path.write_bytes(path.read_bytes().replace(b"labels\0", b"label\xff\0"))
+    with pytest.raises(ValueError, match="the name of an array in it is no text"):
+        open_data(path)
