@@ -102,24 +102,27 @@ class GeneratorPreset(NamedTuple):
 _TRAINING = TrainingConfig(
     images=20_000_000, learning_rate=2e-3, weight_decay=0.0, clip_norm=5.0, validate_every=500_000, log_every=50_000
 )
-_LONG_TRAINING = replace(
-    _TRAINING,
-    images=6_000_000,
-    learning_rate=3e-3,
-    weight_decay=1e-2,
-    averaging=128_000,
-    validate_every=200_000,
-    log_every=20_000,
-)
 _SMALL_TRAINING = replace(
-    _LONG_TRAINING,
+    _TRAINING,
     images=1_200_000,
     optimizer="muon",
     learning_rate=8e-3,
+    weight_decay=1e-2,
     warmup=20_000,
     averaging=64_000,
     validate_every=100_000,
     log_every=10_000,
+)
+_LONG_TRAINING = replace(
+    _SMALL_TRAINING,
+    images=4_000_000,
+    batch_size=256,
+    learning_rate=1e-2,
+    weight_decay=1e-1,
+    warmup=40_000,
+    averaging=128_000,
+    validate_every=400_000,
+    log_every=50_000,
 )
 _WIDE = GeneratorConfig(glimpses=32, read=12, write=12, prior="learned")
 
@@ -130,7 +133,7 @@ GENERATOR_PRESETS = {
     "mnist-no-attention": GeneratorPreset(
         GeneratorConfig(glimpses=64, hidden=256, latent=100, attention=False), _TRAINING, "binarized-mnist"
     ),
-    "two-digit": GeneratorPreset(replace(_WIDE, latent=50), replace(_TRAINING, averaging=64_000), "two-digit"),
+    "two-digit": GeneratorPreset(replace(_WIDE, latent=50), replace(_LONG_TRAINING, images=1_200_000), "two-digit"),
     "svhn": GeneratorPreset(GeneratorConfig(glimpses=32, hidden=800, latent=100, read=12, write=12), _TRAINING, "svhn"),
     "svhn-32": GeneratorPreset(replace(_WIDE, hidden=400, latent=100, observation="logistic"), _TRAINING, "svhn-32"),
     "cifar10": GeneratorPreset(

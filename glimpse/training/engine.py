@@ -358,6 +358,7 @@ class _Captured(nn.Module):
     def forward(self, *inputs: Tensor) -> Any:
         """Returns the output of the model."""
         if not self.captured:
+            torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)  # torch captures on a stream of its own
             torch.cuda.make_graphed_callables(self.model, inputs, allow_unused_input=True)  # replaces the model's forward
             self.captured = True
         return self.model(*inputs)

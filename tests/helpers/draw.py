@@ -47,10 +47,11 @@ def paper_attention(raw: np.ndarray, n: int, height: int, width: int) -> tuple[l
     return [g_x, g_y, delta, sigma, gamma], filters_y, filters_x
 
 
-def paper_run(model: DRAW, x: np.ndarray, noise: np.ndarray) -> dict[str, np.ndarray]:
+def paper_run(model: DRAW, x: np.ndarray, noise: np.ndarray, dropout: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """Returns the results of eqs. 1-12, or of those with a learned prior, for one image (C, H, W) and its noise (T, Z).
 
-    Windows are counted from 0, latents are in units of the prior.
+    Windows are counted from 0, latents are in units of the prior. Dropout has factors (T, D), of the glimpse and of the decoder's
+    output.
     """
     config = model.config
     weights = {name: value.detach().numpy() for name, value in model.state_dict().items()}
@@ -80,7 +81,8 @@ def paper_run(model: DRAW, x: np.ndarray, noise: np.ndarray) -> dict[str, np.nda
             seen = parameters[4] * np.array([f_y @ image @ f_x.T for image in (*x, *error)])
         else:
             seen = np.array([*x, *error])
-        h_enc, enc_cell = lstm("encoder", np.concatenate([seen.ravel(), h_dec]), h_enc, enc_cell)
+        of_glimpse, of_output = (1.0, 1.0) if dropout is None else np.split(dropout[step], [seen.size])
+        h_enc, enc_cell = lstm("encoder", np.concatenate([of_glimpse * seen.ravel(), h_dec]), h_enc, enc_cell)
         raw = linear("posterior", h_enc)
         mu, sigma = raw[: config.latent], np.exp(raw[config.latent :])
         z = mu + sigma * noise[step]
@@ -93,7 +95,7 @@ def paper_run(model: DRAW, x: np.ndarray, noise: np.ndarray) -> dict[str, np.nda
         kl.append((np.log(spread / sigma) + (sigma**2 + (mu - center) ** 2) / (2 * spread**2) - 1 / 2).sum())
         drawn = sigmoid(canvas).ravel() if config.canvas_input else np.empty(0)
         h_dec, dec_cell = lstm("decoder", np.concatenate([z, drawn]), h_dec, dec_cell)
-        patch = linear("patch", h_dec)
+        patch = linear("patch", of_output * h_dec)
         if config.attention:
             parameters, f_y, f_x = paper_attention(linear("write_window", h_dec), config.write, height, width)
             writes.append(parameters)

@@ -14,7 +14,7 @@ from glimpse.datasets.generative import open_generative
 from glimpse.models.draw import DRAW
 from glimpse.settings.draw import GeneratorConfig
 from glimpse.settings.training import Precision
-from glimpse.training.engine import Trainer, _Captured, fit
+from glimpse.training.engine import Trainer, _Captured, _network, fit
 from glimpse.training.generator import GenerationTask
 from tests.helpers.plane import TOY, Plane, records, weights
 
@@ -174,14 +174,25 @@ def test_a_captured_model_is_captured_once_and_then_replayed(monkeypatch: pytest
     assert all(torch.equal(one, other) for one, other in zip(weights(captured.model), weights(plain.model), strict=True))
 
 
+def test_a_captured_model_may_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[object] = []
+    monkeypatch.setattr(DRAW, "compile_step", lambda model: compiled.append(model))
+    monkeypatch.setattr("torch.cuda.make_graphed_callables", lambda *_, **__: None)
+    model = DRAW(GeneratorConfig(glimpses=2, hidden=8, latent=2, read=3, write=3))
+    network = _network(model, replace(TOY, compile=True, cuda_graph=True), 1)
+    assert isinstance(network, _Captured)
+    assert compiled == [model]
+
+
 @pytest.mark.gpu
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_generator_captured_as_a_cuda_graph_learns_what_it_learns_without(precision: Precision) -> None:
+@pytest.mark.parametrize(("precision", "compiled"), [("fp32", False), ("bf16", False), ("bf16", True)])
+def test_a_generator_captured_as_a_cuda_graph_learns_what_it_learns_without(precision: Precision, compiled: bool) -> None:
     def learned(cuda_graph: bool) -> list[Tensor]:
         torch.manual_seed(0)
         model = DRAW(GeneratorConfig(glimpses=4, hidden=32, latent=8, read=3, write=3)).cuda()
         data = open_generative("digits", device="cuda")
         training = replace(TOY, images=2_000, batch_size=100, precision=precision, learning_rate=1e-3, cuda_graph=cuda_graph)
+        training = replace(training, compile=compiled and cuda_graph)
         list(fit(GenerationTask(model, data.train, data.valid), training, "cuda"))
         return weights(model)
 
