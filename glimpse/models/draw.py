@@ -310,10 +310,9 @@ class DRAW(Model):
         window = self._window(self.read_window, decoder.output, self.config.read)
         both = torch.cat([images.to(canvas.dtype), images - self.means(canvas)], dim=1)  # (B, 2 C, H, W): one read for both
         glimpse = both if window is None else read(both, window, self.config.read)
-        seen, (of_glimpse, of_output) = glimpse.flatten(1), (None, None)
+        seen, of_output = glimpse.flatten(1), None
         if dropout is not None:
-            of_glimpse, of_output = dropout.split([seen.shape[1], self.config.hidden], dim=1)
-            seen = seen * of_glimpse
+            seen, of_output = seen * dropout[:, : seen.shape[1]], dropout[:, seen.shape[1] :]
         encoder = self.encoder(torch.cat([seen, decoder.output], dim=1), encoder)
         posterior, prior = Gaussian.from_raw(self.posterior(encoder.output)), self._prior(decoder)
         posterior = posterior if prior is None else posterior.relative_to(prior)
