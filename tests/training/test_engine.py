@@ -117,12 +117,15 @@ def test_training_is_the_same_twice_and_follows_the_seed() -> None:
 def test_every_step_and_every_seed_has_its_own_noise() -> None:
     class Noisy(Plane):
         def loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+            seeds.append(generator.initial_seed())
             drawn.append(torch.randn((), generator=generator).item())
             return super().loss(network, batch, generator)
 
     drawn: list[float] = []
+    seeds: list[int] = []
     for seed in (0, 1, 0):
         records(Noisy(), replace(TOY, seed=seed))
+    assert seeds[:80] == [*range(40), *range(2**20, 2**20 + 40)]  # so that earlier runs can be repeated
     assert len(set(drawn[:80])) == 80
     assert drawn[:40] == drawn[80:]
 
