@@ -28,7 +28,8 @@ from glimpse.training.folder import RunFolder
 
 HERE = Path(__file__).parent
 PUBLISHED = {"DRAW (paper)": 80.97, "DRAW without attention (paper)": 87.40}
-SHIPPED = {"mnist-long": ("draw-mnist", "binarized-mnist"), "two-digit": ("draw-two-digit", "two-digit")}  # by run: name, data
+SHIPPED = {"mnist-long-64": ("draw-mnist", "binarized-mnist"), "two-digit": ("draw-two-digit", "two-digit")}  # by run: name, data
+BEFORE = {"mnist-long-48": 4_079_616, "mnist-long-64": 5_529_856}  # images that the models were trained on that these started from
 UNTRAINED = ("mnist-64",)  # it saw a third of an epoch: its divergence says nothing
 COLUMNS = ("run", "images", "seconds", "loss", "reconstruction", "kl", "grad_norm", "skipped", "valid_bound", "valid_kl")
 
@@ -73,7 +74,7 @@ def curves(rows: dict[str, list[dict[str, str]]], colors: dict[str, str]) -> Non
     for name, own in rows.items():
         images, bounds = column(own, "valid_bound")
         if len(bounds) > 1:
-            axes.plot(images, bounds, label=name, color=colors[name], linewidth=1.2)
+            axes.plot([BEFORE.get(name, 0) + count for count in images], bounds, label=name, color=colors[name], linewidth=1.2)
     for name, bound in PUBLISHED.items():
         axes.axhline(bound, color=MUTED, linewidth=0.9, linestyle=(0, (5, 3)))
         place = {"xy": (1, bound), "xycoords": ("axes fraction", "data"), "xytext": (-4, 3), "textcoords": "offset points"}
