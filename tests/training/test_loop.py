@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import hashlib
 import itertools
 import os
 import pickle
@@ -210,6 +211,29 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none", tmp_path / "none" / "config.json"):
         with pytest.raises(ValueError, match=r"config\.json"):
             read_config(path)
+
+
+def test_a_run_starts_only_where_nothing_else_is(tmp_path: Path) -> None:
+    for free in (tmp_path / "none", tmp_path):
+        RunFolder(free).refuse_occupied()
+    (tmp_path / ".lock").touch()
+    RunFolder(tmp_path).refuse_occupied()
+    (tmp_path / "notes").touch()
+    for occupied in (tmp_path, tmp_path / "notes"):
+        with pytest.raises(ValueError, match="is not empty; choose another --out, or empty it"):
+            RunFolder(occupied).refuse_occupied()
+
+
+def test_the_digest_of_the_metrics_is_that_of_the_lines_until_a_checkpoint(tmp_path: Path) -> None:
+    folder, file = RunFolder(tmp_path), tmp_path / "metrics.csv"
+    assert folder.metrics_digest(100) is None
+    for content, until, counted in (
+        (b"", 100, b""),
+        (b"images,loss\n50,1\n100,2\n150,3\n", 100, b"images,loss\n50,1\n100,2\n"),
+        (b"images,loss\r\n50,1\r\n100,2", 100, b"images,loss\r\n50,1\r\n100,2"),
+    ):
+        file.write_bytes(content)
+        assert folder.metrics_digest(until) == hashlib.sha256(counted).hexdigest()
 
 
 OTHERS = {  # files called metrics.csv that no run wrote
