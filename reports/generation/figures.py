@@ -30,7 +30,6 @@ HERE = Path(__file__).parent
 PUBLISHED = {"DRAW (paper)": 80.97, "DRAW without attention (paper)": 87.40}
 SHIPPED = {"mnist-long-64": ("draw-mnist", "binarized-mnist"), "two-digit": ("draw-two-digit", "two-digit")}  # by run: name, data
 BEFORE = {"mnist-long-48": 4_079_616, "mnist-long-64": 5_529_856}  # images that the models were trained on that these started from
-UNTRAINED = ("mnist-64",)  # it saw a third of an epoch: its divergence says nothing
 COLUMNS = ("run", "images", "seconds", "loss", "reconstruction", "kl", "grad_norm", "skipped", "valid_bound", "valid_kl")
 
 
@@ -40,7 +39,8 @@ def main(runs: Path | None) -> None:
         collect(runs)
     read = read_curves()
     rows = {name: [row for row in read if row["run"] == name] for name in dict.fromkeys(row["run"] for row in read)}
-    colors = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(sorted(rows))}  # the same in every figure
+    drawn = [name for name in sorted(rows) if len(rows[name]) > 2]
+    colors = dict(zip(drawn, PALETTE, strict=False))  # the same in every figure
     results = json.loads((HERE / "evaluation.json").read_text())
     curves({name: own for name, own in rows.items() if name.startswith("mnist")}, colors)
     divergence({name: result for name, result in results.items() if name.startswith("mnist")}, colors)
@@ -73,12 +73,12 @@ def curves(rows: dict[str, list[dict[str, str]]], colors: dict[str, str]) -> Non
     figure, (axes,) = panels({"validation bound (nats)": "training images seen"})
     for name, own in rows.items():
         images, bounds = column(own, "valid_bound")
-        if len(bounds) > 1:
+        if name in colors:
             axes.plot([BEFORE.get(name, 0) + count for count in images], bounds, label=name, color=colors[name], linewidth=1.2)
-    for name, bound in PUBLISHED.items():
+    for (name, bound), (x, offset, side) in zip(PUBLISHED.items(), ((0, (4, -10), "left"), (1, (-4, 3), "right")), strict=True):
         axes.axhline(bound, color=MUTED, linewidth=0.9, linestyle=(0, (5, 3)))
-        place = {"xy": (1, bound), "xycoords": ("axes fraction", "data"), "xytext": (-4, 3), "textcoords": "offset points"}
-        axes.annotate(f"{name}: {bound:.2f}", **place, ha="right", fontsize=7.5, color=MUTED)  # type: ignore[arg-type]
+        place = {"xy": (x, bound), "xycoords": ("axes fraction", "data"), "xytext": offset, "textcoords": "offset points"}
+        axes.annotate(f"{name}: {bound:.2f}", **place, ha=side, fontsize=7.5, color=MUTED)  # type: ignore[arg-type]
     axes.set_ylim(79, 105)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     tidy(axes)
@@ -89,7 +89,7 @@ def divergence(results: dict[str, dict[str, list[float]]], colors: dict[str, str
     """Draws the KL divergence of each step."""
     figure, (axes,) = panels({"KL divergence on the test set (nats)": "step"})
     for name, result in results.items():
-        if name not in UNTRAINED:
+        if name in colors:
             kl = result["kl_by_step"]
             axes.plot(range(1, len(kl) + 1), kl, marker="o", markersize=3, label=name, color=colors[name], linewidth=1.2)
     tidy(axes)
@@ -108,7 +108,7 @@ def stability(rows: dict[str, list[dict[str, str]]], colors: dict[str, str]) -> 
     extremes = {}
     for name, own in rows.items():
         images, norms = column(own, "grad_norm")
-        if len(norms) > 2:
+        if name in colors:
             axes[0].plot(images, norms, label=name, color=colors[name], linewidth=1.2)
         extremes[name] = {"largest_gradient_norm": max(norms), "skipped_steps": int(own[-1]["skipped"])}
         if name in SHIPPED:
@@ -117,8 +117,7 @@ def stability(rows: dict[str, list[dict[str, str]]], colors: dict[str, str]) -> 
         make_logarithmic(each.yaxis, (1, 2, 5))
         tidy(each, legend=False)
     axes[0].xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes[0].set_ylim(bottom=4)  # room for the legend
-    axes[0].legend(frameon=False, fontsize=8.5, loc="lower right")
+    axes[0].legend(frameon=False, fontsize=8.5, loc="upper right")
     for each in axes[1:]:
         each.xaxis.set_major_locator(MaxNLocator(integer=True))
     save(HERE / "stability.png", figure)
