@@ -144,8 +144,8 @@ GENERATOR_PRESETS = {
 }
 """Presets of the generator by name, the default first.
 
-`mnist-small` trains in 40 minutes on one CPU core in bfloat16, `mnist-long`, the same model, in less than seven minutes on an NVIDIA
-H200. These, `two-digit` and `svhn-32` have larger windows than the models of the DRAW paper, and a learned prior. `mnist`,
+`mnist-small` trains in 40 minutes on one CPU core in bfloat16, `mnist-long`, the same model, in less than seven minutes on an
+NVIDIA H200. These, `two-digit` and `svhn-32` have larger windows than the models of the DRAW paper, and a learned prior. `mnist`,
 `mnist-no-attention`, `svhn` and `cifar10` use the settings of its Table 3. As in the paper, the likelihood of SVHN is a Bernoulli
 distribution of every intensity.
 """
