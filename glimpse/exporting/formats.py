@@ -99,6 +99,34 @@ def _keep_constants(model: Any) -> None:
             node.attributes["value"] = ir.AttrTensor("value", ir.tensor(value.reshape(1)))
 
 
+def _optimize(model: Any) -> None:
+    """Folds constants and removes duplicates.
+
+    The rewrite rules of onnxscript's optimizer, whose time grows with the square of the number of steps, are left out: onnxruntime has
+    its own.
+
+    Args:
+        model: Model of onnxscript.
+    """
+    from onnx_ir.passes import Sequential, common
+    from onnxscript.optimizer import fold_constants
+
+    _keep_constants(model)
+    common.InlinePass()(model)
+    fold_constants(model)
+    Sequential(
+        common.RemoveUnusedNodesPass(),
+        common.RemoveUnusedFunctionsPass(),
+        common.RemoveUnusedOpsetsPass(),
+        common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        common.LiftSubgraphInitializersToMainGraphPass(),
+        common.DeduplicateInitializersPass(),
+        common.CommonSubexpressionEliminationPass(),
+        common.OutputFixPass(),
+        common.NameFixPass(),
+    )(model)
+
+
 def _write_onnx(program: Program, captured: ExportedProgram, path: Path, facts: Mapping[str, Any]) -> None:
     """Writes a captured program as ONNX, whose axis of images is called `batch`."""
     outputs = captured.module()(*program.example(_EXAMPLE))
@@ -114,7 +142,6 @@ def _write_onnx(program: Program, captured: ExportedProgram, path: Path, facts: 
     )
     if converted is None:
         raise ValueError("torch.onnx.export returned no program")
-    _keep_constants(converted.model)
-    converted.optimize()
+    _optimize(converted.model)
     converted.model.metadata_props[_FACTS] = json.dumps(facts)
     converted.save(path)
