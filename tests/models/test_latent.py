@@ -131,3 +131,11 @@ def test_the_narrowest_and_the_widest_have_a_finite_divergence_in_float32(one: f
     assert relative.kl().isfinite().all()
     assert raw.grad is not None
     assert raw.grad.isfinite().all()
+
+
+def test_stacked_steps_are_the_second_axis() -> None:
+    steps = [Gaussian(torch.full((2, 3), float(step)), torch.full((2, 3), -float(step))) for step in range(4)]
+    stacked = Gaussian.stacked(steps)
+    for step, own in enumerate(steps):
+        assert torch.equal(stacked.mean[:, step], own.mean)
+        assert torch.equal(stacked.log_sigma[:, step], own.log_sigma)
