@@ -102,8 +102,8 @@ def _keep_constants(model: Any) -> None:
 def _optimize(model: Any) -> None:
     """Folds constants and removes duplicates.
 
-    The rewrite rules of onnxscript's optimizer, whose time grows with the square of the number of steps, are left out: onnxruntime has
-    its own.
+    The rewrite rules of onnxscript's optimizer, whose time grows with the square of the number of steps, are left out: onnxruntime
+    has its own.
 
     Args:
         model: Model of onnxscript.
