@@ -73,6 +73,14 @@ def test_no_scale_is_too_small_or_too_large(mean: float, log_scale: float) -> No
     assert scale.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_scales_beyond_the_limit_are_those_of_the_limit(sign: int) -> None:
+    images, mean = torch.tensor([0.0, 0.2, 1.0]).view(1, 1, 1, 3), torch.full((1, 1, 1, 3), 0.2)
+    beyond, limit = (discretized_logistic(images, mean, torch.tensor([sign * size])) for size in (25.0, 20.0))
+    assert torch.equal(beyond, limit)
+    assert not torch.equal(limit, discretized_logistic(images, mean, torch.tensor([sign * 19.0])))
+
+
 def test_every_channel_has_its_own_scale() -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (2, 3, 4, 5), generator=generator).double() / 255
