@@ -38,7 +38,7 @@ def test_the_card_has_the_settings_and_the_best_validation_of_the_run(tmp_path: 
         "model": {},
         "training": {"images": 400, "batch_size": 4, "seed": 3},
     }
-    digits = {"name": "sklearn", "digits": "sklearn", "sha256": "", "sizes": {}}
+    digits = {"name": "sklearn", "digits": "sklearn", "sha256": "", "sizes": {"train": 1437}}
     data = {"kind": "cluttered", "digits": digits, "recipe": {}}
     environment = {"commit": "abc", "device": "cpu", "threads": 1}
     (tmp_path / "config.json").write_text(json.dumps(record | {"data": data, "environment": environment}))
