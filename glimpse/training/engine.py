@@ -127,7 +127,7 @@ class Trainer:
         if config.batch_size % self.world:
             raise ValueError(f"a batch of {config.batch_size} images cannot be divided among {self.world} processes")
         if config.cuda_graph and (device.type != "cuda" or self.world > 1):
-            raise ValueError("--cuda-graph is for one process on a CUDA device")
+            raise ValueError("--cuda-graph is for one process on a CUDA device: leave it out, or choose --device cuda")
         self.averaged = AveragedModel(task.model, multi_avg_fn=averaging_update(config)) if config.averaging else None
         self.network = _network(task.model, config, self.world)
         self.muon = Muon(task.model, config) if config.optimizer == "muon" else None

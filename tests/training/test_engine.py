@@ -155,7 +155,7 @@ def test_a_restored_trainer_continues_like_an_uninterrupted_one(averaging: int, 
 
 
 def test_a_cuda_graph_is_for_one_cuda_device() -> None:
-    with pytest.raises(ValueError, match="--cuda-graph is for one process on a CUDA device"):
+    with pytest.raises(ValueError, match="--cuda-graph is for one process on a CUDA device: leave it out"):
         fit(Plane(), replace(TOY, cuda_graph=True))
 
 
